@@ -1,0 +1,44 @@
+"""In: a workflow as a module template. Out: its primitive graph (p-graph), verified."""
+
+from ayo_bridge.graph.decompose import decompose, expand_synthesis
+from ayo_bridge.graph.graph import Edge, Graph
+from ayo_bridge.graph.picture import picture
+from ayo_bridge.graph.primitive import Effect, Op, Primitive, PromptPart
+from ayo_bridge.graph.template import (
+    Component,
+    Condition,
+    Contextualising,
+    Indexing,
+    Opaque,
+    QueryExpansion,
+    Reranking,
+    SearchApi,
+    Searching,
+    Synthesis,
+    SynthesisMode,
+    Template,
+)
+
+__all__ = [
+    "Component",
+    "Condition",
+    "Contextualising",
+    "Edge",
+    "Effect",
+    "Graph",
+    "Indexing",
+    "Op",
+    "Opaque",
+    "Primitive",
+    "PromptPart",
+    "QueryExpansion",
+    "Reranking",
+    "SearchApi",
+    "Searching",
+    "Synthesis",
+    "SynthesisMode",
+    "Template",
+    "decompose",
+    "expand_synthesis",
+    "picture",
+]
