@@ -85,6 +85,13 @@ class Primitive:
     batchable: bool = False
     splittable: bool = False
     stage: int | None = None
+    origin: str = ""
+    """Id of the p-graph primitive that this one was cut from; empty if it was not cut."""
+
+    @property
+    def root(self) -> str:
+        """Id of the p-graph primitive that this one does the work of."""
+        return self.origin or self.id
 
     @property
     def prompt_tokens(self) -> int:
