@@ -1,0 +1,30 @@
+# Everything runs in .venv, which .ci/environment builds (about five minutes the first time on a
+# machine, seconds after that) and which sees only this clone's code.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+RUFF := .venv/env/bin/ruff
+
+.PHONY: setup check test demo clean
+
+setup:
+	@$(PYTHON) .ci/environment
+
+check: setup
+	$(RUFF) check .
+	$(RUFF) format --check .
+	$(PY) -m mypy
+
+# The second run is the same code against the next major version of the OpenAI SDK (httpx2).
+test: setup
+	$(PY) -m pytest $(PYTEST_ARGS)
+	@if ls tests/openai3/test_*.py >/dev/null 2>&1; then \
+		.venv/openai3/bin/python -m pytest -o addopts=--import-mode=importlib tests/openai3; \
+	fi
+
+demo: setup
+	.venv/bin/ayo-bridge demo
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
