@@ -1,0 +1,28 @@
+"""In: e-graphs and calls. Out: batches on engines, in an order that knows the graphs."""
+
+from ayo_bridge.schedule.engine_scheduler import EngineScheduler, Placement, Request
+from ayo_bridge.schedule.graph_scheduler import GraphScheduler
+from ayo_bridge.schedule.placement import LoopPlacement, ThreadPlacement
+from ayo_bridge.schedule.policies import (
+    POLICIES,
+    Policy,
+    Waiting,
+    per_invocation,
+    throughput,
+    topology,
+)
+
+__all__ = [
+    "POLICIES",
+    "EngineScheduler",
+    "GraphScheduler",
+    "LoopPlacement",
+    "Placement",
+    "Policy",
+    "Request",
+    "ThreadPlacement",
+    "Waiting",
+    "per_invocation",
+    "throughput",
+    "topology",
+]

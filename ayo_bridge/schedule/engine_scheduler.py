@@ -1,0 +1,198 @@
+"""The lower tier: one scheduler an engine, fusing the requests of many queries into batches.
+
+Decisions are pure (:mod:`ayo_bridge.schedule.policies`); this class keeps the queue, hands batches
+to a *placement* and routes results back. It never waits: a batch forms from what is queued at the
+moment an instance is free.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ayo_bridge.engines.protocol import Call, Engine
+from ayo_bridge.schedule.policies import Policy, Waiting
+
+Done = Callable[[Sequence["object | BaseException"]], None]
+"""Called once with a result or an exception for each call of a batch, in order."""
+
+
+class Placement(Protocol):
+    """Where an engine runs: the runtime's loop, a thread, a process, a Ray actor."""
+
+    def start(self, engine: Engine, calls: Sequence[Call], done: Done) -> Callable[[], None]:
+        """Start a batch and return at once; returns what aborts it."""
+
+
+@dataclass(slots=True)
+class Request:
+    """A call in an engine scheduler's hands. ``future`` gets the result."""
+
+    call: Call
+    waiting: Waiting
+    future: Future[object] = field(default_factory=Future)
+    queued_at: float = 0.0
+    started_at: float | None = None
+    ended_at: float | None = None
+    batch: int = 1
+    """Number of calls in the batch it ran in."""
+    aborted: bool = False
+    abort: Callable[[], None] | None = None
+    on_done: Callable[[Request], None] | None = None
+
+    def finish(self, result: object | BaseException, now: float) -> None:
+        """Resolve the future, unless it was cancelled, and report."""
+        self.ended_at = now
+        with suppress(InvalidStateError):
+            if isinstance(result, CancelledError):
+                self.future.cancel()
+            elif isinstance(result, BaseException):
+                self.future.set_exception(result)
+            else:
+                self.future.set_result(result)
+        if self.on_done is not None:
+            self.on_done(self)
+
+
+class EngineScheduler:
+    """Queue, policy and running batches of one engine. Thread-safe; never blocks.
+
+    ``clock`` gives seconds; on a virtual clock the same object simulates.
+    """
+
+    def __init__(
+        self, engine: Engine, policy: Policy, placement: Placement, clock: Callable[[], float]
+    ) -> None:
+        self.engine = engine
+        self._policy = policy
+        self._placement = placement
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._ids = itertools.count()
+        self._queue: dict[int, Request] = {}
+        self._running = 0
+        self._running_items = 0
+        self.batches = 0
+        self.batched_calls = 0
+
+    @property
+    def depth(self) -> int:
+        """Number of requests that wait."""
+        return len(self._queue)
+
+    @property
+    def running(self) -> int:
+        """Number of batches that run."""
+        return self._running
+
+    def submit(
+        self,
+        call: Call,
+        *,
+        query: Hashable,
+        node: str,
+        depth: int = 1,
+        priority: int = 0,
+        on_done: Callable[[Request], None] | None = None,
+    ) -> Request:
+        """Queue a call; its future resolves when the engine has served it.
+
+        ``on_done`` is called with the request once, when it has ended in whatever way.
+        """
+        now = self._clock()
+        waiting = Waiting(
+            next(self._ids), query, node, depth, now, call.items, call.group, priority
+        )
+        request = Request(call, waiting, queued_at=now, on_done=on_done)
+        with self._lock:
+            self._queue[waiting.id] = request
+        self._dispatch()
+        return request
+
+    def run_here(self, call: Call, run: Callable[[], object]) -> tuple[bool, object]:
+        """Run a call in the calling thread if an instance is idle and nothing is queued.
+
+        Returns ``(False, None)`` when the call has to queue. This spares the hop to another thread
+        where no other request could share the batch anyway. An exception of ``run`` propagates.
+        """
+        with self._lock:
+            if self._queue or self._running >= self.engine.limits.instances:
+                return False, None
+            self._running += 1
+            self.batches += 1
+            self.batched_calls += 1
+        try:
+            return True, run()
+        finally:
+            with self._lock:
+                self._running -= 1
+            self._dispatch()
+
+    def cancel(self, request: Request) -> None:
+        """Drop a queued request, or abort a running one as far as its placement can."""
+        with self._lock:
+            request.aborted = True
+            queued = self._queue.pop(request.waiting.id, None)
+        if queued is not None:
+            queued.finish(CancelledError(), self._clock())
+        elif request.abort is not None and not request.future.done():
+            request.abort()
+
+    def _dispatch(self) -> None:
+        while True:
+            with self._lock:
+                batch = self._next_batch()
+            if not batch:
+                return
+            self._start(batch)
+
+    def _next_batch(self) -> list[Request]:
+        limits = self.engine.limits
+        if not self._queue:
+            return []
+        slots = limits.max_items
+        if limits.continuous:
+            if slots is not None:
+                slots -= self._running_items
+                if slots <= 0 and self._running:
+                    return []
+        elif self._running >= limits.instances:
+            return []
+        picked = self._policy([request.waiting for request in self._queue.values()], slots)
+        requests = [self._queue.pop(waiting.id) for waiting in picked]
+        self._running += 1
+        self._running_items += sum(request.call.items for request in requests)
+        self.batches += 1
+        self.batched_calls += len(requests)
+        return requests
+
+    def _start(self, requests: list[Request]) -> None:
+        now = self._clock()
+        for request in requests:
+            request.started_at = now
+            request.batch = len(requests)
+
+        def done(results: Sequence[object | BaseException]) -> None:
+            self._finish(requests, results)
+
+        abort = self._placement.start(self.engine, [r.call for r in requests], done)
+        if len(requests) == 1:
+            requests[0].abort = abort
+            if requests[0].aborted:
+                abort()
+
+    def _finish(
+        self, requests: list[Request], results: Sequence[object | BaseException]
+    ) -> None:
+        now = self._clock()
+        with self._lock:
+            self._running -= 1
+            self._running_items -= sum(request.call.items for request in requests)
+        for request, result in zip(requests, results, strict=True):
+            request.finish(result, now)
+        self._dispatch()

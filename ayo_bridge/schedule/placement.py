@@ -1,0 +1,93 @@
+"""Where engines run: on the runtime's loop or in threads of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import cast
+
+from ayo_bridge.engines.protocol import AsyncEngine, BatchEngine, Call, Engine
+from ayo_bridge.schedule.engine_scheduler import Done
+
+
+def run_batch(engine: BatchEngine, calls: Sequence[Call]) -> list[object | BaseException]:
+    """Run a batch; if it fails as a whole, run its calls alone so that each gets its own outcome."""
+    try:
+        return list(engine.run(calls))
+    except Exception as error:
+        if len(calls) == 1:
+            return [error]
+        return [result for call in calls for result in run_batch(engine, [call])]
+
+
+class ThreadPlacement:
+    """A few threads for one engine, started when the first batch comes."""
+
+    def __init__(self, name: str, threads: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"ayo-bridge {name}")
+
+    def start(self, engine: Engine, calls: Sequence[Call], done: Done) -> Callable[[], None]:
+        """Run the batch in a thread; a batch that has started cannot be aborted."""
+        future = self._pool.submit(
+            lambda: done(run_batch(cast(BatchEngine, engine), calls))
+        )
+        return _abort_queued(future.cancel, calls, done)
+
+    def close(self) -> None:
+        """Let running batches end and take no more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _abort_queued(
+    cancel: Callable[[], bool], calls: Sequence[Call], done: Done
+) -> Callable[[], None]:
+    def abort() -> None:
+        if cancel():
+            done([asyncio.CancelledError() for _ in calls])
+
+    return abort
+
+
+class LoopPlacement:
+    """The runtime's event loop, for engines that serve many calls at once."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, engine: Engine, calls: Sequence[Call], done: Done) -> Callable[[], None]:
+        """Serve each call in a task of its own; aborting cancels the tasks."""
+        aborted = threading.Event()
+        tasks: list[asyncio.Task[None]] = []
+
+        async def serve() -> None:
+            results = await asyncio.gather(
+                *(cast(AsyncEngine, engine).serve(call) for call in calls),
+                return_exceptions=True,
+            )
+            done(results)
+
+        def spawn() -> None:
+            if aborted.is_set():
+                done([asyncio.CancelledError() for _ in calls])
+                return
+            task = self._loop.create_task(self._guard(serve(), calls, done))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            tasks.append(task)
+
+        def abort() -> None:
+            aborted.set()
+            self._loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks])
+
+        self._loop.call_soon_threadsafe(spawn)
+        return abort
+
+    @staticmethod
+    async def _guard(serving: object, calls: Sequence[Call], done: Done) -> None:
+        try:
+            await serving  # type: ignore[misc]
+        except asyncio.CancelledError:
+            done([asyncio.CancelledError() for _ in calls])
