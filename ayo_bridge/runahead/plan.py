@@ -1,0 +1,48 @@
+"""What one call will do ahead of the original: graphs, decisions, and how calls are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ayo_bridge.engines.protocol import Call
+from ayo_bridge.graph import Graph, Primitive, Template
+from ayo_bridge.passes import Decision
+
+Values = Mapping[str, object]
+
+
+class Maker(Protocol):
+    """Turns a primitive with its input values into engine calls, and their results into values.
+
+    Pure and quick: it runs on whatever thread completed the last input and must call no framework
+    code that another thread may be using. An item of a list value becomes a call of its own, as the
+    original would make it.
+    """
+
+    def calls(self, primitive: Primitive, values: Values, feed: Feed) -> Sequence[Call]:
+        """Calls for the primitive. ``feed`` takes values that become known while they run."""
+
+    def outputs(self, primitive: Primitive, results: Sequence[object]) -> Values:
+        """Values made from the results, in the order of :meth:`calls`."""
+
+
+Feed = Callable[[Values], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The optimised graph of a call and what of it runs ahead.
+
+    ``ahead`` holds the ids of the e-graph's primitives that can end earlier than the original would
+    end them; the others are left to the original. ``makers`` are keyed by p-graph id.
+    """
+
+    template: Template
+    p_graph: Graph
+    e_graph: Graph
+    decisions: tuple[Decision, ...] = ()
+    ahead: frozenset[str] = frozenset()
+    predicted_gain: float | None = None
+    makers: Mapping[str, Maker] = field(default_factory=dict)

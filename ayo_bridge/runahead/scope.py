@@ -1,0 +1,377 @@
+"""One accelerated call: what runs ahead for it, and where the original finds the results.
+
+Two sides meet here. The *graph side* dispatches primitives as their inputs arrive and puts a
+ticket for each call under its key. The *binding side* asks, each time the original reaches an
+engine, for the ticket of that exact request. The n-th occurrence of a key is one request, whoever
+comes to it first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+from collections import defaultdict, deque
+from collections.abc import Hashable
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ayo_bridge.engines.protocol import Call, EngineKind
+from ayo_bridge.graph import Graph, Op, Primitive
+from ayo_bridge.observe.record import CallRecord, EngineCall, Outcome
+from ayo_bridge.passes import Decision
+from ayo_bridge.runahead.plan import Maker, Plan, Values
+from ayo_bridge.schedule import GraphScheduler, Request
+
+if TYPE_CHECKING:
+    from ayo_bridge.runtime import Runtime
+
+_STARTS_CALL = frozenset(
+    {
+        Op.EMBEDDING,
+        Op.SEARCHING,
+        Op.RERANKING,
+        Op.PREFILLING,
+        Op.FULL_PREFILLING,
+        Op.API_CALL,
+        Op.INGESTION,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A result that was computed ahead."""
+
+    value: object
+
+
+class Ticket:
+    """A result on its way, for one consumer."""
+
+    def __init__(self, scope: Scope, future: Future[object], record: EngineCall) -> None:
+        self._scope = scope
+        self._future = future
+        self.record = record
+
+    def wait(self) -> Hit | None:
+        """Block until the result is there; ``None`` if it failed: then make the call yourself."""
+        start = self._scope.runtime.clock()
+        try:
+            value = self._future.result()
+        except (Exception, CancelledError) as error:
+            return self._dropped(error)
+        return self._consumed(value, start)
+
+    async def wait_async(self) -> Hit | None:
+        """Like :meth:`wait`; cancelling the waiter does not cancel the result."""
+        start = self._scope.runtime.clock()
+        waiter = asyncio.wrap_future(self._future)
+        try:
+            value = await asyncio.shield(waiter)
+        except asyncio.CancelledError:
+            if not self._future.cancelled():
+                raise
+            return self._dropped(CancelledError())
+        except Exception as error:
+            return self._dropped(error)
+        return self._consumed(value, start)
+
+    def _consumed(self, value: object, start: float) -> Hit:
+        self.record.waited += self._scope.runtime.clock() - start
+        self.record.outcome = Outcome.HIT
+        return Hit(value)
+
+    def _dropped(self, error: BaseException) -> None:
+        self.record.outcome = Outcome.DROPPED
+        self.record.error = repr(error)
+
+
+class Observation:
+    """A call the original makes itself: timed, mapped to a primitive, and seen by the graph."""
+
+    __slots__ = ("_future", "_runtime", "record")
+
+    def __init__(self, runtime: Runtime, record: EngineCall, future: Future[object]) -> None:
+        self._runtime = runtime
+        self._future = future
+        self.record = record
+
+    def done(self, result: object) -> None:
+        """The call has returned."""
+        self._end()
+        self._future.set_result(result)
+
+    def failed(self, error: BaseException) -> None:
+        """The call has raised."""
+        self._end()
+        self.record.error = repr(error)
+        self._future.set_exception(error)
+
+    def _end(self) -> None:
+        self.record.ended = self._runtime.clock()
+        self.record.waited = self.record.seconds
+
+
+class Scope:
+    """The run-ahead of one call. Thread-safe.
+
+    A closed scope is a pass-through: it dispatches nothing, and what was unconsumed has been
+    cancelled down to the engine.
+    """
+
+    _numbers = itertools.count(1)
+
+    def __init__(self, runtime: Runtime, plan: Plan, record: CallRecord) -> None:
+        self.runtime = runtime
+        self.record = record
+        self.closed = False
+        self.number = next(self._numbers)
+        self._lock = threading.RLock()
+        self._graph = GraphScheduler(plan.e_graph)
+        self._makers: dict[str, Maker] = dict(plan.makers)
+        self._ahead = set(plan.ahead)
+        self._tickets: defaultdict[Hashable, deque[Ticket]] = defaultdict(deque)
+        self._direct: defaultdict[Hashable, deque[Future[object]]] = defaultdict(deque)
+        self._requests: list[tuple[Request, EngineCall]] = []
+        self._open_items: dict[str, int] = {}
+        self._handed: dict[Hashable, object] = {}
+        self._count_items(plan.e_graph)
+
+    # The graph side.
+
+    def start(self, values: Values) -> None:
+        """Give the query's inputs and dispatch what needs nothing else."""
+        with self._lock:
+            ready = self._graph.start(values)
+        self._dispatch(ready)
+
+    def feed(self, values: Values) -> None:
+        """Give values that the framework has made, and dispatch what waited for them."""
+        if self.closed:
+            return
+        with self._lock:
+            ready = self._graph.feed(values)
+        self._dispatch(ready)
+
+    def expand(self, primitive_id: str, plan: Plan, values: Values) -> None:
+        """Replace an ``Expand`` primitive by the sub-graph that its data called for."""
+        if self.closed:
+            return
+        with self._lock:
+            self._graph.ended.add(primitive_id)
+            self._open_items.pop(primitive_id, None)
+            self._makers.update(plan.makers)
+            self._ahead |= plan.ahead
+            self.record.decisions.extend(plan.decisions)
+            self._graph.values.update(values)
+            self._count_items(plan.e_graph)
+            ready = self._graph.extend(plan.e_graph)
+            self.record.p_graph = _joined(self.record.p_graph, plan.p_graph)
+            self.record.e_graph = self._graph.graph
+            if plan.predicted_gain is not None:
+                self.record.predicted_gain = (
+                    self.record.predicted_gain or 0.0
+                ) + plan.predicted_gain
+        self._dispatch(ready)
+
+    def knows(self, value: str) -> bool:
+        """Whether a graph value is there already."""
+        return value in self._graph.values
+
+    def hand_over(self, key: Hashable, value: object) -> None:
+        """Keep glue computed ahead in the calling thread for the helper that will ask for it."""
+        self._handed[key] = value
+
+    def handed(self, key: Hashable) -> Hit | None:
+        """Take glue computed ahead, once."""
+        with self._lock:
+            return Hit(self._handed.pop(key)) if key in self._handed else None
+
+    def _count_items(self, graph: Graph) -> None:
+        for primitive in graph:
+            if primitive.op in _STARTS_CALL or primitive.op is Op.EXPAND:
+                self._open_items[primitive.id] = primitive.items
+
+    def _dispatch(self, ready: list[Primitive]) -> None:
+        for primitive in ready:
+            if self.closed:
+                return
+            if primitive.op is Op.AGGREGATE:
+                self._aggregate(primitive)
+                continue
+            maker = self._makers.get(primitive.root)
+            if maker is None or primitive.id not in self._ahead:
+                continue
+            try:
+                calls = list(maker.calls(primitive, self._graph.values, self.feed))
+            except Exception as error:  # prediction never harms: the original goes its own way
+                self._refuse(primitive, f"its calls cannot be made ahead: {error!r}")
+                continue
+            self._run(primitive, maker, calls)
+
+    def _run(self, primitive: Primitive, maker: Maker, calls: list[Call]) -> None:
+        futures = [self._expect(call, primitive) for call in calls]
+        left = len(futures)
+        if not left:
+            return
+        lock = threading.Lock()
+
+        def one_done(_: Future[object]) -> None:
+            nonlocal left
+            with lock:
+                left -= 1
+                if left:
+                    return
+            self._completed(primitive, maker, futures)
+
+        for future in futures:
+            future.add_done_callback(one_done)
+
+    def _completed(
+        self, primitive: Primitive, maker: Maker, futures: list[Future[object]]
+    ) -> None:
+        if self.closed or any(f.cancelled() or f.exception() is not None for f in futures):
+            return
+        try:
+            outputs = maker.outputs(primitive, [future.result() for future in futures])
+        except Exception as error:
+            self._refuse(primitive, f"its results cannot be used ahead: {error!r}")
+            return
+        with self._lock:
+            own = {k: v for k, v in outputs.items() if k in primitive.outputs}
+            ready = self._graph.complete(primitive.id, own)
+            ready += self._graph.feed({k: v for k, v in outputs.items() if k not in own})
+        self._dispatch(ready)
+
+    def _aggregate(self, primitive: Primitive) -> None:
+        parts = [self._graph.values[name] for name in primitive.inputs]
+        joined: list[object] = []
+        for part in parts:
+            joined.extend(part if isinstance(part, list) else [part])
+        with self._lock:
+            ready = self._graph.complete(
+                primitive.id, {name: joined for name in primitive.outputs}
+            )
+        self._dispatch(ready)
+
+    def _expect(self, call: Call, primitive: Primitive) -> Future[object]:
+        """Have a call run ahead, unless the original has come to this occurrence already."""
+        with self._lock:
+            if self.closed:
+                return _cancelled()
+            done_already = self._direct.get(call.key)
+            if done_already:
+                return done_already.popleft()
+            self._use_item(primitive.id, call.items)
+            record = EngineCall(
+                primitive.id,
+                call.engine,
+                self.runtime.scheduler(call.engine).engine.kind,
+                call.key,
+                Outcome.WARM if call.warm else Outcome.AHEAD,
+                self.runtime.clock(),
+                items=call.items,
+            )
+            self.record.calls.append(record)
+
+            def ended(request: Request) -> None:
+                record.started, record.ended = request.started_at, request.ended_at
+                record.batch = request.batch
+                self.runtime.observe(record, request)
+
+            request = self.runtime.scheduler(call.engine).submit(
+                call,
+                query=self.number,
+                node=primitive.id,
+                depth=self._graph.depth(primitive.id),
+                priority=1 if call.warm else 0,
+                on_done=ended,
+            )
+            self._requests.append((request, record))
+            if not call.warm:
+                self._tickets[call.key].append(Ticket(self, request.future, record))
+            return request.future
+
+    def _refuse(self, primitive: Primitive, reason: str) -> None:
+        self.record.decisions.append(Decision("run-ahead", (primitive.id,), False, reason, None))
+
+    # The binding side.
+
+    def claim(self, key: Hashable) -> Ticket | None:
+        """Take the ticket for the next occurrence of a request; ``None``: make the call."""
+        with self._lock:
+            waiting = self._tickets.get(key)
+            return waiting.popleft() if waiting else None
+
+    def direct(
+        self, engine: str, kind: EngineKind, key: Hashable, *, items: int = 1
+    ) -> Observation:
+        """Note that the original makes a call itself."""
+        now = self.runtime.clock()
+        with self._lock:
+            record = EngineCall(
+                self._attribute(engine, items), engine, kind, key, Outcome.DIRECT, now, now
+            )
+            record.items = items
+            future: Future[object] = Future()
+            if not self.closed:
+                self.record.calls.append(record)
+                self._direct[key].append(future)
+        return Observation(self.runtime, record, future)
+
+    def _attribute(self, engine: str, items: int) -> str:
+        """The primitive an original call belongs to: the next of this engine, in order."""
+        for name, open_items in self._open_items.items():
+            primitive = self._graph.graph[name]
+            if primitive.engine == engine and (open_items > 0 or primitive.op is Op.EXPAND):
+                self._use_item(name, items)
+                return name
+        name = f"opaque.{len(self.record.calls)}"
+        with self._lock:
+            opaque = Primitive(name, Op.HOST, "opaque", engine)
+            self._graph.extend(Graph([opaque]))
+            self._graph.ended.add(name)
+            self.record.e_graph = self._graph.graph
+        return name
+
+    def _use_item(self, primitive_id: str, items: int) -> None:
+        if primitive_id in self._open_items:
+            self._open_items[primitive_id] -= items
+
+    # The end.
+
+    def close(self) -> None:
+        """End the scope: cancel what nobody consumed, down to the engine. Idempotent."""
+        with self._lock:
+            if self.closed:
+                return
+            self.closed = True
+            requests, self._requests = self._requests, []
+            self._tickets.clear()
+            self._handed.clear()
+        for request, record in requests:
+            if record.outcome is Outcome.AHEAD:
+                record.outcome = Outcome.WASTED
+            if not request.future.done():
+                self.runtime.scheduler(request.call.engine).cancel(request)
+        self.record.ended = self.runtime.clock()
+        self.runtime.finished(self)
+
+
+def _cancelled() -> Future[object]:
+    future: Future[object] = Future()
+    future.cancel()
+    return future
+
+
+def _joined(graph: Graph, fragment: Graph) -> Graph:
+    return Graph(
+        [*graph, *fragment],
+        inputs=graph.inputs | {v for v in fragment.inputs if graph.producer(v) is None},
+        order=[*graph.order, *fragment.order],
+    )
+
+
+__all__ = ["Hit", "Observation", "Scope", "Ticket"]
