@@ -109,7 +109,6 @@ def _main(arguments: Sequence[str]) -> int:
         return status if status >= 0 else 128 - status
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     os.execvp(command[0], command)
-    return _NOT_STARTED
 
 
 if __name__ == "__main__":

@@ -69,6 +69,8 @@ class EmbeddedPostgres:
         port: TCP port on 127.0.0.1; None picks a free one, kept across restarts of this object.
         settings: server settings (``{"shared_buffers": "256MB"}``).
         start_timeout: seconds until a start counts as failed.
+        lock_timeout: seconds to wait for a former server on the same directory to end; one whose
+            owner was killed needs a moment to shut down.
 
     Only this machine can connect, with a random password that is kept beside the data.
     """
@@ -80,12 +82,14 @@ class EmbeddedPostgres:
         *,
         settings: Mapping[str, str] | None = None,
         start_timeout: float = 60.0,
+        lock_timeout: float = 10.0,
     ) -> None:
         self._install = find_install()
         self._given_dir = Path(data_dir).absolute() if data_dir is not None else None
         self._given_port = port
         self._settings = dict(settings or {})
         self._start_timeout = start_timeout
+        self._lock_timeout = lock_timeout
         self._home: Path | None = None
         self._parts: ConnectionParts | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -128,6 +132,22 @@ class EmbeddedPostgres:
         return pid is not None and self._reports_ready(pid)
 
     @property
+    def data_dir(self) -> Path:
+        """The directory that holds the data, the password and the log.
+
+        Raises:
+            EngineUnavailableError: it is a temporary one, and the server was never started.
+        """
+        if self._home is None:
+            raise EngineUnavailableError("this EmbeddedPostgres was not started: call start()")
+        return self._home
+
+    @property
+    def failure(self) -> EngineUnavailableError | None:
+        """Why it is not restarted any more, or None; ``ensure`` and ``start`` try again."""
+        return self._failure
+
+    @property
     def restarts(self) -> int:
         """How often it was restarted after it ended unasked."""
         return self._restarts
@@ -149,9 +169,9 @@ class EmbeddedPostgres:
             self._failure, self._stopping = None, False
             home = self._prepare_home()
             self._initialise(home)
+            atexit.register(self.close)
             self._launch(home)
             self._create_extension()
-            atexit.register(self.close)
             self._watcher = threading.Thread(
                 target=self._watch, args=(home,), name="ayo-postgres-watcher", daemon=True
             )
@@ -283,7 +303,7 @@ class EmbeddedPostgres:
             command += ["-c", f"{name}={value}"]
         # The server and its backends inherit the lock, so holding it proves that none of a former
         # server is left; a pid file found then is stale, whatever process has that number now.
-        with _exclusive(home / "lock", self._start_timeout) as lock:
+        with _exclusive(home / "lock", self._lock_timeout) as lock:
             (data / "postmaster.pid").unlink(missing_ok=True)
             self._process = child.spawn(
                 command,

@@ -46,8 +46,10 @@ class Request:
     on_done: Callable[[Request], None] | None = None
 
     def finish(self, result: object | BaseException, now: float) -> None:
-        """Resolve the future, unless it was cancelled, and report."""
+        """Report, then resolve the future, unless it was cancelled."""
         self.ended_at = now
+        if self.on_done is not None:
+            self.on_done(self)
         with suppress(InvalidStateError):
             if isinstance(result, CancelledError):
                 self.future.cancel()
@@ -55,8 +57,6 @@ class Request:
                 self.future.set_exception(result)
             else:
                 self.future.set_result(result)
-        if self.on_done is not None:
-            self.on_done(self)
 
 
 class EngineScheduler:

@@ -1,0 +1,236 @@
+"""The runtime: one event loop in a thread of its own, the engines, and their schedulers."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
+from typing import Any
+
+from ayo_bridge.engines.protocol import BatchEngine, Engine, EngineKind
+from ayo_bridge.observe.record import EngineCall
+from ayo_bridge.passes import PIPELINE, Pass
+from ayo_bridge.profile import LiveProfiles, ProfileStore
+from ayo_bridge.runahead.scope import Scope
+from ayo_bridge.schedule import (
+    POLICIES,
+    EngineScheduler,
+    LoopPlacement,
+    Policy,
+    Request,
+    ThreadPlacement,
+)
+
+_DEFAULT_POLICY = "topology"
+
+
+class Runtime:
+    """Engines, policies and passes for accelerated objects.
+
+    Args:
+        policies: how the engine schedulers of a kind pick batches: ``"per_invocation"``,
+            ``"throughput"``, ``"topology"`` (the default) or a function.
+        passes: the rewrites applied to every p-graph, in order.
+        run_ahead: with ``False`` requests are only scheduled and fused, never made early.
+        strict: nothing is fused, so embedding and rerank scores are bit-equal.
+        priority: send vLLM's ``priority`` field. It cannot be probed, so it is only sent where you
+            know that the server runs with ``--scheduling-policy priority``
+            (``ayo-bridge serve-llm`` does).
+        prefix_warming: allow prefix warms (partial prefilling) on LLM servers.
+        history: how many finished calls each accelerated object remembers.
+        profiles: where measured engine profiles are kept.
+    """
+
+    def __init__(
+        self,
+        *,
+        policies: Mapping[EngineKind, str | Policy] | None = None,
+        passes: tuple[Pass, ...] = PIPELINE,
+        run_ahead: bool = True,
+        strict: bool = False,
+        priority: bool = False,
+        prefix_warming: bool = True,
+        history: int = 32,
+        profiles: ProfileStore | None = None,
+    ) -> None:
+        self.passes = passes
+        self.run_ahead = run_ahead
+        self.strict = strict
+        self.priority = priority
+        self.prefix_warming = prefix_warming
+        self.history = history
+        self.clock: Callable[[], float] = time.perf_counter
+        self.store = profiles if profiles is not None else ProfileStore()
+        self.profiles = LiveProfiles(self.store)
+        self._policies = {
+            kind: POLICIES[chosen] if isinstance(chosen, str) else chosen
+            for kind, chosen in (policies or {}).items()
+        }
+        self._reset()
+        _runtimes.add(self)
+
+    def _reset(self) -> None:
+        """Start from nothing: at first, and in a forked child, which has no threads of ours."""
+        self._lock = threading.RLock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._loop_placement: LoopPlacement | None = None
+        self._threads: dict[str, ThreadPlacement] = {}
+        engines = [s.engine for s in getattr(self, "_schedulers", {}).values()]
+        self._schedulers: dict[str, EngineScheduler] = {}
+        for engine in engines:
+            forked = getattr(engine, "after_fork", None)
+            if forked is not None:
+                forked()
+            self.register(engine)
+
+    # Engines.
+
+    def register(self, engine: Engine) -> EngineScheduler:
+        """Give an engine its scheduler; the engine of a name is registered once."""
+        with self._lock:
+            scheduler = self._schedulers.get(engine.name)
+            if scheduler is None:
+                policy = self._policies.get(engine.kind, POLICIES[_DEFAULT_POLICY])
+                placement = _Lazy(self, engine)
+                scheduler = EngineScheduler(engine, policy, placement, lambda: self.clock())
+                self._schedulers[engine.name] = scheduler
+            return scheduler
+
+    def knows(self, engine: str) -> bool:
+        """Whether an engine of this name is registered."""
+        return engine in self._schedulers
+
+    def scheduler(self, engine: str) -> EngineScheduler:
+        """The scheduler of a registered engine."""
+        return self._schedulers[engine]
+
+    @property
+    def schedulers(self) -> tuple[EngineScheduler, ...]:
+        """All engine schedulers."""
+        return tuple(self._schedulers.values())
+
+    def observe(self, record: EngineCall, request: Request) -> None:
+        """Learn from a call that has ended."""
+        if request.future.cancelled() or record.ended is None:
+            return
+        self.profiles.observe(record)
+
+    def finished(self, scope: Scope) -> None:
+        """A scope has closed. Hook for owners that count."""
+        for listener in self._listeners:
+            listener(scope)
+
+    _listeners: tuple[Callable[[Scope], None], ...] = ()
+
+    # The loop.
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The runtime's event loop, started on first use. No framework code runs on it."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(
+                    target=_run_loop, args=(self._loop,), name="ayo-bridge loop", daemon=True
+                )
+                self._thread.start()
+            return self._loop
+
+    def submit(self, coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
+        """Run a coroutine on the runtime's loop."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+
+    def placement(self, engine: Engine) -> LoopPlacement | ThreadPlacement:
+        """Where an engine runs: threads of its own for a batch engine, else the loop."""
+        with self._lock:
+            if isinstance(engine, BatchEngine):
+                if engine.name not in self._threads:
+                    self._threads[engine.name] = ThreadPlacement(
+                        engine.name, engine.limits.instances
+                    )
+                return self._threads[engine.name]
+            if self._loop_placement is None:
+                self._loop_placement = LoopPlacement(self.loop)
+            return self._loop_placement
+
+    def close(self) -> None:
+        """Stop the loop and the threads; engines' connections are closed. Idempotent."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+            thread, self._thread = self._thread, None
+            threads, self._threads = self._threads, {}
+            self._loop_placement = None
+        for placement in threads.values():
+            placement.close()
+        if loop is not None and thread is not None:
+            closing = [
+                engine.aclose()  # type: ignore[union-attr]
+                for engine in (s.engine for s in self._schedulers.values())
+                if hasattr(engine, "aclose")
+            ]
+            asyncio.run_coroutine_threadsafe(_shut_down(closing), loop).result(timeout=5)
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(timeout=5)
+
+
+class _Lazy:
+    """Finds an engine's placement when the first batch starts, so that nothing runs before."""
+
+    def __init__(self, runtime: Runtime, engine: Engine) -> None:
+        self._runtime = weakref.ref(runtime)
+        self._engine = engine
+
+    def start(self, engine: Engine, calls: Any, done: Any) -> Callable[[], None]:
+        runtime = self._runtime()
+        if runtime is None:
+            raise RuntimeError("the runtime is gone")
+        return runtime.placement(engine).start(engine, calls, done)
+
+
+async def _shut_down(closing: list[Coroutine[Any, Any, None]]) -> None:
+    me = asyncio.current_task()
+    tasks = [task for task in asyncio.all_tasks() if task is not me]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*closing, return_exceptions=True)
+
+
+def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()
+
+
+_runtimes: weakref.WeakSet[Runtime] = weakref.WeakSet()
+_default: Runtime | None = None
+_default_lock = threading.Lock()
+
+
+def default_runtime() -> Runtime:
+    """The process-wide runtime, made on first use."""
+    global _default
+    with _default_lock:
+        if _default is None:
+            _default = Runtime()
+            atexit.register(_default.close)
+        return _default
+
+
+def _after_fork() -> None:
+    global _default_lock
+    _default_lock = threading.Lock()
+    for runtime in list(_runtimes):
+        runtime._reset()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
