@@ -104,11 +104,11 @@ def _main(arguments: Sequence[str]) -> int:
     parent, death_signal, identity, mode, *command = arguments
     _drop_privileges(identity)
     _bind_to_parent(int(parent), int(death_signal))
-    if mode == "supervise":
-        status = _supervise(command)
-        return status if status >= 0 else 128 - status
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    os.execvp(command[0], command)
+    if mode == "exec":
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        os.execvp(command[0], command)
+    status = _supervise(command)
+    return status if status >= 0 else 128 - status
 
 
 if __name__ == "__main__":
