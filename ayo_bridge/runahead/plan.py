@@ -25,7 +25,11 @@ class Maker(Protocol):
         """Calls for the primitive. ``feed`` takes values that become known while they run."""
 
     def outputs(self, primitive: Primitive, results: Sequence[object]) -> Values:
-        """Values made from the results, in the order of :meth:`calls`."""
+        """Values made from the results, in the order of :meth:`calls`.
+
+        Without calls the values may be computed here and now; nothing means that the primitive is
+        left to the original.
+        """
 
 
 Feed = Callable[[Values], None]

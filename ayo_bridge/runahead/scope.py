@@ -12,7 +12,7 @@ import asyncio
 import itertools
 import threading
 from collections import defaultdict, deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -137,6 +137,10 @@ class Scope:
         self._requests: list[tuple[Request, EngineCall]] = []
         self._open_items: dict[str, int] = {}
         self._handed: dict[Hashable, object] = {}
+        self._shared: dict[Hashable, Request] = {}
+        self._closers: list[Callable[[], None]] = []
+        self.guide: object = None
+        """What the adapter keeps for its taps while this scope runs."""
         self._count_items(plan.e_graph)
 
     # The graph side.
@@ -175,6 +179,14 @@ class Scope:
                     self.record.predicted_gain or 0.0
                 ) + plan.predicted_gain
         self._dispatch(ready)
+
+    def run_ahead(self, primitive_id: str) -> None:
+        """Dispatch one primitive now (a prefix warm whose time has come)."""
+        with self._lock:
+            known = primitive_id in self._graph.graph and not self.closed
+            self._ahead.add(primitive_id)
+        if known:
+            self._dispatch([self._graph.graph[primitive_id]])
 
     def knows(self, value: str) -> bool:
         """Whether a graph value is there already."""
@@ -215,6 +227,7 @@ class Scope:
         futures = [self._expect(call, primitive) for call in calls]
         left = len(futures)
         if not left:
+            self._completed(primitive, maker, futures)
             return
         lock = threading.Lock()
 
@@ -238,6 +251,8 @@ class Scope:
             outputs = maker.outputs(primitive, [future.result() for future in futures])
         except Exception as error:
             self._refuse(primitive, f"its results cannot be used ahead: {error!r}")
+            return
+        if not outputs and primitive.outputs:
             return
         with self._lock:
             own = {k: v for k, v in outputs.items() if k in primitive.outputs}
@@ -264,6 +279,7 @@ class Scope:
             done_already = self._direct.get(call.key)
             if done_already:
                 return done_already.popleft()
+            shared = self._shared.get(call.key) if call.deterministic else None
             self._use_item(primitive.id, call.items)
             record = EngineCall(
                 primitive.id,
@@ -275,6 +291,10 @@ class Scope:
                 items=call.items,
             )
             self.record.calls.append(record)
+            if shared is not None:
+                record.started = record.ended = record.queued
+                self._tickets[call.key].append(Ticket(self, shared.future, record))
+                return shared.future
 
             def ended(request: Request) -> None:
                 record.started, record.ended = request.started_at, request.ended_at
@@ -290,6 +310,8 @@ class Scope:
                 on_done=ended,
             )
             self._requests.append((request, record))
+            if call.deterministic:
+                self._shared[call.key] = request
             if not call.warm:
                 self._tickets[call.key].append(Ticket(self, request.future, record))
             return request.future
@@ -342,6 +364,14 @@ class Scope:
 
     # The end.
 
+    def on_close(self, callback: Callable[[], None]) -> None:
+        """Have ``callback`` called once when the scope ends (at once if it has)."""
+        with self._lock:
+            if not self.closed:
+                self._closers.append(callback)
+                return
+        callback()
+
     def close(self) -> None:
         """End the scope: cancel what nobody consumed, down to the engine. Idempotent."""
         with self._lock:
@@ -351,6 +381,10 @@ class Scope:
             requests, self._requests = self._requests, []
             self._tickets.clear()
             self._handed.clear()
+            self._shared.clear()
+            closers, self._closers = self._closers, []
+        for closer in closers:
+            closer()
         for request, record in requests:
             if record.outcome is Outcome.AHEAD:
                 record.outcome = Outcome.WASTED

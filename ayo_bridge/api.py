@@ -1,0 +1,91 @@
+"""The four functions that users call."""
+
+from __future__ import annotations
+
+import warnings
+from os import PathLike
+from pathlib import Path
+from typing import TypeVar
+
+from ayo_bridge.adapter import adapters
+from ayo_bridge.errors import NotAccelerableError, NotAcceleratedWarning
+from ayo_bridge.observe import (
+    AcceleratedState,
+    Explanation,
+    Stats,
+    explain_state,
+    stats_state,
+    timeline_state,
+)
+from ayo_bridge.runtime import Runtime, default_runtime
+from ayo_bridge.subclass import state_of
+
+T = TypeVar("T")
+
+
+def accelerate(obj: T, *, runtime: Runtime | None = None) -> T:
+    """Return an object of the same type that gives the same answers faster.
+
+    ``obj`` itself is untouched. ``runtime`` chooses engines, policies and passes; without it a
+    process-wide one with good defaults serves.
+
+    Raises:
+        NotAccelerableError: no installed adapter knows this kind of object.
+
+    Warns:
+        NotAcceleratedWarning: ``obj`` was returned as it is, and why: it is accelerated already,
+            or its library is outside the tested range.
+    """
+    if state_of(obj) is not None:
+        warnings.warn(
+            f"this {type(obj).__name__} is accelerated already; it is returned as it is",
+            NotAcceleratedWarning,
+            stacklevel=2,
+        )
+        return obj
+    for adapter in adapters():
+        if adapter.accepts(obj):
+            return adapter.accelerate(obj, runtime or default_runtime())  # type: ignore[return-value]
+    known = ", ".join(adapter.name for adapter in adapters()) or "none is installed"
+    raise NotAccelerableError(
+        f"cannot accelerate a {type(obj).__module__}.{type(obj).__qualname__}. Pass a LlamaIndex "
+        "query engine or retriever, or a LangChain runnable: the object whose query() or invoke() "
+        f"your application calls (adapters: {known})"
+    )
+
+
+def _state(obj: object) -> AcceleratedState:
+    state = state_of(obj)
+    if state is None:
+        raise NotAccelerableError(
+            f"this {type(obj).__name__} is not accelerated: pass what accelerate() returned"
+        )
+    return state
+
+
+def explain(obj: object) -> Explanation:
+    """What was lifted, rewritten and refused for an accelerated object, and what it gained.
+
+    Raises:
+        NotAccelerableError: ``obj`` did not come from :func:`accelerate`.
+    """
+    return explain_state(_state(obj))
+
+
+def stats(obj: object) -> Stats:
+    """Counters over all calls of an accelerated object.
+
+    Raises:
+        NotAccelerableError: ``obj`` did not come from :func:`accelerate`.
+    """
+    return stats_state(_state(obj))
+
+
+def timeline(obj: object, path: str | PathLike[str]) -> Path:
+    """Write the last calls: ``.json`` in Chrome-trace form, ``.html`` as a page of its own.
+
+    Raises:
+        NotAccelerableError: ``obj`` did not come from :func:`accelerate`.
+        ValueError: the suffix is neither ``.json`` nor ``.html``.
+    """
+    return timeline_state(_state(obj), Path(path))
