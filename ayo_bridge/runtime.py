@@ -16,6 +16,7 @@ from ayo_bridge.engines.protocol import BatchEngine, Engine, EngineKind
 from ayo_bridge.observe.record import EngineCall
 from ayo_bridge.passes import PIPELINE, Pass
 from ayo_bridge.profile import LiveProfiles, ProfileStore
+from ayo_bridge.runahead.planner import Planner
 from ayo_bridge.runahead.scope import Scope
 from ayo_bridge.schedule import (
     POLICIES,
@@ -67,6 +68,7 @@ class Runtime:
         self.clock: Callable[[], float] = time.perf_counter
         self.store = profiles if profiles is not None else ProfileStore()
         self.profiles = LiveProfiles(self.store)
+        self.planner = Planner(self)
         self._policies = {
             kind: POLICIES[chosen] if isinstance(chosen, str) else chosen
             for kind, chosen in (policies or {}).items()
@@ -115,18 +117,25 @@ class Runtime:
         """All engine schedulers."""
         return tuple(self._schedulers.values())
 
+    def can_stream(self) -> frozenset[str]:
+        """LLM engines proven to rebuild a plain reply from a stream."""
+        return frozenset(
+            s.engine.name for s in self.schedulers if getattr(s.engine, "streams", False)
+        )
+
+    def can_warm(self) -> frozenset[str]:
+        """LLM engines known to keep prefixes in a cache, where prefix warms are wanted."""
+        if not self.prefix_warming:
+            return frozenset()
+        return frozenset(
+            s.engine.name for s in self.schedulers if getattr(s.engine, "caches_prefixes", False)
+        )
+
     def observe(self, record: EngineCall, request: Request) -> None:
         """Learn from a call that has ended."""
         if request.future.cancelled() or record.ended is None:
             return
         self.profiles.observe(record)
-
-    def finished(self, scope: Scope) -> None:
-        """A scope has closed. Hook for owners that count."""
-        for listener in self._listeners:
-            listener(scope)
-
-    _listeners: tuple[Callable[[Scope], None], ...] = ()
 
     # The loop.
 

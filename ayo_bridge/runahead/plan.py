@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from ayo_bridge.engines.protocol import Call
-from ayo_bridge.graph import Graph, Primitive, Template
+from ayo_bridge.graph import Graph, Op, Primitive, Template
+from ayo_bridge.graph.primitive import PREFILLS
 from ayo_bridge.passes import Decision
 
 Values = Mapping[str, object]
@@ -34,13 +36,31 @@ class Maker(Protocol):
 
 Feed = Callable[[Values], None]
 
+MakerKey = tuple[str, Op]
+"""A component's name and an op; every prefill of a component has the maker of ``PREFILLING``."""
+
+
+def maker_key(primitive: Primitive) -> MakerKey:
+    """The key of the maker that serves a primitive."""
+    prefill = primitive.op in PREFILLS or primitive.op is Op.PARTIAL_PREFILLING
+    return primitive.component, Op.PREFILLING if prefill else primitive.op
+
+
+def index_of(primitive: Primitive) -> int:
+    """Which of its component's calls a primitive is: the number at the end of its p-graph id."""
+    found = _INDEX.search(primitive.root)
+    return int(found[1]) if found else 0
+
+
+_INDEX = re.compile(r"\[(\d+)\]$")
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The optimised graph of a call and what of it runs ahead.
 
     ``ahead`` holds the ids of the e-graph's primitives that can end earlier than the original would
-    end them; the others are left to the original. ``makers`` are keyed by p-graph id.
+    end them; the others are left to the original.
     """
 
     template: Template
@@ -49,4 +69,4 @@ class Plan:
     decisions: tuple[Decision, ...] = ()
     ahead: frozenset[str] = frozenset()
     predicted_gain: float | None = None
-    makers: Mapping[str, Maker] = field(default_factory=dict)
+    makers: Mapping[MakerKey, Maker] = field(default_factory=dict)

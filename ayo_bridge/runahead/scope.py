@@ -21,7 +21,7 @@ from ayo_bridge.engines.protocol import Call, EngineKind
 from ayo_bridge.graph import Graph, Op, Primitive
 from ayo_bridge.observe.record import CallRecord, EngineCall, Outcome
 from ayo_bridge.passes import Decision
-from ayo_bridge.runahead.plan import Maker, Plan, Values
+from ayo_bridge.runahead.plan import Maker, MakerKey, Plan, Values, maker_key
 from ayo_bridge.schedule import GraphScheduler, Request
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class Scope:
         self.number = next(self._numbers)
         self._lock = threading.RLock()
         self._graph = GraphScheduler(plan.e_graph)
-        self._makers: dict[str, Maker] = dict(plan.makers)
+        self._makers: dict[MakerKey, Maker] = dict(plan.makers)
         self._ahead = set(plan.ahead)
         self._tickets: defaultdict[Hashable, deque[Ticket]] = defaultdict(deque)
         self._direct: defaultdict[Hashable, deque[Future[object]]] = defaultdict(deque)
@@ -139,6 +139,8 @@ class Scope:
         self._handed: dict[Hashable, object] = {}
         self._shared: dict[Hashable, Request] = {}
         self._closers: list[Callable[[], None]] = []
+        self.on_finish: Callable[[CallRecord], None] | None = None
+        """Told once, with the finished record, when the scope has closed."""
         self.guide: object = None
         """What the adapter keeps for its taps while this scope runs."""
         self._count_items(plan.e_graph)
@@ -213,7 +215,7 @@ class Scope:
             if primitive.op is Op.AGGREGATE:
                 self._aggregate(primitive)
                 continue
-            maker = self._makers.get(primitive.root)
+            maker = self._makers.get(maker_key(primitive))
             if maker is None or primitive.id not in self._ahead:
                 continue
             try:
@@ -391,7 +393,8 @@ class Scope:
             if not request.future.done():
                 self.runtime.scheduler(request.call.engine).cancel(request)
         self.record.ended = self.runtime.clock()
-        self.runtime.finished(self)
+        if self.on_finish is not None:
+            self.on_finish(self.record)
 
 
 def _cancelled() -> Future[object]:

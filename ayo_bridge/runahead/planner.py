@@ -1,0 +1,186 @@
+"""From a template to a plan: decompose, optimise, and decide what is worth running ahead."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from ayo_bridge.graph import (
+    Graph,
+    Op,
+    Primitive,
+    Synthesis,
+    Template,
+    decompose,
+    expand_synthesis,
+)
+from ayo_bridge.graph.primitive import CONTROL_OPS, PREFILLS
+from ayo_bridge.passes import Decision, PassContext, optimise
+from ayo_bridge.profile import asap
+from ayo_bridge.runahead.plan import Maker, MakerKey, Plan
+
+if TYPE_CHECKING:
+    from ayo_bridge.runtime import Runtime
+
+PRIOR_SECONDS: Final[Mapping[Op, float]] = {
+    Op.EMBEDDING: 0.02,
+    Op.INGESTION: 0.05,
+    Op.SEARCHING: 0.01,
+    Op.RERANKING: 0.1,
+    Op.PREFILLING: 0.1,
+    Op.FULL_PREFILLING: 0.1,
+    Op.PARTIAL_PREFILLING: 0.1,
+    Op.DECODING: 0.5,
+    Op.PARTIAL_DECODING: 0.1,
+    Op.API_CALL: 0.3,
+}
+"""What a primitive is taken to cost until its engine has been measured: orders of magnitude for
+local engines, good enough to see that something can overlap at all."""
+
+OVERHEAD_SECONDS: Final = 0.001
+"""Cost of making one call ahead: building it, two thread hops, one key."""
+
+MARGIN_SECONDS: Final = 0.0005
+"""A primitive runs ahead only if it can end this much earlier than in the original."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """The part of a plan that depends on no values, so that it can be kept."""
+
+    p_graph: Graph
+    e_graph: Graph
+    decisions: tuple[Decision, ...]
+    ahead: frozenset[str]
+    predicted_gain: float | None
+
+
+class Planner:
+    """Plans calls; shapes are cached by template and by what is known of the engines."""
+
+    def __init__(self, runtime: Runtime, *, capacity: int = 256) -> None:
+        self._runtime = runtime
+        self._capacity = capacity
+        self._shapes: OrderedDict[Hashable, _Shape] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def plan(self, template: Template, makers: Mapping[MakerKey, Maker]) -> Plan:
+        """Plan a whole call."""
+        shape = self._cached((template,), lambda: decompose(template))
+        return _plan(template, shape, makers)
+
+    def plan_expansion(
+        self,
+        template: Template,
+        component: Synthesis,
+        chunks: int,
+        makers: Mapping[MakerKey, Maker],
+        *,
+        prefix: str = "",
+    ) -> Plan:
+        """Plan the sub-graph of a synthesis whose number of chunks has become known."""
+        shape = self._cached(
+            (component, chunks, prefix), lambda: expand_synthesis(component, chunks, prefix=prefix)
+        )
+        return _plan(template, shape, makers)
+
+    def _cached(self, key: tuple[Hashable, ...], build: Callable[[], Graph]) -> _Shape:
+        context = self._context()
+        full = (*key, self._runtime.profiles.epoch, context.can_stream, context.can_warm)
+        with self._lock:
+            shape = self._shapes.get(full)
+            if shape is not None:
+                self._shapes.move_to_end(full)
+                return shape
+        shape = self._build(build(), context)
+        with self._lock:
+            self._shapes[full] = shape
+            while len(self._shapes) > self._capacity:
+                self._shapes.popitem(last=False)
+        return shape
+
+    def _context(self) -> PassContext:
+        return PassContext(
+            profiles=self._runtime.profiles.profiles(),
+            can_stream=self._runtime.can_stream(),
+            can_warm=self._runtime.can_warm(),
+            strict=self._runtime.strict,
+        )
+
+    def _build(self, p_graph: Graph, context: PassContext) -> _Shape:
+        optimised = optimise(p_graph, context, self._runtime.passes)
+        e_graph = optimised.graph
+        decisions = list(optimised.decisions)
+
+        def seconds(primitive: Primitive) -> float:
+            known = context.profiles.seconds(primitive)
+            if known is not None:
+                return known
+            return PRIOR_SECONDS.get(primitive.op, 0.0)
+
+        def one_by_one(primitive: Primitive) -> float:
+            """The frameworks embed and search one item at a time."""
+            if primitive.items > 1 and primitive.batchable and primitive.op is not Op.RERANKING:
+                return primitive.items * seconds(replace(primitive, items=1))
+            return seconds(primitive)
+
+        original = asap(p_graph, one_by_one)
+        early = asap(e_graph, seconds)
+        ahead = {
+            primitive.id
+            for primitive in e_graph
+            if primitive.op not in CONTROL_OPS
+            and primitive.op is not Op.PARTIAL_PREFILLING
+            and _leads(primitive, early, original)
+        }
+        ahead |= _streamed(e_graph)
+        gain = _end(original) - _end(early) - OVERHEAD_SECONDS * len(ahead)
+        if ahead and (gain <= 0 or not self._runtime.run_ahead):
+            reason = (
+                "run-ahead is off in this runtime"
+                if not self._runtime.run_ahead
+                else "the time won is not above the cost of making the calls ahead"
+            )
+            decisions.append(Decision("run-ahead", tuple(sorted(ahead)), False, reason, gain))
+            ahead = set()
+        return _Shape(
+            p_graph, e_graph, tuple(decisions), frozenset(ahead), gain if ahead else 0.0
+        )
+
+
+def _leads(
+    primitive: Primitive,
+    early: Mapping[str, tuple[float, float]],
+    original: Mapping[str, tuple[float, float]],
+) -> bool:
+    before = original.get(primitive.root)
+    return before is not None and early[primitive.id][1] < before[1] - MARGIN_SECONDS
+
+
+def _streamed(graph: Graph) -> set[str]:
+    """Prefills whose decode is pipelined: the call must be ours for us to see it grow."""
+    return {
+        primitive.id
+        for primitive in graph
+        if primitive.op in PREFILLS
+        and any(graph[s].op is Op.PARTIAL_DECODING for s in graph.successors(primitive.id))
+    }
+
+
+def _end(times: Mapping[str, tuple[float, float]]) -> float:
+    return max((end for _, end in times.values()), default=0.0)
+
+
+def _plan(template: Template, shape: _Shape, makers: Mapping[MakerKey, Maker]) -> Plan:
+    return Plan(
+        template,
+        shape.p_graph,
+        shape.e_graph,
+        shape.decisions,
+        shape.ahead,
+        shape.predicted_gain,
+        makers,
+    )
