@@ -2,7 +2,7 @@
 
 from ayo_bridge.graph.decompose import decompose, expand_synthesis
 from ayo_bridge.graph.graph import Edge, Graph
-from ayo_bridge.graph.picture import picture
+from ayo_bridge.graph.picture import mermaid, picture, to_json
 from ayo_bridge.graph.primitive import Effect, Op, Primitive, PromptPart
 from ayo_bridge.graph.template import (
     Component,
@@ -40,5 +40,7 @@ __all__ = [
     "Template",
     "decompose",
     "expand_synthesis",
+    "mermaid",
     "picture",
+    "to_json",
 ]

@@ -103,6 +103,7 @@ class Synthesis(Component):
     question_tokens: int = 20
     context_tokens: int = 256
     tokens: int = 128
+    context_first: bool = True
     early_context: bool = True
     concurrent: bool = False
     """The framework itself issues independent calls together (async fan-out)."""
