@@ -2,7 +2,8 @@
 
 Executed as a script (``python -I -S bound_launcher.py PARENT SIGNAL UID:GID MODE COMMAND...``),
 hence standard library only. In mode ``exec`` it becomes the command; in mode ``supervise`` it
-stays above it and takes the whole tree down when the command ends or a signal asks for it.
+stays above it and takes the whole tree down when the command ends or a signal asks for it
+(SIGTERM, SIGINT, SIGHUP: the command has eight seconds to end by itself; SIGQUIT: at once).
 
 The kernel sends SIGNAL when the thread that forked us dies (prctl(2), PR_SET_PDEATHSIG). That is
 set here and not in a ``preexec_fn``, which may deadlock where other threads hold locks.
@@ -74,9 +75,10 @@ def _quietly(kill: Callable[[int, int], None], target: int, number: int) -> None
 def _supervise(command: Sequence[str]) -> int:
     """Run `command` in a process group of its own; return its status once no descendant is left."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)  # Orphans of the command become our children.
-    asked = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+    asked = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
     signal.pthread_sigmask(signal.SIG_BLOCK, asked | {signal.SIGCHLD})
-    binding = [sys.executable, "-I", "-S", __file__, str(os.getpid()), str(int(signal.SIGKILL))]
+    # Should somebody kill us outright, the command still gets to end its own children.
+    binding = [sys.executable, "-I", "-S", __file__, str(os.getpid()), str(int(signal.SIGTERM))]
     child = subprocess.Popen([*binding, "-", "exec", *command], start_new_session=True)
     deadline = None
     while child.poll() is None:
@@ -84,10 +86,10 @@ def _supervise(command: Sequence[str]) -> int:
             received: int | None = signal.sigwait(asked | {signal.SIGCHLD})
         else:
             left = deadline - time.monotonic()
-            info = signal.sigtimedwait({signal.SIGCHLD}, max(left, 0.0))
+            info = signal.sigtimedwait({signal.SIGCHLD, signal.SIGQUIT}, max(left, 0.0))
             received = info.si_signo if info else None
-            if received is None:
-                break
+        if received is None or received == signal.SIGQUIT:
+            break
         if received in asked:
             deadline = time.monotonic() + _GRACE_SECONDS
             _quietly(os.kill, child.pid, signal.SIGTERM)

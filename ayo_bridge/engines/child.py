@@ -13,8 +13,9 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,6 +92,7 @@ def spawn(
     run_as: Identity | None = None,
     supervise: bool = False,
     pass_fds: Sequence[int] = (),
+    cores: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start `command` in a session of its own, its output appended to `log`.
 
@@ -100,10 +102,11 @@ def spawn(
         env: the whole environment of the child; ours when None.
         death_signal: what the child gets when this process dies.
         run_as: user to become first; needs root.
-        supervise: keep a small process above the command which, on SIGTERM or when the command
-            ends, ends every descendant, those included that left its process group. The returned
-            process is then that supervisor.
+        supervise: keep a small process above the command which ends every descendant, those
+            included that left its process group, when the command ends, on SIGTERM (after some
+            grace) and on SIGQUIT (at once). The returned process is then that supervisor.
         pass_fds: descriptors that the child inherits.
+        cores: CPU cores that the child is confined to; empty for all of ours. Linux only.
     """
     identity = f"{run_as.uid}:{run_as.gid}" if run_as else "-"
     mode = "supervise" if supervise else "exec"
@@ -112,7 +115,7 @@ def spawn(
     arguments = [sys.executable, "-I", "-S", str(_LAUNCHER), *binding, *command]
 
     def fork() -> subprocess.Popen[bytes]:
-        with log.open("ab") as output:
+        with log.open("ab") as output, _confined_to(cores):
             return subprocess.Popen(
                 arguments,
                 stdin=subprocess.DEVNULL,
@@ -130,6 +133,20 @@ def spawn(
             _forker = _Forker()
         forker = _forker
     return forker.run(fork)
+
+
+@contextmanager
+def _confined_to(cores: Sequence[int]) -> Iterator[None]:
+    """Bind the calling thread to `cores` for a while: what it forks inherits that."""
+    if not cores or sys.platform != "linux":
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def stop(process: subprocess.Popen[bytes], *escalation: tuple[signal.Signals, float]) -> int:
