@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 from dataclasses import dataclass, field
 
 from ayo_bridge.errors import GraphError
@@ -170,8 +171,5 @@ class Template:
         cls, *components: Component, inputs: tuple[str, ...] = ("question",), name: str = ""
     ) -> Template:
         """Build the template of components that run one after another."""
-        edges = tuple(
-            (before.name, after.name)
-            for before, after in zip(components, components[1:], strict=False)
-        )
+        edges = tuple((before.name, after.name) for before, after in itertools.pairwise(components))
         return cls(components, edges, inputs, name)

@@ -1,0 +1,28 @@
+"""In: measured points, or live traffic. Out: what a primitive costs, and b* of an engine.
+
+What was never measured stays unknown (``None``): a caller then has no gain to show.
+"""
+
+from ayo_bridge.profile.curve import Curve, max_efficient_batch
+from ayo_bridge.profile.estimate import asap, critical_path, in_order
+from ayo_bridge.profile.live import LiveProfile, LiveProfiles
+from ayo_bridge.profile.measure import measure_batches
+from ayo_bridge.profile.profiles import EngineProfile, LLMProfile, Profile, Profiles
+from ayo_bridge.profile.store import CorruptProfileWarning, ProfileStore
+
+__all__ = [
+    "CorruptProfileWarning",
+    "Curve",
+    "EngineProfile",
+    "LLMProfile",
+    "LiveProfile",
+    "LiveProfiles",
+    "Profile",
+    "ProfileStore",
+    "Profiles",
+    "asap",
+    "critical_path",
+    "in_order",
+    "max_efficient_batch",
+    "measure_batches",
+]

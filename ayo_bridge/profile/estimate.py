@@ -1,0 +1,44 @@
+"""When primitives would start and end, given what each costs.
+
+Times are seconds after the query was submitted. A cost of ``None`` counts as nothing, so every time
+is then a lower bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ayo_bridge.graph.graph import Graph
+from ayo_bridge.graph.primitive import Primitive
+
+Seconds = Callable[[Primitive], float | None]
+Times = dict[str, tuple[float, float]]
+
+
+def asap(graph: Graph, seconds: Seconds) -> Times:
+    """Return ``(start, end)`` of each primitive if it starts when its predecessors have ended.
+
+    Engines are taken to be unlimited. Of a p-graph this is the original program; of an e-graph the
+    best the scheduler can do.
+    """
+    times: Times = {}
+    for name in graph.topological_order():
+        start = max((times[before][1] for before in graph.predecessors(name)), default=0.0)
+        times[name] = (start, start + (seconds(graph[name]) or 0.0))
+    return times
+
+
+def in_order(graph: Graph, seconds: Seconds) -> Times:
+    """Return ``(start, end)`` of each primitive if one runs after another, as inserted."""
+    times: Times = {}
+    now = 0.0
+    for primitive in graph:
+        end = now + (seconds(primitive) or 0.0)
+        times[primitive.id] = (now, end)
+        now = end
+    return times
+
+
+def critical_path(graph: Graph, seconds: Seconds) -> float:
+    """Return the length of the longest path: no schedule can end sooner."""
+    return max((end for _, end in asap(graph, seconds).values()), default=0.0)

@@ -1,0 +1,241 @@
+"""Profiles learned from live traffic, so that nobody has to measure before the first gain."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from ayo_bridge.profile.curve import Curve, max_efficient_batch
+from ayo_bridge.profile.profiles import EngineProfile, LLMProfile, Profile, Profiles
+from ayo_bridge.profile.store import ProfileStore
+
+WINDOW: Final = 256
+"""Observations kept of one engine."""
+ENOUGH: Final = 8
+"""Observations before anything is concluded."""
+QUANTILE: Final = 0.25
+"""Contention only ever adds time, so a low quantile is near what the engine needs by itself."""
+CHANGE: Final = 0.25
+"""Relative change that makes a new profile worth publishing."""
+
+Sample = tuple[float, float, float]
+
+
+class Observed(Protocol):
+    """An engine call that has ended. :class:`~ayo_bridge.observe.record.EngineCall` is one."""
+
+    engine: str
+    batch: int
+    items: int
+    prompt_tokens: int
+    completion_tokens: int
+
+    @property
+    def kind(self) -> str:
+        """What the engine serves."""
+
+    @property
+    def seconds(self) -> float:
+        """How long the engine worked on the call."""
+
+
+class LiveProfile:
+    """Learns one engine. Safe to use from several threads; an observation is O(1).
+
+    An LLM's three coefficients are fitted to the calls that took least for their size; the fit is
+    refused while the calls are too alike to tell the coefficients apart.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._lock = threading.Lock()
+        self._calls: deque[Sample] = deque(maxlen=WINDOW)
+        self._batches: dict[int, deque[float]] = {}
+        self._count = 0
+
+    def observe_call(self, prompt_tokens: int, completion_tokens: int, seconds: float) -> None:
+        """Take in one LLM call."""
+        if seconds > 0 and prompt_tokens > 0:
+            with self._lock:
+                self._calls.append((prompt_tokens, completion_tokens, seconds))
+                self._count += 1
+
+    def observe_batch(self, items: int, seconds: float) -> None:
+        """Take in one batch of another engine."""
+        if seconds > 0 and items > 0:
+            size = _rounded(items)
+            with self._lock:
+                window = self._batches.setdefault(size, deque(maxlen=32))
+                window.append(seconds * size / items if items >= 16 else seconds)
+                self._count += 1
+
+    @property
+    def observations(self) -> int:
+        """How many calls or batches were taken in."""
+        return self._count
+
+    def profile(self) -> Profile | None:
+        """Return what has been learned, or ``None`` while that is not enough."""
+        with self._lock:
+            calls = tuple(self._calls)
+            batches = {size: sorted(window) for size, window in self._batches.items()}
+        if self._count < ENOUGH:
+            return None
+        if self.kind == LLMProfile.kind:
+            return _fit_calls(calls)
+        curve = Curve.of((size, _low(window)) for size, window in batches.items())
+        return EngineProfile(self.kind, curve, _live_best_batch(curve))
+
+
+class LiveProfiles:
+    """The live profiles of all engines, over those a store knows.
+
+    ``epoch`` changes when a profile has changed enough to matter, so that whoever plans can keep
+    plans until then. A stored profile is used until live traffic has shown better.
+    """
+
+    def __init__(self, store: ProfileStore | None = None, *, device: str = "local") -> None:
+        self._store = store
+        self._device = device
+        self._lock = threading.Lock()
+        self._live: dict[str, LiveProfile] = {}
+        self._next: dict[str, int] = {}
+        self._published = Profiles()
+        self.epoch = 0
+
+    def load(self, engine: str) -> None:
+        """Publish what the store knows of ``engine``; nothing happens if that is nothing."""
+        profile = None if self._store is None else self._store.load(engine, self._device)
+        if profile is not None:
+            with self._lock:
+                self._publish(engine, profile)
+
+    def save(self) -> None:
+        """Write every published profile to the store.
+
+        Raises:
+            OSError: the store's directory cannot be written.
+        """
+        if self._store is not None:
+            for engine, profile in self.profiles().items():
+                self._store.save(engine, self._device, profile)
+
+    def profiles(self) -> Profiles:
+        """The profiles known now; an immutable snapshot."""
+        return self._published
+
+    def observe(self, call: Observed) -> None:
+        """Learn from one call. A call that shared its batch says nothing of its own size."""
+        live = self._live.get(call.engine)
+        if live is None:
+            self.load(call.engine)
+            with self._lock:
+                live = self._live.setdefault(call.engine, LiveProfile(str(call.kind)))
+        if live.kind == LLMProfile.kind:
+            live.observe_call(call.prompt_tokens, call.completion_tokens, call.seconds)
+        elif call.batch <= 1:
+            live.observe_batch(call.items, call.seconds)
+        if live.observations >= self._next.get(call.engine, ENOUGH):
+            self._learn(call.engine, live)
+
+    def _learn(self, engine: str, live: LiveProfile) -> None:
+        with self._lock:
+            if live.observations < self._next.get(engine, ENOUGH):
+                return
+            self._next[engine] = live.observations + max(live.observations // 2, ENOUGH)
+            self._next[engine] = min(self._next[engine], live.observations + WINDOW // 2)
+        profile = live.profile()
+        if profile is None:
+            return
+        with self._lock:
+            if _differs(self._published.get(engine), profile):
+                self._publish(engine, profile)
+
+    def _publish(self, engine: str, profile: Profile) -> None:
+        self._published = Profiles({**self._published, engine: profile})
+        self.epoch += 1
+
+
+def _rounded(items: int) -> int:
+    """Keep sizes below 16 and powers of two exact; others share the power of two below."""
+    return items if items < 16 else 1 << (items.bit_length() - 1)
+
+
+def _low(ordered: Sequence[float]) -> float:
+    return ordered[int((len(ordered) - 1) * QUANTILE)]
+
+
+def _live_best_batch(curve: Curve) -> int | None:
+    """b* of what was seen: only sizes between the smallest and largest seen count."""
+    sizes = [1 << k for k in range(12)]
+    first, last = curve.points[0][0], curve.points[-1][0]
+    return max_efficient_batch((n, curve.seconds(n)) for n in sizes if first <= n <= last)
+
+
+def _fit_calls(calls: Sequence[Sample]) -> LLMProfile | None:
+    """Fit ``seconds = base + a * prompt + b * completion`` to the quicker part of the calls."""
+    kept = list(calls)
+    fitted = _least_squares(kept)
+    for _ in range(4):
+        if fitted is None:
+            return None
+        base, prefill, decode = fitted
+        by_excess = sorted(kept, key=lambda c: c[2] / (base + prefill * c[0] + decode * c[1]))
+        quicker = by_excess[: max(len(calls) // 2, ENOUGH)]
+        if len(quicker) == len(kept):
+            break
+        kept = quicker
+        fitted = _least_squares(kept)
+    return None if fitted is None else LLMProfile(*fitted)
+
+
+def _least_squares(calls: Sequence[Sample]) -> tuple[float, float, float] | None:
+    """Return the coefficients, none negative; ``None`` where the calls cannot tell them apart."""
+    count = len(calls)
+    mean_p = sum(call[0] for call in calls) / count
+    mean_d = sum(call[1] for call in calls) / count
+    mean_s = sum(call[2] for call in calls) / count
+    pp = pd = dd = ps = ds = 0.0
+    for p, d, s in calls:
+        p, d, s = p - mean_p, d - mean_d, s - mean_s
+        pp, pd, dd, ps, ds = pp + p * p, pd + p * d, dd + d * d, ps + p * s, ds + d * s
+    if pp < count * (0.1 * mean_p) ** 2 or dd < count * (0.1 * mean_d) ** 2 or dd == 0:
+        return None
+    determinant = pp * dd - pd * pd
+    if determinant < 0.05 * pp * dd:
+        return None
+    prefill = (ps * dd - ds * pd) / determinant
+    decode = (ds * pp - ps * pd) / determinant
+    if prefill < 0:
+        prefill, decode = 0.0, ds / dd
+    if decode < 0:
+        prefill, decode = max(ps / pp, 0.0), 0.0
+    base = mean_s - prefill * mean_p - decode * mean_d
+    if base <= 0 and prefill == decode == 0:
+        return None
+    return max(base, 0.0), prefill, decode
+
+
+def _differs(old: Profile | None, new: Profile) -> bool:
+    """Whether ``new`` would change a decision worth the planning."""
+    if isinstance(old, LLMProfile) and isinstance(new, LLMProfile):
+        return any(
+            _apart(a, b)
+            for a, b in (
+                (old.prefill_base, new.prefill_base),
+                (old.prefill_per_token, new.prefill_per_token),
+                (old.decode_per_token, new.decode_per_token),
+            )
+        )
+    if isinstance(old, EngineProfile) and isinstance(new, EngineProfile):
+        sizes = [size for size, _ in new.curve.points]
+        return old.best_batch != new.best_batch or any(
+            _apart(old.curve.seconds(n), new.curve.seconds(n)) for n in sizes
+        )
+    return True
+
+
+def _apart(old: float, new: float) -> bool:
+    return abs(new - old) > CHANGE * max(old, new, 1e-6)
