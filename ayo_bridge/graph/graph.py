@@ -196,3 +196,13 @@ class Graph:
             inputs=self.inputs,
             order=[(a, b) for a, b in edges if a in names and b in names],
         )
+
+
+def join(graph: Graph, fragment: Graph) -> Graph:
+    """The graph that holds both; what one makes is no input of the whole."""
+    made = {v for part in (graph, fragment) for p in part for v in p.outputs}
+    return Graph(
+        [*graph, *fragment],
+        inputs=(graph.inputs | fragment.inputs) - made,
+        order=[*graph.order, *fragment.order],
+    )

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from ayo_bridge.engines.protocol import Call, EngineKind
 from ayo_bridge.graph import Graph, Op, Primitive
+from ayo_bridge.graph.graph import join
 from ayo_bridge.observe.record import CallRecord, EngineCall, Outcome
 from ayo_bridge.passes import Decision
 from ayo_bridge.runahead.plan import Maker, MakerKey, Plan, Values, maker_key
@@ -166,15 +167,17 @@ class Scope:
         if self.closed:
             return
         with self._lock:
-            self._graph.ended.add(primitive_id)
             self._open_items.pop(primitive_id, None)
             self._makers.update(plan.makers)
             self._ahead |= plan.ahead
             self.record.decisions.extend(plan.decisions)
             self._graph.values.update(values)
             self._count_items(plan.e_graph)
-            ready = self._graph.extend(plan.e_graph)
-            self.record.p_graph = _joined(self.record.p_graph, plan.p_graph)
+            ready = self._graph.extend(plan.e_graph, instead_of=primitive_id)
+            p_graph = self.record.p_graph
+            if primitive_id in p_graph:
+                p_graph = p_graph.replace(remove=[primitive_id])
+            self.record.p_graph = join(p_graph, plan.p_graph)
             self.record.e_graph = self._graph.graph
             if plan.predicted_gain is not None:
                 self.record.predicted_gain = (
@@ -200,8 +203,14 @@ class Scope:
 
     def handed(self, key: Hashable) -> Hit | None:
         """Take glue computed ahead, once."""
+        if not self._handed:
+            return None
         with self._lock:
             return Hit(self._handed.pop(key)) if key in self._handed else None
+
+    def note(self, reason: str) -> None:
+        """Remember for ``explain`` why something was not done."""
+        self.record.decisions.append(Decision("run-ahead", (), False, reason, None))
 
     def _count_items(self, graph: Graph) -> None:
         for primitive in graph:
@@ -401,14 +410,6 @@ def _cancelled() -> Future[object]:
     future: Future[object] = Future()
     future.cancel()
     return future
-
-
-def _joined(graph: Graph, fragment: Graph) -> Graph:
-    return Graph(
-        [*graph, *fragment],
-        inputs=graph.inputs | {v for v in fragment.inputs if graph.producer(v) is None},
-        order=[*graph.order, *fragment.order],
-    )
 
 
 __all__ = ["Hit", "Observation", "Scope", "Ticket"]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from ayo_bridge.errors import GraphError
 from ayo_bridge.graph import Graph, Primitive
+from ayo_bridge.graph.graph import join
 
 
 class GraphScheduler:
@@ -74,15 +75,23 @@ class GraphScheduler:
         ready = self.feed(values)
         return [*ready, *self._ready(touched)]
 
-    def extend(self, fragment: Graph) -> list[Primitive]:
-        """Let the graph grow by a fragment (an ``Expand`` whose data is there)."""
-        self.graph = Graph(
-            [*self.graph, *fragment],
-            inputs=self.graph.inputs | {v for v in fragment.inputs if not self.graph.producer(v)},
-            order=[*self.graph.order, *fragment.order],
+    def extend(self, fragment: Graph, *, instead_of: str | None = None) -> list[Primitive]:
+        """Let the graph grow by a fragment, in the place of an ``Expand`` whose data is there."""
+        kept = [primitive for primitive in self.graph if primitive.id != instead_of]
+        names = {primitive.id for primitive in kept}
+        if instead_of is not None:
+            self._missing.pop(instead_of, None)
+            self.ended.add(instead_of)
+        self.graph = join(
+            Graph(
+                kept,
+                inputs=self.graph.inputs,
+                order=[(a, b) for a, b in self.graph.order if a in names and b in names],
+            ),
+            fragment,
         )
         self._adopt(fragment)
-        return self._ready(p.id for p in fragment)
+        return self._ready(primitive.id for primitive in fragment)
 
     def _end(self, primitive_id: str) -> set[str]:
         if primitive_id in self.ended:

@@ -1,0 +1,134 @@
+"""The entry points of accelerated LlamaIndex objects: open a scope, run the original, close it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Generator
+from functools import wraps
+from typing import Any
+
+from ayo_bridge.graph import Op
+from ayo_bridge.observe import AcceleratedState, CallRecord
+from ayo_bridge.runahead import Maker, MakerKey, Scope, current_scope, entered
+from ayo_bridge.runahead.streams import scoped_async_stream, scoped_stream
+from ayo_bridge.subclass import state_of
+from ayo_llamaindex.guide import Guide
+from ayo_llamaindex.lift import Lifted
+from ayo_llamaindex.synthesis import NAME, PredictMaker
+
+Lift = Callable[..., Lifted]
+
+
+def open_scope(obj: Any, entry: str, query: Any, lift: Lift, *, sync: bool) -> Scope | None:
+    """Open the scope of one call, with its run-ahead started; ``None`` inside another scope.
+
+    A nested accelerated object shares the outer call's scope, and so its engines' queues.
+    """
+    if current_scope() is not None:
+        return None
+    state = state_of(obj)
+    if state is None:
+        return None
+    runtime = state.runtime
+    text = query if isinstance(query, str) else query.query_str
+    lifted = lift(obj, runtime, text, sync=sync)
+    plain = isinstance(query, str) or (
+        query.embedding is None and not query.custom_embedding_strs
+    )
+    makers = _makers(lifted, text) if plain and not state.switched_off else {}
+    plan = runtime.planner.plan(lifted.template, makers)
+    record = CallRecord(
+        entry,
+        runtime.clock(),
+        plan.template,
+        plan.p_graph,
+        plan.e_graph,
+        list(plan.decisions),
+        predicted_gain=plan.predicted_gain,
+    )
+    scope = Scope(runtime, plan, record)
+    scope.on_finish = state.note
+    if not state.switched_off:
+        scope.guide = Guide(scope, lifted.retrieval, lifted.synthesis)
+    scope.start({"question": text})
+    return scope
+
+
+def _makers(lifted: Lifted, question: str) -> dict[MakerKey, Maker]:
+    makers = dict(lifted.retrieval.makers)
+    synthesis = lifted.synthesis
+    if synthesis.llm is not None and type(synthesis.synthesizer).__name__ == "Generation":
+        synthesizer = synthesis.synthesizer
+        makers[NAME, Op.PREFILLING] = PredictMaker(
+            synthesis.llm,
+            synthesizer._input_prompt,
+            [{"query_str": question}],
+            stream=synthesizer._streaming,
+        )
+    return makers
+
+
+def sync_entry(base: type, name: str, lift: Lift) -> Callable[..., Any]:
+    """The method ``name`` of ``base``, run under a scope."""
+    original = getattr(base, name)
+
+    @wraps(original)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        query = args[0] if args else next(iter(kwargs.values()), None)
+        scope = _opened(self, name, query, lift, sync=True)
+        if scope is None:
+            return original(self, *args, **kwargs)
+        try:
+            with entered(scope):
+                response = original(self, *args, **kwargs)
+        except BaseException as error:
+            scope.record.error = repr(error)
+            scope.close()
+            raise
+        return _kept_open(response, scope)
+
+    return method
+
+
+def async_entry(base: type, name: str, lift: Lift) -> Callable[..., Any]:
+    """The coroutine method ``name`` of ``base``, run under a scope."""
+    original = getattr(base, name)
+
+    @wraps(original)
+    async def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        query = args[0] if args else next(iter(kwargs.values()), None)
+        scope = _opened(self, name, query, lift, sync=False)
+        if scope is None:
+            return await original(self, *args, **kwargs)
+        try:
+            with entered(scope):
+                response = await original(self, *args, **kwargs)
+        except BaseException as error:
+            scope.record.error = repr(error)
+            scope.close()
+            raise
+        return _kept_open(response, scope)
+
+    return method
+
+
+def _opened(obj: Any, name: str, query: Any, lift: Lift, *, sync: bool) -> Scope | None:
+    """Open a scope; anything that goes wrong in doing so leaves the original call as it is."""
+    try:
+        return open_scope(obj, name, query, lift, sync=sync)
+    except Exception as error:
+        state = state_of(obj)
+        if isinstance(state, AcceleratedState):
+            state.failed(error)
+        return None
+
+
+def _kept_open(response: Any, scope: Scope) -> Any:
+    """Close the scope, or let it live as long as the response still streams."""
+    stream = getattr(response, "response_gen", None)
+    if isinstance(stream, Generator):
+        response.response_gen = scoped_stream(stream, scope)
+    elif isinstance(stream, AsyncGenerator):
+        response.response_gen = scoped_async_stream(stream, scope)
+    else:
+        scope.close()
+    return response

@@ -1,0 +1,181 @@
+"""What the taps tell the graph of a running call, and what they hand to the original."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from ayo_bridge.graph import Graph, Op, Synthesis, SynthesisMode
+from ayo_bridge.runahead import Hit, Maker, MakerKey, Scope
+from ayo_llamaindex.retrieval import QUERIES, LiftedRetrieval
+from ayo_llamaindex.synthesis import NAME, LiftedSynthesis, PredictMaker, WarmMaker
+
+WARM_AFTER: Final = 0.5
+"""A prefix warm is sent this share of an estimated call after the call before it: late enough not
+to compete with its prefilling, early enough to be done before its decoding ends."""
+
+
+class Guide:
+    """Follows one call of a query engine. Lives as long as its scope."""
+
+    def __init__(self, scope: Scope, retrieval: LiftedRetrieval, synthesis: LiftedSynthesis) -> None:
+        self._scope = scope
+        self._retrieval = retrieval
+        self._synthesis = synthesis
+        self._level = 0
+        self._tree: Mapping[str, Any] | None = None
+        self._warms: list[str] = []
+
+    # Retrieval.
+
+    def generated(self, retriever: Any, queries: Sequence[Any]) -> None:
+        """The framework has parsed the generated queries."""
+        if retriever is not self._retrieval.fusion:
+            return
+        texts = [bundle.query_str for bundle in queries]
+        items = {f"{QUERIES}[{index}]": text for index, text in enumerate(texts)}
+        self._scope.feed({**items, QUERIES: texts})
+
+    # Synthesis.
+
+    def follows(self, synthesizer: Any) -> bool:
+        """Whether this is the synthesizer of the call, with an LLM that could be lifted."""
+        return synthesizer is self._synthesis.synthesizer and self._synthesis.llm is not None
+
+    def tree_level(self, arguments: Mapping[str, Any]) -> None:
+        """A level of a tree begins: its chunks are what is packed next."""
+        self._tree = arguments
+
+    def packed(self, helper: Any, prompt: Any, chunks: Sequence[str]) -> None:
+        """Chunks have been packed; if they are those of a tree level, its calls are known."""
+        if "existing_answer" in getattr(prompt, "kwargs", {}):
+            self.next_step()
+        arguments, self._tree = self._tree, None
+        if arguments is None or helper is not self._synthesis.synthesizer._prompt_helper:
+            return
+        streams = self._synthesis.synthesizer._streaming and len(chunks) == 1
+        self._expand(
+            [{**arguments, "context_str": chunk} for chunk in chunks], prompt, stream=streams
+        )
+
+    def accumulate(self, query: str, chunks: Sequence[str], arguments: Mapping[str, Any]) -> None:
+        """Independent calls begin. The original packs each chunk just before its call; here all are
+        packed now, in the calling thread, and handed over when it comes to them."""
+        synthesizer = self._synthesis.synthesizer
+        component = self._component()
+        if component is None or component.concurrent or not chunks:
+            return self._expand([{} for _ in chunks], None)
+        template = synthesizer._text_qa_template.partial_format(query_str=query)
+        splitter = synthesizer._prompt_helper.get_text_splitter_given_prompt(
+            template, llm=synthesizer._llm
+        )
+        packed = [text for chunk in chunks for text in self._pack(splitter, chunk)]
+        calls = [
+            {**arguments, **synthesizer._make_prompt_kwargs(text)} for text in packed
+        ]
+        self._expand(calls, template)
+
+    def _pack(self, splitter: Any, chunk: str) -> Sequence[str]:
+        """What ``PromptHelper.repack(prompt, [chunk])`` returns (llama-index-core 0.14.25)."""
+        text = "\n\n".join([chunk.strip()] if chunk.strip() else [])
+        if not text:
+            return [text]
+        size = splitter.chunk_size
+        splits = splitter._split(text, size)
+        chunks: list[str] = splitter._merge(splits, size)
+        self._scope.hand_over(_split_key(splitter, text, size), splits)
+        self._scope.hand_over(_merge_key(splitter, splits, size), chunks)
+        return chunks
+
+    def split(self, splitter: Any, text: str, size: int) -> Hit | None:
+        """Splits of a text that was packed ahead."""
+        return self._scope.handed(_split_key(splitter, text, size))
+
+    def merge(self, splitter: Any, splits: Sequence[str], size: int) -> Hit | None:
+        """Chunks of splits that were packed ahead."""
+        return self._scope.handed(_merge_key(splitter, splits, size))
+
+    def refine(self, query: str, chunks: Sequence[str], arguments: Mapping[str, Any]) -> None:
+        """A refine chain over these chunks begins."""
+        component, llm = self._component(), self._synthesis.llm
+        if component is None or llm is None or not chunks:
+            return
+        synthesizer = self._synthesis.synthesizer
+        prompt = synthesizer._refine_template.partial_format(query_str=query)
+        runtime = self._scope.runtime
+        maker = WarmMaker(
+            llm, prompt, [{**arguments, "context_msg": c.strip()} for c in chunks], runtime
+        )
+        fragment = self._grow(component, len(chunks), {(NAME, Op.PREFILLING): maker})
+        self._warms = [p.id for p in fragment if p.op is Op.PARTIAL_PREFILLING]
+        self.next_step()
+
+    def next_step(self) -> None:
+        """A call of a refine chain is about to be made: the next one's prefix may be warmed."""
+        if not self._warms:
+            return
+        primitive = self._warms.pop(0)
+        runtime = self._scope.runtime
+        delay = WARM_AFTER * (runtime.profiles.typical(self._engine()) or 0.0)
+
+        async def later() -> None:
+            await asyncio.sleep(delay)
+            self._scope.run_ahead(primitive)
+
+        self._scope.on_close(runtime.submit(later()).cancel)
+
+    # Both.
+
+    def _engine(self) -> str:
+        return self._synthesis.llm.engine if self._synthesis.llm is not None else ""
+
+    def _component(self) -> Synthesis | None:
+        component = self._synthesis.component
+        return component if isinstance(component, Synthesis) else None
+
+    def _expand(
+        self, calls: Sequence[Mapping[str, Any]], prompt: Any, *, stream: bool = False
+    ) -> None:
+        component, llm = self._component(), self._synthesis.llm
+        if component is None or llm is None or not calls:
+            return
+        makers: dict[MakerKey, Maker] = {}
+        if prompt is not None:
+            makers[NAME, Op.PREFILLING] = PredictMaker(llm, prompt, calls, stream=stream)
+        self._grow(component, len(calls), makers)
+
+    def _grow(
+        self, component: Synthesis, chunks: int, makers: Mapping[MakerKey, Maker]
+    ) -> Graph:
+        scope = self._scope
+        expand = f"{NAME}.expand"
+        graph = scope.record.e_graph
+        if self._level == 0 and expand in graph:
+            inputs, prefix, replaced = graph[expand].inputs, "", expand
+        else:
+            inputs = ("question", f"{self._previous()}repacked")
+            prefix, replaced = f"L{self._level}", ""
+        if component.mode is SynthesisMode.TREE:
+            prefix = f"L{self._level}"
+        plan = scope.runtime.planner.plan_expansion(
+            scope.record.template, replace(component, inputs=inputs), chunks, makers, prefix=prefix
+        )
+        scope.expand(replaced, plan, dict.fromkeys(plan.e_graph.inputs))
+        self._level += 1
+        return plan.e_graph
+
+    def _previous(self) -> str:
+        return f"{NAME}.L{self._level - 1}."
+
+
+def _split_key(splitter: Any, text: str, size: int) -> tuple[object, ...]:
+    return ("split", id(splitter._tokenizer), splitter.separator, size, text)
+
+
+def _merge_key(splitter: Any, splits: Sequence[str], size: int) -> tuple[object, ...]:
+    return ("merge", id(splitter._tokenizer), splitter.chunk_overlap, size, tuple(splits))
+
+
+__all__ = ["Guide"]

@@ -1,0 +1,71 @@
+"""Streams that outlive the call that made them keep its scope open until they end."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import AsyncGenerator, Generator
+from typing import Any, TypeVar
+
+from ayo_bridge.runahead.current import entered
+from ayo_bridge.runahead.scope import Scope
+
+T = TypeVar("T")
+
+
+def scoped_stream(stream: Generator[T, Any, Any], scope: Scope) -> Generator[T, Any, Any]:
+    """A generator that runs each step of ``stream`` under ``scope`` and closes it at the end.
+
+    The context variable is set around each step and never across a ``yield``. A generator that is
+    dropped before its first step runs no ``finally``; a finalizer closes the scope then.
+    """
+    generator = _stream(stream, scope)
+    weakref.finalize(generator, scope.close)
+    return generator
+
+
+def _stream(stream: Generator[T, Any, Any], scope: Scope) -> Generator[T, Any, Any]:
+    try:
+        while True:
+            with entered(scope):
+                try:
+                    item = next(stream)
+                except StopIteration as end:
+                    return end.value
+            yield item
+    except BaseException as error:
+        _note(scope, error)
+        raise
+    finally:
+        with entered(scope):
+            stream.close()
+        scope.close()
+
+
+def scoped_async_stream(stream: AsyncGenerator[T, Any], scope: Scope) -> AsyncGenerator[T, Any]:
+    """Like :func:`scoped_stream`, for asynchronous generators."""
+    generator = _async_stream(stream, scope)
+    weakref.finalize(generator, scope.close)
+    return generator
+
+
+async def _async_stream(stream: AsyncGenerator[T, Any], scope: Scope) -> AsyncGenerator[T, Any]:
+    try:
+        while True:
+            with entered(scope):
+                try:
+                    item = await anext(stream)
+                except StopAsyncIteration:
+                    return
+            yield item
+    except BaseException as error:
+        _note(scope, error)
+        raise
+    finally:
+        with entered(scope):
+            await stream.aclose()
+        scope.close()
+
+
+def _note(scope: Scope, error: BaseException) -> None:
+    if not isinstance(error, GeneratorExit):
+        scope.record.error = repr(error)
