@@ -1,0 +1,238 @@
+"""Pass 3, prefilling split: the part of a prompt that is known early is prefilled early.
+
+The partial prefilling warms the engine's prefix cache (on stock vLLM: automatic prefix caching) and
+has no successors: the full prefilling finds the blocks there, and need not wait if it does not. The
+split pays only if the prefix is done before the rest is known, so every split shows its gain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ayo_bridge.graph.graph import Graph
+from ayo_bridge.graph.primitive import DECODES, PREFILLS, Op, Primitive, PromptPart
+from ayo_bridge.passes.rewrite import Decision, PassContext, Rewrite
+
+_Prefix = tuple[str, str, tuple[PromptPart, ...]]
+
+HELD_BACK_TOKENS = 4
+"""Tokens at the end of a prefix that the text after it may still change."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrefillingSplit:
+    """Split a prefilling into a partial one of its early prefix and a full one of the rest.
+
+    ``block`` is the number of tokens that the engine's prefix cache keeps together; ``overhead``
+    the seconds that one more request costs.
+    """
+
+    block: int = 16
+    overhead: float = 0.001
+    name: ClassVar[str] = "prefilling-split"
+
+    def apply(self, graph: Graph, context: PassContext) -> Rewrite:
+        """Rewrite ``graph``; every prefilling gets a decision."""
+        clock = _Clock(graph, context)
+        decisions: list[Decision] = []
+        splits: dict[str, tuple[Primitive, Primitive]] = {}
+        warmed = {_prefix(p): p.root for p in graph if p.op is Op.PARTIAL_PREFILLING}
+        for name in graph.topological_order():
+            primitive = graph[name]
+            if primitive.op is Op.PREFILLING:
+                outcome = self._decide(primitive, clock, warmed)
+                decisions.append(outcome.decision)
+                if outcome.split is not None:
+                    splits[name] = outcome.split
+                    primitive = outcome.split[1]
+            clock.run(name, primitive)
+        if not splits:
+            return Rewrite(graph, tuple(decisions))
+        return Rewrite(_split(graph, splits), tuple(decisions))
+
+    def _decide(self, prefill: Primitive, clock: _Clock, warmed: dict[_Prefix, str]) -> _Outcome:
+        def refuse(reason: str, gain: float | None = None) -> _Outcome:
+            return _Outcome(Decision(self.name, (prefill.id,), False, reason, gain))
+
+        if prefill.engine not in clock.context.can_warm:
+            return refuse(f"{prefill.engine!r} takes no prefix warms")
+        whole = clock.seconds(prefill)
+        if whole is None:
+            return refuse(f"no profile of {prefill.engine!r} yet: the gain cannot be shown")
+        prefix = clock.early_prefix(prefill)
+        if len(prefix) == len(prefill.prompt):
+            if unknown := clock.unknown(prefill.inputs):
+                return refuse(f"no profile of {unknown!r} yet: the gain cannot be shown")
+            return refuse("the whole prompt is known at the same time")
+        head = _literal_head(prefill.prompt)
+        if len(prefix) <= head:
+            return refuse(
+                "only the static instruction is known earlier than the rest, and it stays cached"
+            )
+        tokens = sum(part.tokens for part in prefix)
+        cached = sum(part.tokens for part in prefill.prompt[:head]) // self.block * self.block
+        saved = max(tokens - HELD_BACK_TOKENS, 0) // self.block * self.block - cached
+        if saved <= 0:
+            return refuse(f"the early prefix fills no cache block of {self.block} tokens")
+        partial, full = _halves(prefill, prefix)
+        alone, rest = clock.seconds(partial), clock.seconds(full)
+        lead = clock.lead(prefill, partial.inputs)
+        if lead is None or alone is None or rest is None:
+            return refuse(
+                f"no profile of {clock.unknown(partial.inputs)!r} yet: the gain cannot be shown"
+            )
+        if lead < alone:
+            late = f"the prefix is known {lead:.3f} s before the rest and needs {alone:.3f} s"
+            return refuse(f"no gain: {late}", lead - alone)
+        gain = (whole - rest) * saved / tokens - self.overhead
+        if gain <= 0:
+            return refuse("the predicted gain is not positive", gain)
+        key = _prefix(partial)
+        if key in warmed and clock.are_inputs(partial.inputs):
+            return refuse(f"the prefix is that of {warmed[key]}, which warms it")
+        warmed.setdefault(key, prefill.id)
+        reason = f"{tokens} of {prefill.prompt_tokens} prompt tokens are known {lead:.3f} s early"
+        decision = Decision(self.name, (prefill.id,), True, reason, gain)
+        return _Outcome(decision, (partial, full))
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    decision: Decision
+    split: tuple[Primitive, Primitive] | None = None
+
+
+class _Clock:
+    """When values become available if everything starts as soon as it can.
+
+    A primitive whose engine has no profile takes an unknown time; everything after it is unsure,
+    and its times are lower bounds.
+    """
+
+    def __init__(self, graph: Graph, context: PassContext) -> None:
+        self.graph = graph
+        self.context = context
+        self.seconds = context.profiles.seconds
+        self._start: dict[str, float] = {}
+        self._end: dict[str, float] = {}
+        self._unsure: dict[str, str] = {}
+
+    def run(self, name: str, primitive: Primitive) -> None:
+        """Note when ``name`` ends if it is carried out as ``primitive``."""
+        seconds = self.seconds(primitive)
+        unsure = primitive.engine if seconds is None else self._unsure_before(name)
+        if unsure is not None:
+            self._unsure[name] = unsure
+        self._end[name] = self.start(name) + (seconds or 0.0)
+
+    def start(self, name: str) -> float:
+        """When everything before ``name`` has ended."""
+        if name not in self._start:
+            before = self.graph.predecessors(name)
+            self._start[name] = max((self._end[b] for b in before), default=0.0)
+        return self._start[name]
+
+    def early_prefix(self, prefill: Primitive) -> tuple[PromptPart, ...]:
+        """The longest prefix known before the latest part; all, if all is known at once."""
+        times = [self._available(part.value) for part in prefill.prompt]
+        latest = max(times, default=0.0)
+        return prefill.prompt[: times.index(latest)] if latest > 0 else prefill.prompt
+
+    def lead(self, prefill: Primitive, values: tuple[str, ...]) -> float | None:
+        """Seconds between the moment ``values`` are known and the start of ``prefill``, at least.
+
+        ``None`` if that is not known: something before ``values`` has no profile, and the late
+        part is not the answer of a call that needs ``values`` itself.
+        """
+        makers = [maker for value in values if (maker := self.graph.producer(value)) is not None]
+        if not any(maker in self._unsure for maker in makers):
+            known = max((self._available(value) for value in values), default=0.0)
+            return self.start(prefill.id) - max(known, self._ordered(prefill))
+        wanted = set(values) - self.graph.inputs
+        calls = [
+            seconds
+            for before in self.graph.predecessors(prefill.id)
+            if (seconds := self._call(before, wanted)) is not None
+        ]
+        return max(calls, default=None)
+
+    def unknown(self, values: tuple[str, ...]) -> str:
+        """The engine without a profile because of which it is not known when ``values`` are."""
+        makers = [self.graph.producer(value) or "" for value in values]
+        return next((self._unsure[maker] for maker in makers if maker in self._unsure), "")
+
+    def are_inputs(self, values: tuple[str, ...]) -> bool:
+        """Whether all values are known when the query is submitted."""
+        return self.graph.inputs.issuperset(values)
+
+    def _call(self, decode: str, wanted: set[str]) -> float | None:
+        """Seconds of the LLM call that ends in ``decode``, if it cannot start before ``wanted``."""
+        if self.graph[decode].op not in DECODES:
+            return None
+        for before in self.graph.predecessors(decode):
+            prefill = self.graph[before]
+            if prefill.op in PREFILLS and wanted.issubset(prefill.inputs):
+                return self._end[decode] - self.start(before)
+        return None
+
+    def _ordered(self, prefill: Primitive) -> float:
+        """When the primitives have ended that only run before ``prefill``."""
+        makers = {self.graph.producer(value) for value in prefill.inputs}
+        before = self.graph.predecessors(prefill.id)
+        return max((self._end[name] for name in before if name not in makers), default=0.0)
+
+    def _available(self, value: str | None) -> float:
+        maker = self.graph.producer(value) if value is not None else None
+        return 0.0 if maker is None else self._end[maker]
+
+    def _unsure_before(self, name: str) -> str | None:
+        before = self.graph.predecessors(name)
+        return next((self._unsure[b] for b in sorted(before) if b in self._unsure), None)
+
+
+def _prefix(partial: Primitive) -> _Prefix:
+    return partial.engine, partial.component, partial.prompt
+
+
+def _literal_head(prompt: tuple[PromptPart, ...]) -> int:
+    """The number of parts before the first that depends on the query."""
+    return next((i for i, part in enumerate(prompt) if part.value is not None), len(prompt))
+
+
+def _halves(prefill: Primitive, prefix: tuple[PromptPart, ...]) -> tuple[Primitive, Primitive]:
+    """The partial prefilling, and the full prefilling of the rest."""
+    values = {part.value for part in prefix}
+    partial = Primitive(
+        id=f"{prefill.id}[partial]",
+        op=Op.PARTIAL_PREFILLING,
+        component=prefill.component,
+        engine=prefill.engine,
+        inputs=tuple(value for value in prefill.inputs if value in values),
+        prompt=prefix,
+        origin=prefill.root,
+    )
+    full = Primitive(
+        id=f"{prefill.id}[full]",
+        op=Op.FULL_PREFILLING,
+        component=prefill.component,
+        engine=prefill.engine,
+        inputs=prefill.inputs,
+        outputs=prefill.outputs,
+        prompt=prefill.prompt[len(prefix) :],
+        origin=prefill.root,
+    )
+    return partial, full
+
+
+def _split(graph: Graph, splits: dict[str, tuple[Primitive, Primitive]]) -> Graph:
+    """Put the halves where the whole stood; what only ran before the whole runs before both."""
+    primitives: list[Primitive] = []
+    for primitive in graph:
+        primitives += splits.get(primitive.id) or (primitive,)
+    order: list[tuple[str, str]] = []
+    for source, target in graph.order:
+        after = splits[source][1].id if source in splits else source
+        before = splits.get(target)
+        order += [(after, half.id) for half in before] if before else [(after, target)]
+    return Graph(primitives, inputs=graph.inputs, order=order)

@@ -1,0 +1,56 @@
+"""What a pass is: the contract, what it is told, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
+
+from ayo_bridge.graph.graph import Graph
+from ayo_bridge.profile.profiles import Profiles
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A rewrite that was done or refused.
+
+    ``targets`` are ids of the graph the pass was given. ``predicted_gain`` is in seconds of one
+    query's latency, ``None`` where an engine involved has no profile.
+    """
+
+    pass_name: str
+    targets: tuple[str, ...]
+    applied: bool
+    reason: str
+    predicted_gain: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PassContext:
+    """What passes may rely on.
+
+    ``can_stream`` names the LLM engines whose decodes may be streamed internally (a non-streamed
+    reply can be rebuilt exactly); ``can_warm`` those that take prefix warms. With ``strict`` no
+    pass may change which items an embedding or a reranking batch holds.
+    """
+
+    profiles: Profiles = field(default_factory=Profiles)
+    can_stream: frozenset[str] = frozenset()
+    can_warm: frozenset[str] = frozenset()
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """The graph after a pass (the same object if nothing changed) and what was decided."""
+
+    graph: Graph
+    decisions: tuple[Decision, ...] = ()
+
+
+class Pass(Protocol):
+    """A rewrite of the graph. The graph verifies before and after; a second run changes nothing."""
+
+    name: ClassVar[str]
+
+    def apply(self, graph: Graph, context: PassContext) -> Rewrite:
+        """Rewrite ``graph``, deterministically."""

@@ -1,0 +1,59 @@
+"""Pass 2, stage decomposition: a large batch is cut so that what follows can start on its parts.
+
+Paper: a batchable primitive whose input reaches the engine's maximum efficient batch size b* is cut
+into stages of b*, each pipelined with batchable successors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ayo_bridge.graph.graph import Graph
+from ayo_bridge.graph.primitive import Effect, Primitive
+from ayo_bridge.passes.cutting import Cutter, may_be_cut
+from ayo_bridge.passes.rewrite import Decision, PassContext, Rewrite
+
+
+@dataclass(frozen=True, slots=True)
+class StageDecomposition:
+    """Cut batchable primitives of more than b* items into ceil(n / b*) stages."""
+
+    name: ClassVar[str] = "stage-decomposition"
+
+    def apply(self, graph: Graph, context: PassContext) -> Rewrite:
+        """Rewrite ``graph``; b* comes from the profiles only."""
+        decisions: list[Decision] = []
+
+        def follows(primitive: Primitive) -> bool:
+            return may_be_cut(primitive, strict=context.strict)
+
+        def start(primitive: Primitive) -> None:
+            if not primitive.batchable or primitive.items < 2 or primitive.stage is not None:
+                return
+            best = context.profiles.best_batch(primitive.engine)
+            gain = None
+            if best is None:
+                reason = f"no profile of {primitive.engine!r} says what its b* is"
+            elif primitive.items <= best:
+                reason = f"{primitive.items} items are not more than b* = {best}"
+            elif primitive.effect is Effect.UNKNOWN or len(primitive.outputs) != 1:
+                reason = "its effect or its result is not known to come apart"
+            elif not follows(primitive):
+                reason = "strict: another batch would change the last bits of the scores"
+            elif not cutter.followers(primitive):
+                reason = "nothing batchable follows that could start on a part"
+            else:
+                stages = -(-primitive.items // best)
+                last = primitive.items - (stages - 1) * best
+                gain = cutter.gain(primitive, last / primitive.items, context.profiles.seconds)
+                if gain is None or gain > 0:
+                    cutter.into_stages(primitive, best)
+                    reason = f"{primitive.items} items in {stages} stages of b* = {best}"
+                    decisions.append(Decision(self.name, (primitive.id,), True, reason, gain))
+                    return
+                reason = "the predicted gain is not positive"
+            decisions.append(Decision(self.name, (primitive.id,), False, reason, gain))
+
+        cutter = Cutter(graph, follows)
+        return Rewrite(cutter.sweep(start), tuple(decisions))
