@@ -21,7 +21,8 @@ from ayo_bridge.engines.protocol import Call, EngineKind
 from ayo_bridge.graph import Graph, Op, Primitive
 from ayo_bridge.graph.graph import join
 from ayo_bridge.observe.record import CallRecord, EngineCall, Outcome
-from ayo_bridge.passes import Decision
+from ayo_bridge.passes import Decision, part_of
+from ayo_bridge.passes.cutting import batch_inputs
 from ayo_bridge.runahead.plan import Maker, MakerKey, Plan, Values, maker_key
 from ayo_bridge.schedule import GraphScheduler, Request
 
@@ -228,11 +229,24 @@ class Scope:
             if maker is None or primitive.id not in self._ahead:
                 continue
             try:
-                calls = list(maker.calls(primitive, self._graph.values, self.feed))
+                calls = list(maker.calls(primitive, self._inputs(primitive), self.feed))
             except Exception as error:  # prediction never harms: the original goes its own way
                 self._refuse(primitive, f"its calls cannot be made ahead: {error!r}")
                 continue
             self._run(primitive, maker, calls)
+
+    def _inputs(self, primitive: Primitive) -> Values:
+        """The values a primitive works on: a stage takes its slice of the whole list."""
+        part = part_of(self._graph.graph, primitive)
+        if part is None:
+            return self._graph.values
+        names = batch_inputs(primitive)
+        joined: list[object] = []
+        for name in names:
+            value = self._graph.values[name]
+            joined.extend(value if isinstance(value, list) else [value])
+        empty: dict[str, object] = {name: [] for name in names}
+        return {**self._graph.values, **empty, names[0]: joined[part]}
 
     def _run(self, primitive: Primitive, maker: Maker, calls: list[Call]) -> None:
         futures = [self._expect(call, primitive) for call in calls]

@@ -164,9 +164,12 @@ class EngineScheduler:
         elif self._running >= limits.instances:
             return []
         picked = self._policy([request.waiting for request in self._queue.values()], slots)
+        items = sum(waiting.items for waiting in picked)
+        if limits.continuous and slots is not None and self._running and items > slots:
+            return []
         requests = [self._queue.pop(waiting.id) for waiting in picked]
         self._running += 1
-        self._running_items += sum(request.call.items for request in requests)
+        self._running_items += items
         self.batches += 1
         self.batched_calls += len(requests)
         return requests

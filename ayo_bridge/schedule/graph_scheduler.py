@@ -46,8 +46,7 @@ class GraphScheduler:
         """Give the query's inputs; returns the primitives that need nothing else."""
         self.values.update(values)
         for value in values:
-            for user in self._users.get(value, ()):
-                self._missing[user].discard(value)
+            self._arrived(value)
         return self._ready(self._missing)
 
     def feed(self, values: Mapping[str, object]) -> list[Primitive]:
@@ -58,9 +57,7 @@ class GraphScheduler:
         touched: set[str] = set()
         for name, value in values.items():
             self.values[name] = value
-            for user in self._users.get(name, ()):
-                self._missing[user].discard(name)
-                touched.add(user)
+            touched |= self._arrived(name)
             maker = self.graph.producer(name)
             if maker is not None and all(o in self.values for o in self.graph[maker].outputs):
                 touched |= self._end(maker)
@@ -92,6 +89,13 @@ class GraphScheduler:
         )
         self._adopt(fragment)
         return self._ready(primitive.id for primitive in fragment)
+
+    def _arrived(self, value: str) -> set[str]:
+        """Note that a value is there; returns the primitives that still wait for something."""
+        users = {user for user in self._users.get(value, ()) if user in self._missing}
+        for user in users:
+            self._missing[user].discard(value)
+        return users
 
     def _end(self, primitive_id: str) -> set[str]:
         if primitive_id in self.ended:

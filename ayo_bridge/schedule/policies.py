@@ -79,7 +79,8 @@ def per_invocation(queue: Sequence[Waiting], slots: int | None) -> list[Waiting]
     """PO: the requests of one primitive of one query at a time, first come, first served."""
     if not queue:
         return []
-    first = _urgent_first(queue)[0]
+    queue = _urgent_first(queue)
+    first = queue[0]
     return _fill((r for r in queue if (r.query, r.node) == (first.query, first.node)), slots)
 
 

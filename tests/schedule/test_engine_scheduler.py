@@ -1,0 +1,168 @@
+"""The engine scheduler with an engine that ends batches when the test says so."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, field
+
+import pytest
+
+from ayo_bridge.engines import Call, EngineKind, Limits
+from ayo_bridge.schedule import EngineScheduler, ThreadPlacement, throughput
+from ayo_bridge.schedule.engine_scheduler import Done
+from ayo_bridge.schedule.placement import run_batch
+
+
+@dataclass
+class Engine:
+    """Doubles numbers; refuses negative ones."""
+
+    name: str = "double"
+    kind: EngineKind = EngineKind.EMBEDDING
+    limits: Limits = field(default_factory=Limits)
+
+    def run(self, calls: Sequence[Call]) -> Sequence[object]:
+        if any(call.payload < 0 for call in calls):  # type: ignore[operator]
+            raise ValueError("negative")
+        return [call.payload * 2 for call in calls]  # type: ignore[operator]
+
+
+class Manual:
+    """A placement whose batches end when :meth:`end` is called."""
+
+    def __init__(self) -> None:
+        self.running: list[tuple[Sequence[Call], Done]] = []
+        self.aborted = 0
+
+    def start(self, engine: object, calls: Sequence[Call], done: Done) -> Callable[[], None]:
+        self.running.append((calls, done))
+
+        def abort() -> None:
+            self.aborted += 1
+            done([CancelledError() for _ in calls])
+
+        return abort
+
+    def end(self) -> list[object]:
+        calls, done = self.running.pop(0)
+        done(run_batch(Engine(), calls))
+        return [call.payload for call in calls]
+
+
+def call(payload: int, group: str | None = "g", **options: object) -> Call:
+    return Call("double", payload, payload, group=group, **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def placement() -> Manual:
+    return Manual()
+
+
+def scheduler(placement: Manual, **limits: object) -> EngineScheduler:
+    engine = Engine(limits=Limits(**limits))  # type: ignore[arg-type]
+    return EngineScheduler(engine, throughput, placement, lambda: 0.0)
+
+
+def test_what_queues_while_an_instance_works_is_fused(placement: Manual) -> None:
+    tier = scheduler(placement)
+    requests = [tier.submit(call(n), query=n, node="embed") for n in range(4)]
+    assert [placement.end(), placement.end()] == [[0], [1, 2, 3]]
+    assert [request.future.result(0) for request in requests] == [0, 2, 4, 6]
+    assert [request.batch for request in requests] == [1, 3, 3, 3]
+
+
+def test_a_batch_is_no_larger_than_its_limit(placement: Manual) -> None:
+    tier = scheduler(placement, max_items=2)
+    for n in range(5):
+        tier.submit(call(n), query=n, node="embed")
+    assert [placement.end() for _ in range(3)] == [[0], [1, 2], [3, 4]]
+
+
+def test_calls_of_other_groups_are_not_fused(placement: Manual) -> None:
+    tier = scheduler(placement)
+    for n, group in enumerate(["a", "a", "b", "a", None, None]):
+        tier.submit(call(n, group), query=n, node="embed")
+    assert [placement.end() for _ in range(5)] == [[0], [1, 3], [2], [4], [5]]
+
+
+def test_a_failed_batch_fails_only_the_call_that_is_to_blame(placement: Manual) -> None:
+    tier = scheduler(placement)
+    tier.submit(call(0), query=0, node="embed")
+    good, bad = (tier.submit(call(n), query=n, node="embed") for n in (1, -1))
+    placement.end()
+    placement.end()
+    assert good.future.result(0) == 2
+    with pytest.raises(ValueError, match="negative"):
+        bad.future.result(0)
+
+
+def test_a_cancelled_request_leaves_the_queue_and_reports(placement: Manual) -> None:
+    tier = scheduler(placement)
+    ended: list[int] = []
+    tier.submit(call(0), query=0, node="embed")
+    doomed = tier.submit(call(1), query=1, node="embed", on_done=lambda r: ended.append(1))
+    tier.cancel(doomed)
+    assert doomed.future.cancelled()
+    assert ended == [1]
+    placement.end()
+    assert not placement.running
+
+
+def test_a_running_request_is_aborted(placement: Manual) -> None:
+    tier = scheduler(placement)
+    running = tier.submit(call(0), query=0, node="embed")
+    tier.cancel(running)
+    assert placement.aborted == 1
+    assert running.future.cancelled()
+    assert tier.running == 0
+
+
+def test_a_continuous_engine_admits_up_to_its_budget(placement: Manual) -> None:
+    tier = scheduler(placement, continuous=True, max_items=10)
+    for n in range(4):
+        tier.submit(call(n, None, items=4), query=n, node="prefill")
+    assert len(placement.running) == 2
+    placement.end()
+    assert len(placement.running) == 2
+
+
+def test_an_idle_engine_serves_in_the_calling_thread(placement: Manual) -> None:
+    tier = scheduler(placement)
+    here, result = tier.run_here(call(1), lambda: threading.get_ident())
+    assert (here, result) == (True, threading.get_ident())
+    tier.submit(call(0), query=0, node="embed")
+    assert tier.run_here(call(1), lambda: 0) == (False, None)
+    placement.end()
+    assert tier.run_here(call(1), lambda: 0) == (True, 0)
+
+
+def test_what_queued_during_a_call_in_the_calling_thread_runs_after_it(placement: Manual) -> None:
+    tier = scheduler(placement)
+
+    def meanwhile() -> None:
+        tier.submit(call(5), query=0, node="embed")
+        assert not placement.running
+
+    tier.run_here(call(1), meanwhile)
+    assert placement.end() == [5]
+
+
+def test_many_threads_lose_no_request() -> None:
+    placement = ThreadPlacement("double", 1)
+    tier = EngineScheduler(Engine(), throughput, placement, lambda: 0.0)
+    results: list[object] = []
+
+    def work(start: int) -> None:
+        for n in range(start, start + 50):
+            results.append(tier.submit(call(n), query=start, node="embed").future.result(30))
+
+    threads = [threading.Thread(target=work, args=(n * 50,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    placement.close()
+    assert sorted(results) == [2 * n for n in range(400)]  # type: ignore[type-var]
+    assert tier.depth == 0
