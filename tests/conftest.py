@@ -50,6 +50,14 @@ def random_llama(model_cache: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_llama(model_cache: Path) -> Path:
+    """The smallest that serves, for tests of a server's life."""
+    from ayo_bridge.engines.random_llama import make_random_llama
+
+    return make_random_llama(model_cache / "tiny-llama", layers=2, hidden=128, max_positions=2048)
+
+
+@pytest.fixture(scope="session")
 def cross_encoder_path(model_cache: Path) -> Path:
     """An untrained cross-encoder of MiniLM size."""
     from ayo_bridge.engines.random_llama import make_random_cross_encoder
@@ -72,7 +80,11 @@ def vllm_server(
     from ayo_bridge.engines.vllm_server import VLLMServer
 
     log = tmp_path_factory.mktemp("vllm") / "log"
-    with VLLMServer(random_llama, dtype="float32", kv_cache_gib=1, log=log) as server:
+    # Uncompiled it decodes 15 % slower, the same tokens, and starts in 18 s instead of 35.
+    eager = ["--enforce-eager"]
+    with VLLMServer(
+        random_llama, dtype="float32", kv_cache_gib=1, extra_args=eager, log=log
+    ) as server:
         yield server
 
 

@@ -118,7 +118,7 @@ def _opened(obj: Any, name: str, query: Any, lift: Lift, *, sync: bool) -> Scope
     except Exception as error:
         state = state_of(obj)
         if isinstance(state, AcceleratedState):
-            state.failed(error)
+            state.switch_off(f"a call could not be planned: {error!r}")
         return None
 
 

@@ -20,18 +20,23 @@ def serve_llm(
         list[int] | None, typer.Option(help="Confine it to this core; may be repeated.")
     ] = None,
     log: Annotated[Path | None, typer.Option(help="File for the server's own output.")] = None,
+    vllm_args: Annotated[
+        list[str] | None, typer.Argument(help="Further arguments for `vllm serve`, after --.")
+    ] = None,
 ) -> None:
     """Serve MODEL with vLLM until Ctrl-C: prefix caching, priorities, cached-token counts."""
     from rich.console import Console
+    from rich.markup import escape
 
     from ayo_bridge.engines.vllm_server import VLLMServer
 
     console = Console(stderr=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # Both end it in order.
-    with console.status(f"starting vLLM on {model}") as status:
+    with console.status(f"starting vLLM on {escape(model)}") as status:
 
         def show(seconds: float, line: str) -> None:
-            status.update(f"starting vLLM on {model}: {seconds:.0f} s  [dim]{line[-80:]}[/dim]")
+            note = escape(line[:100])
+            status.update(f"starting vLLM on {escape(model)}: {seconds:.0f} s [dim]{note}[/dim]")
 
         server = VLLMServer(
             model,
@@ -42,12 +47,15 @@ def serve_llm(
             kv_cache_gib=kv_cache_gib,
             cores=pin_core or (),
             log=log,
+            extra_args=vllm_args or (),
             on_progress=show,
         )
         server.start()
     try:
         typer.echo(server.url)
-        console.print(f"model {server.model_name!r}, log {server.log}; Ctrl-C ends it")
+        console.print(
+            f"model {server.model_name!r}, log {server.log}; Ctrl-C ends it", markup=False
+        )
         server.wait()
     except KeyboardInterrupt:
         console.print("stopping")

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from ayo_bridge.graph.graph import Graph
 from ayo_bridge.graph.primitive import DECODES, PREFILLS, Op, Primitive, PromptPart
+from ayo_bridge.passes.fences import Fences, fences_before
 from ayo_bridge.passes.rewrite import Decision, PassContext, Rewrite
 
 _Prefix = tuple[str, str, tuple[PromptPart, ...]]
@@ -49,7 +50,7 @@ class PrefillingSplit:
             clock.run(name, primitive)
         if not splits:
             return Rewrite(graph, tuple(decisions))
-        return Rewrite(_split(graph, splits), tuple(decisions))
+        return Rewrite(_split(graph, splits, clock.fences), tuple(decisions))
 
     def _decide(self, prefill: Primitive, clock: _Clock, warmed: dict[_Prefix, str]) -> _Outcome:
         def refuse(reason: str, gain: float | None = None) -> _Outcome:
@@ -114,6 +115,7 @@ class _Clock:
         self.graph = graph
         self.context = context
         self.seconds = context.profiles.seconds
+        self.fences = fences_before(graph)
         self._start: dict[str, float] = {}
         self._end: dict[str, float] = {}
         self._unsure: dict[str, str] = {}
@@ -148,7 +150,10 @@ class _Clock:
         makers = [maker for value in values if (maker := self.graph.producer(value)) is not None]
         if not any(maker in self._unsure for maker in makers):
             known = max((self._available(value) for value in values), default=0.0)
-            return self.start(prefill.id) - max(known, self._ordered(prefill))
+            held_back = max((self._end[name] for name in self._ordered(prefill)), default=0.0)
+            return self.start(prefill.id) - max(known, held_back)
+        if self._ordered(prefill):
+            return None
         wanted = set(values) - self.graph.inputs
         calls = [
             seconds
@@ -176,11 +181,11 @@ class _Clock:
                 return self._end[decode] - self.start(before)
         return None
 
-    def _ordered(self, prefill: Primitive) -> float:
-        """When the primitives have ended that only run before ``prefill``."""
+    def _ordered(self, prefill: Primitive) -> set[str]:
+        """The primitives that run before ``prefill`` for more reasons than their data."""
         makers = {self.graph.producer(value) for value in prefill.inputs}
-        before = self.graph.predecessors(prefill.id)
-        return max((self._end[name] for name in before if name not in makers), default=0.0)
+        order_only = self.graph.predecessors(prefill.id) - makers
+        return order_only | self.fences.get(prefill.id, frozenset())
 
     def _available(self, value: str | None) -> float:
         maker = self.graph.producer(value) if value is not None else None
@@ -225,7 +230,9 @@ def _halves(prefill: Primitive, prefix: tuple[PromptPart, ...]) -> tuple[Primiti
     return partial, full
 
 
-def _split(graph: Graph, splits: dict[str, tuple[Primitive, Primitive]]) -> Graph:
+def _split(
+    graph: Graph, splits: dict[str, tuple[Primitive, Primitive]], fences: Fences
+) -> Graph:
     """Put the halves where the whole stood; what only ran before the whole runs before both."""
     primitives: list[Primitive] = []
     for primitive in graph:
@@ -235,4 +242,6 @@ def _split(graph: Graph, splits: dict[str, tuple[Primitive, Primitive]]) -> Grap
         after = splits[source][1].id if source in splits else source
         before = splits.get(target)
         order += [(after, half.id) for half in before] if before else [(after, target)]
+    for name, (partial, _) in splits.items():
+        order += [(fence, partial.id) for fence in sorted(fences.get(name, ()))]
     return Graph(primitives, inputs=graph.inputs, order=order)

@@ -76,6 +76,12 @@ class LiveProfile:
         """How many calls or batches were taken in."""
         return self._count
 
+    def typical(self) -> float | None:
+        """Seconds of an LLM call that nothing delayed; ``None`` while too few were seen."""
+        with self._lock:
+            seconds = sorted(call[2] for call in self._calls)
+        return _low(seconds) if len(seconds) >= ENOUGH else None
+
     def profile(self) -> Profile | None:
         """Return what has been learned, or ``None`` while that is not enough."""
         with self._lock:
@@ -103,6 +109,7 @@ class LiveProfiles:
         self._live: dict[str, LiveProfile] = {}
         self._next: dict[str, int] = {}
         self._published = Profiles()
+        self._typical: dict[str, float] = {}
         self.epoch = 0
 
     def load(self, engine: str) -> None:
@@ -126,6 +133,10 @@ class LiveProfiles:
         """The profiles known now; an immutable snapshot."""
         return self._published
 
+    def typical(self, engine: str) -> float | None:
+        """Seconds of a whole call to an LLM, published with the last epoch."""
+        return self._typical.get(engine)
+
     def observe(self, call: Observed) -> None:
         """Learn from one call. A call that shared its batch says nothing of its own size."""
         live = self._live.get(call.engine)
@@ -146,7 +157,11 @@ class LiveProfiles:
                 return
             self._next[engine] = live.observations + max(live.observations // 2, ENOUGH)
             self._next[engine] = min(self._next[engine], live.observations + WINDOW // 2)
-        profile = live.profile()
+        profile, typical = live.profile(), live.typical()
+        with self._lock:
+            if typical is not None and _apart(self._typical.get(engine, 0.0), typical):
+                self._typical[engine] = typical
+                self.epoch += 1
         if profile is None:
             return
         with self._lock:

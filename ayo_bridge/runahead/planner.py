@@ -17,7 +17,7 @@ from ayo_bridge.graph import (
     decompose,
     expand_synthesis,
 )
-from ayo_bridge.graph.primitive import CONTROL_OPS, PREFILLS
+from ayo_bridge.graph.primitive import CONTROL_OPS, LLM_OPS, PREFILLS
 from ayo_bridge.passes import Decision, PassContext, optimise
 from ayo_bridge.profile import asap
 from ayo_bridge.runahead.plan import Maker, MakerKey, Plan
@@ -39,6 +39,8 @@ PRIOR_SECONDS: Final[Mapping[Op, float]] = {
 }
 """What a primitive is taken to cost until its engine has been measured: orders of magnitude for
 local engines, good enough to see that something can overlap at all."""
+
+CALL_SECONDS: Final = PRIOR_SECONDS[Op.PREFILLING] + PRIOR_SECONDS[Op.DECODING]
 
 OVERHEAD_SECONDS: Final = 0.001
 """Cost of making one call ahead: building it, two thread hops, one key."""
@@ -119,7 +121,11 @@ class Planner:
             known = context.profiles.seconds(primitive)
             if known is not None:
                 return known
-            return PRIOR_SECONDS.get(primitive.op, 0.0)
+            prior = PRIOR_SECONDS.get(primitive.op, 0.0)
+            typical = self._runtime.profiles.typical(primitive.engine)
+            if typical is None or primitive.op not in LLM_OPS:
+                return prior
+            return prior * typical / CALL_SECONDS
 
         def one_by_one(primitive: Primitive) -> float:
             """The frameworks embed and search one item at a time."""

@@ -20,6 +20,7 @@ from ayo_bridge.engines.postgres import EmbeddedPostgres
 from ayo_bridge.engines.postgres_install import PostgresBinariesMissingError
 from ayo_bridge.errors import EngineUnavailableError
 from tests.deadline import eventually
+from tests.processes import all_gone
 
 pytestmark = pytest.mark.real
 
@@ -128,11 +129,11 @@ def test_the_server_ends_when_its_owner_is_killed_and_the_data_open_again(direct
     assert owner.stdout is not None
     with owner.stdout:
         pid, url = owner.stdout.readline().split()
-        assert psutil.pid_exists(int(pid))
+        postmaster = psutil.Process(int(pid))
         create(url, 1)
         owner.kill()
         owner.wait()
-    eventually(lambda: gone(int(pid)), "the end of the orphaned server")
+    eventually(lambda: all_gone([postmaster]), "the end of the orphaned server")
     with EmbeddedPostgres(directory) as server:
         assert rows(server.url) == [1]
 
@@ -144,13 +145,6 @@ server = EmbeddedPostgres(sys.argv[1]).start()
 print(server.pid, server.url, flush=True)
 threading.Event().wait()
 """
-
-
-def gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def test_a_fork_that_exits_leaves_the_server_alone() -> None:

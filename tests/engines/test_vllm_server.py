@@ -14,16 +14,11 @@ import pytest
 
 from ayo_bridge.engines.child import EngineStartError
 from ayo_bridge.engines.ports import PortInUseError
-from ayo_bridge.engines.random_llama import make_random_llama
 from ayo_bridge.engines.vllm_server import ModelNotFoundError, VLLMServer
 from tests.deadline import eventually
+from tests.processes import all_gone, descendants
 
 pytestmark = pytest.mark.real
-
-
-@pytest.fixture(scope="module")
-def tiny_llama(model_cache: Path) -> Path:
-    return make_random_llama(model_cache / "tiny-llama", layers=2, hidden=128, max_positions=2048)
 
 
 def ask(server: VLLMServer, path: str, **body: Any) -> dict[str, Any]:
@@ -98,18 +93,15 @@ def test_the_server_is_reached_through_loopback_only(vllm_server: VLLMServer) ->
     assert listening == {"127.0.0.1"}
 
 
-def descendants(pid: int) -> list[psutil.Process]:
-    return psutil.Process(pid).children(recursive=True)
-
-
-def all_gone(processes: list[psutil.Process]) -> bool:
-    return not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in processes)
-
-
 @pytest.mark.slow
 def test_stop_and_start_leave_no_process_and_kill_is_noticed(tiny_llama: Path) -> None:
     seen: list[float] = []
-    server = VLLMServer(tiny_llama, dtype="float32", on_progress=lambda s, line: seen.append(s))
+    server = VLLMServer(
+        tiny_llama,
+        dtype="float32",
+        extra_args=["--enforce-eager"],
+        on_progress=lambda seconds, line: seen.append(seconds),
+    )
     with server:
         assert server.alive
         assert seen == sorted(seen)
@@ -131,7 +123,8 @@ def test_stop_and_start_leave_no_process_and_kill_is_noticed(tiny_llama: Path) -
 OWNER = """
 import sys, threading
 from ayo_bridge.engines.vllm_server import VLLMServer
-server = VLLMServer(sys.argv[1], dtype="float32", log=sys.argv[2]).start()
+eager = ["--enforce-eager"]
+server = VLLMServer(sys.argv[1], dtype="float32", log=sys.argv[2], extra_args=eager).start()
 print(server.pid, flush=True)
 threading.Event().wait()
 """
