@@ -20,7 +20,7 @@ __all__ = ["app"]
 class _ReportingErrors(TyperGroup):
     """Shows our own errors as their message; a traceback helps nobody there."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except AyoBridgeError as error:
