@@ -136,6 +136,8 @@ def test_the_server_ends_when_its_owner_is_killed(tiny_llama: Path, tmp_path: Pa
         [sys.executable, "-c", OWNER, str(tiny_llama), str(tmp_path / "log")],
         stdout=subprocess.PIPE,
         text=True,
+        # Whoever is killed leaves temporary files: these at least in a place that is cleared.
+        env={**os.environ, "TMPDIR": str(tmp_path)},
     )
     assert owner.stdout is not None
     with owner.stdout:
