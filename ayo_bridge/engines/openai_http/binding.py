@@ -1,0 +1,315 @@
+"""The boundary of LLM servers: where httpx and httpx2 clients hand a request to the network.
+
+The seam is ``handle_request`` of the libraries' HTTP transports, their documented lowest call.
+Everything above it runs as it always does on every request of the original, whether its reply was
+recorded ahead or comes from the server now: authentication flows, event hooks, redirects, cookies,
+decoding, logging, ``elapsed``, and whoever else has wrapped the client (tracing). A reply enters
+as status line, raw headers and raw bytes, exactly as from a connection.
+
+Only registered endpoints are looked at, and only in a scope.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import threading
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
+from functools import lru_cache, partial
+from time import perf_counter
+from types import ModuleType
+from typing import Any
+
+from ayo_bridge.engines.binding import Binding, Target
+from ayo_bridge.engines.openai_http.client import transport_differs
+from ayo_bridge.engines.openai_http.reply import Body, Reply, ReplyAbandonedError, usage_of
+from ayo_bridge.engines.openai_http.request import canonical_key, normalised_url
+from ayo_bridge.engines.protocol import EngineKind
+from ayo_bridge.observe.record import EngineCall
+from ayo_bridge.runahead.current import current_scope
+from ayo_bridge.runahead.scope import Observation, Ticket
+
+_PATHS = ("/chat/completions", "/completions")
+
+_endpoints: dict[str, str] = {}
+_lock = threading.Lock()
+
+
+def register_endpoint(base_url: str, engine: str) -> None:
+    """Have requests to ``{base_url}/chat/completions`` and ``/completions`` looked at.
+
+    ``engine`` is the name of the engine they belong to. Others of this host pass through.
+    """
+    with _lock:
+        for path in _PATHS:
+            _endpoints[normalised_url(base_url.rstrip("/") + path)] = engine
+
+
+def unregister_endpoint(base_url: str) -> None:
+    """Let all requests to this server pass through again."""
+    with _lock:
+        for path in _PATHS:
+            _endpoints.pop(normalised_url(base_url.rstrip("/") + path), None)
+
+
+def _asked(transport: Any, request: Any) -> tuple[str, Hashable] | None:
+    """Engine and key of a request to a registered endpoint; ``None`` for every other."""
+    if request.method != "POST":
+        return None
+    url = normalised_url(str(request.url))
+    engine = _endpoints.get(url.partition("?")[0])
+    if engine is None or transport_differs(transport) is not None:
+        return None
+    body = getattr(request, "_content", None)  # ``content`` raises for a body that streams.
+    if not isinstance(body, bytes):
+        return None
+    try:
+        return engine, canonical_key(url, request.headers.get("authorization"), body)
+    except ValueError:
+        return None
+
+
+def _sync(
+    library: str,
+    wrapped: Callable[..., Any],
+    instance: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    scope = current_scope()
+    if scope is None:
+        return wrapped(*args, **kwargs)
+    asked = _asked(instance, args[0] if args else kwargs["request"])
+    if asked is None:
+        return wrapped(*args, **kwargs)
+    engine, key = asked
+    ticket = scope.claim(key)
+    if ticket is not None:
+        hit = ticket.wait()
+        if hit is not None and isinstance(hit.value, Reply):
+            return _replayed(_parts(library).replay, library, hit.value, ticket)
+    observation = scope.direct(engine, EngineKind.LLM, key)
+    try:
+        response = wrapped(*args, **kwargs)
+    except BaseException as error:
+        observation.failed(error)
+        raise
+    response.stream = _parts(library).watched(response, observation)
+    return response
+
+
+async def _async(
+    library: str,
+    wrapped: Callable[..., Any],
+    instance: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    scope = current_scope()
+    if scope is None or not _on_asyncio():
+        return await wrapped(*args, **kwargs)
+    asked = _asked(instance, args[0] if args else kwargs["request"])
+    if asked is None:
+        return await wrapped(*args, **kwargs)
+    engine, key = asked
+    ticket = scope.claim(key)
+    if ticket is not None:
+        hit = await ticket.wait_async()
+        if hit is not None and isinstance(hit.value, Reply):
+            return _replayed(_parts(library).async_replay, library, hit.value, ticket)
+    observation = scope.direct(engine, EngineKind.LLM, key)
+    try:
+        response = await wrapped(*args, **kwargs)
+    except BaseException as error:
+        observation.failed(error)
+        raise
+    response.stream = _parts(library).async_watched(response, observation)
+    return response
+
+
+def _on_asyncio() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:  # trio: tickets cannot be awaited there.
+        return False
+    return True
+
+
+def _replayed(stream: type[Any], library: str, reply: Reply, ticket: Ticket) -> Any:
+    """A response of the client's own library, as its transport would have returned it."""
+    _complete_record(reply, ticket.record)
+    return importlib.import_module(library).Response(
+        status_code=reply.status,
+        headers=list(reply.headers),
+        stream=stream(reply, ticket.record),
+        extensions={"http_version": reply.http_version, "reason_phrase": reply.reason},
+    )
+
+
+def _complete_record(reply: Reply, record: EngineCall) -> None:
+    """Fill in what is known only at the end: a replayed stream is consumed while it arrives."""
+
+    def ended() -> None:
+        usage = reply.usage()
+        if usage is not None:
+            record.prompt_tokens, record.completion_tokens = usage
+        if record.started is not None and reply.elapsed is not None:
+            record.ended = max(record.ended or 0.0, record.started + reply.elapsed)
+
+    reply.body.when_ended(ended)
+
+
+class _Watch:
+    """Notes what passes by in a direct reply, and tells its observation at the end."""
+
+    def __init__(self, response: Any, observation: Observation) -> None:
+        self.stream = response.stream
+        self._status: int = response.status_code
+        self._headers = tuple(response.headers.raw)
+        self._extensions = response.extensions
+        self._observation: Observation | None = observation
+        self.chunks: list[bytes] = []
+
+    def done(self) -> None:
+        observation, self._observation = self._observation, None
+        if observation is None:
+            return
+        reply = Reply(
+            self._status,
+            self._headers,
+            Body(self.chunks, ended=True),
+            reason=self._extensions.get("reason_phrase", b""),
+            http_version=self._extensions.get("http_version", b"HTTP/1.1"),
+        )
+        usage = usage_of(self.chunks[-1]) if len(self.chunks) == 1 else None
+        usage = usage or reply.usage()
+        if usage is not None:
+            record = observation.record
+            record.prompt_tokens, record.completion_tokens = usage
+        observation.done(reply)
+
+    def failed(self, error: BaseException) -> None:
+        observation, self._observation = self._observation, None
+        if observation is not None:
+            observation.failed(error)
+
+    def closed(self) -> None:
+        """Closed before it was read to its end: as far as the graph goes, there is no result."""
+        self.failed(ReplyAbandonedError("the reader closed the reply before its end"))
+
+
+class _Parts:
+    """Byte streams of one library; its clients insist on their own base classes."""
+
+    def __init__(self, library: ModuleType) -> None:
+        base: Any = library.SyncByteStream
+        async_base: Any = library.AsyncByteStream
+
+        def of_library(error: Exception) -> Exception:
+            kind = getattr(library, type(error).__name__, library.ReadError)
+            mapped: Exception = kind(str(error))
+            return mapped
+
+        class Replay(base):  # type: ignore[misc]
+            def __init__(self, reply: Reply, record: EngineCall) -> None:
+                self._reply = reply
+                self._record = record
+
+            def __iter__(self) -> Iterator[bytes]:
+                chunks = iter(self._reply.body)
+                while True:
+                    start = perf_counter()
+                    try:
+                        chunk = next(chunks, None)
+                    except Exception as error:
+                        raise of_library(error) from error
+                    self._record.waited += perf_counter() - start
+                    if chunk is None:
+                        return
+                    yield chunk
+
+            def close(self) -> None:
+                self._reply.abandon()
+
+        class AsyncReplay(async_base):  # type: ignore[misc]
+            def __init__(self, reply: Reply, record: EngineCall) -> None:
+                self._reply = reply
+                self._record = record
+
+            async def __aiter__(self) -> AsyncIterator[bytes]:
+                chunks = aiter(self._reply.body)
+                while True:
+                    start = perf_counter()
+                    try:
+                        chunk = await anext(chunks, None)
+                    except Exception as error:
+                        raise of_library(error) from error
+                    self._record.waited += perf_counter() - start
+                    if chunk is None:
+                        return
+                    yield chunk
+
+            async def aclose(self) -> None:
+                self._reply.abandon()
+
+        class Watched(_Watch, base):  # type: ignore[misc]
+            def __iter__(self) -> Iterator[bytes]:
+                try:
+                    for chunk in self.stream:
+                        self.chunks.append(chunk)
+                        yield chunk
+                except Exception as error:
+                    self.failed(error)
+                    raise
+                self.done()
+
+            def close(self) -> None:
+                try:
+                    self.stream.close()
+                finally:
+                    self.closed()
+
+        class AsyncWatched(_Watch, async_base):  # type: ignore[misc]
+            async def __aiter__(self) -> AsyncIterator[bytes]:
+                try:
+                    async for chunk in self.stream:
+                        self.chunks.append(chunk)
+                        yield chunk
+                except Exception as error:
+                    self.failed(error)
+                    raise
+                self.done()
+
+            async def aclose(self) -> None:
+                try:
+                    await self.stream.aclose()
+                finally:
+                    self.closed()
+
+        self.replay = Replay
+        self.async_replay = AsyncReplay
+        self.watched = Watched
+        self.async_watched = AsyncWatched
+
+
+@lru_cache(maxsize=2)
+def _parts(library: str) -> _Parts:
+    return _Parts(importlib.import_module(library))
+
+
+def _binding(library: str, tested: tuple[str, str]) -> Binding:
+    return Binding(
+        name=f"LLM servers over {library}",
+        distribution=library,
+        tested=tested,
+        targets=(
+            Target(library, "HTTPTransport.handle_request", partial(_sync, library)),
+            Target(library, "AsyncHTTPTransport.handle_async_request", partial(_async, library)),
+        ),
+    )
+
+
+HTTPX = _binding("httpx", ("0.27", "1"))
+HTTPX2 = _binding("httpx2", ("2", "3"))
+BINDINGS = (HTTPX, HTTPX2)
+"""One for each library; each is skipped where its library is not installed."""

@@ -1,0 +1,341 @@
+"""An OpenAI-compatible server as an engine: our own connections, on the runtime's loop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ayo_bridge.engines.openai_http.library import http_library
+from ayo_bridge.engines.openai_http.rebuild import (
+    Assembler,
+    CannotRebuildError,
+    answer_of,
+    refusal,
+)
+from ayo_bridge.engines.openai_http.reply import (
+    Body,
+    RawHeaders,
+    Reply,
+    ReplyAbandonedError,
+    decoder,
+)
+from ayo_bridge.engines.openai_http.request import (
+    Delivery,
+    Headers,
+    LLMRequest,
+    Timeout,
+    normalised_url,
+)
+from ayo_bridge.engines.openai_http.sse import EventParser
+from ayo_bridge.engines.protocol import Call, EngineKind, Limits
+from ayo_bridge.runahead.current import entered
+
+_logger = logging.getLogger(__name__)
+
+# uvicorn, and so vLLM, closes a connection that has been idle for five seconds.
+_KEEP_ALIVE_SECONDS = 4.0
+_STREAM_FIELDS = {"stream": True, "stream_options": {"include_usage": True}}
+
+OnChunk = Callable[[bytes], None]
+
+
+class _Stream(Protocol):
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    async def aclose(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What one pair of probes has shown: may plain replies be rebuilt from streams?
+
+    ``skeleton`` and ``headers`` are those of the plain reply; ``streamed`` names the headers of
+    the streamed one.
+    """
+
+    proven: bool
+    reason: str
+    skeleton: Mapping[str, Any] | None = None
+    headers: RawHeaders = ()
+    streamed: frozenset[bytes] = frozenset()
+
+
+class OpenAIServer:
+    """Serves :class:`LLMRequest` payloads; an :class:`~ayo_bridge.engines.protocol.AsyncEngine`.
+
+    The server batches by itself, so nothing is held back here. Requests are sent as they are given:
+    nothing but the headers that HTTP demands is added, no proxy is used, no redirect followed.
+
+    Args:
+        name: the engine's name, as calls and graphs refer to it.
+        base_url: what the SDKs call so, e.g. ``http://127.0.0.1:8000/v1``.
+    """
+
+    kind = EngineKind.LLM
+
+    def __init__(self, name: str, base_url: str) -> None:
+        self.name = name
+        self.base_url = base_url
+        self.limits = Limits(continuous=True)
+        self._proofs: dict[tuple[str, object], Proof] = {}
+        self._forget()
+
+    def _forget(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._transport: Any = None
+        self._recording: set[asyncio.Task[None]] = set()
+
+    def after_fork(self) -> None:
+        """Drop connections that a forked child shares with its parent, without closing them."""
+        self._forget()
+
+    async def aclose(self) -> None:
+        """Close the connections; streams that are still arriving break off."""
+        recording, transport = list(self._recording), self._transport
+        self._forget()
+        for task in recording:
+            task.cancel()
+        await asyncio.gather(*recording, return_exceptions=True)
+        if transport is not None:
+            await transport.aclose()
+
+    # Rebuilding.
+
+    def proof(self, request: LLMRequest) -> Proof | None:
+        """What is known about rebuilding this request's reply; ``None`` before it was probed."""
+        return self._proofs.get(_proof_key(request))
+
+    def can_rebuild(self, request: LLMRequest) -> bool | None:
+        """Whether the reply to this request can be rebuilt; ``None``: not probed yet."""
+        if refusal(request.fields()) is not None:
+            return False
+        proof = self.proof(request)
+        return None if proof is None else proof.proven
+
+    def note(self, request: LLMRequest, proof: Proof) -> None:
+        """Keep what a probe has shown."""
+        self._proofs[_proof_key(request)] = proof
+
+    # Serving.
+
+    async def serve(self, call: Call) -> Reply:
+        """Send the request and record the reply.
+
+        A plain or rebuilt reply is complete; a replayed stream is returned once its headers are
+        there and goes on arriving. An HTTP error is a reply like any other. Cancelling closes the
+        connection, on which vLLM aborts the request.
+
+        Raises:
+            httpx.TransportError: the server was not reached, or broke off.
+            CannotRebuildError: the stream was not what the probe had shown.
+        """
+        request = call.payload
+        if not isinstance(request, LLMRequest):
+            raise TypeError(f"{self.name} takes LLMRequest payloads, not {type(request).__name__}")
+        with entered(None):  # Ours is not a request of the scope it runs for.
+            if request.delivery is Delivery.REPLAY_STREAM:
+                return await self._replay(request)
+            if request.delivery is Delivery.REBUILD and self.can_rebuild(request):
+                return await self._rebuild(request)
+            return await self._plain(request)
+
+    async def _plain(self, request: LLMRequest) -> Reply:
+        reply, stream, start = await self.open(request)
+        await pump(reply.body, stream, start)
+        if request.on_text is not None and reply.ok:
+            try:
+                text = answer_of(reply.json())
+                if text is not None:
+                    request.on_text(text)
+            except Exception:
+                _logger.exception("following the answer of %s failed", self.name)
+        return reply
+
+    async def _replay(self, request: LLMRequest) -> Reply:
+        reply, stream, start = await self.open(request)
+        follow = _follow(request, reply, Assembler()) if request.on_text is not None else None
+        task = asyncio.create_task(_record(reply.body, stream, start, follow))
+        self._recording.add(task)
+        task.add_done_callback(self._recording.discard)
+        loop = asyncio.get_running_loop()
+
+        def abandon() -> None:
+            with suppress(RuntimeError):  # The loop is closed, and the connection with it.
+                loop.call_soon_threadsafe(task.cancel)
+
+        reply.on_abandon(abandon)
+        return reply
+
+    async def _rebuild(self, request: LLMRequest) -> Reply:
+        body = request.fields()
+        proof = self.proof(request)
+        assert proof is not None
+        assert proof.skeleton is not None
+        reply, stream, start = await self.open(
+            request, {**body, **_STREAM_FIELDS}, encoding="identity"
+        )
+        assembler = Assembler()
+        follow = _follow(request, reply, assembler)
+        await pump(reply.body, stream, start, follow)
+        if not reply.ok:
+            return reply
+        if follow is None:
+            raise CannotRebuildError("the server did not send an event stream")
+        plain = assembler.build(proof.skeleton)
+        if body.get("logprobs") not in (None, False) and plain["choices"][0]["logprobs"] is None:
+            raise CannotRebuildError("the stream has no log probabilities")
+        content = to_json(plain)
+        rebuilt = Body((content,), ended=True)
+        rebuilt.elapsed = reply.elapsed
+        headers = _plain_headers(proof, reply.headers, len(content))
+        return Reply(
+            reply.status, headers, rebuilt, reason=reply.reason, http_version=reply.http_version
+        )
+
+    async def open(
+        self,
+        request: LLMRequest,
+        body: Mapping[str, Any] | bytes | None = None,
+        *,
+        encoding: str | None = None,
+    ) -> tuple[Reply, _Stream, float]:
+        """Send a request; returns once the headers are there.
+
+        The reply's body is still empty: :func:`pump` fills it from the stream. The last value is
+        the time of sending, in ``perf_counter`` seconds.
+        """
+        library = http_library()
+        body = request.body if body is None else body
+        sent = library.Request(
+            "POST",
+            normalised_url(request.url),
+            headers=_sent_headers(request.headers, encoding),
+            content=body if isinstance(body, bytes) else to_json(body),
+            extensions={"timeout": _timeout(request.timeout)},
+        )
+        start = time.perf_counter()
+        response = await self._connections().handle_async_request(sent)
+        reply = Reply(
+            response.status_code,
+            tuple(response.headers.raw),
+            Body(),
+            reason=response.extensions.get("reason_phrase", b""),
+            http_version=response.extensions.get("http_version", b"HTTP/1.1"),
+        )
+        return reply, response.stream, start
+
+    def _connections(self) -> Any:
+        loop = asyncio.get_running_loop()
+        if self._transport is None or self._loop is not loop:
+            library = http_library()
+            self._loop = loop
+            self._transport = library.AsyncHTTPTransport(
+                verify=self.base_url.startswith("https:"),
+                limits=library.Limits(
+                    max_connections=None,
+                    max_keepalive_connections=None,
+                    keepalive_expiry=_KEEP_ALIVE_SECONDS,
+                ),
+            )
+        return self._transport
+
+
+async def pump(body: Body, stream: _Stream, start: float, on_chunk: OnChunk | None = None) -> None:
+    """Read a reply to its end into ``body``; the connection is free, or closed, afterwards."""
+    try:
+        async for chunk in stream:
+            body.write(chunk)
+            if on_chunk is not None:
+                try:
+                    on_chunk(chunk)
+                except Exception:  # Work ahead of the original never costs it its reply.
+                    _logger.exception("following an answer failed")
+                    on_chunk = None
+    except Exception as error:
+        body.end(error)
+        raise
+    except BaseException:
+        body.end(ReplyAbandonedError("the reply was abandoned before its end"))
+        raise
+    finally:
+        await stream.aclose()
+    body.elapsed = time.perf_counter() - start
+    body.end()
+
+
+async def _record(body: Body, stream: _Stream, start: float, follow: OnChunk | None) -> None:
+    with suppress(Exception):  # It is kept in the body, for whoever reads it.
+        await pump(body, stream, start, follow)
+
+
+def _follow(request: LLMRequest, reply: Reply, assembler: Assembler) -> OnChunk | None:
+    """What follows an event stream and tells ``on_text``; ``None`` if it cannot be read."""
+    decode = decoder(reply.header(b"content-encoding"))
+    content_type = reply.header(b"content-type") or b""
+    if decode is None or not content_type.startswith(b"text/event-stream"):
+        return None
+    events = EventParser()
+
+    def on_chunk(chunk: bytes) -> None:
+        grown = False
+        for data in events.feed(decode(chunk)):
+            grown |= assembler.add(data)
+        if grown and request.on_text is not None:
+            request.on_text(assembler.text)
+
+    return on_chunk
+
+
+def to_json(value: object) -> bytes:
+    """JSON as httpx and vLLM write it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _proof_key(request: LLMRequest) -> tuple[str, object]:
+    return normalised_url(request.url), request.fields().get("model")
+
+
+def _sent_headers(headers: Headers, encoding: str | None) -> list[tuple[str, str]]:
+    sent = [
+        (name, value)
+        for name, value in headers
+        if name.lower() != "content-length"
+        and not (encoding is not None and name.lower() == "accept-encoding")
+    ]
+    names = {name.lower() for name, _ in sent}
+    if "accept-encoding" not in names:
+        # Every client can decode these; zstd and brotli need optional packages.
+        sent.append(("accept-encoding", encoding or "gzip, deflate"))
+    if "content-type" not in names:
+        sent.append(("content-type", "application/json"))
+    if "accept" not in names:
+        sent.append(("accept", "application/json"))
+    return sent
+
+
+def _timeout(timeout: Timeout) -> dict[str, float | None]:
+    if isinstance(timeout, Mapping):
+        return dict(timeout)
+    return dict.fromkeys(("connect", "read", "write", "pool"), timeout)
+
+
+def _plain_headers(proof: Proof, streamed: RawHeaders, length: int) -> RawHeaders:
+    """Headers as the server sends them with plain replies, with the values of this reply."""
+    values = {name.lower(): value for name, value in streamed}
+    headers = []
+    for name, value in proof.headers:
+        key = name.lower()
+        if key == b"content-length":
+            value = str(length).encode()
+        elif key != b"content-type":
+            value = values.get(key, value)
+        headers.append((name, value))
+    known = {name.lower() for name, _ in proof.headers} | proof.streamed
+    headers += [(name, value) for name, value in streamed if name.lower() not in known]
+    return tuple(headers)

@@ -1,0 +1,277 @@
+"""Replies that can be read while they arrive, from any thread and any event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from ayo_bridge.errors import AyoBridgeError
+
+RawHeaders = tuple[tuple[bytes, bytes], ...]
+
+
+class UnreadableReplyError(AyoBridgeError):
+    """A reply has no text that we can read: it failed, or it is encoded in an unknown way."""
+
+
+class ReplyAbandonedError(AyoBridgeError):
+    """The reader closed a reply before its end, or the runtime was closed."""
+
+
+class Usage(NamedTuple):
+    """What a server says it has computed, in tokens."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class Body:
+    """Bytes that arrive. One writer; any number of readers, each of which sees every chunk."""
+
+    __slots__ = ("_chunks", "_lock", "_waiting", "_when_ended", "elapsed", "ended", "error")
+
+    def __init__(self, chunks: Iterable[bytes] = (), *, ended: bool = False) -> None:
+        self._chunks = list(chunks)
+        self._lock = threading.Lock()
+        self._waiting: list[Callable[[], None]] = []
+        self._when_ended: list[Callable[[], None]] = []
+        self.ended = ended
+        self.error: BaseException | None = None
+        self.elapsed: float | None = None
+        """Seconds from sending the request to the last byte; ``None`` while it is coming."""
+
+    def write(self, chunk: bytes) -> None:
+        """Add bytes and wake the readers."""
+        with self._lock:
+            self._chunks.append(chunk)
+            waiting, self._waiting = self._waiting, []
+        for wake in waiting:
+            wake()
+
+    def end(self, error: BaseException | None = None) -> None:
+        """No more bytes will come; with ``error`` the readers get it after the last. Idempotent."""
+        with self._lock:
+            if self.ended:
+                return
+            self.error = error
+            self.ended = True
+            waiting = [*self._waiting, *self._when_ended]
+            self._waiting, self._when_ended = [], []
+        for wake in waiting:
+            wake()
+
+    def when_ended(self, callback: Callable[[], None]) -> None:
+        """Call back at the end, from the thread that writes it; at once if it has come."""
+        with self._lock:
+            if not self.ended:
+                self._when_ended.append(callback)
+                return
+        callback()
+
+    def whole(self) -> bytes:
+        """All bytes of a body that has ended.
+
+        Raises:
+            UnreadableReplyError: it has not, or it broke off.
+        """
+        if not self.ended or self.error is not None:
+            raise UnreadableReplyError(f"the reply is not complete: {self.error!r}")
+        return b"".join(self._chunks)
+
+    def _arrived(self, position: int, wake: Callable[[], None]) -> bool:
+        """Whether there is something to read at ``position``; if not, ``wake`` is called then."""
+        with self._lock:
+            if self.ended or position < len(self._chunks):
+                return True
+            self._waiting.append(wake)
+            return False
+
+    def _rest(self, position: int) -> list[bytes]:
+        return self._chunks[position:]
+
+    def __iter__(self) -> Iterator[bytes]:
+        position = 0
+        while True:
+            event = threading.Event()
+            if not self._arrived(position, event.set):
+                event.wait()
+            chunks = self._rest(position)
+            if not chunks:
+                break
+            position += len(chunks)
+            yield from chunks
+        if self.error is not None:
+            raise self.error
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        position = 0
+        loop = asyncio.get_running_loop()
+        while True:
+            arrived = loop.create_future()
+            if not self._arrived(position, _waker(loop, arrived)):
+                await arrived
+            chunks = self._rest(position)
+            if not chunks:
+                break
+            position += len(chunks)
+            for chunk in chunks:
+                await asyncio.sleep(0)  # Reading a socket lets other tasks run, too.
+                yield chunk
+        if self.error is not None:
+            raise self.error
+
+
+def _waker(loop: asyncio.AbstractEventLoop, future: asyncio.Future[None]) -> Callable[[], None]:
+    def resolve() -> None:
+        if not future.done():
+            future.set_result(None)
+
+    def wake() -> None:
+        with suppress(RuntimeError):  # The reader's loop is closed: nobody waits any more.
+            loop.call_soon_threadsafe(resolve)
+
+    return wake
+
+
+class Reply:
+    """A recorded HTTP reply: status line, raw headers, and a body that may still be coming.
+
+    Nothing is decoded on the way: headers and bytes are those of the wire, so a client that
+    replays them decodes them as it would have decoded the originals.
+    """
+
+    __slots__ = ("__weakref__", "_abandon", "body", "headers", "http_version", "reason", "status")
+
+    def __init__(
+        self,
+        status: int,
+        headers: RawHeaders,
+        body: Body,
+        *,
+        reason: bytes = b"",
+        http_version: bytes = b"HTTP/1.1",
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.reason = reason
+        self.http_version = http_version
+        self._abandon: Callable[[], None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Reply {self.status}{'' if self.body.ended else ', arriving'}>"
+
+    def __del__(self) -> None:
+        self.abandon()
+
+    def on_abandon(self, stop: Callable[[], None]) -> None:
+        """What stops the engine when nobody wants the rest of this reply."""
+        self._abandon = stop
+
+    def abandon(self) -> None:
+        """Nobody wants the rest: stop the engine. Without effect on a complete reply."""
+        abandon, self._abandon = self._abandon, None
+        if abandon is not None and not self.body.ended:
+            abandon()
+
+    @property
+    def elapsed(self) -> float | None:
+        """Seconds from sending the request to the last byte; ``None`` while it is coming."""
+        return self.body.elapsed
+
+    def header(self, name: bytes) -> bytes | None:
+        """The value of the first header of this (lower-case) name."""
+        return next((value for key, value in self.headers if key.lower() == name), None)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status says that the request succeeded."""
+        return 200 <= self.status < 300
+
+    def decoded(self) -> bytes:
+        """The whole body without its content encoding.
+
+        Raises:
+            UnreadableReplyError: it has not ended well, or the encoding is neither gzip nor
+                deflate.
+        """
+        decode = decoder(self.header(b"content-encoding"))
+        if decode is None:
+            raise UnreadableReplyError(f"cannot decode {self.header(b'content-encoding')!r}")
+        return decode(self.body.whole())
+
+    def json(self) -> Any:
+        """The body of a plain reply, parsed."""
+        return json.loads(self.decoded())
+
+    def text(self) -> str:
+        """The answer: content of the first choice, of a plain or a streamed reply.
+
+        Raises:
+            UnreadableReplyError: the reply is an error, is not complete, or has no answer.
+        """
+        from ayo_bridge.engines.openai_http.rebuild import Assembler, answer_of
+        from ayo_bridge.engines.openai_http.sse import EventParser
+
+        if not self.ok:
+            raise UnreadableReplyError(f"the server replied with status {self.status}")
+        raw = self.decoded()
+        if (self.header(b"content-type") or b"").startswith(b"text/event-stream"):
+            assembler = Assembler()
+            for data in EventParser().feed(raw):
+                assembler.add(data)
+            return assembler.text
+        answer = answer_of(json.loads(raw))
+        if answer is None:
+            raise UnreadableReplyError("the reply has no text")
+        return answer
+
+    def usage(self) -> Usage | None:
+        """Token counts, if the reply is complete and says so. Costs a few microseconds."""
+        if not self.ok or self.header(b"content-encoding") not in (None, b"identity"):
+            return None
+        try:
+            raw = self.body.whole()
+        except UnreadableReplyError:
+            return None
+        return usage_of(raw)
+
+
+def usage_of(raw: bytes) -> Usage | None:
+    """The last ``usage`` object of a reply. A quote in the answer's text would be escaped."""
+    at = raw.rfind(b'"usage"')
+    if at < 0:
+        return None
+    start = raw.find(b":", at) + 1
+    try:
+        found, _ = json.JSONDecoder().raw_decode(raw[start:].decode("utf-8", "replace").lstrip())
+        return Usage(int(found["prompt_tokens"]), int(found.get("completion_tokens") or 0))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def decoder(encoding: bytes | None) -> Callable[[bytes], bytes] | None:
+    """What takes a content encoding off, chunk by chunk; ``None`` if we cannot."""
+    name = (encoding or b"identity").strip().lower()
+    if name == b"identity":
+        return lambda chunk: chunk
+    if name in (b"gzip", b"x-gzip", b"deflate"):
+        return zlib.decompressobj(32 + zlib.MAX_WBITS).decompress
+    return None
+
+
+__all__ = [
+    "Body",
+    "RawHeaders",
+    "Reply",
+    "ReplyAbandonedError",
+    "UnreadableReplyError",
+    "Usage",
+    "decoder",
+    "usage_of",
+]

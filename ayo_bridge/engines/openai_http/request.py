@@ -1,0 +1,159 @@
+"""LLM requests as data: what is sent, how its reply is delivered, and what makes two equal."""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ayo_bridge.engines.protocol import Call
+
+if TYPE_CHECKING:
+    from ayo_bridge.runtime import Runtime
+
+Headers = tuple[tuple[str, str], ...]
+Timeout = float | Mapping[str, float | None] | None
+"""Seconds, or httpx's mapping with ``connect``, ``read``, ``write`` and ``pool``."""
+
+MARK = "x-ayo-bridge"
+"""Header of the requests that no original makes: its value is ``warm`` or ``probe``."""
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_DELIVERY = ("stream", "stream_options", "priority")
+# What decides how a prompt is turned into tokens, and whose cache it is looked up in.
+_PROMPT_FIELDS = (
+    "model",
+    "tools",
+    "documents",
+    "chat_template",
+    "chat_template_kwargs",
+    "add_special_tokens",
+    "mm_processor_kwargs",
+    "truncate_prompt_tokens",
+    "cache_salt",
+)
+_WARM_PRIORITY = 1_000
+
+
+class Delivery(enum.StrEnum):
+    """How the reply to a request gets to the one who asks for it."""
+
+    PLAIN = "plain"
+    """The original does not stream; neither do we."""
+    REPLAY_STREAM = "replay_stream"
+    """The original streams: its very stream fields are sent, the bytes are replayed as they come.
+    """
+    REBUILD = "rebuild"
+    """The original does not stream, we do, and rebuild the plain reply. Where that is not proven
+    for the server, or not possible for the request, it is sent as ``PLAIN``."""
+
+
+@dataclass(frozen=True, slots=True)
+class LLMRequest:
+    """The payload of a :class:`Call` to an :class:`OpenAIServer`.
+
+    ``body`` is what the original would send. ``on_text`` is called on the runtime's loop with the
+    whole text of the answer so far: each time it has grown, or once at the end of a plain reply.
+    """
+
+    url: str
+    headers: Headers
+    body: Mapping[str, Any] | bytes
+    timeout: Timeout = None
+    delivery: Delivery = Delivery.PLAIN
+    on_text: Callable[[str], None] | None = None
+
+    def header(self, name: str) -> str | None:
+        """The value of the first header of this name, in any case."""
+        name = name.lower()
+        return next((value for key, value in self.headers if key.lower() == name), None)
+
+    def fields(self) -> dict[str, Any]:
+        """The body, parsed."""
+        if isinstance(self.body, bytes):
+            parsed: dict[str, Any] = json.loads(self.body)
+            return parsed
+        return dict(self.body)
+
+
+@lru_cache(maxsize=1024)
+def normalised_url(url: str) -> str:
+    """One spelling for equal URLs: lower-case scheme and host, no default port, no fragment."""
+    parts = urlsplit(url)
+    scheme, host = parts.scheme.lower(), (parts.hostname or "").lower()
+    if ":" in host:
+        host = f"[{host}]"
+    port = parts.port
+    where = host if port in (None, _DEFAULT_PORTS.get(scheme)) else f"{host}:{port}"
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{scheme}://{where}{parts.path or '/'}{query}"
+
+
+def canonical_key(url: str, authorization: str | None, body: bytes | Mapping[str, Any]) -> Hashable:
+    """The identity of a request: equal keys have interchangeable replies.
+
+    The order of keys and the white space of the JSON do not matter, nor does ``priority``. The
+    stream fields say in which form the reply comes, so they stand apart: a plain and a streamed
+    request of the same text have different keys.
+
+    Raises:
+        ValueError: the body is not a JSON object.
+    """
+    fields = json.loads(body) if isinstance(body, bytes) else dict(body)
+    if not isinstance(fields, dict):
+        raise ValueError("the body is not a JSON object")
+    form: Hashable = "plain"
+    if fields.get("stream"):
+        options = fields.get("stream_options")
+        form = "stream" if options is None else f"stream {json.dumps(options, sort_keys=True)}"
+    for name in _DELIVERY:
+        fields.pop(name, None)
+    text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    secret = b"" if authorization is None else authorization.encode("utf-8", "surrogateescape")
+    digest = blake2b(text.encode("ascii"), digest_size=16)
+    digest.update(blake2b(secret, digest_size=16).digest())
+    return (normalised_url(url), form, digest.digest())
+
+
+def make_call(engine: str, request: LLMRequest) -> Call:
+    """The call of a request that the original is going to make."""
+    key = canonical_key(request.url, request.header("authorization"), request.body)
+    return Call(engine, key, request)
+
+
+def make_warm(engine: str, request: LLMRequest, runtime: Runtime | None = None) -> Call:
+    """A prefix warm: have the server prefill the prompt of ``request`` and keep it cached.
+
+    ``request.body`` is the body of the full request with ``messages`` or ``prompt`` cut to the
+    prefix. One token is decoded, since vLLM refuses none. The last message is left open
+    (``continue_final_message``), so that what follows in the full prompt is not cut off by the
+    end of a turn.
+    """
+    body = request.fields()
+    warm = {name: body[name] for name in _PROMPT_FIELDS if name in body}
+    if "messages" in body:
+        warm["messages"] = _open_ended(body["messages"])
+        warm["add_generation_prompt"] = False
+        warm["continue_final_message"] = True
+    else:
+        warm["prompt"] = body["prompt"]
+    warm.update(max_tokens=1, temperature=0)
+    if runtime is not None and runtime.priority:
+        warm["priority"] = _WARM_PRIORITY
+    sent = LLMRequest(request.url, (*request.headers, (MARK, "warm")), warm, request.timeout)
+    key = ("warm", canonical_key(sent.url, sent.header("authorization"), warm))
+    return Call(engine, key, sent, warm=True)
+
+
+def _open_ended(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Chat templates trim a message, and vLLM must find its end in the rendered prompt."""
+    *before, last = messages
+    content = last.get("content")
+    if isinstance(content, str):
+        last = {**last, "content": content.rstrip()}
+    return [*before, last]
