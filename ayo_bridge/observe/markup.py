@@ -1,0 +1,61 @@
+"""Building HTML and SVG as trees, so that every text and attribute is escaped by the writer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+Attributes = Mapping[str, str | float]
+
+
+def add(
+    parent: Element,
+    tag: str,
+    text: str = "",
+    place: Attributes | None = None,
+    **attributes: str | float,
+) -> Element:
+    """Append an element. ``class_`` is ``class``, other underscores become hyphens."""
+    child = SubElement(parent, tag, _written({**(place or {}), **attributes}))
+    if text:
+        child.text = text
+    return child
+
+
+def svg(width: float, height: float, label: str, **attributes: str | float) -> Element:
+    """A drawing of that many pixels; ``label`` is what a screen reader says,
+    if anything."""
+    root = Element("svg", _written({"width": width, "height": height, **attributes}))
+    if label:
+        root.attrib.update({"role": "img", "aria-label": label})
+    else:
+        root.set("aria-hidden", "true")
+    root.set("viewBox", f"0 0 {_number(width)} {_number(height)}")
+    return root
+
+
+def write(root: Element) -> str:
+    """The element as HTML text."""
+    return tostring(root, encoding="unicode", method="html")
+
+
+def shortened(text: str, width: float, per_character: float) -> str:
+    """The text, with its middle left out if it is wider than ``width`` pixels."""
+    room = int(width / per_character)
+    if len(text) <= room:
+        return text
+    if room < 4:
+        return ""
+    tail = (room - 1) // 2
+    return f"{text[: room - 1 - tail]}…{text[-tail:]}"
+
+
+def _written(attributes: Attributes) -> dict[str, str]:
+    return {
+        name.rstrip("_").replace("_", "-"): value if isinstance(value, str) else _number(value)
+        for name, value in attributes.items()
+    }
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")

@@ -1,0 +1,133 @@
+"""Totals over all calls of an accelerated object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from ayo_bridge.graph import Op
+from ayo_bridge.observe.state import AcceleratedState
+from ayo_bridge.observe.wording import columns, counted, duration
+
+
+@dataclass(frozen=True, slots=True)
+class PrimitiveStats:
+    """All calls of one kind of primitive to one engine."""
+
+    op: Op
+    engine: str
+    calls: int
+    seconds: float
+    """Seconds the engine worked."""
+    waited: float
+    """Seconds of them on the critical path: the original stood still."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Totals over all finished calls of one accelerated object; times in seconds.
+
+    The original's engine calls are ``hits + direct + missed``: found computed ahead, never
+    computed ahead, and computed ahead in vain. ``wasted`` results were never asked for,
+    ``dropped`` ones failed. ``fused`` of the original's own calls went through the engine
+    scheduler.
+    """
+
+    target: str
+    calls: int
+    hits: int
+    direct: int
+    missed: int
+    wasted: int
+    dropped: int
+    warms: int
+    fused: int
+    mean_fused_batch: float
+    """Mean size of the batches that held more than one call; 0 if there were none."""
+    saved: float
+    """Seconds of engine time for which the original did not have to wait."""
+    waited: float
+    """Seconds for which it did."""
+    primitives: tuple[PrimitiveStats, ...]
+    switched_off: str = ""
+
+    @property
+    def hit_rate(self) -> float:
+        """Share of the original's engine calls that found their result computed ahead."""
+        return _ratio(self.hits, self.hits + self.direct + self.missed)
+
+    @property
+    def wasted_rate(self) -> float:
+        """Share of the results computed ahead that were never used or failed."""
+        vain = self.wasted + self.dropped
+        return _ratio(vain, self.hits + vain)
+
+    def to_dict(self) -> Mapping[str, object]:
+        """Everything, rates included, as plain values for JSON."""
+        return {**asdict(self), "hit_rate": self.hit_rate, "wasted_rate": self.wasted_rate}
+
+    def __str__(self) -> str:
+        original = self.hits + self.direct + self.missed
+        lines = [
+            f"{self.target}: {counted(self.calls, 'call')}, {counted(original, 'engine call')}",
+            *columns(
+                [
+                    ("hits", str(self.hits), f"{self.hit_rate:.1%} were computed ahead"),
+                    ("direct", str(self.direct), "made by the original, not computed ahead"),
+                    ("missed", str(self.missed), "made by the original, computed ahead in vain"),
+                    ("wasted", str(self.wasted), "computed ahead, never asked for"),
+                    (
+                        "dropped",
+                        str(self.dropped),
+                        f"failed ahead; with the wasted {self.wasted_rate:.1%} of the work ahead",
+                    ),
+                    ("warms", str(self.warms), "prefixes prefilled early"),
+                    ("fused", str(self.fused), self._batches()),
+                    ("saved", duration(self.saved), "engine time the original did not wait for"),
+                    ("waited", duration(self.waited), "engine time it did wait for"),
+                ],
+                right="lr",
+            ),
+        ]
+        if self.primitives:
+            head = ("primitive", "engine", "calls", "took", "waited")
+            rows = [
+                (p.op.value, p.engine, str(p.calls), duration(p.seconds), duration(p.waited))
+                for p in self.primitives
+            ]
+            lines += ["", *columns([head, *rows], right="llrrr")]
+        if self.switched_off:
+            lines += ["", f"Run-ahead is switched off: {self.switched_off}."]
+        return "\n".join(lines)
+
+    def _batches(self) -> str:
+        batch = f"; mean batch {self.mean_fused_batch:.1f}" if self.mean_fused_batch else ""
+        return f"of the original's own calls, scheduled with others{batch}"
+
+
+def stats_state(state: AcceleratedState) -> Stats:
+    """Sum up the calls of an accelerated object so far."""
+    totals = state.totals()
+    return Stats(
+        target=state.target,
+        calls=totals.calls,
+        hits=totals.hits,
+        direct=totals.direct,
+        missed=totals.missed,
+        wasted=totals.wasted,
+        dropped=totals.dropped,
+        warms=totals.warms,
+        fused=totals.fused,
+        mean_fused_batch=_ratio(totals.batch_sizes, totals.batched),
+        saved=totals.saved,
+        waited=totals.waited,
+        primitives=tuple(
+            PrimitiveStats(row.op, row.engine, row.calls, row.seconds, row.waited)
+            for row in totals.primitives.values()
+        ),
+        switched_off=state.switched_off,
+    )
+
+
+def _ratio(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
