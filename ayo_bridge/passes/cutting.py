@@ -12,7 +12,7 @@ from itertools import pairwise, product
 
 from ayo_bridge.graph.graph import Graph
 from ayo_bridge.graph.primitive import Effect, Op, Primitive
-from ayo_bridge.passes.fences import fences_before
+from ayo_bridge.passes.fences import fences_before, still_pruned
 
 EXACT_IN_ANY_BATCH = frozenset({Op.SEARCHING, Op.INGESTION})
 """Operations whose result for an item does not depend on what else is in the batch, to the bit."""
@@ -45,6 +45,7 @@ def part_of(graph: Graph, primitive: Primitive) -> slice | None:
     """The items that a stage takes of the list its batch inputs make together.
 
     ``None`` if its inputs are parts already, or it is no stage at all: it then takes all of them.
+    The last stage takes whatever is left, since the number of items was an estimate.
     """
     if primitive.stage is None or not primitive.batchable:
         return None
@@ -53,9 +54,10 @@ def part_of(graph: Graph, primitive: Primitive) -> slice | None:
         producer = graph.producer(value)
         if value.endswith(suffix) and producer and graph[producer].stage == primitive.stage:
             return None
-    first = graph[f"{primitive.id.removesuffix(suffix)}[0]"]
-    start = primitive.stage * first.items
-    return slice(start, start + primitive.items)
+    whole = primitive.id.removesuffix(suffix)
+    start = primitive.stage * graph[f"{whole}[0]"].items
+    is_last = f"{whole}[{primitive.stage + 1}]" not in graph
+    return slice(start, None if is_last else start + primitive.items)
 
 
 def shares(total: int, weights: Sequence[int]) -> list[int]:
@@ -69,12 +71,20 @@ def shares(total: int, weights: Sequence[int]) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One part of a list value."""
+    """One part of a list value; ``items`` is 0 while nobody knows."""
 
     suffix: str
     value: str
     items: int
     stage: int | None
+
+
+def _weights(total: int, pieces: Sequence[_Part]) -> list[int]:
+    """Items of each piece; those of unknown size share what the others leave."""
+    unknown = sum(1 for piece in pieces if not piece.items)
+    left = total - sum(piece.items for piece in pieces)
+    rest = iter(shares(max(left, unknown), [1] * unknown) if unknown else ())
+    return [piece.items or next(rest) for piece in pieces]
 
 
 class Cutter:
@@ -139,7 +149,7 @@ class Cutter:
             for part in self._parts.get(value) or (self._whole(value),)
         ]
         shared = primitive.inputs[: len(primitive.inputs) - len(values)]
-        items = shares(primitive.items, [piece.items for piece in pieces])
+        items = shares(primitive.items, _weights(primitive.items, pieces))
         self._record(
             primitive,
             [
@@ -212,7 +222,7 @@ class Cutter:
     def _whole(self, value: str) -> _Part:
         producer = self.graph.producer(value)
         made = self.graph[producer] if producer is not None else None
-        items = made.items if made is not None and made.op in _LISTS else 1
+        items = made.items if made is not None and made.op in _LISTS else 0
         return _Part("", value, items, None)
 
     def _make(
@@ -294,7 +304,8 @@ class Cutter:
             for value in primitive.outputs:
                 if value in self._joins:
                     primitives.append(self._joins[value])
-        return Graph(primitives, inputs=self.graph.inputs, order=self._order())
+        result = Graph(primitives, inputs=self.graph.inputs, order=self._order())
+        return still_pruned(self.graph, result)
 
     def _order(self) -> list[tuple[str, str]]:
         """Order edges for the parts.
@@ -304,7 +315,7 @@ class Cutter:
         """
         before = fences_before(self.graph)
         kept = list(self.graph.order)
-        kept += [(fence, name) for name in self._cut for fence in sorted(before.get(name, ()))]
+        kept += [(fence, name) for name in self._cut for fence in before.get(name, ())]
         edges = [
             edge
             for source, target in kept

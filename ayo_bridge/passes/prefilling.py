@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from ayo_bridge.graph.graph import Graph
 from ayo_bridge.graph.primitive import DECODES, PREFILLS, Op, Primitive, PromptPart
-from ayo_bridge.passes.fences import Fences, fences_before
+from ayo_bridge.passes.fences import Fences, fences_before, still_pruned
 from ayo_bridge.passes.rewrite import Decision, PassContext, Rewrite
 
 _Prefix = tuple[str, str, tuple[PromptPart, ...]]
@@ -181,11 +181,11 @@ class _Clock:
                 return self._end[decode] - self.start(before)
         return None
 
-    def _ordered(self, prefill: Primitive) -> set[str]:
+    def _ordered(self, prefill: Primitive) -> frozenset[str]:
         """The primitives that run before ``prefill`` for more reasons than their data."""
         makers = {self.graph.producer(value) for value in prefill.inputs}
         order_only = self.graph.predecessors(prefill.id) - makers
-        return order_only | self.fences.get(prefill.id, frozenset())
+        return order_only.union(self.fences.get(prefill.id, ()))
 
     def _available(self, value: str | None) -> float:
         maker = self.graph.producer(value) if value is not None else None
@@ -230,9 +230,7 @@ def _halves(prefill: Primitive, prefix: tuple[PromptPart, ...]) -> tuple[Primiti
     return partial, full
 
 
-def _split(
-    graph: Graph, splits: dict[str, tuple[Primitive, Primitive]], fences: Fences
-) -> Graph:
+def _split(graph: Graph, splits: dict[str, tuple[Primitive, Primitive]], fences: Fences) -> Graph:
     """Put the halves where the whole stood; what only ran before the whole runs before both."""
     primitives: list[Primitive] = []
     for primitive in graph:
@@ -243,5 +241,5 @@ def _split(
         before = splits.get(target)
         order += [(after, half.id) for half in before] if before else [(after, target)]
     for name, (partial, _) in splits.items():
-        order += [(fence, partial.id) for fence in sorted(fences.get(name, ()))]
-    return Graph(primitives, inputs=graph.inputs, order=order)
+        order += [(fence, partial.id) for fence in fences.get(name, ())]
+    return still_pruned(graph, Graph(primitives, inputs=graph.inputs, order=order))

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from ayo_bridge.graph.graph import Graph
 from ayo_bridge.graph.primitive import Effect, Primitive
-from ayo_bridge.passes.cutting import Cutter, may_be_cut
+from ayo_bridge.passes.cutting import Cutter, batch_inputs, may_be_cut
 from ayo_bridge.passes.rewrite import Decision, PassContext, Rewrite
 
 
@@ -26,7 +26,10 @@ class StageDecomposition:
         decisions: list[Decision] = []
 
         def follows(primitive: Primitive) -> bool:
-            return may_be_cut(primitive, strict=context.strict)
+            # A primitive that gathers several values is pruning's to cut: its stages would not line
+            # up with those of one of them.
+            gathers = len(batch_inputs(primitive)) > 1
+            return not gathers and may_be_cut(primitive, strict=context.strict)
 
         def start(primitive: Primitive) -> None:
             if not primitive.batchable or primitive.items < 2 or primitive.stage is not None:
@@ -39,7 +42,7 @@ class StageDecomposition:
                 reason = f"{primitive.items} items are not more than b* = {best}"
             elif primitive.effect is Effect.UNKNOWN or len(primitive.outputs) != 1:
                 reason = "its effect or its result is not known to come apart"
-            elif not follows(primitive):
+            elif not may_be_cut(primitive, strict=context.strict):
                 reason = "strict: another batch would change the last bits of the scores"
             elif not cutter.followers(primitive):
                 reason = "nothing batchable follows that could start on a part"
