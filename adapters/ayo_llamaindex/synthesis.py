@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from ayo_bridge.engines import Call
 from ayo_bridge.graph import Component, Op, Opaque, Primitive, Synthesis, SynthesisMode
 from ayo_bridge.runahead import Feed, Values, index_of
 from ayo_bridge.runtime import Runtime
-from ayo_llamaindex.exact import differs
+from ayo_llamaindex.exact import overridden
 from ayo_llamaindex.llms import LiftedLLM, lift_llm, prompt_differs
 
 NAME = "synthesis"
@@ -70,85 +71,80 @@ class WarmMaker:
         return {}
 
 
-_TEMPLATES = {
-    "TreeSummarize": ("_summary_template",),
-    "Accumulate": ("_text_qa_template",),
-    "CompactAndAccumulate": ("_text_qa_template",),
-    "Refine": ("_text_qa_template", "_refine_template"),
-    "CompactAndRefine": ("_text_qa_template", "_refine_template"),
-    "SimpleSummarize": ("_text_qa_template",),
-    "Generation": ("_input_prompt",),
-}
-_METHODS = {
-    "TreeSummarize": ("get_response", "aget_response"),
-    "Accumulate": ("get_response", "aget_response", "_give_responses", "_make_prompt_kwargs"),
-    "CompactAndAccumulate": (
-        "get_response",
-        "aget_response",
-        "_give_responses",
-        "_make_prompt_kwargs",
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A response synthesizer as it is in llama-index-core 0.14.25."""
+
+    module: str
+    mode: SynthesisMode
+    templates: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+
+
+_ACCUMULATE = ("_give_responses", "_make_prompt_kwargs")
+_REFINE = ("_run_refine_loop", "_arun_refine_loop")
+_KNOWN = {
+    "TreeSummarize": _Known("tree_summarize", SynthesisMode.TREE, ("_summary_template",)),
+    "Accumulate": _Known(
+        "accumulate", SynthesisMode.ACCUMULATE, ("_text_qa_template",), _ACCUMULATE
     ),
-    "Refine": ("get_response", "aget_response", "_run_refine_loop", "_arun_refine_loop"),
-    "CompactAndRefine": (
-        "get_response",
-        "aget_response",
-        "_run_refine_loop",
-        "_arun_refine_loop",
-        "_make_compact_text_chunks",
+    "CompactAndAccumulate": _Known(
+        "compact_and_accumulate", SynthesisMode.ACCUMULATE, ("_text_qa_template",), _ACCUMULATE
     ),
-    "SimpleSummarize": ("get_response", "aget_response"),
-    "Generation": ("get_response", "aget_response", "synthesize", "asynthesize"),
-    "NoText": ("get_response", "aget_response"),
-    "ContextOnly": ("get_response", "aget_response"),
-}
-_MODES = {
-    "TreeSummarize": SynthesisMode.TREE,
-    "Accumulate": SynthesisMode.ACCUMULATE,
-    "CompactAndAccumulate": SynthesisMode.ACCUMULATE,
-    "Refine": SynthesisMode.REFINE,
-    "CompactAndRefine": SynthesisMode.REFINE,
-    "SimpleSummarize": SynthesisMode.ONE_SHOT,
-    "Generation": SynthesisMode.GENERATION,
+    "Refine": _Known(
+        "refine", SynthesisMode.REFINE, ("_text_qa_template", "_refine_template"), _REFINE
+    ),
+    "CompactAndRefine": _Known(
+        "compact_and_refine",
+        SynthesisMode.REFINE,
+        ("_text_qa_template", "_refine_template"),
+        (*_REFINE, "_make_compact_text_chunks"),
+    ),
+    "SimpleSummarize": _Known(
+        "simple_summarize", SynthesisMode.ONE_SHOT, ("_text_qa_template",)
+    ),
+    "Generation": _Known("generation", SynthesisMode.GENERATION, ("_input_prompt",)),
+    "NoText": _Known("no_text", SynthesisMode.NONE),
+    "ContextOnly": _Known("context_only", SynthesisMode.NONE),
 }
 
 
 def lift_synthesizer(synthesizer: Any, runtime: Runtime, *, sync: bool) -> LiftedSynthesis:
     """Lift a response synthesizer; what is not known becomes opaque, with the reason."""
-    import llama_index.core.response_synthesizers as known
-
-    name = type(synthesizer).__name__
-    reason: str | None
-    if name not in _METHODS or type(synthesizer) is not getattr(known, name, None):
-        reason = f"{name} is not a known response synthesizer"
+    known = _KNOWN.get(type(synthesizer).__name__)
+    if known is None or type(synthesizer) is not _class(known, type(synthesizer).__name__):
+        reason: str | None = (
+            f"{type(synthesizer).__name__} is not a known response synthesizer"
+        )
     else:
-        methods = ("synthesize", "asynthesize", *_METHODS[name])
-        reason = differs(synthesizer, type(synthesizer), *dict.fromkeys(methods))
-    if reason is None and name in ("NoText", "ContextOnly"):
-        component = Synthesis(name=NAME, llm="", mode=SynthesisMode.NONE)
-        return LiftedSynthesis(synthesizer, component)
-    if reason is None:
-        reason = _special(synthesizer)
-    llm: LiftedLLM | str = ""
-    if reason is None:
-        llm = lift_llm(synthesizer._llm, runtime)
-        reason = llm if isinstance(llm, str) else None
-    if reason is None:
-        for attribute in _TEMPLATES[name]:
-            reason = reason or prompt_differs(getattr(synthesizer, attribute), synthesizer._llm)
-    if reason is not None or isinstance(llm, str):
+        methods = ("synthesize", "asynthesize", "get_response", "aget_response")
+        reason = overridden(synthesizer, *methods, *known.methods)
+        if reason is None and known.mode is SynthesisMode.NONE:
+            component = Synthesis(name=NAME, llm="", mode=SynthesisMode.NONE)
+            return LiftedSynthesis(synthesizer, component)
+    # An LLM is lifted in any case: its calls are then seen, whoever makes them.
+    llm = lift_llm(getattr(synthesizer, "_llm", None), runtime)
+    reason = reason or _special(synthesizer) or (llm if isinstance(llm, str) else None)
+    for attribute in known.templates if known is not None and reason is None else ():
+        reason = reason or prompt_differs(getattr(synthesizer, attribute), synthesizer._llm)
+    if reason is not None or known is None or isinstance(llm, str):
         return LiftedSynthesis(synthesizer, Opaque(name=NAME, reason=reason or ""))
-    mode = _MODES[name]
-    concurrent = not sync or bool(getattr(synthesizer, "_use_async", False))
-    single = mode in (SynthesisMode.ONE_SHOT, SynthesisMode.GENERATION)
+    single = known.mode in (SynthesisMode.ONE_SHOT, SynthesisMode.GENERATION)
     component = Synthesis(
         name=NAME,
         llm=llm.engine,
-        mode=mode,
+        mode=known.mode,
         chunks=1 if single else None,
-        concurrent=concurrent,
+        concurrent=not sync or bool(getattr(synthesizer, "_use_async", False)),
         early_context=llm.is_chat,
     )
     return LiftedSynthesis(synthesizer, component, llm)
+
+
+def _class(known: _Known, name: str) -> type | None:
+    package = "llama_index.core.response_synthesizers"
+    module = sys.modules.get(f"{package}.{known.module}")
+    return getattr(module, name, None)
 
 
 def _special(synthesizer: Any) -> str | None:
@@ -156,6 +152,6 @@ def _special(synthesizer: Any) -> str | None:
         return "structured output runs as it is"
     if getattr(synthesizer, "_structured_answer_filtering", False):
         return "structured answer filtering runs as it is"
-    if synthesizer._multimodal:
+    if getattr(synthesizer, "_multimodal", False):
         return "multimodal synthesis runs as it is"
     return None
