@@ -42,10 +42,7 @@ def test_a_missing_model_is_an_error_message_and_not_a_traceback() -> None:
 
 @pytest.mark.real
 @pytest.mark.slow
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_a_served_model_answers_until_it_is_interrupted(
-    tiny_llama: Path, tmp_path: Path, ending: signal.Signals
-) -> None:
+def test_a_served_model_answers_until_it_is_interrupted(tiny_llama: Path, tmp_path: Path) -> None:
     command = [*PROGRAM, "serve-llm", str(tiny_llama), "--dtype", "float32"]
     command += ["--log", str(tmp_path / "log"), "--", "--enforce-eager"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
@@ -55,6 +52,21 @@ def test_a_served_model_answers_until_it_is_interrupted(
             assert json.load(response)["data"][0]["id"] == tiny_llama.name
         tree: list[psutil.Process] = descendants(program.pid)
         assert tree
-        program.send_signal(ending)
+        program.send_signal(signal.SIGINT)
         assert program.wait(30) == 0
         eventually(lambda: all_gone(tree), "the end of the served model")
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_start_leaves_nothing(
+    tiny_llama: Path, tmp_path: Path, ending: signal.Signals
+) -> None:
+    command = [*PROGRAM, "serve-llm", str(tiny_llama), "--log", str(tmp_path / "log")]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as program:
+        # The supervisor, and vLLM below it.
+        eventually(lambda: len(descendants(program.pid)) >= 2, "the start of vLLM")
+        tree: list[psutil.Process] = descendants(program.pid)
+        program.send_signal(ending)
+        assert program.wait(30) != 0
+        eventually(lambda: all_gone(tree), "the end of a server that was starting")
