@@ -1,14 +1,15 @@
 """Layered drawing of a graph: which column each primitive stands in, and where edges run.
 
 Columns are the longest path from the start. An edge over several columns passes through *bends*,
-points that take room in the columns between, so that no edge crosses a box; all long edges of a
-primitive share their bends. Rows are ordered by barycentres (Sugiyama, Tagawa, Toda 1981), and
+points that take room in the columns between, so that no edge crosses a box; the long edges
+of a primitive share their bends. Rows are ordered by barycentres (Sugiyama, Tagawa, Toda 1981), and
 heights are least squares under the order (isotonic regression).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right, insort
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -26,11 +27,12 @@ _HEIGHT_SWEEPS = 120
 
 @dataclass(frozen=True, slots=True)
 class Bend:
-    """A point where the long edges of ``source`` pass through a column."""
+    """Where the long edges from ``owner``, or with ``inward`` those to it, pass a column."""
 
-    source: str
+    owner: str
     column: int
     order_only: bool
+    inward: bool
 
 
 Node = str | Bend
@@ -113,11 +115,16 @@ class _Sheet:
             columns[column[name]].append(name)
         lines: dict[Line, None] = {}
         bends: dict[Bend, None] = {}
+        long = [edge for edge in graph.edges if column[edge.target] - column[edge.source] > 1]
+        leaving = Counter((edge.source, edge.value is None) for edge in long)
+        arriving = Counter((edge.target, edge.value is None) for edge in long)
         for edge in graph.edges:
             order_only = edge.value is None
+            inward = arriving[edge.target, order_only] > leaving[edge.source, order_only]
+            owner = edge.target if inward else edge.source
             last: Node = edge.source
             for passed in range(column[edge.source] + 1, column[edge.target]):
-                bend = Bend(edge.source, passed, order_only)
+                bend = Bend(owner, passed, order_only, inward)
                 bends[bend] = None
                 lines[Line(last, bend, order_only)] = None
                 last = bend

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from xml.etree.ElementTree import Element, SubElement, tostring
+from html import escape
+from xml.etree.ElementTree import Element, SubElement
+
+_VOID = frozenset({"meta", "input"})
 
 Attributes = Mapping[str, str | float]
 
@@ -34,9 +37,18 @@ def svg(width: float, height: float, label: str, **attributes: str | float) -> E
     return root
 
 
-def write(root: Element) -> str:
-    """The element as HTML text."""
-    return tostring(root, encoding="unicode", method="html")
+def write(element: Element) -> str:
+    """The element as HTML text; everything but a style sheet is escaped, attributes too."""
+    parts = [f"<{element.tag}"]
+    parts += [f' {name}="{escape(value)}"' for name, value in element.attrib.items()]
+    parts.append(">")
+    if element.tag not in _VOID:
+        text = element.text or ""
+        parts.append(text if element.tag == "style" else escape(text, quote=False))
+        parts += map(write, element)
+        parts.append(f"</{element.tag}>")
+    parts.append(escape(element.tail or "", quote=False))
+    return "".join(parts)
 
 
 def shortened(text: str, width: float, per_character: float) -> str:

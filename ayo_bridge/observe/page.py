@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from ayo_bridge.engines.protocol import EngineKind
 from ayo_bridge.observe.decisions import grouped
-from ayo_bridge.observe.drawing import draw
+from ayo_bridge.observe.drawing import draw, kind_class
 from ayo_bridge.observe.explain import (
     Explanation,
     details_of,
@@ -172,7 +172,7 @@ def _legend(section: Element, record: CallRecord, *, over_time: bool) -> None:
     for kind, text in _KINDS.items():
         if kind in kinds:
             _swatch(legend, f"k-{kind.value} o-hit", text)
-    if not over_time:
+    if not over_time and any(kind_class(primitive.op) == "k-host" for primitive in record.e_graph):
         _swatch(legend, "k-host o-plan", "framework")
     add(legend, "span", class_="divide")
     for outcome, text in _STATES.items():

@@ -1,0 +1,66 @@
+"""States without a runtime behind them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ayo_bridge.engines.protocol import EngineKind
+from ayo_bridge.graph import Graph, Op, Primitive, Searching, Template
+from ayo_bridge.observe import AcceleratedState, CallRecord, EngineCall, Outcome
+
+TEMPLATE = Template.chain(
+    Searching(name="search", embedding="minilm", store="pg"), name="VectorIndexRetriever"
+)
+GRAPH = Graph(
+    [
+        Primitive("search.embed", Op.EMBEDDING, "search", "minilm", ("question",), ("vectors",)),
+        Primitive("search.search", Op.SEARCHING, "search", "pg", ("vectors",), ("hits",)),
+    ],
+    inputs=["question"],
+)
+
+
+@dataclass
+class StandIn:
+    """What a state asks of the runtime."""
+
+    history: int = 32
+    run_ahead: bool = True
+
+
+def state(*records: CallRecord, history: int = 32, **more: Any) -> AcceleratedState:
+    template = records[-1].template if records else TEMPLATE
+    runtime: Any = StandIn(history)
+    made = AcceleratedState("llama_index", "RetrieverQueryEngine", runtime, template, **more)
+    for record in records:
+        made.note(record)
+    return made
+
+
+def call(
+    outcome: Outcome = Outcome.HIT,
+    *,
+    primitive: str = "search.embed",
+    engine: str = "minilm",
+    start: float = 10.0,
+    seconds: float = 0.1,
+    waited: float = 0.0,
+    **more: Any,
+) -> EngineCall:
+    return EngineCall(
+        primitive,
+        engine,
+        EngineKind.EMBEDDING,
+        b"key",
+        outcome,
+        start,
+        start,
+        start + seconds,
+        waited,
+        **more,
+    )
+
+
+def record(*calls: EngineCall, **more: Any) -> CallRecord:
+    return CallRecord(
+        "retrieve", 10.0, TEMPLATE, GRAPH, GRAPH, calls=list(calls), ended=11.0, **more
+    )
