@@ -12,7 +12,7 @@ from itertools import pairwise, product
 
 from ayo_bridge.graph.graph import Graph
 from ayo_bridge.graph.primitive import Effect, Op, Primitive
-from ayo_bridge.passes.fences import fences_before, still_pruned
+from ayo_bridge.passes.fences import FenceSet, fences_of, still_pruned
 
 EXACT_IN_ANY_BATCH = frozenset({Op.SEARCHING, Op.INGESTION})
 """Operations whose result for an item does not depend on what else is in the batch, to the bit."""
@@ -304,18 +304,19 @@ class Cutter:
             for value in primitive.outputs:
                 if value in self._joins:
                     primitives.append(self._joins[value])
-        result = Graph(primitives, inputs=self.graph.inputs, order=self._order())
-        return still_pruned(self.graph, result)
+        fences = fences_of(self.graph)
+        order = self._order(fences)
+        return still_pruned(fences, Graph(primitives, inputs=self.graph.inputs, order=order))
 
-    def _order(self) -> list[tuple[str, str]]:
+    def _order(self, fences: FenceSet | None) -> list[tuple[str, str]]:
         """Order edges for the parts.
 
         A part takes only some of the data of the whole and must not slip past a fence for that;
         the parts of a write stay in order.
         """
-        before = fences_before(self.graph)
         kept = list(self.graph.order)
-        kept += [(fence, name) for name in self._cut for fence in before.get(name, ())]
+        if fences is not None:
+            kept += [(fence, name) for name in self._cut for fence in fences.before(name)]
         edges = [
             edge
             for source, target in kept

@@ -15,49 +15,28 @@ from collections.abc import Iterator, Mapping
 from ayo_bridge.graph.graph import Graph
 from ayo_bridge.graph.primitive import Effect, Op, Primitive
 
-Fences = Mapping[str, tuple[str, ...]]
-
 
 def is_fence(primitive: Primitive) -> bool:
     """Whether the order of this primitive against others matters beyond its data."""
     return primitive.effect is not Effect.PURE or primitive.op is Op.CONDITION
 
 
-def fences_before(graph: Graph) -> Fences:
-    """Return, for each primitive that has any, the last fences that must end before it starts."""
-    if not any(map(is_fence, graph)):
-        return {}
-    fences = _FenceSet(graph)
-    return {
-        name: tuple(fences.last(required, 0, fences.before))
-        for name in fences.order
-        if (required := fences.before[name] & fences.hold_back(graph[name]))
-    }
+def fences_of(graph: Graph) -> FenceSet | None:
+    """The fences of ``graph``; ``None`` for a graph without any, as most are."""
+    return FenceSet(graph) if any(map(is_fence, graph)) else None
 
 
-def fence_edges(graph: Graph) -> list[tuple[str, str]]:
-    """Return the order edges that, with the data edges, keep every order that must be kept.
+def still_pruned(fences: FenceSet | None, new: Graph) -> Graph:
+    """Return ``new``, rewritten from the graph of ``fences``, without superfluous order edges.
 
-    What data edges and other such edges imply is left out. The result depends on the orders that
-    must be kept only, not on which order edges ``graph`` has for them.
+    Only if the old graph had none either: until dependency pruning has run, every order is kept.
     """
-    if not graph.order or not any(map(is_fence, graph)):
-        return []
-    fences = _FenceSet(graph)
-    return [*fences.forward_edges(), *fences.backward_edges()]
-
-
-def still_pruned(old: Graph, new: Graph) -> Graph:
-    """Return ``new``, rewritten from ``old``, without order edges that have become superfluous.
-
-    Only if ``old`` had none either: until dependency pruning has run, every order is kept.
-    """
-    if not new.order or set(old.order) != set(fence_edges(old)):
+    if fences is None or set(fences.graph.order) != set(fences.edges()):
         return new
-    return Graph(new, inputs=new.inputs, order=fence_edges(new))
+    return Graph(new, inputs=new.inputs, order=FenceSet(new).edges())
 
 
-class _FenceSet:
+class FenceSet:
     """The fences of one graph, and which of them lie before and after each primitive."""
 
     def __init__(self, graph: Graph) -> None:
@@ -75,27 +54,47 @@ class _FenceSet:
                 self._writes[fence.engine] = self._writes.get(fence.engine, 0) | bit
             else:
                 self._conditions |= bit
-        self.before: dict[str, int] = {}
-        for name in self.order:
-            found = 0
-            for previous in graph.predecessors(name):
-                found |= self.before[previous] | self.bits.get(previous, 0)
-            self.before[name] = found
         self._makers: dict[str, list[str]] = {name: [] for name in self.order}
         self._users: dict[str, list[str]] = {name: [] for name in self.order}
+        self._earlier: dict[str, list[str]] = {name: [] for name in self.order}
+        self._later: dict[str, list[str]] = {name: [] for name in self.order}
         for edge in graph.edges:
+            sources, targets = self._earlier, self._later
             if edge.value is not None:
-                self._makers[edge.target].append(edge.source)
-                self._users[edge.source].append(edge.target)
-        self._forward: list[tuple[str, str]] | None = None
+                sources, targets = self._makers, self._users
+            sources[edge.target].append(edge.source)
+            targets[edge.source].append(edge.target)
+        self._before: dict[str, int] = {}
+        for name in self.order:
+            found = 0
+            for previous in (*self._makers[name], *self._earlier[name]):
+                found |= self._before[previous] | self.bits.get(previous, 0)
+            self._before[name] = found
+        self._edges: list[tuple[str, str]] | None = None
 
-    def hold_back(self, primitive: Primitive) -> int:
+    def before(self, name: str) -> tuple[str, ...]:
+        """The last fences that must end before the primitive ``name`` starts."""
+        required = self._before[name] & self._hold_back(self.graph[name])
+        return tuple(self._last(required, 0, self._before))
+
+    def edges(self) -> list[tuple[str, str]]:
+        """The order edges that, with the data edges, keep every order that must be kept.
+
+        What data edges and other such edges imply is left out. The result depends on the orders
+        that must be kept only, not on which order edges the graph has for them.
+        """
+        if self._edges is None:
+            forward = self._forward_edges()
+            self._edges = forward + self._backward_edges(forward)
+        return self._edges
+
+    def _hold_back(self, primitive: Primitive) -> int:
         """The fences that ``primitive`` must not pass if they come before it."""
         if primitive.effect is Effect.UNKNOWN:
             return -1
         return self._barriers | self._conditions | self._writes.get(primitive.engine, 0)
 
-    def wait_for(self, primitive: Primitive) -> int:
+    def _wait_for(self, primitive: Primitive) -> int:
         """The fences that must not pass ``primitive`` if they come after it.
 
         Nothing for a fence, which holds them back itself.
@@ -104,7 +103,7 @@ class _FenceSet:
             return 0
         return self._barriers | self._writes.get(primitive.engine, 0)
 
-    def last(self, required: int, implied: int, before: Mapping[str, int]) -> Iterator[str]:
+    def _last(self, required: int, implied: int, before: Mapping[str, int]) -> Iterator[str]:
         """The fences of ``required`` not in ``implied`` and not before another of them."""
         while left := required & ~implied:
             bit = 1 << (left.bit_length() - 1)
@@ -112,38 +111,37 @@ class _FenceSet:
             yield fence
             implied |= bit | before[fence]
 
-    def forward_edges(self) -> list[tuple[str, str]]:
+    def _forward_edges(self) -> list[tuple[str, str]]:
         """Edges from fences to what they hold back."""
-        if self._forward is None:
-            self._forward = []
-            kept: dict[str, int] = {}
-            for name in self.order:
-                known = 0
-                for maker in self._makers[name]:
-                    known |= kept[maker] | self.bits.get(maker, 0)
-                required = self.before[name] & self.hold_back(self.graph[name])
-                for fence in self.last(required, known, kept):
-                    self._forward.append((fence, name))
-                    known |= kept[fence] | self.bits[fence]
-                kept[name] = known
-        return self._forward
+        edges: list[tuple[str, str]] = []
+        kept: dict[str, int] = {}
+        for name in self.order:
+            known = 0
+            for maker in self._makers[name]:
+                known |= kept[maker] | self.bits.get(maker, 0)
+            required = self._before[name] & self._hold_back(self.graph[name])
+            for fence in self._last(required, known, kept):
+                edges.append((fence, name))
+                known |= kept[fence] | self.bits[fence]
+            kept[name] = known
+        return edges
 
-    def backward_edges(self) -> list[tuple[str, str]]:
+    def _backward_edges(self, forward: list[tuple[str, str]]) -> list[tuple[str, str]]:
         """Edges to fences from what they must not pass."""
         held: dict[str, list[str]] = {}
-        for fence, name in self.forward_edges():
+        for fence, name in forward:
             held.setdefault(fence, []).append(name)
         edges: list[tuple[str, str]] = []
         after: dict[str, int] = {}
         kept: dict[str, int] = {}
         for name in reversed(self.order):
             found = known = 0
-            for following in self.graph.successors(name):
+            for following in (*self._users[name], *self._later[name]):
                 found |= after[following] | self.bits.get(following, 0)
             for following in (*self._users[name], *held.get(name, ())):
                 known |= kept[following] | self.bits.get(following, 0)
             after[name] = found
-            required = found & self.wait_for(self.graph[name])
+            required = found & self._wait_for(self.graph[name])
             while left := required & ~known:
                 bit = left & -left
                 fence = self.names[bit.bit_length() - 1]

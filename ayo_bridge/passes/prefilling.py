@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from ayo_bridge.graph.graph import Graph
 from ayo_bridge.graph.primitive import DECODES, PREFILLS, Op, Primitive, PromptPart
-from ayo_bridge.passes.fences import Fences, fences_before, still_pruned
+from ayo_bridge.passes.fences import FenceSet, fences_of, still_pruned
 from ayo_bridge.passes.rewrite import Decision, PassContext, Rewrite
 
 _Prefix = tuple[str, str, tuple[PromptPart, ...]]
@@ -115,7 +115,7 @@ class _Clock:
         self.graph = graph
         self.context = context
         self.seconds = context.profiles.seconds
-        self.fences = fences_before(graph)
+        self.fences = fences_of(graph)
         self._start: dict[str, float] = {}
         self._end: dict[str, float] = {}
         self._unsure: dict[str, str] = {}
@@ -185,7 +185,7 @@ class _Clock:
         """The primitives that run before ``prefill`` for more reasons than their data."""
         makers = {self.graph.producer(value) for value in prefill.inputs}
         order_only = self.graph.predecessors(prefill.id) - makers
-        return order_only.union(self.fences.get(prefill.id, ()))
+        return order_only.union(self.fences.before(prefill.id) if self.fences else ())
 
     def _available(self, value: str | None) -> float:
         maker = self.graph.producer(value) if value is not None else None
@@ -230,7 +230,9 @@ def _halves(prefill: Primitive, prefix: tuple[PromptPart, ...]) -> tuple[Primiti
     return partial, full
 
 
-def _split(graph: Graph, splits: dict[str, tuple[Primitive, Primitive]], fences: Fences) -> Graph:
+def _split(
+    graph: Graph, splits: dict[str, tuple[Primitive, Primitive]], fences: FenceSet | None
+) -> Graph:
     """Put the halves where the whole stood; what only ran before the whole runs before both."""
     primitives: list[Primitive] = []
     for primitive in graph:
@@ -240,6 +242,7 @@ def _split(graph: Graph, splits: dict[str, tuple[Primitive, Primitive]], fences:
         after = splits[source][1].id if source in splits else source
         before = splits.get(target)
         order += [(after, half.id) for half in before] if before else [(after, target)]
-    for name, (partial, _) in splits.items():
-        order += [(fence, partial.id) for fence in fences.get(name, ())]
-    return still_pruned(graph, Graph(primitives, inputs=graph.inputs, order=order))
+    if fences is not None:
+        for name, (partial, _) in splits.items():
+            order += [(fence, partial.id) for fence in fences.before(name)]
+    return still_pruned(fences, Graph(primitives, inputs=graph.inputs, order=order))

@@ -13,7 +13,7 @@ from typing import ClassVar
 from ayo_bridge.graph.graph import Graph
 from ayo_bridge.graph.primitive import Effect, Primitive
 from ayo_bridge.passes.cutting import Cutter, batch_inputs, may_be_cut
-from ayo_bridge.passes.fences import fence_edges, is_fence
+from ayo_bridge.passes.fences import fences_of, is_fence
 from ayo_bridge.passes.rewrite import Decision, PassContext, Rewrite
 from ayo_bridge.profile.estimate import critical_path
 
@@ -28,7 +28,8 @@ class DependencyPruning:
         """Rewrite ``graph``; the order around writes, conditions and unknown effects stays."""
         decisions: list[Decision] = []
         cut = self._cut_by_value(graph, context, decisions)
-        kept = set(fence_edges(cut))
+        fences = fences_of(cut) if cut.order else None
+        kept = set(fences.edges()) if fences is not None else set()
         order = cut.order
         pruned = cut
         if kept != set(order):
