@@ -22,7 +22,7 @@ from typing import Any
 
 from ayo_bridge.engines.binding import Binding, Target
 from ayo_bridge.engines.openai_http.client import transport_differs
-from ayo_bridge.engines.openai_http.reply import Body, Reply, ReplyAbandonedError, usage_of
+from ayo_bridge.engines.openai_http.reply import Body, Reply, ReplyAbandonedError
 from ayo_bridge.engines.openai_http.request import canonical_key, normalised_url
 from ayo_bridge.engines.protocol import EngineKind
 from ayo_bridge.observe.record import EngineCall
@@ -137,7 +137,6 @@ def _on_asyncio() -> bool:
 
 def _replayed(stream: type[Any], library: str, reply: Reply, ticket: Ticket) -> Any:
     """A response of the client's own library, as its transport would have returned it."""
-    _complete_record(reply, ticket.record)
     return importlib.import_module(library).Response(
         status_code=reply.status,
         headers=list(reply.headers),
@@ -148,15 +147,11 @@ def _replayed(stream: type[Any], library: str, reply: Reply, ticket: Ticket) -> 
 
 def _complete_record(reply: Reply, record: EngineCall) -> None:
     """Fill in what is known only at the end: a replayed stream is consumed while it arrives."""
-
-    def ended() -> None:
-        usage = reply.usage()
-        if usage is not None:
-            record.prompt_tokens, record.completion_tokens = usage
-        if record.started is not None and reply.elapsed is not None:
-            record.ended = max(record.ended or 0.0, record.started + reply.elapsed)
-
-    reply.body.when_ended(ended)
+    usage = reply.usage()
+    if usage is not None:
+        record.prompt_tokens, record.completion_tokens = usage
+    if record.started is not None:
+        record.ended = max(record.ended or 0.0, record.started + reply.elapsed)
 
 
 class _Watch:
@@ -181,8 +176,7 @@ class _Watch:
             reason=self._extensions.get("reason_phrase", b""),
             http_version=self._extensions.get("http_version", b"HTTP/1.1"),
         )
-        usage = usage_of(self.chunks[-1]) if len(self.chunks) == 1 else None
-        usage = usage or reply.usage()
+        usage = reply.usage()
         if usage is not None:
             record = observation.record
             record.prompt_tokens, record.completion_tokens = usage
@@ -194,8 +188,16 @@ class _Watch:
             observation.failed(error)
 
     def closed(self) -> None:
-        """Closed before it was read to its end: as far as the graph goes, there is no result."""
-        self.failed(ReplyAbandonedError("the reader closed the reply before its end"))
+        """Closed before it was read to its end, so that there is no result.
+
+        The SDK closes a stream at its last event: that is the end.
+        """
+        if self._observation is None:
+            return
+        if Body(self.chunks[-2:]).said_done():
+            self.done()
+        else:
+            self.failed(ReplyAbandonedError("the reader closed the reply before its end"))
 
 
 class _Parts:
@@ -229,6 +231,7 @@ class _Parts:
                     yield chunk
 
             def close(self) -> None:
+                _complete_record(self._reply, self._record)
                 self._reply.abandon()
 
         class AsyncReplay(async_base):  # type: ignore[misc]
@@ -250,6 +253,7 @@ class _Parts:
                     yield chunk
 
             async def aclose(self) -> None:
+                _complete_record(self._reply, self._record)
                 self._reply.abandon()
 
         class Watched(_Watch, base):  # type: ignore[misc]

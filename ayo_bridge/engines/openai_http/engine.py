@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -146,8 +145,8 @@ class OpenAIServer:
             return await self._plain(request)
 
     async def _plain(self, request: LLMRequest) -> Reply:
-        reply, stream, start = await self.open(request)
-        await pump(reply.body, stream, start)
+        reply, stream = await self.open(request)
+        await pump(reply.body, stream)
         if request.on_text is not None and reply.ok:
             try:
                 text = answer_of(reply.json())
@@ -158,9 +157,9 @@ class OpenAIServer:
         return reply
 
     async def _replay(self, request: LLMRequest) -> Reply:
-        reply, stream, start = await self.open(request)
+        reply, stream = await self.open(request)
         follow = _follow(request, reply, Assembler()) if request.on_text is not None else None
-        task = asyncio.create_task(_record(reply.body, stream, start, follow))
+        task = asyncio.create_task(_record(reply.body, stream, follow))
         self._recording.add(task)
         task.add_done_callback(self._recording.discard)
         loop = asyncio.get_running_loop()
@@ -177,12 +176,10 @@ class OpenAIServer:
         proof = self.proof(request)
         assert proof is not None
         assert proof.skeleton is not None
-        reply, stream, start = await self.open(
-            request, {**body, **_STREAM_FIELDS}, encoding="identity"
-        )
+        reply, stream = await self.open(request, {**body, **_STREAM_FIELDS}, encoding="identity")
         assembler = Assembler()
         follow = _follow(request, reply, assembler)
-        await pump(reply.body, stream, start, follow)
+        await pump(reply.body, stream, follow)
         if not reply.ok:
             return reply
         if follow is None:
@@ -192,7 +189,7 @@ class OpenAIServer:
             raise CannotRebuildError("the stream has no log probabilities")
         content = to_json(plain)
         rebuilt = Body((content,), ended=True)
-        rebuilt.elapsed = reply.elapsed
+        rebuilt.started, rebuilt.last = reply.body.started, reply.body.last
         headers = _plain_headers(proof, reply.headers, len(content))
         return Reply(
             reply.status, headers, rebuilt, reason=reply.reason, http_version=reply.http_version
@@ -204,11 +201,10 @@ class OpenAIServer:
         body: Mapping[str, Any] | bytes | None = None,
         *,
         encoding: str | None = None,
-    ) -> tuple[Reply, _Stream, float]:
+    ) -> tuple[Reply, _Stream]:
         """Send a request; returns once the headers are there.
 
-        The reply's body is still empty: :func:`pump` fills it from the stream. The last value is
-        the time of sending, in ``perf_counter`` seconds.
+        The reply's body is still empty: :func:`pump` fills it from the stream.
         """
         library = http_library()
         body = request.body if body is None else body
@@ -219,16 +215,16 @@ class OpenAIServer:
             content=body if isinstance(body, bytes) else to_json(body),
             extensions={"timeout": _timeout(request.timeout)},
         )
-        start = time.perf_counter()
+        filled = Body()
         response = await self._connections().handle_async_request(sent)
         reply = Reply(
             response.status_code,
             tuple(response.headers.raw),
-            Body(),
+            filled,
             reason=response.extensions.get("reason_phrase", b""),
             http_version=response.extensions.get("http_version", b"HTTP/1.1"),
         )
-        return reply, response.stream, start
+        return reply, response.stream
 
     def _connections(self) -> Any:
         loop = asyncio.get_running_loop()
@@ -246,7 +242,7 @@ class OpenAIServer:
         return self._transport
 
 
-async def pump(body: Body, stream: _Stream, start: float, on_chunk: OnChunk | None = None) -> None:
+async def pump(body: Body, stream: _Stream, on_chunk: OnChunk | None = None) -> None:
     """Read a reply to its end into ``body``; the connection is free, or closed, afterwards."""
     try:
         async for chunk in stream:
@@ -265,13 +261,12 @@ async def pump(body: Body, stream: _Stream, start: float, on_chunk: OnChunk | No
         raise
     finally:
         await stream.aclose()
-    body.elapsed = time.perf_counter() - start
     body.end()
 
 
-async def _record(body: Body, stream: _Stream, start: float, follow: OnChunk | None) -> None:
+async def _record(body: Body, stream: _Stream, follow: OnChunk | None) -> None:
     with suppress(Exception):  # It is kept in the body, for whoever reads it.
-        await pump(body, stream, start, follow)
+        await pump(body, stream, follow)
 
 
 def _follow(request: LLMRequest, reply: Reply, assembler: Assembler) -> OnChunk | None:

@@ -80,8 +80,8 @@ def _question(request: LLMRequest, with_logprobs: bool) -> dict[str, Any]:
 
 async def _ask(server: OpenAIServer, request: LLMRequest, body: Mapping[str, Any]) -> Reply:
     marked = LLMRequest(request.url, (*request.headers, (MARK, "probe")), body, request.timeout)
-    reply, stream, start = await server.open(marked, encoding="identity")
-    await pump(reply.body, stream, start)
+    reply, stream = await server.open(marked, encoding="identity")
+    await pump(reply.body, stream)
     return reply
 
 

@@ -8,6 +8,7 @@ import threading
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import suppress
+from time import perf_counter
 from typing import Any, NamedTuple
 
 from ayo_bridge.errors import AyoBridgeError
@@ -33,22 +34,22 @@ class Usage(NamedTuple):
 class Body:
     """Bytes that arrive. One writer; any number of readers, each of which sees every chunk."""
 
-    __slots__ = ("_chunks", "_lock", "_waiting", "_when_ended", "elapsed", "ended", "error")
+    __slots__ = ("_chunks", "_lock", "_waiting", "ended", "error", "last", "started")
 
     def __init__(self, chunks: Iterable[bytes] = (), *, ended: bool = False) -> None:
         self._chunks = list(chunks)
         self._lock = threading.Lock()
         self._waiting: list[Callable[[], None]] = []
-        self._when_ended: list[Callable[[], None]] = []
         self.ended = ended
         self.error: BaseException | None = None
-        self.elapsed: float | None = None
-        """Seconds from sending the request to the last byte; ``None`` while it is coming."""
+        self.started = self.last = perf_counter()
+        """When the request was sent, and when the last bytes came."""
 
     def write(self, chunk: bytes) -> None:
         """Add bytes and wake the readers."""
         with self._lock:
             self._chunks.append(chunk)
+            self.last = perf_counter()
             waiting, self._waiting = self._waiting, []
         for wake in waiting:
             wake()
@@ -60,18 +61,9 @@ class Body:
                 return
             self.error = error
             self.ended = True
-            waiting = [*self._waiting, *self._when_ended]
-            self._waiting, self._when_ended = [], []
+            waiting, self._waiting = self._waiting, []
         for wake in waiting:
             wake()
-
-    def when_ended(self, callback: Callable[[], None]) -> None:
-        """Call back at the end, from the thread that writes it; at once if it has come."""
-        with self._lock:
-            if not self.ended:
-                self._when_ended.append(callback)
-                return
-        callback()
 
     def whole(self) -> bytes:
         """All bytes of a body that has ended.
@@ -81,7 +73,15 @@ class Body:
         """
         if not self.ended or self.error is not None:
             raise UnreadableReplyError(f"the reply is not complete: {self.error!r}")
+        return self.so_far()
+
+    def so_far(self) -> bytes:
+        """The bytes that have come."""
         return b"".join(self._chunks)
+
+    def said_done(self) -> bool:
+        """Whether the last event of an event stream has come; then only the framing is left."""
+        return b"".join(self._chunks[-2:]).rstrip().endswith(b"data: [DONE]")
 
     def _arrived(self, position: int, wake: Callable[[], None]) -> bool:
         """Whether there is something to read at ``position``; if not, ``wake`` is called then."""
@@ -174,15 +174,18 @@ class Reply:
         self._abandon = stop
 
     def abandon(self) -> None:
-        """Nobody wants the rest: stop the engine. Without effect on a complete reply."""
+        """Nobody wants the rest: stop the engine. Without effect on a complete reply.
+
+        The SDK closes a stream at its last event; the connection is kept then.
+        """
         abandon, self._abandon = self._abandon, None
-        if abandon is not None and not self.body.ended:
+        if abandon is not None and not self.body.ended and not self.body.said_done():
             abandon()
 
     @property
-    def elapsed(self) -> float | None:
-        """Seconds from sending the request to the last byte; ``None`` while it is coming."""
-        return self.body.elapsed
+    def elapsed(self) -> float:
+        """Seconds from sending the request to the last bytes that have come."""
+        return self.body.last - self.body.started
 
     def header(self, name: bytes) -> bytes | None:
         """The value of the first header of this (lower-case) name."""
@@ -232,17 +235,17 @@ class Reply:
         return answer
 
     def usage(self) -> Usage | None:
-        """Token counts, if the reply is complete and says so. Costs a few microseconds."""
-        if not self.ok or self.header(b"content-encoding") not in (None, b"identity"):
+        """Token counts, if the reply has come so far as to say them. Costs a few microseconds."""
+        decode = decoder(self.header(b"content-encoding"))
+        if not self.ok or decode is None:
             return None
         try:
-            raw = self.body.whole()
-        except UnreadableReplyError:
+            return _usage_of(decode(self.body.so_far()))
+        except zlib.error:
             return None
-        return usage_of(raw)
 
 
-def usage_of(raw: bytes) -> Usage | None:
+def _usage_of(raw: bytes) -> Usage | None:
     """The last ``usage`` object of a reply. A quote in the answer's text would be escaped."""
     at = raw.rfind(b'"usage"')
     if at < 0:
@@ -263,15 +266,3 @@ def decoder(encoding: bytes | None) -> Callable[[bytes], bytes] | None:
     if name in (b"gzip", b"x-gzip", b"deflate"):
         return zlib.decompressobj(32 + zlib.MAX_WBITS).decompress
     return None
-
-
-__all__ = [
-    "Body",
-    "RawHeaders",
-    "Reply",
-    "ReplyAbandonedError",
-    "UnreadableReplyError",
-    "Usage",
-    "decoder",
-    "usage_of",
-]

@@ -1,0 +1,149 @@
+"""A stub server, a runtime with its engine, and scopes that make given calls ahead.
+
+Imports the core, `openai` and the standard library only: tests/openai3 uses it, too.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import openai
+import pytest
+
+from ayo_bridge.engines import Call
+from ayo_bridge.engines.openai_http import (
+    BINDINGS,
+    Delivery,
+    LLMRequest,
+    OpenAIServer,
+    make_call,
+    register_endpoint,
+    unregister_endpoint,
+)
+from ayo_bridge.graph import Graph, Op, Primitive, Template
+from ayo_bridge.observe.record import CallRecord, EngineCall, Outcome
+from ayo_bridge.runahead import Feed, Plan, Scope, Values, entered, maker_key
+from ayo_bridge.runtime import Runtime
+from tests.stub_openai import StubOpenAI
+
+API_KEY = "sk-test"
+ENGINE = "llm:stub"
+MESSAGES = [{"role": "user", "content": "Why is the sky blue?"}]
+
+
+@dataclass
+class Given:
+    """A maker of calls that are known beforehand."""
+
+    call: Call
+
+    def calls(self, primitive: Primitive, values: Values, feed: Feed) -> Sequence[Call]:
+        return [self.call]
+
+    def outputs(self, primitive: Primitive, results: Sequence[object]) -> Values:
+        return {}
+
+
+@dataclass
+class World:
+    """What a test of the binding needs."""
+
+    stub: StubOpenAI
+    runtime: Runtime
+    server: OpenAIServer
+
+    def request(
+        self,
+        delivery: Delivery = Delivery.PLAIN,
+        on_text: Callable[[str], None] | None = None,
+        **body: Any,
+    ) -> LLMRequest:
+        """A request as the SDK makes it: to chat with `messages`, else to completions."""
+        if "prompt" not in body:
+            body.setdefault("messages", MESSAGES)
+        path = "/chat/completions" if "messages" in body else "/completions"
+        return LLMRequest(
+            url=self.stub.base_url + path,
+            headers=(("Authorization", f"Bearer {API_KEY}"),),
+            body={"model": "stub", **body},
+            timeout=10.0,
+            delivery=delivery,
+            on_text=on_text,
+        )
+
+    def call(self, delivery: Delivery = Delivery.PLAIN, **body: Any) -> Call:
+        return make_call(ENGINE, self.request(delivery, **body))
+
+    @contextmanager
+    def ahead(self, *calls: Call) -> Iterator[Scope]:
+        """A scope, entered, that has started these calls ahead of the original."""
+        scope = self.scope(*calls)
+        try:
+            with entered(scope):
+                yield scope
+        finally:
+            scope.close()
+
+    def scope(self, *calls: Call) -> Scope:
+        primitives = [
+            Primitive(f"call[{index}]", Op.PREFILLING, f"call{index}", ENGINE)
+            for index in range(len(calls))
+        ]
+        makers = {
+            maker_key(primitive): Given(call)
+            for primitive, call in zip(primitives, calls, strict=True)
+        }
+        graph = Graph(primitives)
+        template = Template(())
+        plan = Plan(template, graph, graph, ahead=frozenset(graph.primitives), makers=makers)
+        record = CallRecord("test", self.runtime.clock(), template, graph, graph)
+        scope = Scope(self.runtime, plan, record)
+        scope.start({})
+        return scope
+
+    def client(self, **options: Any) -> openai.OpenAI:
+        return openai.OpenAI(
+            base_url=self.stub.base_url, api_key=API_KEY, **{"max_retries": 0, **options}
+        )
+
+    def async_client(self, **options: Any) -> openai.AsyncOpenAI:
+        return openai.AsyncOpenAI(
+            base_url=self.stub.base_url, api_key=API_KEY, **{"max_retries": 0, **options}
+        )
+
+
+def outcomes(scope: Scope) -> list[Outcome]:
+    return [call.outcome for call in scope.record.calls]
+
+
+def only(scope: Scope) -> EngineCall:
+    (record,) = scope.record.calls
+    return record
+
+
+@pytest.fixture
+def bound() -> Iterator[None]:
+    """The bindings of the installed HTTP libraries are on."""
+    for binding in BINDINGS:
+        binding.install()
+    yield
+    for binding in BINDINGS:
+        binding.uninstall()
+
+
+@pytest.fixture
+def server(stub_openai: StubOpenAI) -> OpenAIServer:
+    return OpenAIServer(ENGINE, stub_openai.base_url)
+
+
+@pytest.fixture
+def world(bound: None, stub_openai: StubOpenAI, server: OpenAIServer) -> Iterator[World]:
+    """Stub, runtime and binding, with a latency short enough for many tests."""
+    stub_openai.latency = 0.02
+    runtime = Runtime()
+    runtime.register(server)
+    register_endpoint(stub_openai.base_url, ENGINE)
+    yield World(stub_openai, runtime, server)
+    unregister_endpoint(stub_openai.base_url)
+    runtime.close()

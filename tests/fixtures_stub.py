@@ -1,0 +1,59 @@
+"""Fixtures of the stub OpenAI server: in this process, or in one of its own."""
+
+import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.stub_openai import StubOpenAI
+
+_SCRIPT = Path(__file__).with_name("stub_openai.py")
+
+
+class StubProcess:
+    """A stub in a process of its own, for measurements: it takes no time of this interpreter."""
+
+    def __init__(self, *, latency: float = 0.0, token_interval: float = 0.0) -> None:
+        options = ["--latency", str(latency), "--token-interval", str(token_interval), "--no-log"]
+        self._process = subprocess.Popen(
+            [sys.executable, str(_SCRIPT), *options], stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout is not None
+        self.base_url = self._process.stdout.readline().strip()
+        self.pid = self._process.pid
+
+    def seen(self) -> dict[str, Any]:
+        """Counters of the server: `served`, `max_in_flight`."""
+        url = self.base_url.removesuffix("/v1") + "/requests"
+        with urllib.request.urlopen(url) as reply:
+            seen: dict[str, Any] = json.load(reply)
+        return seen
+
+    def __enter__(self) -> "StubProcess":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+
+@pytest.fixture
+def stub_openai() -> Iterator[StubOpenAI]:
+    """A stub OpenAI server with 100 ms a call; its settings may be changed while it runs."""
+    with StubOpenAI() as stub:
+        yield stub
+
+
+@pytest.fixture
+def stub_process() -> Iterator[Callable[..., StubProcess]]:
+    """Starts stubs in processes of their own; arguments are those of `StubProcess`."""
+    with ExitStack() as stack:
+        yield lambda **settings: stack.enter_context(StubProcess(**settings))

@@ -1,0 +1,9 @@
+"""The same cases with the next major version of the SDK, which is built on httpx2."""
+
+from importlib.metadata import version
+
+from tests.engines.openai_http.test_replay import *  # noqa: F403
+
+
+def test_this_is_the_next_sdk() -> None:
+    assert int(version("openai").split(".")[0]) >= 3
