@@ -118,6 +118,10 @@ class AcceleratedState:
         self.records = deque(maxlen=self.runtime.history)
         self._unused = deque(maxlen=JUDGED_AHEAD)
 
+    def __deepcopy__(self, memo: object) -> AcceleratedState:
+        """A copy of an accelerated object shares its state; locks and engines are not copied."""
+        return self
+
     def note(self, record: CallRecord) -> None:
         """Take in a call whose scope has closed, and judge by it whether to go on."""
         with self._lock:

@@ -1,3 +1,4 @@
+import copy
 import threading
 
 import pytest
@@ -103,6 +104,11 @@ def test_totals_are_a_copy() -> None:
     before = kept.totals()
     kept.note(record(call()))
     assert before.primitives[Op.EMBEDDING, "minilm"].calls == 1
+
+
+def test_a_deep_copy_of_the_object_shares_the_state() -> None:
+    kept = state(record(call()))
+    assert copy.deepcopy({"state": kept})["state"] is kept
 
 
 def test_calls_may_be_noted_from_many_threads() -> None:
