@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import wrapt
@@ -24,10 +23,11 @@ def differs(obj: object, cls: type, *methods: str) -> str | None:
 
 def overridden(obj: object, *methods: str) -> str | None:
     """Why one of ``methods`` is not the library's own, or ``None``."""
+    own = getattr(obj, "__dict__", {})
     for name in methods:
-        if name in getattr(obj, "__dict__", {}):
+        if name in own:
             return f"{type(obj).__name__}.{name} is replaced on the instance"
-    # Not cached: a user may patch a class at any time.
+    # Looked at anew for each call: a user may patch a class at any time.
     for name in methods:
         reason = _foreign(type(obj), name)
         if reason is not None:
@@ -35,21 +35,32 @@ def overridden(obj: object, *methods: str) -> str | None:
     return None
 
 
+_seen: dict[tuple[type, str], tuple[type, Any, tuple[type, ...], str | None]] = {}
+"""Verdicts with what they were found for: the owner, its function, the classes before it."""
+
+
 def _foreign(cls: type, name: str) -> str | None:
-    for owner in cls.__mro__:
+    known = _seen.get((cls, name))
+    if known is not None:
+        owner, function, before, reason = known
+        if vars(owner).get(name) is function and not any(name in vars(c) for c in before):
+            return reason
+    for index, owner in enumerate(cls.__mro__):
         if name in vars(owner):
-            function = _unwrapped(vars(owner)[name])
-            module = getattr(function, "__module__", None)
-            qualname = getattr(function, "__qualname__", "")
-            if module not in _modules(owner) or qualname.split(".")[-1] != name:
-                return f"{cls.__name__}.{name} has been replaced by {module}.{qualname}"
-            return None
+            function = vars(owner)[name]
+            reason = _verdict(cls, owner, name, function)
+            _seen[cls, name] = (owner, function, cls.__mro__[:index], reason)
+            return reason
     return f"{cls.__name__} has no {name}"
 
 
-@lru_cache(maxsize=256)
-def _modules(owner: type) -> frozenset[str]:
-    return frozenset({owner.__module__})
+def _verdict(cls: type, owner: type, name: str, function: Any) -> str | None:
+    function = _unwrapped(function)
+    module = getattr(function, "__module__", None)
+    qualname = getattr(function, "__qualname__", "")
+    if module != owner.__module__ or qualname.split(".")[-1] != name:
+        return f"{cls.__name__}.{name} has been replaced by {module}.{qualname}"
+    return None
 
 
 def _unwrapped(function: Any) -> Any:
