@@ -17,7 +17,6 @@ from ayo_bridge.observe.record import EngineCall
 from ayo_bridge.passes import PIPELINE, Pass
 from ayo_bridge.profile import LiveProfiles, ProfileStore
 from ayo_bridge.runahead.planner import Planner
-from ayo_bridge.runahead.scope import Scope
 from ayo_bridge.schedule import (
     POLICIES,
     EngineScheduler,
@@ -179,7 +178,7 @@ class Runtime:
             placement.close()
         if loop is not None and thread is not None:
             closing = [
-                engine.aclose()  # type: ignore[union-attr]
+                engine.aclose()
                 for engine in (s.engine for s in self._schedulers.values())
                 if hasattr(engine, "aclose")
             ]

@@ -30,13 +30,12 @@ def plain(obj: T) -> T:
     return clone
 
 
-def accelerated(
-    obj: T, state: AcceleratedState, methods: Mapping[str, Callable[..., Any]]
-) -> T:
+def accelerated(obj: T, state: AcceleratedState, methods: Mapping[str, Callable[..., Any]]) -> T:
     """A shallow copy of ``obj`` whose ``methods`` are replaced."""
     base = type(obj)
     names = {"__doc__": base.__doc__, "__module__": base.__module__}
-    subclass = type(base)(base.__name__, (base,), dict(names))
+    metaclass: Any = type(base)
+    subclass = metaclass(base.__name__, (base,), names)
     subclass.__qualname__ = base.__qualname__
     # Set after the class exists: frameworks decorate the methods they find in a class body, and
     # these call the decorated originals.

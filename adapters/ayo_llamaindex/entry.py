@@ -31,9 +31,7 @@ def open_scope(obj: Any, entry: str, query: Any, lift: Lift, *, sync: bool) -> S
     runtime = state.runtime
     text = query if isinstance(query, str) else query.query_str
     lifted = lift(obj, runtime, text, sync=sync)
-    plain = isinstance(query, str) or (
-        query.embedding is None and not query.custom_embedding_strs
-    )
+    plain = isinstance(query, str) or (query.embedding is None and not query.custom_embedding_strs)
     makers = _makers(lifted, text) if plain and not state.switched_off else {}
     plan = runtime.planner.plan(lifted.template, makers)
     record = CallRecord(

@@ -20,7 +20,9 @@ to compete with its prefilling, early enough to be done before its decoding ends
 class Guide:
     """Follows one call of a query engine. Lives as long as its scope."""
 
-    def __init__(self, scope: Scope, retrieval: LiftedRetrieval, synthesis: LiftedSynthesis) -> None:
+    def __init__(
+        self, scope: Scope, retrieval: LiftedRetrieval, synthesis: LiftedSynthesis
+    ) -> None:
         self._scope = scope
         self._retrieval = retrieval
         self._synthesis = synthesis
@@ -72,9 +74,7 @@ class Guide:
             template, llm=synthesizer._llm
         )
         packed = [text for chunk in chunks for text in self._pack(splitter, chunk)]
-        calls = [
-            {**arguments, **synthesizer._make_prompt_kwargs(text)} for text in packed
-        ]
+        calls = [{**arguments, **synthesizer._make_prompt_kwargs(text)} for text in packed]
         self._expand(calls, template)
 
     def _pack(self, splitter: Any, chunk: str) -> Sequence[str]:
@@ -146,9 +146,7 @@ class Guide:
             makers[NAME, Op.PREFILLING] = PredictMaker(llm, prompt, calls, stream=stream)
         self._grow(component, len(calls), makers)
 
-    def _grow(
-        self, component: Synthesis, chunks: int, makers: Mapping[MakerKey, Maker]
-    ) -> Graph:
+    def _grow(self, component: Synthesis, chunks: int, makers: Mapping[MakerKey, Maker]) -> Graph:
         scope = self._scope
         expand = f"{NAME}.expand"
         graph = scope.record.e_graph

@@ -9,7 +9,7 @@ from typing import Any
 from ayo_bridge.engines.sentence_transformer import cross_encoder_for
 from ayo_bridge.graph import Component, Opaque, Reranking, Template
 from ayo_bridge.runtime import Runtime
-from ayo_llamaindex.exact import differs, overridden
+from ayo_llamaindex.exact import overridden
 from ayo_llamaindex.retrieval import LiftedRetrieval, lift_retriever
 from ayo_llamaindex.synthesis import LiftedSynthesis, lift_synthesizer
 
@@ -73,9 +73,7 @@ def _plain_class(obj: Any) -> type:
     return type(obj).__mro__[1] if state_of(obj) is not None else type(obj)
 
 
-def _template(
-    name: str, retrieval: LiftedRetrieval, after: Sequence[Component]
-) -> Template:
+def _template(name: str, retrieval: LiftedRetrieval, after: Sequence[Component]) -> Template:
     components = [*retrieval.components]
     edges = [*retrieval.edges]
     for component in after:
@@ -88,12 +86,12 @@ def _lift_postprocessor(postprocessor: Any, runtime: Runtime, index: int) -> Com
     from llama_index.core.postprocessor import SimilarityPostprocessor
 
     name = f"postprocess{index}"
-    if type(postprocessor) is SimilarityPostprocessor:
-        reason = differs(postprocessor, SimilarityPostprocessor, "_postprocess_nodes")
+    if postprocessor.__class__ is SimilarityPostprocessor:
+        reason = overridden(postprocessor, "_postprocess_nodes", "postprocess_nodes")
         return Opaque(name=name, pure=reason is None, reason=reason or "")
     for known in _rerankers():
-        if type(postprocessor) is known:
-            reason = differs(postprocessor, known, "_postprocess_nodes", "postprocess_nodes")
+        if postprocessor.__class__ is known:
+            reason = overridden(postprocessor, "_postprocess_nodes", "postprocess_nodes")
             if reason is None:
                 engine = cross_encoder_for(postprocessor._model, runtime)
                 return Reranking(name="rerank", reranker=engine, top_n=postprocessor.top_n)
@@ -114,5 +112,3 @@ def _rerankers() -> list[type]:
         except ImportError:
             continue
     return found
-
-

@@ -81,9 +81,7 @@ class LiftedLLM:
             return self._chat(self.llm._get_messages(prompt, **arguments), stream=stream)
         return self._complete(self.llm._get_prompt(prompt, **arguments), stream=stream)
 
-    def complete(
-        self, text: str, *, on_text: Callable[[str], None] | None = None
-    ) -> Call:
+    def complete(self, text: str, *, on_text: Callable[[str], None] | None = None) -> Call:
         """The call that ``llm.complete(text)`` makes; ``on_text`` sees the text as it grows."""
         text = self.llm.completion_to_prompt(text)
         if self.is_chat:
@@ -117,7 +115,8 @@ class LiftedLLM:
     def _messages(self, messages: Sequence[Any]) -> list[dict[str, Any]]:
         from llama_index.llms.openai.utils import to_openai_message_dicts
 
-        return list(to_openai_message_dicts(messages, model=self.llm.model))
+        dicts: Any = to_openai_message_dicts(messages, model=self.llm.model)
+        return list(dicts)
 
     def _chat(
         self,

@@ -100,9 +100,7 @@ _KNOWN = {
         ("_text_qa_template", "_refine_template"),
         (*_REFINE, "_make_compact_text_chunks"),
     ),
-    "SimpleSummarize": _Known(
-        "simple_summarize", SynthesisMode.ONE_SHOT, ("_text_qa_template",)
-    ),
+    "SimpleSummarize": _Known("simple_summarize", SynthesisMode.ONE_SHOT, ("_text_qa_template",)),
     "Generation": _Known("generation", SynthesisMode.GENERATION, ("_input_prompt",)),
     "NoText": _Known("no_text", SynthesisMode.NONE),
     "ContextOnly": _Known("context_only", SynthesisMode.NONE),
@@ -113,9 +111,7 @@ def lift_synthesizer(synthesizer: Any, runtime: Runtime, *, sync: bool) -> Lifte
     """Lift a response synthesizer; what is not known becomes opaque, with the reason."""
     known = _KNOWN.get(type(synthesizer).__name__)
     if known is None or type(synthesizer) is not _class(known, type(synthesizer).__name__):
-        reason: str | None = (
-            f"{type(synthesizer).__name__} is not a known response synthesizer"
-        )
+        reason: str | None = f"{type(synthesizer).__name__} is not a known response synthesizer"
     else:
         methods = ("synthesize", "asynthesize", "get_response", "aget_response")
         reason = overridden(synthesizer, *methods, *known.methods)

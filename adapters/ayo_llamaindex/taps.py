@@ -80,9 +80,7 @@ def _refine(guide: Guide, arguments: dict[str, Any]) -> None:
     )
 
 
-def _repack(
-    wrapped: Wrapped, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
+def _repack(wrapped: Wrapped, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     chunks = wrapped(*args, **kwargs)
     guide = _guide()
     if guide is not None:

@@ -152,9 +152,7 @@ class Planner:
             )
             decisions.append(Decision("run-ahead", tuple(sorted(ahead)), False, reason, gain))
             ahead = set()
-        return _Shape(
-            p_graph, e_graph, tuple(decisions), frozenset(ahead), gain if ahead else 0.0
-        )
+        return _Shape(p_graph, e_graph, tuple(decisions), frozenset(ahead), gain if ahead else 0.0)
 
 
 def _leads(

@@ -63,7 +63,8 @@ class Ticket:
         try:
             value = self._future.result()
         except (Exception, CancelledError) as error:
-            return self._dropped(error)
+            self._dropped(error)
+            return None
         return self._consumed(value, start)
 
     async def wait_async(self) -> Hit | None:
@@ -75,9 +76,11 @@ class Ticket:
         except asyncio.CancelledError:
             if not self._future.cancelled():
                 raise
-            return self._dropped(CancelledError())
+            self._dropped(CancelledError())
+            return None
         except Exception as error:
-            return self._dropped(error)
+            self._dropped(error)
+            return None
         return self._consumed(value, start)
 
     def _consumed(self, value: object, start: float) -> Hit:
@@ -140,7 +143,7 @@ class Scope:
         self._open_items: dict[str, int] = {}
         self._handed: dict[Hashable, object] = {}
         self._shared: dict[Hashable, Request] = {}
-        self._closers: list[Callable[[], None]] = []
+        self._closers: list[Callable[[], object]] = []
         self.on_finish: Callable[[CallRecord], None] | None = None
         """Told once, with the finished record, when the scope has closed."""
         self.guide: object = None
@@ -267,9 +270,7 @@ class Scope:
         for future in futures:
             future.add_done_callback(one_done)
 
-    def _completed(
-        self, primitive: Primitive, maker: Maker, futures: list[Future[object]]
-    ) -> None:
+    def _completed(self, primitive: Primitive, maker: Maker, futures: list[Future[object]]) -> None:
         if self.closed or any(f.cancelled() or f.exception() is not None for f in futures):
             return
         try:
@@ -291,9 +292,7 @@ class Scope:
         for part in parts:
             joined.extend(part if isinstance(part, list) else [part])
         with self._lock:
-            ready = self._graph.complete(
-                primitive.id, {name: joined for name in primitive.outputs}
-            )
+            ready = self._graph.complete(primitive.id, dict.fromkeys(primitive.outputs, joined))
         self._dispatch(ready)
 
     def _expect(self, call: Call, primitive: Primitive) -> Future[object]:
@@ -389,7 +388,7 @@ class Scope:
 
     # The end.
 
-    def on_close(self, callback: Callable[[], None]) -> None:
+    def on_close(self, callback: Callable[[], object]) -> None:
         """Have ``callback`` called once when the scope ends (at once if it has)."""
         with self._lock:
             if not self.closed:

@@ -189,9 +189,7 @@ class EngineScheduler:
             if requests[0].aborted:
                 abort()
 
-    def _finish(
-        self, requests: list[Request], results: Sequence[object | BaseException]
-    ) -> None:
+    def _finish(self, requests: list[Request], results: Sequence[object | BaseException]) -> None:
         now = self._clock()
         with self._lock:
             self._running -= 1

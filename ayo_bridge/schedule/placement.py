@@ -13,7 +13,7 @@ from ayo_bridge.schedule.engine_scheduler import Done
 
 
 def run_batch(engine: BatchEngine, calls: Sequence[Call]) -> list[object | BaseException]:
-    """Run a batch; if it fails as a whole, run its calls alone so that each gets its own outcome."""
+    """Run a batch; if it fails as a whole, run its calls alone: each gets its own outcome."""
     try:
         return list(engine.run(calls))
     except Exception as error:
@@ -30,9 +30,7 @@ class ThreadPlacement:
 
     def start(self, engine: Engine, calls: Sequence[Call], done: Done) -> Callable[[], None]:
         """Run the batch in a thread; a batch that has started cannot be aborted."""
-        future = self._pool.submit(
-            lambda: done(run_batch(cast(BatchEngine, engine), calls))
-        )
+        future = self._pool.submit(lambda: done(run_batch(cast(BatchEngine, engine), calls)))
         return _abort_queued(future.cancel, calls, done)
 
     def close(self) -> None:

@@ -74,9 +74,7 @@ def prefill(name: str, inputs: Sequence[str] = ("question",)) -> Primitive:
     )
 
 
-def open_scope(
-    runtime: Runtime, calls: dict[str, Sequence[Call]], **options: object
-) -> Scope:
+def open_scope(runtime: Runtime, calls: dict[str, Sequence[Call]], **options: object) -> Scope:
     """A started scope whose prefills, all independent, run ahead."""
     graph = Graph([prefill(name) for name in calls], inputs=["question"])
     maker = options.pop("maker", None) or CallsOf(calls)

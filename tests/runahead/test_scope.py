@@ -47,9 +47,7 @@ def test_the_original_finds_what_ran_ahead(runtime: Runtime, engine: GatedEngine
     assert engine.served == ["a"]
 
 
-def test_the_nth_occurrence_of_a_key_is_one_request(
-    runtime: Runtime, engine: GatedEngine
-) -> None:
+def test_the_nth_occurrence_of_a_key_is_one_request(runtime: Runtime, engine: GatedEngine) -> None:
     engine.gate.set()
     scope = open_scope(runtime, {"p": [call("a", "first")], "q": [call("a", "second")]})
     tickets = [scope.claim("a"), scope.claim("a"), scope.claim("a")]
