@@ -99,7 +99,13 @@ class Runtime:
             if scheduler is None:
                 policy = self._policies.get(engine.kind, POLICIES[_DEFAULT_POLICY])
                 placement = _Lazy(self, engine)
-                scheduler = EngineScheduler(engine, policy, placement, lambda: self.clock())
+                scheduler = EngineScheduler(
+                    engine,
+                    policy,
+                    placement,
+                    lambda: self.clock(),
+                    lambda: self.profiles.profiles().best_batch(engine.name),
+                )
                 self._schedulers[engine.name] = scheduler
             return scheduler
 
@@ -237,6 +243,9 @@ def _after_fork() -> None:
     global _default_lock
     _default_lock = threading.Lock()
     for runtime in list(_runtimes):
+        # Locks may have been held by threads that the child does not have.
+        runtime.profiles = LiveProfiles(runtime.store)
+        runtime.planner = Planner(runtime)
         runtime._reset()
 
 

@@ -63,12 +63,16 @@ class Guide:
         )
 
     def accumulate(self, query: str, chunks: Sequence[str], arguments: Mapping[str, Any]) -> None:
-        """Independent calls begin. The original packs each chunk just before its call; here all are
-        packed now, in the calling thread, and handed over when it comes to them."""
+        """Independent calls begin.
+
+        The original packs each chunk just before its call; here all are packed now, in the calling
+        thread, and handed over when it comes to them.
+        """
         synthesizer = self._synthesis.synthesizer
         component = self._component()
         if component is None or component.concurrent or not chunks:
-            return self._expand([{} for _ in chunks], None)
+            self._expand([{} for _ in chunks], None)
+            return
         template = synthesizer._text_qa_template.partial_format(query_str=query)
         splitter = synthesizer._prompt_helper.get_text_splitter_given_prompt(
             template, llm=synthesizer._llm

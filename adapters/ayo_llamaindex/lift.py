@@ -86,16 +86,16 @@ def _lift_postprocessor(postprocessor: Any, runtime: Runtime, index: int) -> Com
     from llama_index.core.postprocessor import SimilarityPostprocessor
 
     name = f"postprocess{index}"
-    if postprocessor.__class__ is SimilarityPostprocessor:
+    if type(postprocessor) is SimilarityPostprocessor:
         reason = overridden(postprocessor, "_postprocess_nodes", "postprocess_nodes")
         return Opaque(name=name, pure=reason is None, reason=reason or "")
-    for known in _rerankers():
-        if postprocessor.__class__ is known:
-            reason = overridden(postprocessor, "_postprocess_nodes", "postprocess_nodes")
-            if reason is None:
-                engine = cross_encoder_for(postprocessor._model, runtime)
-                return Reranking(name="rerank", reranker=engine, top_n=postprocessor.top_n)
-            return Opaque(name=name, reason=reason)
+    if type(postprocessor) in _rerankers():
+        reason = overridden(postprocessor, "_postprocess_nodes", "postprocess_nodes")
+        if reason is None:
+            engine = cross_encoder_for(postprocessor._model, runtime)
+            name = f"rerank{index}" if index else "rerank"
+            return Reranking(name=name, reranker=engine, top_n=postprocessor.top_n)
+        return Opaque(name=name, reason=reason)
     reason = f"{type(postprocessor).__name__} is not a known postprocessor"
     return Opaque(name=name, reason=reason)
 

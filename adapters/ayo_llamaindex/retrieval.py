@@ -113,11 +113,13 @@ class EmbedMaker:
         self._texts: dict[str, list[str]] = {}
 
     def calls(self, primitive: Primitive, values: Values, feed: Feed) -> Sequence[Call]:
+        """One call a text."""
         texts = [str(text) for text in items(primitive, values)]
         self._texts[primitive.id] = texts
         return [self._embedding.call(t) for t in texts] if self._embedding.call else []
 
     def outputs(self, primitive: Primitive, results: Sequence[object]) -> Values:
+        """The texts with their embeddings."""
         texts = self._texts.pop(primitive.id, [])
         if self._embedding.compute is not None:
             vectors = [self._embedding.compute(text) for text in texts]
@@ -148,6 +150,7 @@ class SearchMaker:
         self._engine = engine
 
     def calls(self, primitive: Primitive, values: Values, feed: Feed) -> Sequence[Call]:
+        """One search an embedded query."""
         from llama_index.core.schema import QueryBundle
 
         retriever = self._retriever
@@ -164,6 +167,7 @@ class SearchMaker:
         ]
 
     def outputs(self, primitive: Primitive, results: Sequence[object]) -> Values:
+        """The search results, one a query."""
         return output(primitive, results)
 
 
@@ -222,6 +226,7 @@ class ExpansionMaker:
         self._question = question
 
     def calls(self, primitive: Primitive, values: Values, feed: Feed) -> Sequence[Call]:
+        """The call that asks for queries."""
         wanted = self._retriever.num_queries - 1
         text = self._retriever.query_gen_prompt.format(num_queries=wanted, query=self._question)
         parser = LineItems(limit=wanted, strip="`")
@@ -234,7 +239,8 @@ class ExpansionMaker:
         return [self._llm.complete(text, on_text=on_text)]
 
     def outputs(self, primitive: Primitive, results: Sequence[object]) -> Values:
-        return {}  # the framework's own parser says what the queries are
+        """Nothing: the framework's own parser says what the queries are."""
+        return {}
 
 
 def lift_retriever(retriever: Any, runtime: Runtime, question: str, sync: bool) -> LiftedRetrieval:

@@ -43,10 +43,12 @@ class PredictMaker:
         self._stream = stream
 
     def calls(self, primitive: Primitive, values: Values, feed: Feed) -> Sequence[Call]:
+        """The call of the chunk that the primitive stands for."""
         arguments = self._arguments[index_of(primitive)]
         return [self._llm.predict(self._prompt, arguments, stream=self._stream)]
 
     def outputs(self, primitive: Primitive, results: Sequence[object]) -> Values:
+        """Nothing that the graph would need: the answers go to the original."""
         return {}
 
 
@@ -62,12 +64,14 @@ class WarmMaker:
         self._runtime = runtime
 
     def calls(self, primitive: Primitive, values: Values, feed: Feed) -> Sequence[Call]:
+        """The warm of a partial prefilling; the full request is the original's."""
         if primitive.op is not Op.PARTIAL_PREFILLING:
             return []
         arguments = self._arguments[index_of(primitive)]
         return [self._llm.warm(self._prompt, arguments, "existing_answer", self._runtime)]
 
     def outputs(self, primitive: Primitive, results: Sequence[object]) -> Values:
+        """Nothing: a warm is never asked for."""
         return {}
 
 

@@ -62,16 +62,23 @@ class Request:
 class EngineScheduler:
     """Queue, policy and running batches of one engine. Thread-safe; never blocks.
 
-    ``clock`` gives seconds; on a virtual clock the same object simulates.
+    ``clock`` gives seconds; on a virtual clock the same object simulates. ``best_batch`` gives b* as
+    far as it is known, for an engine whose limits leave the size of a batch open.
     """
 
     def __init__(
-        self, engine: Engine, policy: Policy, placement: Placement, clock: Callable[[], float]
+        self,
+        engine: Engine,
+        policy: Policy,
+        placement: Placement,
+        clock: Callable[[], float],
+        best_batch: Callable[[], int | None] = lambda: None,
     ) -> None:
         self.engine = engine
         self._policy = policy
         self._placement = placement
         self._clock = clock
+        self._best_batch = best_batch
         self._lock = threading.Lock()
         self._ids = itertools.count()
         self._queue: dict[int, Request] = {}
@@ -163,6 +170,8 @@ class EngineScheduler:
                     return []
         elif self._running >= limits.instances:
             return []
+        elif slots is None:
+            slots = self._best_batch()
         picked = self._policy([request.waiting for request in self._queue.values()], slots)
         items = sum(waiting.items for waiting in picked)
         if limits.continuous and slots is not None and self._running and items > slots:

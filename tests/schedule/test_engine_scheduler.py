@@ -166,3 +166,10 @@ def test_many_threads_lose_no_request() -> None:
     placement.close()
     assert sorted(results) == [2 * n for n in range(400)]  # type: ignore[type-var]
     assert tier.depth == 0
+
+
+def test_b_star_bounds_a_batch_where_the_limits_do_not(placement: Manual) -> None:
+    tier = EngineScheduler(Engine(), throughput, placement, lambda: 0.0, lambda: 2)
+    for n in range(4):
+        tier.submit(call(n), query=n, node="embed")
+    assert [placement.end() for _ in range(3)] == [[0], [1, 2], [3]]
