@@ -38,3 +38,12 @@ def require_free(port: int, host: str = LOOPBACK) -> int:
                 "it, name another port, or name none to get a free one"
             ) from error
     return port
+
+
+def is_free(port: int, host: str = LOOPBACK) -> bool:
+    """Whether nothing listens on `port`."""
+    try:
+        require_free(port, host)
+    except PortInUseError:
+        return False
+    return True

@@ -27,7 +27,7 @@ from typing import Self
 
 from ayo_bridge.engines import child
 from ayo_bridge.engines.child import EngineStartError
-from ayo_bridge.engines.ports import LOOPBACK, free_port, require_free
+from ayo_bridge.engines.ports import LOOPBACK, free_port, is_free, require_free
 from ayo_bridge.engines.postgres_install import (
     find_install,
     reachable,
@@ -38,6 +38,7 @@ from ayo_bridge.errors import EngineUnavailableError
 _logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.01
+_PORT_ATTEMPTS = 3
 _MAX_RESTARTS = 5
 _RESTART_WINDOW_SECONDS = 10.0
 # Fast shutdown (sessions are ended, a checkpoint is written), then immediate shutdown.
@@ -170,7 +171,7 @@ class EmbeddedPostgres:
             home = self._prepare_home()
             self._initialise(home)
             atexit.register(self.close)
-            self._launch(home)
+            self._launch_on_some_port(home)
             self._create_extension()
             self._watcher = threading.Thread(
                 target=self._watch, args=(home,), name="ayo-postgres-watcher", daemon=True
@@ -273,11 +274,6 @@ class EmbeddedPostgres:
                         os.chown(partial, who.uid, who.gid)
                     self._run_initdb(home, partial, secret)
                     partial.rename(home / "pgdata")
-        port = self._parts.port if self._parts else (self._given_port or free_port())
-        require_free(port)
-        self._parts = ConnectionParts(
-            LOOPBACK, port, "postgres", secret.read_text().strip(), "postgres"
-        )
 
     def _run_initdb(self, home: Path, target: Path, secret: Path) -> None:
         command = [self._install.program("initdb"), "-D", str(target), "-U", "postgres"]
@@ -288,6 +284,21 @@ class EmbeddedPostgres:
         )
         if process.wait():
             raise EngineStartError("initdb failed" + self._log_note())
+
+    def _launch_on_some_port(self, home: Path) -> None:
+        """Launch on the given port, on the former one, or on a free one."""
+        password = (home / "password").read_text().strip()
+        fixed = self._parts.port if self._parts else self._given_port
+        for attempt in range(_PORT_ATTEMPTS):
+            port = require_free(fixed or free_port())
+            self._parts = ConnectionParts(LOOPBACK, port, "postgres", password, "postgres")
+            try:
+                return self._launch(home)
+            except EngineStartError:
+                # Between choosing a free port and listening on it, somebody may take it.
+                if fixed or attempt + 1 == _PORT_ATTEMPTS or is_free(port):
+                    raise
+        return None
 
     def _launch(self, home: Path) -> None:
         """Start the postmaster and wait until it accepts connections."""

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -166,6 +167,24 @@ def test_a_taken_port_is_named_in_the_error() -> None:
         pytest.raises(PortInUseError, match=str(port)),
     ):
         second.start()
+
+
+def test_a_free_port_that_somebody_else_took_first_is_given_up_for_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.socket() as rival:
+        rival.bind(("127.0.0.1", 0))
+        rival.listen()
+        taken = rival.getsockname()[1]
+        choices = iter([taken])
+        monkeypatch.setattr(
+            "ayo_bridge.engines.postgres.free_port", lambda: next(choices, None) or free_port()
+        )
+        # As if it had been taken right after the check.
+        monkeypatch.setattr("ayo_bridge.engines.postgres.require_free", lambda port: port)
+        with EmbeddedPostgres() as server:
+            create(server.url, 1)
+            assert server.dsn.port != taken
 
 
 def test_one_directory_is_never_opened_by_two_servers(directory: Path) -> None:
