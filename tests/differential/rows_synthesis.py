@@ -1,0 +1,104 @@
+"""RetrieverQueryEngine by response mode, kind of LLM and number of chunks."""
+
+from __future__ import annotations
+
+from llama_index.core.response_synthesizers import ResponseMode
+
+from tests.differential import llama_index_parts as parts
+from tests.differential.harness import Case
+
+ALL = ("query", "aquery", "stream", "astream")
+ONE = 900
+"""Tokens of context in one prompt, so that eight notes fit ..."""
+EIGHT = 64
+"""... or each needs one of its own."""
+
+
+def _mode(
+    name: str,
+    mode: ResponseMode,
+    *,
+    chunk: int | None = None,
+    requests: int | None = None,
+    **options: object,
+) -> list[Case]:
+    """A row for the chat endpoint and one for plain completions."""
+    ahead = options.pop("ahead", ())
+    entries = options.pop("entries", ALL)
+    return [
+        Case(
+            f"{name}-{'chat' if chat else 'completion'}",
+            lambda env, chat=chat: parts.engine(
+                env, mode, chunk=chunk, model=parts.llm(env, chat=chat), **options
+            ),
+            entries=entries,
+            requests=requests,
+            ahead=ahead,
+        )
+        for chat in (True, False)
+    ]
+
+
+MODES = [
+    *_mode("refine", ResponseMode.REFINE, requests=8),
+    *_mode("refine-one-chunk", ResponseMode.REFINE, requests=1, top_k=1),
+    *_mode("compact", ResponseMode.COMPACT, requests=1),
+    *_mode("compact-many", ResponseMode.COMPACT, chunk=EIGHT),
+    *_mode("tree-one-chunk", ResponseMode.TREE_SUMMARIZE, requests=1),
+    *_mode("tree", ResponseMode.TREE_SUMMARIZE, chunk=EIGHT, top_k=4),
+    *_mode("tree-levels", ResponseMode.TREE_SUMMARIZE, chunk=EIGHT),
+    *_mode("simple", ResponseMode.SIMPLE_SUMMARIZE, requests=1),
+    *_mode("accumulate", ResponseMode.ACCUMULATE, requests=8),
+    *_mode("accumulate-split", ResponseMode.ACCUMULATE, chunk=40),
+    *_mode("compact-accumulate", ResponseMode.COMPACT_ACCUMULATE, chunk=EIGHT * 2),
+    *_mode("generation", ResponseMode.GENERATION, requests=1),
+    *_mode("no-text", ResponseMode.NO_TEXT, requests=0),
+    *_mode("context-only", ResponseMode.CONTEXT_ONLY, requests=0),
+]
+ASYNC_INSIDE = [
+    Case(
+        f"{name}-use-async",
+        lambda env, mode=mode, chunk=chunk: parts.engine(
+            env,
+            mode,
+            chunk=chunk,
+            top_k=4,
+            use_async=True,
+            model=parts.llm(env, reuse_client=False),
+        ),
+        entries=("query", "aquery"),
+    )
+    for name, mode, chunk in (
+        ("tree", ResponseMode.TREE_SUMMARIZE, EIGHT),
+        ("accumulate", ResponseMode.ACCUMULATE, EIGHT),
+        ("compact-accumulate", ResponseMode.COMPACT_ACCUMULATE, EIGHT * 2),
+    )
+]
+EMPTY = [
+    Case(
+        f"empty-{mode.value}",
+        lambda env, mode=mode: parts.engine(env, mode, source=_nothing(env)),
+        entries=ALL,
+    )
+    for mode in (
+        ResponseMode.REFINE,
+        ResponseMode.COMPACT,
+        ResponseMode.TREE_SUMMARIZE,
+        ResponseMode.ACCUMULATE,
+        ResponseMode.SIMPLE_SUMMARIZE,
+        ResponseMode.GENERATION,
+        ResponseMode.NO_TEXT,
+        ResponseMode.CONTEXT_ONLY,
+    )
+]
+
+
+def _nothing(env: object) -> object:
+    from llama_index.core import VectorStoreIndex
+    from llama_index.core.retrievers import VectorIndexRetriever
+
+    empty = VectorStoreIndex([], embed_model=parts.mock_embedding())
+    return VectorIndexRetriever(empty)
+
+
+ROWS = [*MODES, *ASYNC_INSIDE, *EMPTY]

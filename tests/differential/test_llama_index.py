@@ -1,0 +1,54 @@
+"""LlamaIndex: accelerated gives what the original gives, to every observer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from ayo_bridge import Runtime
+from tests.differential import rows_synthesis
+from tests.differential.harness import Case, Env, compare, compare_async
+from tests.differential.llama_index import LLAMA_INDEX, settings
+
+ROWS = [*rows_synthesis.ROWS]
+
+# The SDK's asynchronous clients close themselves in whatever loop runs when they are collected.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+def _parameters(*, concurrent: bool) -> list[object]:
+    return [
+        pytest.param(
+            case, entry, id=f"{case.name}-{entry}", marks=[pytest.mark.real] if case.real else []
+        )
+        for case in ROWS
+        for entry in case.entries
+        if LLAMA_INDEX.entries[entry].concurrent is concurrent
+    ]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _settings() -> Iterator[None]:
+    with settings():
+        yield
+
+
+def test_row_names_are_unique() -> None:
+    names = [case.name for case in ROWS]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(("case", "entry"), _parameters(concurrent=False))
+def test_sync(case: Case, entry: str, env: Env, runtime: Runtime) -> None:
+    env.streaming = LLAMA_INDEX.entries[entry].streaming
+    compare(LLAMA_INDEX, case, entry, env, runtime).check(case, entry)
+
+
+@pytest.mark.parametrize(("case", "entry"), _parameters(concurrent=True))
+async def test_async(case: Case, entry: str, env: Env, runtime: Runtime) -> None:
+    env.streaming = LLAMA_INDEX.entries[entry].streaming
+    (await compare_async(LLAMA_INDEX, case, entry, env, runtime)).check(case, entry)
