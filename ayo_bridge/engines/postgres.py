@@ -7,19 +7,15 @@ In: a directory (or none, for a temporary one). Out: a URL. The server survives 
 from __future__ import annotations
 
 import atexit
-import contextlib
-import fcntl
 import logging
 import os
-import secrets
 import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -28,11 +24,14 @@ from typing import Self
 from ayo_bridge.engines import child
 from ayo_bridge.engines.child import EngineStartError
 from ayo_bridge.engines.ports import LOOPBACK, free_port, is_free, require_free
-from ayo_bridge.engines.postgres_install import (
-    find_install,
-    reachable,
-    reachable_temporary_directory,
+from ayo_bridge.engines.postgres_cluster import (
+    exclusive,
+    initialise,
+    password_of,
+    prepare_home,
+    tool_environment,
 )
+from ayo_bridge.engines.postgres_install import find_install
 from ayo_bridge.errors import EngineUnavailableError
 
 _logger = logging.getLogger(__name__)
@@ -168,8 +167,8 @@ class EmbeddedPostgres:
             if self._watcher is not None and self._watcher.is_alive() and not self._failure:
                 return self
             self._failure, self._stopping = None, False
-            home = self._prepare_home()
-            self._initialise(home)
+            home = self._home = prepare_home(self._home or self._given_dir, self._install.run_as)
+            initialise(home, self._install, self._start_timeout)
             atexit.register(self.close)
             self._launch_on_some_port(home)
             self._create_extension()
@@ -236,58 +235,9 @@ class EmbeddedPostgres:
 
     # -- how ----------------------------------------------------------------------------------
 
-    def _prepare_home(self) -> Path:
-        """The directory that holds the data, the password, the lock and the log."""
-        who = self._install.run_as
-        if self._home is None:
-            if self._given_dir is None:
-                parent = reachable_temporary_directory(who)
-                self._home = Path(tempfile.mkdtemp(prefix="ayo-postgres-", dir=parent))
-            else:
-                self._home = self._given_dir
-                with contextlib.suppress(FileExistsError):
-                    self._home.parent.mkdir(parents=True, exist_ok=True)
-                    self._home.mkdir(mode=0o700)
-            if who is not None and not any(self._home.iterdir()):
-                os.chown(self._home, who.uid, who.gid)
-        if not reachable(self._home, who):
-            user = who.name if who else "this user"
-            raise EngineUnavailableError(
-                f"{self._home} is out of reach for {user}, who runs Postgres (it refuses to run as "
-                "root): choose a data_dir below directories that everybody may enter"
-            )
-        return self._home
-
-    def _initialise(self, home: Path) -> None:
-        """Create the database cluster, once; interrupted attempts leave nothing behind."""
-        secret = home / "password"
-        who = self._install.run_as
-        if not (home / "pgdata").exists():
-            with _exclusive(home / "init.lock", self._start_timeout):
-                if not (home / "pgdata").exists():
-                    _write_private(secret, secrets.token_urlsafe(24))
-                    partial = home / "pgdata.partial"
-                    shutil.rmtree(partial, ignore_errors=True)
-                    if who is not None:
-                        os.chown(secret, who.uid, who.gid)
-                        partial.mkdir(mode=0o700)
-                        os.chown(partial, who.uid, who.gid)
-                    self._run_initdb(home, partial, secret)
-                    partial.rename(home / "pgdata")
-
-    def _run_initdb(self, home: Path, target: Path, secret: Path) -> None:
-        command = [self._install.program("initdb"), "-D", str(target), "-U", "postgres"]
-        command += ["--auth=scram-sha-256", f"--pwfile={secret}"]
-        command += ["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
-        process = child.spawn(
-            command, log=home / "log", env=_environment(), run_as=self._install.run_as
-        )
-        if process.wait():
-            raise EngineStartError("initdb failed" + self._log_note())
-
     def _launch_on_some_port(self, home: Path) -> None:
         """Launch on the given port, on the former one, or on a free one."""
-        password = (home / "password").read_text().strip()
+        password = password_of(home)
         fixed = self._parts.port if self._parts else self._given_port
         for attempt in range(_PORT_ATTEMPTS):
             port = require_free(fixed or free_port())
@@ -314,12 +264,12 @@ class EmbeddedPostgres:
             command += ["-c", f"{name}={value}"]
         # The server and its backends inherit the lock, so holding it proves that none of a former
         # server is left; a pid file found then is stale, whatever process has that number now.
-        with _exclusive(home / "lock", self._lock_timeout) as lock:
+        with exclusive(home / "lock", self._lock_timeout) as lock:
             (data / "postmaster.pid").unlink(missing_ok=True)
             self._process = child.spawn(
                 command,
                 log=home / "log",
-                env=_environment(),
+                env=tool_environment(),
                 death_signal=signal.SIGINT,
                 run_as=self._install.run_as,
                 pass_fds=(lock,),
@@ -352,7 +302,7 @@ class EmbeddedPostgres:
         command = [self._install.program("psql"), "-X", "-q", "-h", parts.host]
         command += ["-p", str(parts.port), "-U", parts.user, "-d", parts.database]
         command += ["-c", "CREATE EXTENSION IF NOT EXISTS vector"]
-        environment = {**_environment(), "PGPASSWORD": parts.password}
+        environment = {**tool_environment(), "PGPASSWORD": parts.password}
         environment["PGOPTIONS"] = "-c client_min_messages=warning"
         result = subprocess.run(
             command, env=environment, capture_output=True, text=True, check=False
@@ -388,40 +338,3 @@ class EmbeddedPostgres:
             return ""
         log = self._home / "log"
         return f"; the end of {log}:\n{child.log_tail(log)}"
-
-
-def _environment() -> dict[str, str]:
-    """Ours without libpq's variables, which would redirect the server's own tools."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as secret:
-        secret.write(text)
-
-
-@contextlib.contextmanager
-def _exclusive(path: Path, timeout: float) -> Iterator[int]:
-    """Hold the lock file `path`; yields its descriptor, which a child may inherit with the lock.
-
-    Raises:
-        EngineUnavailableError: it was not free within `timeout` seconds.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        deadline = time.monotonic() + timeout
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise EngineUnavailableError(
-                        f"{path.parent} is in use by another server; stop that one, or name "
-                        "another data_dir"
-                    ) from None
-                time.sleep(_POLL_SECONDS)
-        yield descriptor
-    finally:
-        os.close(descriptor)
