@@ -89,12 +89,14 @@ def decompose(template: Template) -> Graph:
 class _Fragment:
     """The primitives of one component; the last one is its tail.
 
-    ``contexts`` are the values that a component after it would take for contexts.
+    ``contexts`` are the values that a component after it would take for contexts, ``documents``
+    those that an indexing after it would store.
     """
 
     primitives: list[Primitive]
     order: Order
     contexts: tuple[str, ...]
+    documents: tuple[str, ...] = ()
 
 
 def _in_program_order(template: Template) -> Sequence[Component]:
@@ -148,14 +150,15 @@ def _decompose(
             primitives, order = synthesis_primitives(replace(component, inputs=inputs))
             return _Fragment(primitives, order, primitives[-1].outputs)
         case Indexing():
-            return _Fragment(_indexing(component, contexts), [], ())
+            documents = _unique(value for fragment in previous for value in fragment.documents)
+            return _Fragment(_indexing(component, documents), [], ())
         case SearchApi():
             return _source([_search_api(component)])
         case Condition():
             return _Fragment([_condition(component, contexts)], [], contexts)
         case Contextualising():
             primitives, order = _contextualising(component)
-            return _Fragment(primitives, order, primitives[-1].outputs)
+            return _Fragment(primitives, order, (), documents=primitives[-1].outputs)
         case Opaque():
             made = _unique(v for fragment in previous for v in fragment.primitives[-1].outputs)
             return _source([_opaque(component, made or template_inputs)])
@@ -240,8 +243,8 @@ def _searching(component: Searching) -> list[Primitive]:
     return [*embed, search]
 
 
-def _indexing(component: Indexing, contexts: tuple[str, ...]) -> list[Primitive]:
-    inputs = component.inputs or contexts or ("documents",)
+def _indexing(component: Indexing, documents: tuple[str, ...]) -> list[Primitive]:
+    inputs = component.inputs or documents or ("documents",)
     embed = _embedding(component, inputs, component.items)
     ingest = Primitive(
         id=f"{component.name}.ingest",

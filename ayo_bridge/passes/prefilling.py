@@ -123,8 +123,8 @@ class _Clock:
     def run(self, name: str, primitive: Primitive) -> None:
         """Note when ``name`` ends if it is carried out as ``primitive``."""
         seconds = self.seconds(primitive)
-        unsure = primitive.engine if seconds is None else self._unsure_before(name)
-        if unsure is not None:
+        unsure = self._unsure_before(name) or (primitive.engine if seconds is None else "")
+        if unsure:
             self._unsure[name] = unsure
         self._end[name] = self.start(name) + (seconds or 0.0)
 
@@ -191,9 +191,9 @@ class _Clock:
         maker = self.graph.producer(value) if value is not None else None
         return 0.0 if maker is None else self._end[maker]
 
-    def _unsure_before(self, name: str) -> str | None:
-        before = self.graph.predecessors(name)
-        return next((self._unsure[b] for b in sorted(before) if b in self._unsure), None)
+    def _unsure_before(self, name: str) -> str:
+        before = self.graph.predecessors(name) if self._unsure else ()
+        return next((self._unsure[b] for b in sorted(before) if b in self._unsure), "")
 
 
 def _prefix(partial: Primitive) -> _Prefix:

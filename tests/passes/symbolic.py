@@ -46,9 +46,7 @@ class _World:
         self.deeds: tuple[object, ...] = ()
 
 
-def _evaluate(
-    graph: Graph, primitive: Primitive, values: Values, world: _World
-) -> list[object]:
+def _evaluate(graph: Graph, primitive: Primitive, values: Values, world: _World) -> list[object]:
     root, op = primitive.root, primitive.op
     taken = [tuple(values[value]) for value in primitive.inputs]
     if op in _PER_ITEM:

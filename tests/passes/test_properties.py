@@ -34,9 +34,7 @@ DOCUMENTS = 5
 INPUTS = {"question": ["question"], "documents": [f"document {i}" for i in range(DOCUMENTS)]}
 KINDS = ("expand", "search", "rerank", "pure", "unknown", "index", "answer", "each", "if", "api")
 
-thorough = settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+thorough = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite
