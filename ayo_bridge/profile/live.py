@@ -17,6 +17,7 @@ ENOUGH: Final = 8
 """Observations before anything is concluded."""
 QUANTILE: Final = 0.25
 """Contention only ever adds time, so a low quantile is near what the engine needs by itself."""
+ROUNDS: Final = 8
 CHANGE: Final = 0.25
 """Relative change that makes a new profile worth publishing."""
 
@@ -190,19 +191,19 @@ def _live_best_batch(curve: Curve) -> int | None:
 
 
 def _fit_calls(calls: Sequence[Sample]) -> LLMProfile | None:
-    """Fit ``seconds = base + a * prompt + b * completion`` to the quicker part of the calls."""
-    kept = list(calls)
-    fitted = _least_squares(kept)
-    for _ in range(4):
+    """Fit ``seconds = base + a * prompt + b * completion`` to the quicker half of the calls.
+
+    Which half that is follows from the fit: a few rounds settle it.
+    """
+    fitted = _least_squares(calls)
+    for _ in range(ROUNDS):
         if fitted is None:
             return None
         base, prefill, decode = fitted
-        by_excess = sorted(kept, key=lambda c: c[2] / (base + prefill * c[0] + decode * c[1]))
-        quicker = by_excess[: max(len(calls) // 2, ENOUGH)]
-        if len(quicker) == len(kept):
-            break
-        kept = quicker
-        fitted = _least_squares(kept)
+        by_excess = sorted(
+            calls, key=lambda c: c[2] / max(base + prefill * c[0] + decode * c[1], 1e-9)
+        )
+        fitted = _least_squares(by_excess[: max(len(calls) // 2, ENOUGH)])
     return None if fitted is None else LLMProfile(*fitted)
 
 

@@ -1,3 +1,4 @@
+import itertools
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -29,7 +30,7 @@ def test_on_pass_sees_every_step() -> None:
     assert [step[0] for step in steps] == [each.name for each in PIPELINE]
     assert steps[0][1] == len(P_GRAPH)
     assert steps[-1][2] == len(optimised.graph)
-    assert all(before[2] == after[1] for before, after in zip(steps, steps[1:], strict=False))
+    assert all(before[2] == after[1] for before, after in itertools.pairwise(steps))
 
 
 def test_no_passes_leave_the_graph_as_it_is() -> None:
