@@ -224,7 +224,7 @@ class _Parts:
                     try:
                         chunk = next(chunks, None)
                     except Exception as error:
-                        raise of_library(error) from error
+                        raise of_library(error) from error.__cause__ or error
                     self._record.waited += perf_counter() - start
                     if chunk is None:
                         return
@@ -246,7 +246,7 @@ class _Parts:
                     try:
                         chunk = await anext(chunks, None)
                     except Exception as error:
-                        raise of_library(error) from error
+                        raise of_library(error) from error.__cause__ or error
                     self._record.waited += perf_counter() - start
                     if chunk is None:
                         return

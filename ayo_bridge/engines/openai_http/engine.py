@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from ayo_bridge.engines.openai_http.library import http_library
+from ayo_bridge.engines.openai_http.connections import Connections, Stream, Timeouts
 from ayo_bridge.engines.openai_http.rebuild import (
     Assembler,
     CannotRebuildError,
@@ -32,22 +32,15 @@ from ayo_bridge.engines.openai_http.request import (
     normalised_url,
 )
 from ayo_bridge.engines.openai_http.sse import EventParser
+from ayo_bridge.engines.openai_http.tls import tls_context
 from ayo_bridge.engines.protocol import Call, EngineKind, Limits
 from ayo_bridge.runahead.current import entered
 
 _logger = logging.getLogger(__name__)
 
-# uvicorn, and so vLLM, closes a connection that has been idle for five seconds.
-_KEEP_ALIVE_SECONDS = 4.0
 _STREAM_FIELDS = {"stream": True, "stream_options": {"include_usage": True}}
 
 OnChunk = Callable[[bytes], None]
-
-
-class _Stream(Protocol):
-    def __aiter__(self) -> AsyncIterator[bytes]: ...
-
-    async def aclose(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +80,7 @@ class OpenAIServer:
 
     def _forget(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._transport: Any = None
+        self._connections: Connections | None = None
         self._recording: set[asyncio.Task[None]] = set()
 
     def after_fork(self) -> None:
@@ -96,13 +89,13 @@ class OpenAIServer:
 
     async def aclose(self) -> None:
         """Close the connections; streams that are still arriving break off."""
-        recording, transport = list(self._recording), self._transport
+        recording, connections = list(self._recording), self._connections
         self._forget()
         for task in recording:
             task.cancel()
         await asyncio.gather(*recording, return_exceptions=True)
-        if transport is not None:
-            await transport.aclose()
+        if connections is not None:
+            await connections.aclose()
 
     # Rebuilding.
 
@@ -131,7 +124,7 @@ class OpenAIServer:
         connection, on which vLLM aborts the request.
 
         Raises:
-            httpx.TransportError: the server was not reached, or broke off.
+            TransportError: the server was not reached, or broke off.
             CannotRebuildError: the stream was not what the probe had shown.
         """
         request = call.payload
@@ -201,48 +194,37 @@ class OpenAIServer:
         body: Mapping[str, Any] | bytes | None = None,
         *,
         encoding: str | None = None,
-    ) -> tuple[Reply, _Stream]:
+    ) -> tuple[Reply, Stream]:
         """Send a request; returns once the headers are there.
 
         The reply's body is still empty: :func:`pump` fills it from the stream.
         """
-        library = http_library()
         body = request.body if body is None else body
-        sent = library.Request(
-            "POST",
-            normalised_url(request.url),
-            headers=_sent_headers(request.headers, encoding),
-            content=body if isinstance(body, bytes) else to_json(body),
-            extensions={"timeout": _timeout(request.timeout)},
-        )
         filled = Body()
-        response = await self._connections().handle_async_request(sent)
+        response = await self._own().post(
+            normalised_url(request.url),
+            _sent_headers(request.headers, encoding),
+            body if isinstance(body, bytes) else to_json(body),
+            _timeouts(request.timeout),
+        )
         reply = Reply(
-            response.status_code,
-            tuple(response.headers.raw),
+            response.status,
+            response.headers,
             filled,
-            reason=response.extensions.get("reason_phrase", b""),
-            http_version=response.extensions.get("http_version", b"HTTP/1.1"),
+            reason=response.reason,
+            http_version=response.version,
         )
         return reply, response.stream
 
-    def _connections(self) -> Any:
+    def _own(self) -> Connections:
         loop = asyncio.get_running_loop()
-        if self._transport is None or self._loop is not loop:
-            library = http_library()
+        if self._connections is None or self._loop is not loop:
             self._loop = loop
-            self._transport = library.AsyncHTTPTransport(
-                verify=self.base_url.startswith("https:"),
-                limits=library.Limits(
-                    max_connections=None,
-                    max_keepalive_connections=None,
-                    keepalive_expiry=_KEEP_ALIVE_SECONDS,
-                ),
-            )
-        return self._transport
+            self._connections = Connections(tls_context)
+        return self._connections
 
 
-async def pump(body: Body, stream: _Stream, on_chunk: OnChunk | None = None) -> None:
+async def pump(body: Body, stream: Stream, on_chunk: OnChunk | None = None) -> None:
     """Read a reply to its end into ``body``; the connection is free, or closed, afterwards."""
     try:
         async for chunk in stream:
@@ -264,7 +246,7 @@ async def pump(body: Body, stream: _Stream, on_chunk: OnChunk | None = None) -> 
     body.end()
 
 
-async def _record(body: Body, stream: _Stream, follow: OnChunk | None) -> None:
+async def _record(body: Body, stream: Stream, follow: OnChunk | None) -> None:
     with suppress(Exception):  # It is kept in the body, for whoever reads it.
         await pump(body, stream, follow)
 
@@ -314,10 +296,8 @@ def _sent_headers(headers: Headers, encoding: str | None) -> list[tuple[str, str
     return sent
 
 
-def _timeout(timeout: Timeout) -> dict[str, float | None]:
-    if isinstance(timeout, Mapping):
-        return dict(timeout)
-    return dict.fromkeys(("connect", "read", "write", "pool"), timeout)
+def _timeouts(timeout: Timeout) -> Timeouts:
+    return timeout if isinstance(timeout, Mapping) else {"connect": timeout, "read": timeout}
 
 
 def _plain_headers(proof: Proof, streamed: RawHeaders, length: int) -> RawHeaders:

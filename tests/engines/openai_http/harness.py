@@ -5,7 +5,7 @@ Imports the core, `openai` and the standard library only: tests/openai3 uses it,
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import openai
@@ -52,6 +52,7 @@ class World:
     stub: StubOpenAI
     runtime: Runtime
     server: OpenAIServer
+    clients: list[openai.OpenAI] = field(default_factory=list)
 
     def request(
         self,
@@ -103,9 +104,11 @@ class World:
         return scope
 
     def client(self, **options: Any) -> openai.OpenAI:
-        return openai.OpenAI(
+        client = openai.OpenAI(
             base_url=self.stub.base_url, api_key=API_KEY, **{"max_retries": 0, **options}
         )
+        self.clients.append(client)
+        return client
 
     def async_client(self, **options: Any) -> openai.AsyncOpenAI:
         return openai.AsyncOpenAI(
@@ -144,6 +147,9 @@ def world(bound: None, stub_openai: StubOpenAI, server: OpenAIServer) -> Iterato
     runtime = Runtime()
     runtime.register(server)
     register_endpoint(stub_openai.base_url, ENGINE)
-    yield World(stub_openai, runtime, server)
+    world = World(stub_openai, runtime, server)
+    yield world
+    for client in world.clients:
+        client.close()
     unregister_endpoint(stub_openai.base_url)
     runtime.close()
