@@ -1,0 +1,92 @@
+"""What a binding does with a call that the original makes under a scope.
+
+In: the call and the original function. Out: the result the original would have got, computed ahead,
+together with other queries' calls, or there and then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ayo_bridge.engines.protocol import Call, EngineKind
+from ayo_bridge.runahead.current import entered
+
+if TYPE_CHECKING:
+    from ayo_bridge.observe.record import EngineCall
+    from ayo_bridge.runahead.scope import Scope
+    from ayo_bridge.schedule import EngineScheduler, Request
+
+T = TypeVar("T")
+Own = Callable[[Any], Any]
+"""Copies a result: the original may change what it gets while the graph keeps reading."""
+
+
+def serve(scope: Scope, call: Call, kind: EngineKind, original: Callable[[], T], own: Own) -> T:
+    """Give the original the result computed ahead, or have the engine's scheduler serve the call.
+
+    Blocks no longer than the engine works: what is waited for needs nothing of the calling thread,
+    not even where that runs an event loop.
+    """
+    ahead = scope.claim(call.key)
+    hit = ahead.wait() if ahead is not None else None
+    if hit is not None:
+        taken: T = own(hit.value)
+        return taken
+    observation = scope.direct(call.engine, kind, call.key, items=call.items)
+    record = observation.record
+    scheduler = scope.runtime.scheduler(call.engine)
+    request: Request | None = None
+    try:
+        with entered(None):  # A nested call to the same engine would wait for itself.
+            here, result = scheduler.run_here(call, original)
+        if not here:
+            request = _submit(scope, scheduler, call, record)
+            result = _wait(scheduler, request, original)
+    except BaseException as error:
+        observation.failed(error)
+        _note(record, request)
+        raise
+    observation.done(own(result))
+    _note(record, request)
+    scope.runtime.profiles.observe(record)
+    return result  # type: ignore[return-value]
+
+
+def observe(scope: Scope, call: Call, kind: EngineKind, original: Callable[[], T], own: Own) -> T:
+    """Let the original make its call untouched, and let the graph see the result."""
+    observation = scope.direct(call.engine, kind, call.key, items=call.items)
+    try:
+        result = original()
+    except BaseException as error:
+        observation.failed(error)
+        raise
+    observation.done(own(result))
+    return result
+
+
+def _submit(scope: Scope, scheduler: EngineScheduler, call: Call, record: EngineCall) -> Request:
+    record.fused = True
+    depth = scope.record.e_graph.depths().get(record.primitive, 1)
+    return scheduler.submit(call, query=scope.number, node=record.primitive, depth=depth)
+
+
+def _wait(scheduler: EngineScheduler, request: Request, original: Callable[[], object]) -> object:
+    try:
+        return request.future.result()
+    except CancelledError:
+        if not request.future.cancelled():
+            raise
+        return original()  # The runtime was closed meanwhile; the original needs its result.
+    except BaseException:
+        if not request.future.done():  # Not the call's own error: the waiting was interrupted.
+            scheduler.cancel(request)
+        raise
+
+
+def _note(record: EngineCall, request: Request | None) -> None:
+    """When the engine worked, as opposed to how long the original waited."""
+    if request is not None and request.started_at is not None and request.ended_at is not None:
+        record.started, record.ended = request.started_at, request.ended_at
+        record.batch = request.batch

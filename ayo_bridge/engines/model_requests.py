@@ -1,0 +1,149 @@
+"""Requests to a model of sentence-transformers: identity, what may share a batch, and results.
+
+The identity of a request is the engine, the texts or pairs, and all arguments with defaults filled
+in by the library's own signature, however the caller passed them.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from ayo_bridge.engines.exact_fusing import activation_unfit, arguments_unfit, model_unfit
+from ayo_bridge.engines.protocol import Call
+
+IsItem = Callable[[Any], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """One call of ``encode`` or ``predict``: texts or pairs, and the arguments that were given.
+
+    ``single`` stands for a lone text or pair, whose result has one dimension less.
+    """
+
+    model: Any
+    inputs: Sequence[Any]
+    single: bool
+    arguments: Mapping[str, Any]
+
+    def run(self, function: Callable[..., Any]) -> object:
+        """Make the call as it was asked for."""
+        inputs = self.inputs[0] if self.single else self.inputs
+        return function(self.model, inputs, **self.arguments)
+
+
+def make_call(
+    engine: str,
+    function: Callable[..., Any],
+    model: Any,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    is_item: IsItem,
+) -> Call:
+    """The request that ``function(model, *args, **kwargs)`` makes.
+
+    ``is_item`` tells a lone text (or pair) from a batch of them.
+
+    Raises:
+        ValueError: such a call is left to the original; the message says why.
+    """
+    given, full = _arguments(function, model, args, kwargs)
+    inputs, single = _inputs(given.pop(next(iter(given))), is_item)
+    full.pop(next(iter(full)))
+    for used in ("pool", "device"):
+        if full.get(used) is not None:
+            raise ValueError(f"a call with a {used} is left to the original")
+    # Some versions of CrossEncoder keep the activation function of one call for the next.
+    activation = getattr(model, "activation_fn", None)
+    canonical = (*sorted(full.items()), ("activation of the model", activation))
+    key: Hashable = (engine, tuple(map(_frozen, inputs)), single, canonical)
+    try:
+        hash(key)
+    except TypeError as error:
+        raise ValueError(f"the arguments have no identity: {error}") from error
+    unfit = (
+        not inputs
+        or arguments_unfit(full, progress_logger=function.__module__)
+        or activation_unfit(activation)
+        or model_unfit(model)
+    )
+    return Call(
+        engine,
+        key,
+        ModelRequest(model, inputs, single, given),
+        items=max(1, len(inputs)),
+        group=None if unfit else canonical,
+        deterministic=True,
+    )
+
+
+def default(function: Callable[..., Any], name: str) -> Any:
+    """What a function takes for an argument that is not given."""
+    return _signature(function).parameters[name].default
+
+
+def apart(result: Any, requests: Sequence[ModelRequest]) -> Iterator[Any]:
+    """Take a fused result apart; no part shares memory with another."""
+    start = 0
+    for request in requests:
+        end = start + len(request.inputs)
+        yield own(result[start] if request.single else result[start:end])
+        start = end
+
+
+def own(value: Any) -> Any:
+    """A copy of a result that shares no memory with it."""
+    if isinstance(value, list):
+        return [own(item) for item in value]
+    if isinstance(value, dict):
+        return {key: own(item) for key, item in value.items()}
+    if hasattr(value, "is_inference"):  # A tensor; its flag belongs to what the caller gets.
+        with sys.modules["torch"].inference_mode(value.is_inference()):
+            return value.clone()
+    return value.copy() if hasattr(value, "copy") else value
+
+
+def _frozen(item: Any) -> Hashable:
+    return item if isinstance(item, str) else tuple(item)
+
+
+def _inputs(inputs: Any, is_item: IsItem) -> tuple[list[Any], bool]:
+    """Texts or pairs as a list, and whether there was a lone one."""
+    if is_item(inputs):
+        return [inputs], True
+    if type(inputs) in (list, tuple) and all(map(is_item, inputs)):
+        return list(inputs), False
+    raise ValueError("other inputs than text are left to the original")
+
+
+def _arguments(
+    function: Callable[..., Any], model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arguments by name, first as given, then with defaults; inputs come first in both."""
+    signature = _signature(function)
+    try:
+        bound = signature.bind(model, *args, **kwargs)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+    if len(bound.arguments) < 2:
+        raise ValueError("the inputs were given under an old name")
+    rest = next((p.name for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD), "")
+    given = _flat(bound.arguments, rest)
+    bound.apply_defaults()
+    return given, _flat(bound.arguments, rest)
+
+
+def _flat(arguments: Mapping[str, Any], rest: str) -> dict[str, Any]:
+    named = {name: value for name, value in arguments.items() if name != rest}
+    del named[next(iter(named))]  # The model.
+    return {**named, **arguments.get(rest, {})}
+
+
+@lru_cache(maxsize=16)
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(function)
