@@ -8,7 +8,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -78,6 +78,7 @@ class Runtime:
     def _reset(self) -> None:
         """Start from nothing: at first, and in a forked child, which has no threads of ours."""
         self._lock = threading.RLock()
+        self._done: set[Hashable] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._loop_placement: LoopPlacement | None = None
@@ -141,6 +142,13 @@ class Runtime:
         if request.future.cancelled() or record.ended is None:
             return
         self.profiles.observe(record)
+
+    def first(self, what: Hashable) -> bool:
+        """Whether this is asked for the first time: for what is to be done once a runtime."""
+        with self._lock:
+            known = what in self._done
+            self._done.add(what)
+            return not known
 
     # The loop.
 

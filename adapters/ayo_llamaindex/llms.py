@@ -17,6 +17,7 @@ from ayo_bridge.engines.openai_http import (
     make_call,
     make_warm,
     register_endpoint,
+    start_proof,
 )
 from ayo_bridge.runtime import Runtime
 from ayo_llamaindex.exact import differs
@@ -111,6 +112,17 @@ class LiftedLLM:
                 prefix_text = text.split(_SENTINEL)[0]
                 return make_warm(self.engine, self._request({"prompt": prefix_text}), runtime)
         raise ValueError(f"{late!r} does not occur in the prompt")
+
+    def prove(self, runtime: Runtime) -> None:
+        """Have the server probed in the background, once: may its replies be rebuilt?
+
+        Decoding pipelining and prefix warms wait for the result; until then they are refused.
+        """
+        server = runtime.scheduler(self.engine).engine
+        content: dict[str, Any] = {"messages": []} if self.is_chat else {"prompt": ""}
+        request = self._request(content)
+        if isinstance(server, OpenAIServer) and runtime.first(("proof", request.url, self.engine)):
+            start_proof(runtime, server, request)
 
     def _messages(self, messages: Sequence[Any]) -> list[dict[str, Any]]:
         from llama_index.llms.openai.utils import to_openai_message_dicts

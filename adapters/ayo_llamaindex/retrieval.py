@@ -300,6 +300,7 @@ def _lift_fusion(
             lifted.then(
                 QueryExpansion(name="expand", llm=llm.engine, queries=wanted, outputs=(QUERIES,))
             )
+            llm.prove(runtime)
             lifted.makers["expand", Op.PREFILLING] = ExpansionMaker(llm, retriever, question)
         queries = ("question", QUERIES)
         lifted.fusion = retriever

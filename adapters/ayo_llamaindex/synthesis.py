@@ -129,6 +129,8 @@ def lift_synthesizer(synthesizer: Any, runtime: Runtime, *, sync: bool) -> Lifte
         reason = reason or prompt_differs(getattr(synthesizer, attribute), synthesizer._llm)
     if reason is not None or known is None or isinstance(llm, str):
         return LiftedSynthesis(synthesizer, Opaque(name=NAME, reason=reason or ""))
+    if known.mode is SynthesisMode.REFINE and runtime.prefix_warming:
+        llm.prove(runtime)
     single = known.mode in (SynthesisMode.ONE_SHOT, SynthesisMode.GENERATION)
     component = Synthesis(
         name=NAME,

@@ -114,6 +114,23 @@ class OpenAIServer:
         """Keep what a probe has shown."""
         self._proofs[_proof_key(request)] = proof
 
+    @property
+    def streams(self) -> bool:
+        """Whether some plain reply of this server was proven to be rebuilt from a stream."""
+        return any(proof.proven for proof in list(self._proofs.values()))
+
+    @property
+    def caches_prefixes(self) -> bool:
+        """Whether the server is a vLLM, as far as probes have shown.
+
+        Only vLLM has ``kv_transfer_params`` in its replies (0.32, also where it is null), takes
+        ``continue_final_message``, and keeps prefixes in its cache unless told not to.
+        """
+        return any(
+            proof.skeleton is not None and "kv_transfer_params" in proof.skeleton
+            for proof in list(self._proofs.values())
+        )
+
     # Serving.
 
     async def serve(self, call: Call) -> Reply:
