@@ -7,7 +7,7 @@ first, not in how batchable successors follow or where the parts are joined agai
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise, product
 
 from ayo_bridge.graph.graph import Graph
@@ -233,16 +233,12 @@ class Cutter:
         items: int,
         stage: int | None,
     ) -> Primitive:
-        return Primitive(
+        return replace(
+            primitive,
             id=primitive.id + suffix,
-            op=primitive.op,
-            component=primitive.component,
-            engine=primitive.engine,
             inputs=inputs,
             outputs=(primitive.outputs[0] + suffix,),
-            effect=primitive.effect,
             items=items,
-            batchable=True,
             stage=stage,
             origin=primitive.root,
         )
