@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ayo_bridge.observe.state import AcceleratedState
+
+if TYPE_CHECKING:
+    from ayo_bridge.runtime import Runtime
 
 T = TypeVar("T")
 STATE = "__ayo_bridge__"
@@ -41,9 +44,12 @@ def accelerated(obj: T, state: AcceleratedState, methods: Mapping[str, Callable[
     # these call the decorated originals.
     type.__setattr__(subclass, STATE, state)
     type.__setattr__(subclass, "__reduce_ex__", _reduce)
-    type.__setattr__(subclass, "__copy__", lambda self: restore(plain(self)))
+    runtime = state.runtime
+    type.__setattr__(subclass, "__copy__", lambda self: restore(copy.copy(plain(self)), runtime))
     type.__setattr__(
-        subclass, "__deepcopy__", lambda self, memo: restore(copy.deepcopy(plain(self), memo))
+        subclass,
+        "__deepcopy__",
+        lambda self, memo: restore(copy.deepcopy(plain(self), memo), runtime),
     )
     for name, method in methods.items():
         type.__setattr__(subclass, name, method)
@@ -61,9 +67,13 @@ def _shallow(obj: T) -> T:
             if name in ("__dict__", "__weakref__"):
                 continue
             try:
-                object.__setattr__(clone, name, object.__getattribute__(obj, name))
+                value = object.__getattribute__(obj, name)
             except AttributeError:
                 continue
+            # What pydantic keeps in slots (private attributes, the fields that are set) it changes
+            # in place: sharing it would let a change of the copy reach the original.
+            own = name.startswith("__pydantic_") and type(value) in (dict, set)
+            object.__setattr__(clone, name, value.copy() if own else value)
     if hasattr(obj, "__dict__"):
         object.__setattr__(clone, "__dict__", dict(vars(obj)))
     return clone
@@ -73,8 +83,8 @@ def _reduce(self: object, protocol: Any) -> tuple[Any, ...]:
     return restore, (plain(self),)
 
 
-def restore(obj: T) -> T:
-    """Accelerate a plain object again, as after unpickling or copying."""
+def restore(obj: T, runtime: Runtime | None = None) -> T:
+    """Accelerate a plain object again, as after copying, or unpickling without a ``runtime``."""
     from ayo_bridge.api import accelerate
 
-    return accelerate(obj)
+    return accelerate(obj, runtime=runtime)

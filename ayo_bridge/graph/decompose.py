@@ -223,6 +223,7 @@ def _embedding(
             outputs=(f"{component.name}.vectors",),
             items=items,
             batchable=True,
+            concurrent=isinstance(component, Searching) and component.concurrent,
         )
     ]
 
@@ -239,6 +240,7 @@ def _searching(component: Searching) -> list[Primitive]:
         outputs=component.outputs or (f"{component.name}.hits",),
         items=component.queries,
         batchable=True,
+        concurrent=component.concurrent,
     )
     return [*embed, search]
 

@@ -85,6 +85,8 @@ class Primitive:
     batchable: bool = False
     splittable: bool = False
     stage: int | None = None
+    concurrent: bool = False
+    """The original program itself starts its items together, instead of one after the other."""
     origin: str = ""
     """Id of the p-graph primitive that this one was cut from; empty if it was not cut."""
 

@@ -75,6 +75,8 @@ class Searching(Component):
     store: str
     queries: int = 1
     top_k: int = 2
+    concurrent: bool = False
+    """The framework itself searches with all queries together (async fan-out)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

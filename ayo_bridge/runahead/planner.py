@@ -128,8 +128,9 @@ class Planner:
             return prior * typical / CALL_SECONDS
 
         def one_by_one(primitive: Primitive) -> float:
-            """The frameworks embed and search one item at a time."""
-            if primitive.items > 1 and primitive.batchable and primitive.op is not Op.RERANKING:
+            """The frameworks embed and search one item at a time, unless they say otherwise."""
+            alone = primitive.batchable and primitive.op is not Op.RERANKING
+            if primitive.items > 1 and alone and not primitive.concurrent:
                 return primitive.items * seconds(replace(primitive, items=1))
             return seconds(primitive)
 

@@ -14,6 +14,7 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import CancelledError, Future
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -252,7 +253,11 @@ class Scope:
         return {**self._graph.values, **empty, names[0]: joined[part]}
 
     def _run(self, primitive: Primitive, maker: Maker, calls: list[Call]) -> None:
-        futures = [self._expect(call, primitive) for call in calls]
+        with ExitStack() as held:
+            if len(calls) > 1:  # The items of one primitive are one batch, as far as b* allows.
+                for engine in {call.engine for call in calls}:
+                    held.enter_context(self.runtime.scheduler(engine).held())
+            futures = [self._expect(call, primitive) for call in calls]
         left = len(futures)
         if not left:
             self._completed(primitive, maker, futures)
@@ -383,8 +388,12 @@ class Scope:
         return name
 
     def _use_item(self, primitive_id: str, items: int) -> None:
-        if primitive_id in self._open_items:
-            self._open_items[primitive_id] -= items
+        if primitive_id not in self._open_items:
+            return
+        self._open_items[primitive_id] -= items
+        exhausted = self._open_items[primitive_id] <= 0
+        if exhausted and self._graph.graph[primitive_id].op is not Op.EXPAND:
+            del self._open_items[primitive_id]  # Later calls need not look at it again.
 
     # The end.
 
