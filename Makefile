@@ -15,12 +15,15 @@ check: setup
 	$(RUFF) format --check .
 	$(PY) -m mypy
 
-# The second run is the same code against the next major version of the OpenAI SDK (httpx2).
+# The second run is the same code against the next major version of the OpenAI SDK (httpx2); it
+# takes place whatever the first one finds.
 test: setup
-	$(PY) -m pytest $(PYTEST_ARGS)
-	@if ls tests/openai3/test_*.py >/dev/null 2>&1; then \
-		.venv/openai3/bin/python -m pytest -o addopts=--import-mode=importlib tests/openai3; \
-	fi
+	@status=0; \
+	$(PY) -m pytest $(PYTEST_ARGS) || status=1; \
+	if ls tests/openai3/test_*.py >/dev/null 2>&1; then \
+		.venv/openai3/bin/python -m pytest -o addopts=--import-mode=importlib tests/openai3 || status=1; \
+	fi; \
+	exit $$status
 
 demo: setup
 	.venv/bin/ayo-bridge demo
