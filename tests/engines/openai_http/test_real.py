@@ -1,0 +1,169 @@
+"""Against a real vLLM: what the stub only imitates."""
+
+import itertools
+import re
+import time
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+
+from ayo_bridge.engines.openai_http import (
+    Delivery,
+    LLMRequest,
+    OpenAIServer,
+    Reply,
+    make_call,
+    make_warm,
+    register_endpoint,
+    start_proof,
+    unregister_endpoint,
+)
+from ayo_bridge.engines.vllm_server import VLLMServer
+from ayo_bridge.runtime import Runtime
+from tests.deadline import eventually
+from tests.engines.openai_http.harness import ENGINE
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+
+CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": "Tell me about the sea."}]}
+TEXT: dict[str, Any] = {"prompt": "Tell me about the sea."}
+GREEDY: dict[str, Any] = {"temperature": 0, "max_tokens": 24}
+
+
+class Real:
+    def __init__(self, vllm: VLLMServer) -> None:
+        self.vllm = vllm
+        self.runtime = Runtime()
+        self.server = OpenAIServer(ENGINE, vllm.url)
+        self.runtime.register(self.server)
+
+    def request(self, delivery: Delivery = Delivery.PLAIN, **body: Any) -> LLMRequest:
+        path = "/chat/completions" if "messages" in body else "/completions"
+        body = {"model": self.vllm.model_name, **body}
+        return LLMRequest(self.vllm.url + path, (), body, 120.0, delivery)
+
+    def serve(self, call: Any) -> Reply:
+        reply = self.runtime.submit(self.server.serve(call)).result(timeout=120)
+        assert isinstance(reply, Reply)
+        return reply
+
+    def ask(self, delivery: Delivery = Delivery.PLAIN, **body: Any) -> Reply:
+        return self.serve(make_call(ENGINE, self.request(delivery, **body)))
+
+    def metric(self, name: str) -> float:
+        with urllib.request.urlopen(self.vllm.root_url + "/metrics") as reply:
+            text = reply.read().decode()
+        found = re.findall(rf"^vllm:{name}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE)
+        return sum(map(float, found))
+
+
+@pytest.fixture
+def real(vllm_server: VLLMServer) -> Iterator[Real]:
+    real = Real(vllm_server)
+    yield real
+    real.runtime.close()
+
+
+def same(reply: Any) -> Any:
+    """A reply without what differs between any two, and with floats rounded."""
+    if isinstance(reply, dict):
+        return {
+            key: same(value)
+            for key, value in reply.items()
+            if key not in ("id", "created", "prompt_tokens_details", "metrics")
+        }
+    if isinstance(reply, list):
+        return [same(value) for value in reply]
+    return round(reply, 3) if isinstance(reply, float) else reply
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        CHAT,
+        {**CHAT, "logprobs": True, "top_logprobs": 2},
+        TEXT,
+        {**TEXT, "logprobs": 2},
+        {**TEXT, "prompt": [TEXT["prompt"]], "stop": ["a"]},
+    ],
+    ids=["chat", "chat logprobs", "text", "text logprobs", "stop"],
+)
+def test_rebuilding_is_proven_and_holds(real: Real, body: dict[str, Any]) -> None:
+    body = {**body, **GREEDY}
+    proof = start_proof(real.runtime, real.server, real.request(**body)).result(timeout=120)
+    assert proof.proven, proof.reason
+
+    plain = real.ask(**body)
+    rebuilt = real.ask(Delivery.REBUILD, **body)
+
+    assert plain.ok
+    assert same(rebuilt.json()) == same(plain.json())
+    assert rebuilt.json().keys() == plain.json().keys()
+    assert [name for name, _ in rebuilt.headers] == [name for name, _ in plain.headers]
+    assert plain.text()
+
+
+def cached_tokens(reply: Reply) -> int:
+    details = reply.json()["usage"]["prompt_tokens_details"]
+    return (details or {}).get("cached_tokens") or 0
+
+
+_numbers = itertools.count()
+
+
+@pytest.mark.parametrize("chat", [True, False], ids=["chat", "text"])
+def test_a_warm_prefix_is_found_in_the_cache(real: Real, chat: bool) -> None:
+    def body(text: str) -> dict[str, Any]:
+        if chat:
+            return {"messages": [{"role": "user", "content": text}]}
+        return {"prompt": text}
+
+    unique = f"{time.time_ns()} {next(_numbers)} "
+    prefix = unique + "the quick brown fox jumps over the lazy dog. " * 20
+    warm = real.serve(make_warm(ENGINE, real.request(**body(prefix)), real.runtime))
+    assert warm.ok, warm.body.whole()
+    assert cached_tokens(warm) < 64
+    prompt_tokens = warm.usage()
+    assert prompt_tokens is not None
+
+    full = real.ask(**body(prefix + "What does the fox do?"), max_tokens=4)
+    assert full.ok
+    assert cached_tokens(full) >= prompt_tokens.prompt_tokens // 2
+
+
+def test_cancelling_aborts_the_running_request(real: Real) -> None:
+    call = make_call(ENGINE, real.request(**CHAT, max_tokens=1500, ignore_eos=True))
+    future = real.runtime.submit(real.server.serve(call))
+    eventually(lambda: real.metric("num_requests_running") == 1, "the start")
+    future.cancel()
+    eventually(lambda: real.metric("num_requests_running") == 0, "the abort")
+
+
+def test_the_sdk_gets_a_recording_as_if_from_the_server(real: Real, bound: None) -> None:
+    from tests.engines.openai_http.harness import World
+
+    register_endpoint(real.vllm.url, ENGINE)
+    world = World(None, real.runtime, real.server)  # type: ignore[arg-type]
+    body = {"model": real.vllm.model_name, **CHAT, **GREEDY}
+    streamed = {**body, "stream": True, "stream_options": {"include_usage": True}}
+    headers = (("authorization", "Bearer x"),)
+    url = real.vllm.url + "/chat/completions"
+    calls = [
+        make_call(ENGINE, LLMRequest(url, headers, body, 120.0)),
+        make_call(ENGINE, LLMRequest(url, headers, streamed, 120.0, Delivery.REPLAY_STREAM)),
+    ]
+    with openai.OpenAI(base_url=real.vllm.url, api_key="x") as client:
+        expected = same(client.chat.completions.create(**body).model_dump())
+        with world.ahead(*calls) as scope:
+            plain = same(client.chat.completions.create(**body).model_dump())
+            stream = client.chat.completions.create(**streamed)
+            text = "".join(c.choices[0].delta.content or "" for c in stream if c.choices)
+    unregister_endpoint(real.vllm.url)
+
+    assert plain == expected
+    assert text == expected["choices"][0]["message"]["content"]
+    assert [call.outcome for call in scope.record.calls] == ["hit", "hit"]
+    assert all(call.completion_tokens > 0 for call in scope.record.calls)
