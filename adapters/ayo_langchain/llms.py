@@ -1,0 +1,245 @@
+"""``ChatOpenAI``: which requests it makes, without calling it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from ayo_bridge.engines import Call
+from ayo_bridge.engines.openai_http import (
+    Delivery,
+    LLMRequest,
+    OpenAIServer,
+    is_plain_client,
+    make_call,
+    register_endpoint,
+    start_proof,
+)
+from ayo_bridge.runtime import Runtime
+from ayo_langchain.exact import class_of, differs, overridden
+
+_METHODS: Final = (
+    "invoke",
+    "ainvoke",
+    "generate_prompt",
+    "agenerate_prompt",
+    "generate",
+    "agenerate",
+    "_generate_with_cache",
+    "_agenerate_with_cache",
+    "_generate",
+    "_agenerate",
+    "_convert_input",
+    "_get_request_payload",
+    "_default_params",
+    "_should_stream",
+    "_use_responses_api",
+)
+_CLIENT_METHODS: Final = ("post", "request", "_build_request", "_build_headers", "_prepare_options")
+_NOT_BODY: Final = ("extra_headers", "extra_query", "extra_body", "timeout")
+_REFUSED_FIELDS: Final = ("tools", "tool_choice", "functions", "function_call", "response_format")
+_BOUND: Final = frozenset(
+    {
+        "stop",
+        "temperature",
+        "top_p",
+        "seed",
+        "max_tokens",
+        "max_completion_tokens",
+        "presence_penalty",
+        "frequency_penalty",
+    }
+)
+"""What may be bound to a model (``llm.bind(stop=...)``) whose requests are made ahead."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiftedLLM:
+    """A model of the OpenAI family: its requests are seen, and made ahead if nothing refuses it.
+
+    Reads the object, never calls it. ``outside`` are the bindings around the model, outermost
+    first, and ``bound`` what they add to its requests.
+    """
+
+    llm: Any
+    engine: str
+    outside: tuple[Any, ...] = ()
+
+    @property
+    def bound(self) -> dict[str, Any]:
+        """What is bound to the model: the outermost binding decides."""
+        return {k: v for binding in reversed(self.outside) for k, v in binding.kwargs.items()}
+
+    def refusal(self) -> str | None:
+        """Why its requests are not made ahead, or ``None``."""
+        from langchain_openai import ChatOpenAI
+
+        reasons = (_binding_differs(binding) for binding in self.outside)
+        return (
+            next(filter(None, reasons), None)
+            or differs(self.llm, ChatOpenAI, *_METHODS)
+            or _not_ahead(self.llm, self.bound)
+        )
+
+    def call(self, prompt: Any, *, on_text: Callable[[str], None] | None = None) -> Call:
+        """The call that ``llm.invoke(prompt)`` makes for a prompt value.
+
+        Raises:
+            ValueError: the request is one that is not made ahead.
+        """
+        llm = self.llm
+        messages = prompt.to_messages()
+        if not all(isinstance(message.content, str) for message in messages):
+            raise ValueError("the prompt has parts that are not text")
+        payload = llm._get_request_payload(messages, **self.bound)
+        return make_call(self.engine, self._request(payload, on_text))
+
+    def prove(self, runtime: Runtime) -> None:
+        """Have the server probed in the background, once: may its replies be rebuilt?
+
+        Decoding pipelining waits for the result; until then it is refused.
+        """
+        server = runtime.scheduler(self.engine).engine
+        url = _url(self.llm.root_client)
+        if isinstance(server, OpenAIServer) and runtime.first(("proof", url, self.engine)):
+            request = self._request(self.llm._get_request_payload([], **self.bound), None)
+            start_proof(runtime, server, request)
+
+    def _request(
+        self, payload: Mapping[str, Any], on_text: Callable[[str], None] | None
+    ) -> LLMRequest:
+        """The request as the OpenAI SDK would send it (openai 2.54, ``completions.create``)."""
+        body = {name: value for name, value in payload.items() if name not in _NOT_BODY}
+        body.update(payload.get("extra_body") or {})
+        client = self.llm.root_client
+        headers = {**client.auth_headers, **client.default_headers}
+        return LLMRequest(
+            url=_url(client),
+            headers=tuple((k, v) for k, v in headers.items() if isinstance(v, str)),
+            body=body,
+            timeout=_timeout(payload.get("timeout", client.timeout)),
+            delivery=Delivery.PLAIN if on_text is None else Delivery.REBUILD,
+            on_text=on_text,
+        )
+
+
+def lift_llm(llm: Any, runtime: Runtime) -> LiftedLLM | str:
+    """Lift a chat model, bound parameters included, or say why nothing is known of it."""
+    from langchain_core.runnables import RunnableBinding
+
+    outside: list[Any] = []
+    while class_of(llm) is RunnableBinding:
+        outside.append(llm)
+        llm = llm.bound
+    try:
+        from langchain_openai.chat_models.base import BaseChatOpenAI
+    except ImportError:
+        return f"{class_of(llm).__name__} is not a known model"
+    if not isinstance(llm, BaseChatOpenAI):
+        return f"{class_of(llm).__name__} is not a known model"
+    client = llm.root_client or llm.root_async_client
+    if client is None:
+        return "the model has no client"
+    # Whoever makes the requests, they are seen: an endpoint does no more than that.
+    engine = f"llm:{llm.model_name}@{urlsplit(str(client.base_url)).netloc}"
+    if not runtime.knows(engine):
+        runtime.register(OpenAIServer(engine, str(client.base_url)))
+    register_endpoint(str(client.base_url), engine)
+    return LiftedLLM(llm, engine, tuple(outside))
+
+
+def streams(handlers: Iterable[object]) -> bool:
+    """Whether a callback handler makes ``invoke`` stream (langchain-core 1.7, _should_stream)."""
+    from langchain_core.tracers import _streaming
+
+    kinds = tuple(
+        kind
+        for name in ("_StreamingCallbackHandler", "_V2StreamingCallbackHandler")
+        if (kind := getattr(_streaming, name, None)) is not None
+    )
+    return any(isinstance(handler, kinds) for handler in handlers)
+
+
+def _binding_differs(binding: Any) -> str | None:
+    names = sorted(set(binding.kwargs) - _BOUND)
+    if names:
+        return f"the model has {', '.join(names)} bound to it"
+    if binding.config or binding.config_factories:
+        return "the model has a config bound to it"
+    return overridden(binding, "invoke", "ainvoke", "_merge_configs")
+
+
+def _not_ahead(llm: Any, bound: Mapping[str, Any]) -> str | None:
+    """Why requests of this ``ChatOpenAI`` are not made ahead."""
+    from langchain_core.globals import get_llm_cache
+
+    if llm.cache or (llm.cache is None and get_llm_cache() is not None):
+        return "the model has a cache"
+    if llm.rate_limiter is not None:
+        return "the model has a rate limiter"
+    if llm.http_client is not None or llm.http_async_client is not None:
+        return "the model has an HTTP client of its own"
+    if llm.streaming or llm.disable_streaming:
+        return "how the model streams is set"
+    if llm.n is not None and llm.n > 1:
+        return "the model gives several answers at once"
+    if callable(llm.openai_api_key):
+        return "the model's key is a function"
+    if llm.default_query or llm.include_response_headers:
+        return "the model has query parameters of its own or asks for the response's headers"
+    if getattr(llm, "_uses_gateway", False):
+        return "the model goes through a gateway"
+    if streams(_handlers(llm)):
+        return "a callback of the model makes it stream"
+    return _client_differs(llm) or _parameters_differ(llm, bound)
+
+
+def _handlers(llm: Any) -> Iterable[object]:
+    callbacks = llm.callbacks or ()
+    found: Iterable[object] = getattr(callbacks, "handlers", callbacks)
+    return found
+
+
+def _client_differs(llm: Any) -> str | None:
+    import openai
+
+    return _sdk_differs(llm.root_client, openai.OpenAI, llm.client) or _sdk_differs(
+        llm.root_async_client, openai.AsyncOpenAI, llm.async_client
+    )
+
+
+def _sdk_differs(client: Any, cls: type, resource: Any) -> str | None:
+    found: type = type(client)  # Written out: mypy would narrow the client itself.
+    if found is not cls or getattr(resource, "_client", None) is not client:
+        return "the model has an SDK client of its own"
+    return overridden(client, *_CLIENT_METHODS) or is_plain_client(client._client, _url(client))
+
+
+def _parameters_differ(llm: Any, bound: Mapping[str, Any]) -> str | None:
+    parameters = {**llm._default_params, **bound}
+    refused = [name for name in _REFUSED_FIELDS if name in parameters]
+    if refused:
+        return f"the model sends {', '.join(refused)}"
+    if "extra_headers" in parameters or "extra_query" in parameters:
+        return "the model sends headers or query parameters of its own"
+    if llm._use_responses_api(parameters):
+        return "the model uses the Responses API"
+    try:
+        json.dumps({k: v for k, v in parameters.items() if k != "timeout"})
+    except (TypeError, ValueError):
+        return "the model's parameters are not plain JSON"
+    return None
+
+
+def _url(client: Any) -> str:
+    return str(client.base_url).rstrip("/") + "/chat/completions"
+
+
+def _timeout(timeout: Any) -> float | dict[str, float | None] | None:
+    if isinstance(timeout, int | float):
+        return float(timeout)
+    as_dict: dict[str, float | None] | None = timeout.as_dict() if timeout is not None else None
+    return as_dict
