@@ -6,7 +6,7 @@ together with other queries' calls, or there and then.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,8 +32,7 @@ def serve(scope: Scope, call: Call, kind: EngineKind, original: Callable[[], T],
     ahead = scope.claim(call.key)
     hit = ahead.wait() if ahead is not None else None
     if hit is not None:
-        taken: T = own(hit.value)
-        return taken
+        return own(hit.value)  # type: ignore[no-any-return]
     observation = scope.direct(call.engine, kind, call.key, items=call.items)
     record = observation.record
     scheduler = scope.runtime.scheduler(call.engine)
@@ -54,11 +53,45 @@ def serve(scope: Scope, call: Call, kind: EngineKind, original: Callable[[], T],
     return result  # type: ignore[return-value]
 
 
+def take(scope: Scope, call: Call, kind: EngineKind, original: Callable[[], T], own: Own) -> T:
+    """Give the original the result computed ahead, or let it make its call untouched."""
+    ahead = scope.claim(call.key)
+    hit = ahead.wait() if ahead is not None else None
+    if hit is not None:
+        return own(hit.value)  # type: ignore[no-any-return]
+    return observe(scope, call, kind, original, own)
+
+
+async def take_async(
+    scope: Scope, call: Call, kind: EngineKind, original: Callable[[], Awaitable[T]], own: Own
+) -> T:
+    """Like :func:`take`, for a call that is awaited."""
+    ahead = scope.claim(call.key)
+    hit = await ahead.wait_async() if ahead is not None else None
+    if hit is not None:
+        return own(hit.value)  # type: ignore[no-any-return]
+    return await observe_async(scope, call, kind, original, own)
+
+
 def observe(scope: Scope, call: Call, kind: EngineKind, original: Callable[[], T], own: Own) -> T:
     """Let the original make its call untouched, and let the graph see the result."""
     observation = scope.direct(call.engine, kind, call.key, items=call.items)
     try:
         result = original()
+    except BaseException as error:
+        observation.failed(error)
+        raise
+    observation.done(own(result))
+    return result
+
+
+async def observe_async(
+    scope: Scope, call: Call, kind: EngineKind, original: Callable[[], Awaitable[T]], own: Own
+) -> T:
+    """Like :func:`observe`, for a call that is awaited."""
+    observation = scope.direct(call.engine, kind, call.key, items=call.items)
+    try:
+        result = await original()
     except BaseException as error:
         observation.failed(error)
         raise

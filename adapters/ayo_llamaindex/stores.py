@@ -1,0 +1,414 @@
+"""Vector stores of LlamaIndex as engines: searches made ahead, writes held back.
+
+The boundary is the store's own methods. A search of the original takes the result made ahead, or
+runs as it would have, in the thread that called it: Postgres shares no work between searches, so
+there is nothing to fuse. An ``add`` of the original commits the equal write that was staged, or
+runs as it would have.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import itertools
+import json
+from array import array
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from ayo_bridge.engines import Call, EngineKind, Limits
+from ayo_bridge.engines.binding import Binding, Target
+from ayo_bridge.engines.interception import observe, observe_async, take, take_async
+from ayo_bridge.runahead import Scope, current_scope
+from ayo_llamaindex.copies import own
+from ayo_llamaindex.exact import TESTED, differs
+from ayo_llamaindex.staging import NotStagedError, Staged, Transaction
+from ayo_llamaindex.transactions import PostgresTransaction, SimpleTransaction
+from ayo_llamaindex.writes import WriteClock, clock_of, known_clock, names
+
+if TYPE_CHECKING:
+    from ayo_bridge.runtime import Runtime
+
+_POSTGRES: Final = "llama_index.vector_stores.postgres.base"
+_SIMPLE: Final = "llama_index.core.vector_stores.simple"
+_QUERIED: Final = {
+    "PGVectorStore": (
+        "query",
+        "aquery",
+        "_initialize",
+        "_build_query",
+        "_build_sparse_query",
+        "_build_query_with_embedding",
+        "_apply_filters_and_limit",
+        "_query_with_score",
+        "_query_with_embedding",
+        "_sparse_query_with_rank",
+        "_hybrid_query",
+        "_mmr_query",
+        "_db_rows_to_query_result",
+    ),
+    "SimpleVectorStore": ("query", "aquery"),
+}
+_ADDED: Final = {
+    "PGVectorStore": ("add", "async_add", "_initialize", "_node_to_table_row"),
+    "SimpleVectorStore": ("add", "async_add"),
+}
+_WITH_RANKS: Final = frozenset({"hybrid", "sparse", "text_search"})
+"""Modes whose scores hold a ``real``: psycopg2 reads its shortest decimal, asyncpg its bits, so the
+last digits of sync and async results differ."""
+
+_unkeyed: Final = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class LiftedStore:
+    """A store's engine, and why its searches are not made ahead, if so."""
+
+    engine: str
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search made ahead: the store's own synchronous ``query`` on arguments of its own."""
+
+    store: Any
+    query: Any
+    kwargs: Mapping[str, Any]
+
+    def run(self) -> object:
+        """Search. Neither store emits an event or changes its arguments."""
+        return _original(type(self.store), "query")(self.store, self.query, **self.kwargs)
+
+
+class VectorStoreEngine:
+    """A vector store; one call is one search, or one staged write. Never fuses."""
+
+    kind = EngineKind.VECTOR_STORE
+
+    def __init__(self, name: str, instances: int) -> None:
+        self.name = name
+        self.limits = Limits(instances=instances)
+
+    def run(self, calls: Sequence[Call]) -> Sequence[object]:
+        """Run searches and writes one after another."""
+        return [self._run(call.payload) for call in calls]
+
+    def _run(self, payload: object) -> object:
+        if isinstance(payload, Search):
+            return payload.run()
+        if isinstance(payload, Staged):
+            return payload.write()
+        raise TypeError(f"not a request to a vector store: {type(payload).__name__}")
+
+
+# For the lifters.
+
+
+def lift_store(store: Any, runtime: Runtime) -> LiftedStore:
+    """Lift a vector store, or say why its searches are left to run as they are."""
+    engine = engine_for(store, runtime)
+    return LiftedStore(engine, _unknown(store, _QUERIED) or _not_ready(store))
+
+
+def engine_for(store: Any, runtime: Runtime) -> str:
+    """The name of a store's engine, e.g. ``vector_store:public.data_docs``; registered once."""
+    name = names.find(store)
+    if name is None or not runtime.knows(name):
+        name = names.name(store, f"vector_store:{_readable(store)}")
+        # In memory a search is Python, which one thread runs at a time.
+        runtime.register(VectorStoreEngine(name, 4 if hasattr(store, "_engine") else 1))
+    return name
+
+
+def search_call(
+    engine_name: str,
+    store: Any,
+    query: Any,
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    awaited: bool = False,
+) -> Call:
+    """The search that ``store.query(query, **kwargs)`` makes, with the very same key.
+
+    ``awaited`` says that the original will call ``aquery``. The key holds the moment of the store's
+    last write, so that a result found before a write is never taken after it.
+
+    Raises:
+        ValueError: the query has parts without identity, or its scores would not be bit-equal.
+    """
+    arguments = dict(kwargs or {})
+    key = _search_key(engine_name, store, query, arguments, awaited)
+    if awaited and query.mode.value in _WITH_RANKS:
+        raise ValueError("ranks of full-text search come out in other digits when awaited")
+    vector, filters = query.query_embedding, query.filters
+    snapshot = replace(
+        query,
+        query_embedding=None if vector is None else list(vector),
+        node_ids=own(query.node_ids),
+        doc_ids=own(query.doc_ids),
+        filters=None if filters is None else filters.model_copy(deep=True),
+    )
+    return Call(engine_name, key, Search(store, snapshot, arguments))
+
+
+def stage_add(store: Any, nodes: Sequence[Any]) -> Staged:
+    """Write the rows of ``store.add(nodes)`` without letting anybody see them.
+
+    Raises:
+        NotStagedError: the store cannot hold a write back.
+    """
+    return _staged(store, nodes).write()
+
+
+def ingestion_call(engine_name: str, store: Any, nodes: Sequence[Any], scope: Scope) -> Call:
+    """The staged write that ``store.add(nodes)`` commits under ``scope``; rolled back when it ends.
+
+    Takes its snapshot of the nodes now; the rows are written when the call is run.
+
+    Raises:
+        NotStagedError: the store cannot hold a write back.
+    """
+    staged = _staged(store, nodes)
+    scope.on_close(staged.rollback)
+    return Call(engine_name, _add_key(engine_name, nodes), staged, items=max(1, len(nodes)))
+
+
+def _staged(store: Any, nodes: Sequence[Any]) -> Staged:
+    reason = _unknown(store, _ADDED)
+    if reason is not None:
+        raise NotStagedError(reason)
+    transaction: Transaction = (
+        PostgresTransaction(store) if hasattr(store, "_engine") else SimpleTransaction(store)
+    )
+    return Staged(transaction, nodes)
+
+
+def _unknown(store: Any, methods: Mapping[str, tuple[str, ...]]) -> str | None:
+    name = type(store).__name__
+    module = {"PGVectorStore": _POSTGRES, "SimpleVectorStore": _SIMPLE}.get(name)
+    if module is None or type(store).__module__ != module:
+        return f"{name} is not a known vector store"
+    return differs(store, type(store), *methods[name])
+
+
+def _not_ready(store: Any) -> str | None:
+    if not hasattr(store, "_engine"):
+        return None
+    if not store._is_initialized:
+        return "the vector store is not connected yet: its first call sets it up"
+    if store._customize_query_fn is not None:
+        return "the vector store's queries are changed by a function of the user's"
+    return None
+
+
+def _readable(store: Any) -> str:
+    if hasattr(store, "table_name"):
+        return f"{store.schema_name}.data_{store.table_name}"
+    return type(store).__name__
+
+
+# Keys.
+
+
+def _search_key(
+    engine: str, store: Any, query: Any, kwargs: Mapping[str, Any], awaited: bool
+) -> Hashable:
+    parts: list[Hashable] = []
+    for part in fields(query):
+        value = getattr(query, part.name)
+        if part.name == "query_embedding":
+            value = None if value is None else array("d", value).tobytes()
+        elif part.name == "filters":
+            value = None if value is None else value.model_dump_json()
+        elif isinstance(value, list):
+            value = tuple(value)
+        parts.append(value)
+    try:
+        extra = json.dumps(kwargs, sort_keys=True)
+    except TypeError as error:
+        raise ValueError(f"the search has arguments without identity: {error}") from error
+    kind = "awaited" if awaited and query.mode.value in _WITH_RANKS else "search"
+    key = (engine, kind, _moment(store), tuple(parts), extra)
+    try:
+        hash(key)
+    except TypeError as error:
+        raise ValueError(f"the query has parts without identity: {error}") from error
+    return key
+
+
+def _add_key(engine: str, nodes: Sequence[Any]) -> Hashable:
+    return (engine, "add", tuple(node.node_id for node in nodes))
+
+
+def _moment(store: Any) -> Hashable:
+    written = clock_of(_identity(store)).moment()
+    if hasattr(store, "_engine"):
+        return written
+    # Its data are a public field: at least a changed number of entries is noticed.
+    return (written, id(store.data), len(store.data.embedding_dict))
+
+
+def _identity(store: Any) -> Hashable:
+    """What a write to the store changes: its table, whatever object it is reached through."""
+    if not hasattr(store, "_engine"):
+        return names.find(store)
+    from sqlalchemy.engine import make_url
+
+    url = store._engine.url if store._engine is not None else make_url(store.connection_string)
+    place = (url.host, url.port, url.database, tuple(sorted(url.normalized_query.items())))
+    return (*place, store.schema_name, store.table_name)
+
+
+def _clock(store: Any) -> WriteClock | None:
+    identity = _identity(store)
+    return None if identity is None else known_clock(identity)
+
+
+# The bindings.
+
+
+def _original(cls: type, name: str) -> Callable[..., Any]:
+    function: Any = inspect.getattr_static(cls, name)
+    while getattr(getattr(function, "_self_wrapper", None), "__module__", None) == __name__:
+        function = function.__wrapped__
+    found: Callable[..., Any] = function
+    return found
+
+
+def _requested(
+    scope: Scope, store: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], awaited: bool
+) -> Call:
+    """The original's own search; one that cannot be identified has a key that equals no other."""
+    engine = engine_for(store, scope.runtime)
+    rest = dict(kwargs)
+    query = args[0] if args else rest.pop("query", None)
+    try:
+        return Call(engine, _search_key(engine, store, query, rest, awaited), None)
+    except (AttributeError, TypeError, ValueError):
+        return Call(engine, (engine, "unidentified", next(_unkeyed)), None)
+
+
+def _query(
+    wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    scope = current_scope()
+    if scope is None:
+        return wrapped(*args, **kwargs)
+    call = _requested(scope, instance, args, kwargs, False)
+    return take(scope, call, VectorStoreEngine.kind, lambda: wrapped(*args, **kwargs), own)
+
+
+def _aquery(
+    wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    scope = current_scope()
+    if scope is None:
+        return wrapped(*args, **kwargs)
+    call = _requested(scope, instance, args, kwargs, True)
+    return take_async(scope, call, VectorStoreEngine.kind, lambda: wrapped(*args, **kwargs), own)
+
+
+def _write(
+    wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    clock = _clock(instance)
+    if clock is None:
+        return wrapped(*args, **kwargs)
+    with clock.writing():
+        return wrapped(*args, **kwargs)
+
+
+async def _awrite(
+    wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    clock = _clock(instance)
+    if clock is None:
+        return await wrapped(*args, **kwargs)
+    with clock.writing():
+        return await wrapped(*args, **kwargs)
+
+
+def _add(
+    wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    scope = current_scope()
+    if scope is None:
+        return _write(wrapped, instance, args, kwargs)
+    call, nodes = _addition(scope, instance, args, kwargs)
+    ticket = scope.claim(call.key) if nodes is not None else None
+    hit = ticket.wait() if ticket is not None else scope.handed(call.key)
+    with clock_of(_identity(instance)).writing():
+        if nodes is not None and hit is not None and _commit(hit.value, nodes):
+            return [node.node_id for node in nodes]
+        return observe(scope, call, VectorStoreEngine.kind, lambda: wrapped(*args, **kwargs), own)
+
+
+async def _async_add(
+    wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    scope = current_scope()
+    if scope is None:
+        return await _awrite(wrapped, instance, args, kwargs)
+    call, nodes = _addition(scope, instance, args, kwargs)
+    ticket = scope.claim(call.key) if nodes is not None else None
+    hit = await ticket.wait_async() if ticket is not None else scope.handed(call.key)
+    with clock_of(_identity(instance)).writing():
+        staged = None if nodes is None or hit is None else hit.value
+        # A commit waits for the disk; the loop must not.
+        if nodes and staged and await asyncio.to_thread(_commit, staged, nodes):
+            return [node.node_id for node in nodes]
+        return await observe_async(
+            scope, call, VectorStoreEngine.kind, lambda: wrapped(*args, **kwargs), own
+        )
+
+
+def _addition(
+    scope: Scope, store: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[Call, Sequence[Any] | None]:
+    """The original's own write; its nodes only if they are all of it."""
+    engine = engine_for(store, scope.runtime)
+    nodes = args[0] if args else kwargs.get("nodes")
+    if not isinstance(nodes, list | tuple) or len(args) + len(kwargs) != 1:
+        return Call(engine, (engine, "unidentified", next(_unkeyed)), None), None
+    return Call(engine, _add_key(engine, nodes), None, items=max(1, len(nodes))), nodes
+
+
+def _commit(staged: object, nodes: Sequence[Any]) -> bool:
+    """Commit a staged write if it is exactly this one; otherwise nothing is left of it."""
+    if not isinstance(staged, Staged):
+        return False
+    if staged.equals(nodes) and staged.commit():
+        return True
+    staged.rollback()
+    return False
+
+
+_WRITES: Final = ("delete", "delete_nodes", "clear")
+
+BINDINGS: Final = (
+    Binding(
+        "llama-index-vector-stores-postgres",
+        "llama-index-vector-stores-postgres",
+        ("0.9", "0.10"),
+        (
+            Target(_POSTGRES, "PGVectorStore.query", _query),
+            Target(_POSTGRES, "PGVectorStore.aquery", _aquery),
+            Target(_POSTGRES, "PGVectorStore.add", _add),
+            Target(_POSTGRES, "PGVectorStore.async_add", _async_add),
+            *(Target(_POSTGRES, f"PGVectorStore.{name}", _write) for name in _WRITES),
+            *(Target(_POSTGRES, f"PGVectorStore.a{name}", _awrite) for name in _WRITES),
+        ),
+    ),
+    Binding(
+        "llama-index-core: SimpleVectorStore",
+        "llama-index-core",
+        TESTED,
+        (
+            Target(_SIMPLE, "SimpleVectorStore.query", _query),
+            Target(_SIMPLE, "SimpleVectorStore.add", _add),
+            *(Target(_SIMPLE, f"SimpleVectorStore.{name}", _write) for name in _WRITES),
+        ),
+    ),
+)

@@ -1,0 +1,59 @@
+"""When a vector store was last written to: results found before a write are not given out after."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+
+from ayo_bridge.engines.live_names import LiveNames
+
+_moments = itertools.count()
+_clocks: dict[Hashable, WriteClock] = {}
+
+
+class WriteClock:
+    """Counts the writes to one table or one in-memory store. Thread-safe.
+
+    Sees the writes of this process that go through the store's methods. A search made ahead runs at
+    some moment within its query's own run, so a write of another process falls before or after it,
+    as it might have in the original.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._writes = 0
+        self._open = 0
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Mark a write from its beginning to its end, whatever its outcome."""
+        with self._lock:
+            self._open += 1
+            self._writes += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open -= 1
+                self._writes += 1
+
+    def moment(self) -> Hashable:
+        """Equal moments have no write between them; a moment during a write equals no other."""
+        with self._lock:
+            return ("during", next(_moments)) if self._open else self._writes
+
+
+def clock_of(identity: Hashable) -> WriteClock:
+    """The clock of a store, made when it is asked for first."""
+    return _clocks.setdefault(identity, WriteClock())
+
+
+def known_clock(identity: Hashable) -> WriteClock | None:
+    """The clock of a store if anybody has asked for it: otherwise no result depends on it."""
+    return _clocks.get(identity)
+
+
+names = LiveNames()
+"""Names of vector stores, which are their engines' names."""
