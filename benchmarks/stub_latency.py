@@ -1,0 +1,97 @@
+"""What acceleration gains where a call takes 100 ms: ``python -m benchmarks.stub_latency``.
+
+The stub serves any number of calls at once, an embedding takes 60 ms a batch, a search 40 ms.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+from benchmarks.measure import Case, Result, measure, report
+from benchmarks.stub_server import StubServer, share_cores
+
+CALL, EMBEDDING, SEARCH = 0.1, 0.06, 0.04
+
+
+def _tree(name: str, url: str) -> Case:
+    from benchmarks.llamaindex_cases import case, synthesis_engine
+
+    return case(name, synthesis_engine(url, "tree_summarize"), at_least=3.0)
+
+
+def _accumulate(name: str, url: str) -> Case:
+    from benchmarks.llamaindex_cases import case, synthesis_engine
+
+    return case(name, synthesis_engine(url, "accumulate"), at_least=4.0)
+
+
+def _fusion(name: str, url: str) -> Case:
+    from benchmarks.llamaindex_cases import case, fusion_engine, slow_embedding
+
+    return case(name, fusion_engine(url, slow_embedding(EMBEDDING)), at_least=1.7)
+
+
+def _compact(name: str, url: str) -> Case:
+    from benchmarks.llamaindex_cases import case, synthesis_engine
+
+    engine = synthesis_engine(url, "compact", chunks=2)
+    return case(name, engine, at_most_slower=0.003, rounds=50)
+
+
+def _multi_query(name: str, url: str) -> Case:
+    from benchmarks.langchain_cases import case, multi_query
+
+    return case(name, multi_query(url, EMBEDDING), at_least=1.5)
+
+
+def _chain(name: str, url: str) -> Case:
+    from benchmarks.langchain_cases import case, chain
+
+    return case(name, chain(url), at_most_slower=0.003, rounds=50)
+
+
+CASES: dict[str, Callable[[str, str], Case]] = {
+    "LlamaIndex tree_summarize, 8 summaries": _tree,
+    "LlamaIndex accumulate over 8": _accumulate,
+    "LlamaIndex fusion of 4 queries": _fusion,
+    "LlamaIndex compact": _compact,
+    "LangChain multi-query, 3 lines": _multi_query,
+    "LangChain LCEL chain": _chain,
+}
+"""Cases by name, each built from its name and the server's URL when its turn comes."""
+
+
+def main(
+    json_file: Annotated[Path | None, typer.Option("--json", help="File for figures.")] = None,
+    only: Annotated[str, typer.Option(help="Measure cases whose name contains this.")] = "",
+) -> None:
+    """Measure every case; 1 if a target is missed."""
+    from benchmarks.llamaindex_cases import slow_search
+
+    console = Console()
+    results: list[Result] = []
+    with StubServer(CALL, core=share_cores()) as stub:
+        undo = slow_search(SEARCH)
+        try:
+            for name, build in CASES.items():
+                if only in name:
+                    with console.status(name):
+                        results.append(measure(build(name, stub.url)))
+        finally:
+            undo()
+    sys.exit(report(results, console, json_file))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,72 @@
+"""``python -m examples.demo``: what acceleration does to three ordinary query engines."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ayo_bridge.errors import AyoBridgeError
+from examples.demo.settings import Settings, quiet_environment
+
+console = Console(highlight=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def demo(
+    model: Annotated[
+        str | None,
+        typer.Option(envvar="AYO_MODEL", help="Model to serve; the built-in one is untrained."),
+    ] = None,
+    embedding: Annotated[str | None, typer.Option(help="Embedding model.")] = None,
+    reranker: Annotated[str | None, typer.Option(help="Cross-encoder.")] = None,
+    dtype: Annotated[
+        str,
+        typer.Option(help="Weights; below float32, answers depend on how requests are batched."),
+    ] = "float32",
+    chunks: Annotated[int, typer.Option(min=8, help="How many chunks to ingest.")] = 600,
+    rounds: Annotated[int, typer.Option(min=1, help="Questions to each engine.")] = 5,
+    results: Annotated[Path, typer.Option(help="Directory for the trace pages.")] = Path(
+        "out/demo"
+    ),
+    json_file: Annotated[Path | None, typer.Option("--json", help="File for all figures.")] = None,
+    verbose: Annotated[bool, typer.Option(help="Explain what was done to one engine.")] = False,
+    quick: Annotated[bool, typer.Option(help="A tiny model, little text, one round.")] = False,
+) -> None:
+    """Compare query engines with their accelerated selves, on real engines."""
+    settings = Settings(
+        model, embedding, reranker, dtype, chunks, rounds=rounds, results=results,
+        json_file=json_file, verbose=verbose,
+    )  # fmt: skip
+    if quick:
+        settings = settings.quick()
+    from examples.demo.run import run
+
+    raise typer.Exit(run(settings, console))
+
+
+def main() -> None:
+    """Run the demo; 1 if an answer differs, 130 if it was interrupted."""
+    quiet_environment()
+    # Both end every engine in order. (A shell's background job starts with SIGINT ignored.)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as end:
+        sys.exit(end.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        console.print("stopped; no engine is left running")
+        sys.exit(130)
+    except AyoBridgeError as error:
+        console.print(f"{type(error).__name__}: {error}", style="red", markup=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
