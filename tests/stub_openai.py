@@ -530,6 +530,7 @@ def _plain(
             "prompt_token_ids": None,
             "routed_experts": None,
         }
+    of_chats = {"prompt_logprobs": None, "prompt_token_ids": None, "prompt_text": None}
     return {
         "id": _id(request, chat),
         "object": "chat.completion" if chat else "text_completion",
@@ -539,7 +540,9 @@ def _plain(
         "service_tier": None,
         "system_fingerprint": "stub-1",
         "usage": {**_usage(request, tokens), **details},
+        **(of_chats if chat else {}),
         "kv_transfer_params": None,
+        "ec_transfer_params": None,
         "metrics": None,
     }
 
@@ -566,13 +569,16 @@ def _events(
 
     if chat:
         role = {"role": "assistant", "content": ""}
-        yield event(choices=choice(delta=role, logprobs=None, finish_reason=None))
+        first = choice(delta=role, logprobs=None, finish_reason=None)
+        yield event(choices=first, prompt_token_ids=None, prompt_text=None)
     offset = 0
     for index, token in enumerate(tokens):
         last = index == len(tokens) - 1
-        end: Body = {"finish_reason": finish if last else None}
+        end: Body = {"finish_reason": finish if last else None, "token_ids": None}
         if last or not chat:
             end["stop_reason"] = None
+        if not chat:
+            end["prompt_token_ids"] = None
         top = {"system_fingerprint": "stub-1"} if last and not include_usage else {}
         if chat:
             logprobs = (

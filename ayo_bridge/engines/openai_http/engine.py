@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -38,7 +38,7 @@ from ayo_bridge.runahead.current import entered
 
 _logger = logging.getLogger(__name__)
 
-_STREAM_FIELDS = {"stream": True, "stream_options": {"include_usage": True}}
+STREAM_FIELDS: Mapping[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 
 OnChunk = Callable[[bytes], None]
 
@@ -82,6 +82,7 @@ class OpenAIServer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connections: Connections | None = None
         self._recording: set[asyncio.Task[None]] = set()
+        self._probing: dict[tuple[str, object], asyncio.Task[Proof]] = {}
 
     def after_fork(self) -> None:
         """Drop connections that a forked child shares with its parent, without closing them."""
@@ -110,9 +111,23 @@ class OpenAIServer:
         proof = self.proof(request)
         return None if proof is None else proof.proven
 
-    def note(self, request: LLMRequest, proof: Proof) -> None:
-        """Keep what a probe has shown."""
-        self._proofs[_proof_key(request)] = proof
+    async def learn(
+        self, request: LLMRequest, probe: Callable[[], Coroutine[Any, Any, Proof]]
+    ) -> Proof:
+        """The proof for a request: what is known, what is being asked, or else asked now.
+
+        Raises:
+            TransportError: the server was not reached; nothing is known then.
+        """
+        key = _proof_key(request)
+        if key in self._proofs:
+            return self._proofs[key]
+        task = self._probing.get(key)
+        if task is None:
+            task = self._probing[key] = asyncio.create_task(probe())
+            task.add_done_callback(lambda _: self._probing.pop(key, None))
+        proof = self._proofs[key] = await asyncio.shield(task)
+        return proof
 
     @property
     def streams(self) -> bool:
@@ -186,7 +201,7 @@ class OpenAIServer:
         proof = self.proof(request)
         assert proof is not None
         assert proof.skeleton is not None
-        reply, stream = await self.open(request, {**body, **_STREAM_FIELDS}, encoding="identity")
+        reply, stream = await self.open(request, {**body, **STREAM_FIELDS}, encoding="identity")
         assembler = Assembler()
         follow = _follow(request, reply, assembler)
         await pump(reply.body, stream, follow)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any
 
-from ayo_bridge.engines.openai_http.engine import OpenAIServer, Proof, pump
+from ayo_bridge.engines.openai_http.engine import STREAM_FIELDS, OpenAIServer, Proof, pump
 from ayo_bridge.engines.openai_http.rebuild import Assembler, CannotRebuildError
 from ayo_bridge.engines.openai_http.reply import Reply
 from ayo_bridge.engines.openai_http.request import MARK, LLMRequest
@@ -26,17 +26,11 @@ async def prove(server: OpenAIServer, request: LLMRequest) -> Proof:
 
     ``request`` is any request to the endpoint and model in question: its address, its headers and
     its model are used. The result is kept by the server; a second call returns it.
+
+    Raises:
+        TransportError: the server was not reached; nothing is known then.
     """
-    known = server.proof(request)
-    if known is not None:
-        return known
-    with entered(None):
-        try:
-            proof = await _prove(server, request)
-        except Exception as error:
-            proof = Proof(False, f"the probe failed: {error!r}")
-    server.note(request, proof)
-    return proof
+    return await server.learn(request, lambda: _prove(server, request))
 
 
 def start_proof(runtime: Runtime, server: OpenAIServer, request: LLMRequest) -> Future[Proof]:
@@ -46,21 +40,18 @@ def start_proof(runtime: Runtime, server: OpenAIServer, request: LLMRequest) -> 
 
 async def _prove(server: OpenAIServer, request: LLMRequest) -> Proof:
     proof = Proof(False, "nothing was probed")
-    for with_logprobs in (True, False):
-        for _ in range(_TRIES):
+    with entered(None):
+        for with_logprobs in (True, False):
             body = _question(request, with_logprobs)
-            plain = await _ask(server, request, body)
-            if not plain.ok:
-                proof = Proof(False, f"the server replied with status {plain.status}")
-                break
-            streamed = await _ask(
-                server,
-                request,
-                {**body, "stream": True, "stream_options": {"include_usage": True}},
-            )
-            proof = _compare(plain, streamed)
-            if proof.proven:
-                return proof
+            for _ in range(_TRIES):
+                plain = await _ask(server, request, body)
+                if not plain.ok:
+                    proof = Proof(False, f"the server replied with status {plain.status}")
+                    break
+                streamed = await _ask(server, request, {**body, **STREAM_FIELDS})
+                proof = _compare(plain, streamed)
+                if proof.proven:
+                    return proof
     return proof
 
 
@@ -96,6 +87,8 @@ def _compare(plain: Reply, streamed: Reply) -> Proof:
         rebuilt = assembler.build(skeleton)
     except CannotRebuildError as error:
         return Proof(False, str(error))
+    except (KeyError, IndexError, TypeError) as error:
+        return Proof(False, f"the server's replies have an unknown shape: {error!r}")
     for name in _OF_THE_REPLY:
         rebuilt.pop(name, None)
     expected = {key: value for key, value in skeleton.items() if key not in _OF_THE_REPLY}

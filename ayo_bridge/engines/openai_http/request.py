@@ -38,6 +38,7 @@ _PROMPT_FIELDS = (
     "cache_salt",
 )
 _WARM_PRIORITY = 1_000
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 class Delivery(enum.StrEnum):
@@ -110,10 +111,10 @@ def canonical_key(url: str, authorization: str | None, body: bytes | Mapping[str
     form: Hashable = "plain"
     if fields.get("stream"):
         options = fields.get("stream_options")
-        form = "stream" if options is None else f"stream {json.dumps(options, sort_keys=True)}"
+        form = "stream" if options is None else f"stream {_canonical(options)}"
     for name in _DELIVERY:
         fields.pop(name, None)
-    text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    text = _canonical(fields)
     secret = b"" if authorization is None else authorization.encode("utf-8", "surrogateescape")
     digest = blake2b(text.encode("ascii"), digest_size=16)
     digest.update(blake2b(secret, digest_size=16).digest())

@@ -1,6 +1,7 @@
 """Against a real vLLM: what the stub only imitates."""
 
 import itertools
+import json
 import re
 import time
 import urllib.request
@@ -21,10 +22,12 @@ from ayo_bridge.engines.openai_http import (
     start_proof,
     unregister_endpoint,
 )
+from ayo_bridge.engines.openai_http.sse import EventParser
 from ayo_bridge.engines.vllm_server import VLLMServer
 from ayo_bridge.runtime import Runtime
 from tests.deadline import eventually
 from tests.engines.openai_http.harness import ENGINE
+from tests.stub_openai import StubOpenAI
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
@@ -104,6 +107,61 @@ def test_rebuilding_is_proven_and_holds(real: Real, body: dict[str, Any]) -> Non
     assert rebuilt.json().keys() == plain.json().keys()
     assert [name for name, _ in rebuilt.headers] == [name for name, _ in plain.headers]
     assert plain.text()
+
+
+def shape(value: Any) -> Any:
+    """Keys and kinds of a reply; lists by their first element."""
+    if isinstance(value, dict):
+        return {key: shape(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [shape(value[0])] if value else []
+    return type(value).__name__
+
+
+def events(reply: Reply) -> list[Any]:
+    found = EventParser().feed(reply.decoded())
+    assert found.pop() == "[DONE]"
+    return [json.loads(event) for event in found]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [CHAT, {**CHAT, "logprobs": True, "top_logprobs": 1}, TEXT, {**TEXT, "logprobs": 1}],
+    ids=["chat", "chat logprobs", "text", "text logprobs"],
+)
+def test_the_stub_has_the_shape_of_the_real_server(
+    real: Real, stub_openai: StubOpenAI, body: dict[str, Any]
+) -> None:
+    stub = OpenAIServer("stub", stub_openai.base_url)
+    body = {**body, "temperature": 0, "max_tokens": 4}
+    streamed = {**body, "stream": True, "stream_options": {"include_usage": True}}
+
+    def imitated(body: dict[str, Any]) -> Reply:
+        request = real.request(**body)
+        url = request.url.replace(real.vllm.url, stub_openai.base_url)
+        call = make_call("stub", LLMRequest(url, (), request.body, 10.0))
+        reply = real.runtime.submit(stub.serve(call)).result(timeout=10)
+        assert isinstance(reply, Reply)
+        return reply
+
+    plain, plain_stub = real.ask(**body).json(), imitated(body).json()
+    # Counted where the server was told to; token texts are keys.
+    plain["usage"]["prompt_tokens_details"] = None
+    for reply in (plain, plain_stub):
+        logprobs = reply["choices"][0]["logprobs"] or {}
+        logprobs.pop("top_logprobs", None)
+    assert shape(plain_stub) == shape(plain)
+
+    real_events, stub_events = events(real.ask(**streamed)), events(imitated(streamed))
+    for chunks in (real_events, stub_events):
+        for chunk in chunks:
+            for choice in chunk["choices"]:
+                (choice.get("logprobs") or {}).pop("top_logprobs", None)
+            if chunk.get("usage"):
+                chunk["usage"].pop("prompt_tokens_details", None)
+    picked = (0, 1, -2, -1)
+    assert [shape(stub_events[i]) for i in picked] == [shape(real_events[i]) for i in picked]
+    real.runtime.submit(stub.aclose()).result(timeout=10)
 
 
 def cached_tokens(reply: Reply) -> int:

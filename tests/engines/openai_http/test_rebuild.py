@@ -15,6 +15,7 @@ from ayo_bridge.engines.openai_http import (
     prove,
     start_proof,
 )
+from ayo_bridge.engines.openai_http.connections import RemoteProtocolError
 from ayo_bridge.engines.openai_http.rebuild import Assembler, refusal
 from ayo_bridge.observe.record import Outcome
 from tests.engines.openai_http.harness import MESSAGES, World, outcomes
@@ -119,6 +120,23 @@ async def test_a_probe_runs_once_and_is_marked(world: World) -> None:
     assert {request.mark for request in world.stub.requests} == {"probe"}
     assert world.server.can_rebuild(request) is True
     assert world.server.can_rebuild(world.request(**TEXT)) is None
+
+
+def test_probes_at_once_are_one(world: World) -> None:
+    request = world.request(**CHAT)
+    futures = [start_proof(world.runtime, world.server, request) for _ in range(5)]
+    assert all(future.result(timeout=10).proven for future in futures)
+    assert len(world.stub.requests) == 2
+
+
+def test_a_server_that_is_not_there_is_asked_again(world: World) -> None:
+    world.stub.reply_when(lambda r: True, disconnect=0, times=1)
+    request = world.request(**CHAT)
+    failed = start_proof(world.runtime, world.server, request)
+    with pytest.raises(RemoteProtocolError):
+        failed.result(timeout=10)
+    assert world.server.can_rebuild(request) is None
+    assert start_proof(world.runtime, world.server, request).result(timeout=10).proven
 
 
 def test_a_server_whose_stream_says_something_else_is_not_proven(world: World) -> None:
