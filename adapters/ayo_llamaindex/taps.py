@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from ayo_bridge.engines.binding import Binding, Target
@@ -37,8 +38,14 @@ def _quietly(step: Callable[[], None]) -> None:
 
 def _arguments(function: Wrapped, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """Call arguments by name, extra keyword arguments merged in."""
-    bound = inspect.signature(function).bind(*args, **kwargs).arguments
+    bound = _signature(function.__func__).bind(None, *args, **kwargs).arguments
+    bound.pop("self", None)
     return {**bound, **bound.pop("response_kwargs", {})}
+
+
+@lru_cache(maxsize=64)
+def _signature(function: Wrapped) -> inspect.Signature:
+    return inspect.signature(function)
 
 
 def _synthesis(begin: Callable[[Guide, dict[str, Any]], None]) -> Any:
