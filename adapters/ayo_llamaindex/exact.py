@@ -35,6 +35,9 @@ def overridden(obj: object, *methods: str) -> str | None:
     return None
 
 
+_DECORATORS = ("llama_index", "tenacity")
+"""Packages whose decorators LlamaIndex puts on its own methods."""
+
 _seen: dict[tuple[type, str], tuple[type, Any, tuple[type, ...], str | None]] = {}
 """Verdicts with what they were found for: the owner, its function, the classes before it."""
 
@@ -81,7 +84,7 @@ def _unwrapped(function: Any) -> Any:
             if function.__module__ != getattr(function.__wrapped__, "__module__", None):
                 return function
             code = getattr(function, "__code__", None)
-            if code is not None and "llama_index" not in code.co_filename:
+            if code is not None and not any(name in code.co_filename for name in _DECORATORS):
                 return _Foreign(function)
             function = function.__wrapped__
         else:
