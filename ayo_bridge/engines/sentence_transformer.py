@@ -129,6 +129,18 @@ def cross_encoder_for(model: Any, runtime: Runtime) -> str:
     return _register(CrossEncoderModel, model, runtime)
 
 
+def profile_name(model: Any) -> str:
+    """The name under which the cost of a model is kept: what all its copies' engines share.
+
+    Raises:
+        TypeError: ``model`` is neither a ``SentenceTransformer`` nor a ``CrossEncoder``.
+    """
+    for engine in (EmbeddingModel, CrossEncoderModel):
+        if isinstance(model, _class(engine)):
+            return _readable(engine, model)
+    raise TypeError(f"{type(model).__name__} is no model of sentence-transformers")
+
+
 def embedding_call(
     engine_name: str,
     model: Any,
@@ -170,7 +182,7 @@ def _register(engine: type[_Model], model: Any, runtime: Runtime) -> str:
     name = _names.find(model)
     if name is not None and runtime.knows(name):
         return name
-    name = _names.name(model, f"{engine.kind.value}:{model_name(_source(model))}")
+    name = _names.name(model, _readable(engine, model))
     # Objects loaded from the same place cost the same.
     profile = runtime.store.load(base_name(name), "local")
     best = None if profile is None else profile.best_batch
@@ -189,13 +201,13 @@ def _request(call: Call) -> ModelRequest:
     return call.payload
 
 
-def _source(model: Any) -> str:
-    """Where a model was loaded from, as far as it knows."""
+def _readable(engine: type[_Model], model: Any) -> str:
+    """Kind and model, e.g. ``embedding:all-MiniLM-L6-v2``, as far as the model knows its source."""
     for module in model.modules():
         source = getattr(getattr(module, "config", None), "_name_or_path", None)
         if isinstance(source, str) and source:
-            return source
-    return type(model).__name__
+            return f"{engine.kind.value}:{model_name(source)}"
+    return f"{engine.kind.value}:{type(model).__name__}"
 
 
 # The binding.

@@ -1,0 +1,108 @@
+"""Timing an OpenAI-compatible LLM server, request by request, for its profile."""
+
+from __future__ import annotations
+
+import json
+import random
+import statistics
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from ayo_bridge.errors import EngineUnavailableError
+from ayo_bridge.profile import LLMProfile
+
+Point = tuple[int, float]
+
+_PREFILL_WORDS: Final = (8, 32, 128, 512, 1024)
+_DECODE_TOKENS: Final = (4, 16, 64)
+_TIMEOUT_SECONDS: Final = 120.0
+
+
+def llm_profile_name(base_url: str, model: str) -> str:
+    """The name of a served model's engine, under which its profile is kept."""
+    return f"llm:{model}@{urlsplit(base_url).netloc}"
+
+
+def measure_llm(
+    base_url: str,
+    model: str,
+    *,
+    api_key: str = "none",
+    repeats: int = 3,
+    on_step: Callable[[str], None] = lambda _: None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> tuple[LLMProfile, list[Point], list[Point]]:
+    """Measure a server that is otherwise idle.
+
+    Returns:
+        The profile, and the points ``(tokens, seconds)`` of prefilling and of decoding.
+
+    Raises:
+        EngineUnavailableError: the server cannot be reached or refuses what is asked of it.
+    """
+    server = _Server(base_url, model, api_key, clock)
+    server.time(_PREFILL_WORDS[0], 1)  # The first request of a server may compile.
+    prefill = list(_points(server, [(w, 1) for w in _PREFILL_WORDS], 0, repeats, on_step))
+    decode = list(_points(server, [(8, t) for t in _DECODE_TOKENS], 1, repeats, on_step))
+    if not prefill or not decode:
+        raise EngineUnavailableError(f"{base_url} refuses even the shortest prompt for {model!r}")
+    return LLMProfile.from_points(prefill, decode), prefill, decode
+
+
+def _points(
+    server: _Server,
+    sizes: list[tuple[int, int]],
+    counted: int,
+    repeats: int,
+    on_step: Callable[[str], None],
+) -> Iterator[Point]:
+    for words, tokens in sizes:
+        on_step(f"{words} words in, {tokens} tokens out")
+        try:
+            taken = [server.time(words, tokens) for _ in range(repeats)]
+        except _TooLongError:
+            return
+        yield taken[0][0][counted], statistics.median(seconds for _, seconds in taken)
+
+
+class _TooLongError(Exception):
+    """The prompt is longer than the model takes."""
+
+
+class _Server:
+    def __init__(self, base_url: str, model: str, api_key: str, clock: Callable[[], float]) -> None:
+        self._url = base_url.rstrip("/") + "/completions"
+        self._model = model
+        self._headers = {
+            "Content-Type": "application/json",
+            "Authorization": f"Bearer {api_key}",
+        }
+        self._clock = clock
+        self._random = random.Random(0)
+
+    def time(self, words: int, tokens: int) -> tuple[tuple[int, int], float]:
+        """Prompt and decoded tokens, and seconds, of one request with a prompt never sent."""
+        prompt = " ".join(f"{self._random.getrandbits(24):06x}" for _ in range(words))
+        body: dict[str, Any] = {"model": self._model, "prompt": prompt, "max_tokens": tokens}
+        # Without ``ignore_eos`` (an extension of vLLM's) a model may stop before it is timed.
+        body |= {"temperature": 0, "ignore_eos": True}
+        request = urllib.request.Request(self._url, json.dumps(body).encode(), self._headers)
+        start = self._clock()
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as reply:
+                usage = json.load(reply)["usage"]
+        except urllib.error.HTTPError as error:
+            text = error.read(500).decode(errors="replace")
+            if error.code == 400 and words > _PREFILL_WORDS[0]:
+                raise _TooLongError(text) from error
+            raise EngineUnavailableError(f"{self._url} answered {error.code}: {text}") from error
+        except (OSError, ValueError, KeyError) as error:
+            raise EngineUnavailableError(
+                f"{self._url} cannot be measured: {error!r}; is the server running?"
+            ) from error
+        seconds = self._clock() - start
+        return (int(usage["prompt_tokens"]), int(usage["completion_tokens"])), seconds
