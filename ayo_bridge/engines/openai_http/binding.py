@@ -27,7 +27,10 @@ from ayo_bridge.engines.openai_http.request import canonical_key, normalised_url
 from ayo_bridge.engines.protocol import EngineKind
 from ayo_bridge.observe.record import EngineCall
 from ayo_bridge.runahead.current import current_scope
-from ayo_bridge.runahead.scope import Observation, Ticket
+from ayo_bridge.runahead.scope import Observation
+
+Learn = Callable[[EngineCall], None]
+"""What learns from the record of a call that has ended, once its tokens are known."""
 
 _PATHS = ("/chat/completions", "/completions")
 
@@ -83,18 +86,19 @@ def _sync(
     if asked is None:
         return wrapped(*args, **kwargs)
     engine, key = asked
+    learn = scope.runtime.profiles.observe
     ticket = scope.claim(key)
     if ticket is not None:
         hit = ticket.wait()
         if hit is not None and isinstance(hit.value, Reply):
-            return _replayed(_parts(library).replay, library, hit.value, ticket)
+            return _replayed(_parts(library).replay, library, hit.value, ticket.record, learn)
     observation = scope.direct(engine, EngineKind.LLM, key)
     try:
         response = wrapped(*args, **kwargs)
     except BaseException as error:
         observation.failed(error)
         raise
-    response.stream = _parts(library).watched(response, observation)
+    response.stream = _parts(library).watched(response, observation, learn)
     return response
 
 
@@ -112,18 +116,19 @@ async def _async(
     if asked is None:
         return await wrapped(*args, **kwargs)
     engine, key = asked
+    learn = scope.runtime.profiles.observe
     ticket = scope.claim(key)
     if ticket is not None:
         hit = await ticket.wait_async()
         if hit is not None and isinstance(hit.value, Reply):
-            return _replayed(_parts(library).async_replay, library, hit.value, ticket)
+            return _replayed(_parts(library).async_replay, library, hit.value, ticket.record, learn)
     observation = scope.direct(engine, EngineKind.LLM, key)
     try:
         response = await wrapped(*args, **kwargs)
     except BaseException as error:
         observation.failed(error)
         raise
-    response.stream = _parts(library).async_watched(response, observation)
+    response.stream = _parts(library).async_watched(response, observation, learn)
     return response
 
 
@@ -135,52 +140,71 @@ def _on_asyncio() -> bool:
     return True
 
 
-def _replayed(stream: type[Any], library: str, reply: Reply, ticket: Ticket) -> Any:
+def _replayed(
+    stream: type[Any], library: str, reply: Reply, record: EngineCall, learn: Learn
+) -> Any:
     """A response of the client's own library, as its transport would have returned it."""
     return importlib.import_module(library).Response(
         status_code=reply.status,
         headers=list(reply.headers),
-        stream=stream(reply, ticket.record),
+        stream=stream(reply, record, learn),
         extensions={"http_version": reply.http_version, "reason_phrase": reply.reason},
     )
 
 
-def _complete_record(reply: Reply, record: EngineCall) -> None:
-    """Fill in what is known only at the end: a replayed stream is consumed while it arrives."""
-    usage = reply.usage()
-    if usage is not None:
-        record.prompt_tokens, record.completion_tokens = usage
-    if record.started is not None:
-        record.ended = max(record.ended or 0.0, record.started + reply.elapsed)
+class _Player:
+    """Keeps the record of a reply that is replayed, which may happen while it arrives."""
+
+    def __init__(self, reply: Reply, record: EngineCall, learn: Learn) -> None:
+        self.reply = reply
+        self.record = record
+        self._learn: Learn | None = learn
+
+    def closed(self) -> None:
+        """Fill in what is known only now, and stop the engine if it is still at it."""
+        learn, self._learn = self._learn, None
+        if learn is not None:
+            record, usage = self.record, self.reply.usage()
+            if record.started is not None:
+                record.ended = max(record.ended or 0.0, record.started + self.reply.elapsed)
+            if usage is not None:
+                record.prompt_tokens, record.completion_tokens = usage
+                learn(record)
+        self.reply.abandon()
 
 
 class _Watch:
     """Notes what passes by in a direct reply, and tells its observation at the end."""
 
-    def __init__(self, response: Any, observation: Observation) -> None:
+    def __init__(self, response: Any, observation: Observation, learn: Learn) -> None:
         self.stream = response.stream
         self._status: int = response.status_code
         self._headers = tuple(response.headers.raw)
         self._extensions = response.extensions
         self._observation: Observation | None = observation
+        self._learn = learn
         self.chunks: list[bytes] = []
 
-    def done(self) -> None:
-        observation, self._observation = self._observation, None
-        if observation is None:
-            return
-        reply = Reply(
+    def _reply(self) -> Reply:
+        return Reply(
             self._status,
             self._headers,
             Body(self.chunks, ended=True),
             reason=self._extensions.get("reason_phrase", b""),
             http_version=self._extensions.get("http_version", b"HTTP/1.1"),
         )
-        usage = reply.usage()
+
+    def done(self) -> None:
+        observation, self._observation = self._observation, None
+        if observation is None:
+            return
+        reply = self._reply()
+        record, usage = observation.record, reply.usage()
         if usage is not None:
-            record = observation.record
             record.prompt_tokens, record.completion_tokens = usage
         observation.done(reply)
+        if usage is not None:
+            self._learn(record)
 
     def failed(self, error: BaseException) -> None:
         observation, self._observation = self._observation, None
@@ -194,7 +218,7 @@ class _Watch:
         """
         if self._observation is None:
             return
-        if Body(self.chunks[-2:]).said_done():
+        if self._reply().said_done():
             self.done()
         else:
             self.failed(ReplyAbandonedError("the reader closed the reply before its end"))
@@ -212,49 +236,39 @@ class _Parts:
             mapped: Exception = kind(str(error))
             return mapped
 
-        class Replay(base):  # type: ignore[misc]
-            def __init__(self, reply: Reply, record: EngineCall) -> None:
-                self._reply = reply
-                self._record = record
-
+        class Replay(_Player, base):  # type: ignore[misc]
             def __iter__(self) -> Iterator[bytes]:
-                chunks = iter(self._reply.body)
+                chunks = iter(self.reply.body)
                 while True:
                     start = perf_counter()
                     try:
                         chunk = next(chunks, None)
                     except Exception as error:
                         raise of_library(error) from error.__cause__ or error
-                    self._record.waited += perf_counter() - start
+                    self.record.waited += perf_counter() - start
                     if chunk is None:
                         return
                     yield chunk
 
             def close(self) -> None:
-                _complete_record(self._reply, self._record)
-                self._reply.abandon()
+                self.closed()
 
-        class AsyncReplay(async_base):  # type: ignore[misc]
-            def __init__(self, reply: Reply, record: EngineCall) -> None:
-                self._reply = reply
-                self._record = record
-
+        class AsyncReplay(_Player, async_base):  # type: ignore[misc]
             async def __aiter__(self) -> AsyncIterator[bytes]:
-                chunks = aiter(self._reply.body)
+                chunks = aiter(self.reply.body)
                 while True:
                     start = perf_counter()
                     try:
                         chunk = await anext(chunks, None)
                     except Exception as error:
                         raise of_library(error) from error.__cause__ or error
-                    self._record.waited += perf_counter() - start
+                    self.record.waited += perf_counter() - start
                     if chunk is None:
                         return
                     yield chunk
 
             async def aclose(self) -> None:
-                _complete_record(self._reply, self._record)
-                self._reply.abandon()
+                self.closed()
 
         class Watched(_Watch, base):  # type: ignore[misc]
             def __iter__(self) -> Iterator[bytes]:

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from ayo_bridge.errors import AyoBridgeError
 
+_DONE = b"data: [DONE]"
+
 RawHeaders = tuple[tuple[bytes, bytes], ...]
 
 
@@ -78,10 +80,6 @@ class Body:
     def so_far(self) -> bytes:
         """The bytes that have come."""
         return b"".join(self._chunks)
-
-    def said_done(self) -> bool:
-        """Whether the last event of an event stream has come; then only the framing is left."""
-        return b"".join(self._chunks[-2:]).rstrip().endswith(b"data: [DONE]")
 
     def _arrived(self, position: int, wake: Callable[[], None]) -> bool:
         """Whether there is something to read at ``position``; if not, ``wake`` is called then."""
@@ -179,13 +177,21 @@ class Reply:
         The SDK closes a stream at its last event; the connection is kept then.
         """
         abandon, self._abandon = self._abandon, None
-        if abandon is not None and not self.body.ended and not self.body.said_done():
+        if abandon is not None and not self.body.ended and not self.said_done():
             abandon()
 
     @property
     def elapsed(self) -> float:
         """Seconds from sending the request to the last bytes that have come."""
         return self.body.last - self.body.started
+
+    def said_done(self) -> bool:
+        """Whether the last event of an event stream has come; then only the framing is left."""
+        decode = decoder(self.header(b"content-encoding"))
+        try:
+            return decode is not None and decode(self.body.so_far()).rstrip().endswith(_DONE)
+        except zlib.error:
+            return False
 
     def header(self, name: bytes) -> bytes | None:
         """The value of the first header of this (lower-case) name."""

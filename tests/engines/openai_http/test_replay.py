@@ -205,7 +205,9 @@ def test_a_direct_call_is_observed_with_its_usage(world: World) -> None:
     assert record.ended is not None
 
 
-async def test_a_direct_async_stream_is_observed_to_its_end(world: World) -> None:
+@pytest.mark.parametrize("compress", [False, True], ids=["plain", "gzip"])
+async def test_a_direct_async_stream_is_observed_to_its_end(world: World, compress: bool) -> None:
+    world.stub.compress = compress
     with world.ahead() as scope:
         async with world.async_client() as client:
             stream = await client.chat.completions.create(**CHAT, stream=True, **USAGE)
@@ -235,6 +237,23 @@ def test_the_record_of_a_hit_has_its_usage(world: World) -> None:
 
     assert only(scope).prompt_tokens == reply.usage.prompt_tokens
     assert only(scope).completion_tokens == reply.usage.completion_tokens
+
+
+@pytest.mark.parametrize("ahead", [True, False], ids=["hit", "direct"])
+def test_profiles_learn_from_the_calls_of_the_original(world: World, ahead: bool) -> None:
+    learnt: list[Any] = []
+    world.runtime.profiles.observe = lambda call: (  # type: ignore[method-assign]
+        learnt.append((call.outcome, call.completion_tokens, call.seconds))
+        if call.prompt_tokens
+        else None
+    )
+    with world.ahead(*([world.call(**CHAT)] if ahead else [])):
+        reply = world.client().chat.completions.create(**CHAT)
+
+    ((outcome, tokens, seconds),) = learnt
+    assert outcome is (Outcome.HIT if ahead else Outcome.DIRECT)
+    assert tokens == reply.usage.completion_tokens
+    assert seconds >= world.stub.latency * 0.9
 
 
 def test_equal_requests_are_each_made_once(world: World) -> None:
