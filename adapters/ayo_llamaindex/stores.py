@@ -82,6 +82,11 @@ class Search:
         return _original(type(self.store), "query")(self.store, self.query, **self.kwargs)
 
 
+SEARCHES_AT_ONCE: Final = 4
+"""Fewer than the connections a Postgres store may open (5 and 10 more). In memory a search is mostly
+Python, which one thread runs at a time: several end no later than one after another."""
+
+
 class VectorStoreEngine:
     """A vector store; one call is one search, or one staged write. Never fuses."""
 
@@ -117,8 +122,7 @@ def engine_for(store: Any, runtime: Runtime) -> str:
     name = names.find(store)
     if name is None or not runtime.knows(name):
         name = names.name(store, f"vector_store:{_readable(store)}")
-        # In memory a search is Python, which one thread runs at a time.
-        runtime.register(VectorStoreEngine(name, 4 if hasattr(store, "_engine") else 1))
+        runtime.register(VectorStoreEngine(name, SEARCHES_AT_ONCE))
     return name
 
 

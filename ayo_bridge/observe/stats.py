@@ -53,7 +53,12 @@ class Stats:
 
     @property
     def hit_rate(self) -> float:
-        """Share of the original's engine calls that found their result computed ahead."""
+        """Of the original's engine calls that were planned ahead, the share found in time."""
+        return _ratio(self.hits, self.hits + self.missed)
+
+    @property
+    def ahead_rate(self) -> float:
+        """Share of all of the original's engine calls that were computed ahead."""
         return _ratio(self.hits, self.hits + self.direct + self.missed)
 
     @property
@@ -64,7 +69,12 @@ class Stats:
 
     def to_dict(self) -> Mapping[str, object]:
         """Everything, rates included, as plain values for JSON."""
-        return {**asdict(self), "hit_rate": self.hit_rate, "wasted_rate": self.wasted_rate}
+        rates = {
+            "hit_rate": self.hit_rate,
+            "ahead_rate": self.ahead_rate,
+            "wasted_rate": self.wasted_rate,
+        }
+        return {**asdict(self), **rates}
 
     def __str__(self) -> str:
         original = self.hits + self.direct + self.missed
@@ -72,7 +82,7 @@ class Stats:
             f"{self.target}: {counted(self.calls, 'call')}, {counted(original, 'engine call')}",
             *columns(
                 [
-                    ("hits", str(self.hits), f"{self.hit_rate:.1%} were computed ahead"),
+                    ("hits", str(self.hits), f"computed ahead: {self.ahead_rate:.1%} of the calls"),
                     ("direct", str(self.direct), "made by the original, not computed ahead"),
                     ("missed", str(self.missed), "made by the original, computed ahead in vain"),
                     ("wasted", str(self.wasted), "computed ahead, never asked for"),

@@ -48,7 +48,7 @@ def test_it_reads_as_a_table() -> None:
 
 GOLDEN = """\
 RetrieverQueryEngine: 1 call, 3 engine calls
-  hits          1  33.3% were computed ahead
+  hits          1  computed ahead: 33.3% of the calls
   direct        2  made by the original, not computed ahead
   missed        0  made by the original, computed ahead in vain
   wasted        0  computed ahead, never asked for
