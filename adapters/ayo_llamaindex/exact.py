@@ -6,6 +6,8 @@ from typing import Any
 
 import wrapt
 
+from ayo_bridge.subclass import state_of
+
 TESTED = ("0.14.25", "0.15")
 """Versions of llama-index-core that the lifters were written for, half open."""
 
@@ -16,7 +18,7 @@ def differs(obj: object, cls: type, *methods: str) -> str | None:
     Subclasses, methods replaced on the class or the instance, and wrappers other than ours and
     LlamaIndex's own all count as different.
     """
-    if type(obj) is not cls:
+    if plain_class(obj) is not cls:
         return f"{type(obj).__name__} is not {cls.__name__} itself"
     return overridden(obj, *methods)
 
@@ -29,10 +31,15 @@ def overridden(obj: object, *methods: str) -> str | None:
             return f"{type(obj).__name__}.{name} is replaced on the instance"
     # Looked at anew for each call: a user may patch a class at any time.
     for name in methods:
-        reason = _foreign(type(obj), name)
+        reason = _foreign(plain_class(obj), name)
         if reason is not None:
             return reason
     return None
+
+
+def plain_class(obj: object) -> type:
+    """The class of an object; for an accelerated one the user's, under the subclass made for it."""
+    return type(obj).__mro__[1] if state_of(obj) is not None else type(obj)
 
 
 _DECORATORS = ("llama_index", "tenacity")

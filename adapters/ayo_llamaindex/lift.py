@@ -9,7 +9,7 @@ from typing import Any
 from ayo_bridge.engines.sentence_transformer import cross_encoder_for
 from ayo_bridge.graph import Component, Opaque, Reranking, Template
 from ayo_bridge.runtime import Runtime
-from ayo_llamaindex.exact import overridden
+from ayo_llamaindex.exact import overridden, plain_class
 from ayo_llamaindex.retrieval import LiftedRetrieval, lift_retriever
 from ayo_llamaindex.synthesis import LiftedSynthesis, lift_synthesizer
 
@@ -27,7 +27,7 @@ def lift_query_engine(engine: Any, runtime: Runtime, question: str, *, sync: boo
     """Lift a query engine for one call. What is not known runs as opaque work, with the reason."""
     from llama_index.core.query_engine import RetrieverQueryEngine
 
-    base = _plain_class(engine)
+    base = plain_class(engine)
     reason: str | None = None
     if base is not RetrieverQueryEngine:
         reason = f"{base.__name__} is not a known query engine"
@@ -62,15 +62,8 @@ def lift_retrieval(retriever: Any, runtime: Runtime, question: str, *, sync: boo
     """Lift a retriever that is called by itself."""
     retrieval = lift_retriever(retriever, runtime, question, sync)
     synthesis = LiftedSynthesis(None, Opaque(name="synthesis"))
-    name = _plain_class(retriever).__name__
+    name = plain_class(retriever).__name__
     return Lifted(_template(name, retrieval, ()), retrieval, synthesis)
-
-
-def _plain_class(obj: Any) -> type:
-    """The user's class under the subclass that ``accelerate`` made."""
-    from ayo_bridge.subclass import state_of
-
-    return type(obj).__mro__[1] if state_of(obj) is not None else type(obj)
 
 
 def _template(name: str, retrieval: LiftedRetrieval, after: Sequence[Component]) -> Template:

@@ -19,7 +19,7 @@ from ayo_bridge.graph import (
 )
 from ayo_bridge.runahead import Feed, Maker, MakerKey, Values
 from ayo_bridge.runtime import Runtime
-from ayo_llamaindex.exact import differs
+from ayo_llamaindex.exact import differs, plain_class
 from ayo_llamaindex.llms import LiftedLLM, lift_llm
 from ayo_llamaindex.stores import lift_store, search_call
 from ayo_llamaindex.values import Embedded, items, output
@@ -248,9 +248,10 @@ def lift_retriever(retriever: Any, runtime: Runtime, question: str, sync: bool) 
     from llama_index.core.retrievers import QueryFusionRetriever, VectorIndexRetriever
 
     lifted = LiftedRetrieval()
-    if type(retriever) is QueryFusionRetriever:
+    cls = plain_class(retriever)
+    if cls is QueryFusionRetriever:
         reason = _lift_fusion(retriever, runtime, question, sync, lifted)
-    elif type(retriever) is VectorIndexRetriever:
+    elif cls is VectorIndexRetriever:
         reason = "the retriever resolves index nodes" if retriever.object_map else None
         found = reason or lift_vector_retriever(retriever, runtime, "search", ("question",), 1)
         if isinstance(found, str):
