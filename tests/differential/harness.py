@@ -1,9 +1,9 @@
 """Runs a program as it is and accelerated, and compares all that an application could notice.
 
 In: a table of cases. Out: the first difference, or nothing. A case says how to build the object and
-what to ask it; an entry says how (``query``, ``aquery``, ``stream``, ...). Each is run three times
-on fresh objects: twice as it is (what differs between those two is the original's own freedom, and
-there should be nothing) and once accelerated, by all of its queries in a row, in one event loop.
+what to ask it; an entry says how (``query``, ``aquery``, ``stream``, ...). Each is run on fresh
+objects, by all of its queries in a row, in one event loop: as it is and accelerated, and where the
+original does things at the same time once more as it is, since what varies then is its freedom.
 """
 
 from __future__ import annotations
@@ -76,6 +76,8 @@ class Case:
         requests: LLM requests that the original makes for the first query, to be sure that the row
             is what its name says; ``None`` where a framework's retries decide.
         script: scripts the stub before each run.
+        stops_early: the original gives up at its first error; what had been sent ahead by
+            then is wasted, so the accelerated run may send more of its requests, but none fewer.
         real: needs a real engine other than the small models.
     """
 
@@ -87,6 +89,7 @@ class Case:
     ahead: Sequence[str] = ()
     requests: int | None = None
     script: Callable[[StubOpenAI], object] | None = None
+    stops_early: bool = False
     real: bool = False
 
 
@@ -217,17 +220,23 @@ async def observe_async(
 
 
 def outcome_difference(
-    original: Outcome, again: Outcome, accelerated: Outcome, tolerance: float
+    original: Outcome,
+    again: Outcome,
+    accelerated: Outcome,
+    tolerance: float,
+    *,
+    stops_early: bool = False,
 ) -> str | None:
     """The first thing in which an accelerated call differs from the original one."""
     if original.raised != accelerated.raised:
         return f"the original gave {original.result}, the accelerated one {accelerated.result}"
+    sent = accelerated.requests
+    if stops_early and original.raised:
+        sent = sent & original.requests
     return (
         difference(original.result, accelerated.result, tolerance, "result")
         or difference(
-            sorted(original.requests.elements()),
-            sorted(accelerated.requests.elements()),
-            path="requests",
+            sorted(original.requests.elements()), sorted(sent.elements()), path="requests"
         )
         or log_difference(original.log, again.log, accelerated.log, tolerance)
         or difference(original.query, accelerated.query, tolerance, "query afterwards")
@@ -259,7 +268,7 @@ class Comparison:
             assert unstable is None, f"{where}: the original itself varies: {unstable}"
             if number == 0 and case.requests is not None and not one.raised:
                 assert sum(one.requests.values()) == case.requests, where
-            found = outcome_difference(one, two, fast, self.tolerance)
+            found = outcome_difference(one, two, fast, self.tolerance, stops_early=case.stops_early)
             assert found is None, f"{where}: {found}"
         if entry in case.ahead:
             assert self.stats.hits, f"{case.name}, {entry}: nothing ran ahead\n{self.stats}"
@@ -287,13 +296,14 @@ def compare(
 ) -> Comparison:
     """Run a case by a synchronous entry."""
     entry = framework.entries[entry_name]
-    runs: list[list[Outcome]] = []
-    for fast in (False, False, True):
-        obj = _prepared(env, case)
-        if fast:
-            obj = _accelerate(obj, runtime)
-        runs.append([observe(env, framework, obj, entry, query) for query in case.queries])
-    return Comparison(*runs, stats(obj), _tolerance(runtime))
+
+    def run(obj: Any) -> list[Outcome]:
+        return [observe(env, framework, obj, entry, query) for query in case.queries]
+
+    original = run(_prepared(env, case))
+    again = run(_prepared(env, case)) if _concurrent(original) else original
+    fast = _accelerate(_prepared(env, case), runtime)
+    return Comparison(original, again, run(fast), stats(fast), _tolerance(runtime))
 
 
 async def compare_async(
@@ -302,15 +312,18 @@ async def compare_async(
     """Run a case by an asynchronous entry, all in one loop: the clients of the OpenAI SDK break
     when they are used in a second one."""
     entry = framework.entries[entry_name]
-    runs: list[list[Outcome]] = []
-    for fast in (False, False, True):
-        obj = _prepared(env, case)
-        if fast:
-            obj = _accelerate(obj, runtime)
-        runs.append(
-            [await observe_async(env, framework, obj, entry, query) for query in case.queries]
-        )
-    return Comparison(*runs, stats(obj), _tolerance(runtime))
+
+    async def run(obj: Any) -> list[Outcome]:
+        return [await observe_async(env, framework, obj, entry, query) for query in case.queries]
+
+    original = await run(_prepared(env, case))
+    again = await run(_prepared(env, case)) if _concurrent(original) else original
+    fast = _accelerate(_prepared(env, case), runtime)
+    return Comparison(original, again, await run(fast), stats(fast), _tolerance(runtime))
+
+
+def _concurrent(outcomes: list[Outcome]) -> bool:
+    return any(outcome.log.concurrent for outcome in outcomes)
 
 
 def _tolerance(runtime: Runtime) -> float:

@@ -59,9 +59,9 @@ def _overlap(entries: Iterable[Seen]) -> bool:
             if opened and entry.parent in opened and entry.parent != opened[-1]:
                 return True
             opened.append(entry.span)
-        elif entry.kind in ("exit", "drop") and entry.span in opened:
-            if opened.pop() != entry.span:
-                return True
+        ends = entry.kind in ("exit", "drop") and entry.span in opened
+        if ends and opened.pop() != entry.span:
+            return True
     return False
 
 

@@ -7,11 +7,16 @@ from collections.abc import Iterator
 import pytest
 
 from ayo_bridge import Runtime
-from tests.differential import rows_synthesis
+from tests.differential import rows_errors, rows_options, rows_retrieval, rows_synthesis
 from tests.differential.harness import Case, Env, compare, compare_async
 from tests.differential.llama_index import LLAMA_INDEX, settings
 
-ROWS = [*rows_synthesis.ROWS]
+ROWS = [
+    *rows_synthesis.ROWS,
+    *rows_retrieval.ROWS,
+    *rows_options.ROWS,
+    *rows_errors.ROWS,
+]
 
 # The SDK's asynchronous clients close themselves in whatever loop runs when they are collected.
 pytestmark = [
