@@ -11,12 +11,14 @@ import sys
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from ayo_bridge.engines.exact_fusing import activation_unfit, arguments_unfit, model_unfit
 from ayo_bridge.engines.protocol import Call
 
 IsItem = Callable[[Any], bool]
+
+_SHORT: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +79,19 @@ def make_call(
         key,
         ModelRequest(model, inputs, single, given),
         items=max(1, len(inputs)),
-        group=None if unfit else canonical,
+        group=None if unfit else (canonical, _length_class(inputs)),
         deterministic=True,
     )
+
+
+def _length_class(inputs: Sequence[Any]) -> int:
+    """Requests whose longest inputs differ much share no batch: all would be padded to the longest.
+
+    One long text and fifteen questions in one batch take MiniLM ten times as long as one after the
+    other. Up to 256 characters all count as equal; from there each doubling is a class of its own.
+    """
+    longest = max((len(i) if isinstance(i, str) else sum(map(len, i)) for i in inputs), default=0)
+    return max(_SHORT, longest - 1).bit_length()
 
 
 def default(function: Callable[..., Any], name: str) -> Any:

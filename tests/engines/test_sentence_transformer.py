@@ -42,7 +42,9 @@ TEXTS = [
     "The council met on Tuesday. " * 40,
     "x",
 ]
+SHORT = [text for text in TEXTS if len(text) < 100]
 PAIRS = [("capital of France", text) for text in TEXTS if text]
+SHORT_PAIRS = [pair for pair in PAIRS if len(pair[1]) < 100]
 
 
 @pytest.fixture(scope="module")
@@ -296,7 +298,7 @@ def test_sixteen_threads_share_batches_and_get_what_they_asked_for(
 ) -> None:
     engine = engine_for(model, runtime)
     inputs: list[Any] = [f"question number {i} about ferries" for i in range(8)]
-    inputs += [[f"list {i}", TEXTS[1], TEXTS[i % 6]] for i in range(8)]
+    inputs += [[f"list {i}", SHORT[1], SHORT[i % 5]] for i in range(8)]
     expected = [model.encode(one) for one in inputs]
     done = run_together(runtime, engine, [lambda one=one: model.encode(one) for one in inputs])
     for (got, record), wanted in zip(done, expected, strict=True):
@@ -339,7 +341,7 @@ def test_fused_arguments_stay_within_tolerance(
     model: Any, runtime: Runtime, variant: dict[str, Any]
 ) -> None:
     engine = engine_for(model, runtime)
-    inputs: list[Any] = [*TEXTS[:4], TEXTS]
+    inputs: list[Any] = [*SHORT, SHORT, SHORT[:3]]
     expected = [model.encode(one, **variant) for one in inputs]
     calls = [lambda one=one: model.encode(one, **variant) for one in inputs]
     for (got, record), wanted in zip(run_together(runtime, engine, calls), expected, strict=True):
@@ -377,6 +379,16 @@ def test_different_arguments_never_share_a_batch(model: Any, runtime: Runtime) -
     ]
     records = [record for _, record in run_together(runtime, engine, calls)]
     assert [record.batch for record in records] == [2, 1, 2]
+
+
+def test_long_texts_fuse_with_long_ones_only(model: Any, runtime: Runtime) -> None:
+    engine = engine_for(model, runtime)
+    inputs: list[Any] = [TEXTS, SHORT[0], TEXTS[4], SHORT[1]]
+    expected = [model.encode(one) for one in inputs]
+    done = run_together(runtime, engine, [lambda one=one: model.encode(one) for one in inputs])
+    for (got, record), wanted in zip(done, expected, strict=True):
+        close_to(got, wanted)
+        assert record.batch == 2
 
 
 def test_positional_and_keyword_arguments_are_one_request(model: Any) -> None:
@@ -561,7 +573,8 @@ def test_overridden_methods_are_left_to_the_original(model: Any, minilm_path: Pa
 
 def test_cross_encoders_fuse_pairs_of_many_queries(reranker: Any, runtime: Runtime) -> None:
     engine = cross_encoder_for(reranker, runtime)
-    inputs: list[Any] = [PAIRS, PAIRS[0], list(PAIRS[1]), [list(pair) for pair in PAIRS[:2]]]
+    first, second, *_ = SHORT_PAIRS
+    inputs: list[Any] = [SHORT_PAIRS, first, list(second), [list(first), list(second)]]
     expected = [reranker.predict(one) for one in inputs]
     done = run_together(runtime, engine, [lambda one=one: reranker.predict(one) for one in inputs])
     for (got, record), wanted in zip(done, expected, strict=True):
