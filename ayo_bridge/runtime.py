@@ -10,12 +10,13 @@ import time
 import weakref
 from collections.abc import Callable, Coroutine, Hashable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
 from ayo_bridge.engines.protocol import BatchEngine, Engine, EngineKind
 from ayo_bridge.observe.record import EngineCall
 from ayo_bridge.passes import PIPELINE, Pass
-from ayo_bridge.profile import LiveProfiles, ProfileStore
+from ayo_bridge.profile import EngineProfile, LiveProfiles, ProfileStore, measure_when_idle
 from ayo_bridge.runahead.planner import Planner
 from ayo_bridge.schedule import (
     POLICIES,
@@ -43,6 +44,9 @@ class Runtime:
             (``ayo-bridge serve-llm`` does).
         prefix_warming: allow prefix warms (partial prefilling) on LLM servers.
         history: how many finished calls each accelerated object remembers.
+        measure: measure an engine in the background when it is first used and then idle, so that
+            its b* is known. ``None`` takes the environment variable ``AYO_MEASURE`` (``0`` is no),
+            else yes. A profile on disk is not measured again.
         profiles: where measured engine profiles are kept.
     """
 
@@ -56,6 +60,7 @@ class Runtime:
         priority: bool = False,
         prefix_warming: bool = True,
         history: int = 32,
+        measure: bool | None = None,
         profiles: ProfileStore | None = None,
     ) -> None:
         self.passes = passes
@@ -64,6 +69,7 @@ class Runtime:
         self.priority = priority
         self.prefix_warming = prefix_warming
         self.history = history
+        self.measure = os.environ.get("AYO_MEASURE") != "0" if measure is None else measure
         self.clock: Callable[[], float] = time.perf_counter
         self.store = profiles if profiles is not None else ProfileStore()
         self.profiles = LiveProfiles(self.store)
@@ -136,6 +142,28 @@ class Runtime:
         return frozenset(
             s.engine.name for s in self.schedulers if getattr(s.engine, "caches_prefixes", False)
         )
+
+    def measure_in_background(
+        self, engine: str, model: str, run: Callable[[int], float | None]
+    ) -> None:
+        """Measure a registered engine once it is idle, and keep its profile under ``model``.
+
+        ``run(size)`` runs one batch and returns its seconds, ``None`` once the engine is gone.
+        """
+        if not self.measure or self.store.load(model, "local") is not None:
+            return
+        scheduler = self.scheduler(engine)
+
+        async def measured() -> None:
+            curve = await measure_when_idle(scheduler, run)
+            if curve is None:
+                return
+            profile = EngineProfile.measured(scheduler.engine.kind.value, curve)
+            self.profiles.publish(engine, profile)
+            with suppress(OSError):  # a directory that cannot be written only costs the next start
+                self.store.save(model, "local", profile)
+
+        self.submit(measured())
 
     def observe(self, record: EngineCall, request: Request) -> None:
         """Learn from a call that has ended."""

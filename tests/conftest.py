@@ -22,6 +22,7 @@ def _set_environment() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"  # Spinning OpenMP threads: 236 ms an embedding, not 11.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     os.environ["ANONYMIZED_TELEMETRY"] = "false"
+    os.environ["AYO_MEASURE"] = "0"  # Nothing runs behind a test's back.
     os.environ.pop("LANGSMITH_TRACING", None)
     os.environ.pop("LANGCHAIN_TRACING_V2", None)
     llama_index = importlib.util.find_spec("llama_index")

@@ -12,6 +12,7 @@ import importlib
 import inspect
 import itertools
 import sys
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -187,7 +188,21 @@ def _register(engine: type[_Model], model: Any, runtime: Runtime) -> str:
     profile = runtime.store.load(base_name(name), "local")
     best = None if profile is None else profile.best_batch
     runtime.register(engine(name, max_items=best, strict=runtime.strict))
+    if not runtime.strict:
+        runtime.measure_in_background(name, base_name(name), _timed(weakref.ref(model)))
     return name
+
+
+def _timed(reference: weakref.ref[Any]) -> Callable[[int], float | None]:
+    """Times batches of a model for as long as somebody else keeps it alive."""
+
+    def run(size: int) -> float | None:
+        from ayo_bridge.engines.model_timing import measure
+
+        model = reference()
+        return None if model is None else measure(model)(size)
+
+    return run
 
 
 def _class(engine: type[_Model]) -> type:

@@ -3,6 +3,7 @@
 What was never measured stays unknown (``None``): a caller then has no gain to show.
 """
 
+from ayo_bridge.profile.background import measure_when_idle
 from ayo_bridge.profile.curve import Curve, max_efficient_batch
 from ayo_bridge.profile.estimate import asap, critical_path, in_order
 from ayo_bridge.profile.live import LiveProfile, LiveProfiles
@@ -25,4 +26,5 @@ __all__ = [
     "in_order",
     "max_efficient_batch",
     "measure_batches",
+    "measure_when_idle",
 ]

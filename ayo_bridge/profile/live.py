@@ -130,6 +130,11 @@ class LiveProfiles:
             for engine, profile in self.profiles().items():
                 self._store.save(engine, self._device, profile)
 
+    def publish(self, engine: str, profile: Profile) -> None:
+        """Take in a profile that was measured."""
+        with self._lock:
+            self._publish(engine, profile)
+
     def profiles(self) -> Profiles:
         """The profiles known now; an immutable snapshot."""
         return self._published
@@ -139,7 +144,7 @@ class LiveProfiles:
         return self._typical.get(engine)
 
     def observe(self, call: Observed) -> None:
-        """Learn from one call. A call that shared its batch says nothing of its own size."""
+        """Learn from one call. Calls that share a batch are taken to be of one size."""
         live = self._live.get(call.engine)
         if live is None:
             self.load(call.engine)
@@ -147,8 +152,8 @@ class LiveProfiles:
                 live = self._live.setdefault(call.engine, LiveProfile(str(call.kind)))
         if live.kind == LLMProfile.kind:
             live.observe_call(call.prompt_tokens, call.completion_tokens, call.seconds)
-        elif call.batch <= 1:
-            live.observe_batch(call.items, call.seconds)
+        else:
+            live.observe_batch(call.items * max(call.batch, 1), call.seconds)
         if live.observations >= self._next.get(call.engine, ENOUGH):
             self._learn(call.engine, live)
 

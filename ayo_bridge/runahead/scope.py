@@ -13,8 +13,8 @@ import itertools
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Hashable
-from concurrent.futures import CancelledError, Future
-from contextlib import ExitStack
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -97,27 +97,48 @@ class Ticket:
 class Observation:
     """A call the original makes itself: timed, mapped to a primitive, and seen by the graph."""
 
-    __slots__ = ("_future", "_runtime", "record")
+    __slots__ = ("_future", "_result", "_scope", "record")
 
-    def __init__(self, runtime: Runtime, record: EngineCall, future: Future[object]) -> None:
-        self._runtime = runtime
-        self._future = future
+    def __init__(self, scope: Scope, record: EngineCall) -> None:
+        self._scope = scope
+        self._future: Future[object] | None = None
+        self._result: Hit | BaseException | None = None
         self.record = record
 
     def done(self, result: object) -> None:
         """The call has returned."""
-        self._end()
-        self._future.set_result(result)
+        self._end(Hit(result))
 
     def failed(self, error: BaseException) -> None:
         """The call has raised."""
-        self._end()
         self.record.error = repr(error)
-        self._future.set_exception(error)
+        self._end(error)
 
-    def _end(self) -> None:
-        self.record.ended = self._runtime.clock()
+    def future(self) -> Future[object]:
+        """The result for the graph; made only if the graph turns out to need it."""
+        with self._scope._lock:
+            future = self._future = self._future or Future()
+            result = self._result
+        if result is not None:
+            _resolve(future, result)
+        return future
+
+    def _end(self, result: Hit | BaseException) -> None:
+        self.record.ended = self._scope.runtime.clock()
         self.record.waited = self.record.seconds
+        with self._scope._lock:
+            self._result = result
+            future = self._future
+        if future is not None:
+            _resolve(future, result)
+
+
+def _resolve(future: Future[object], result: Hit | BaseException) -> None:
+    with suppress(InvalidStateError):
+        if isinstance(result, Hit):
+            future.set_result(result.value)
+        else:
+            future.set_exception(result)
 
 
 class Scope:
@@ -139,7 +160,7 @@ class Scope:
         self._makers: dict[MakerKey, Maker] = dict(plan.makers)
         self._ahead = set(plan.ahead)
         self._tickets: defaultdict[Hashable, deque[Ticket]] = defaultdict(deque)
-        self._direct: defaultdict[Hashable, deque[Future[object]]] = defaultdict(deque)
+        self._direct: defaultdict[Hashable, deque[Observation]] = defaultdict(deque)
         self._requests: list[tuple[Request, EngineCall]] = []
         self._open_items: dict[str, int] = {}
         self._handed: dict[Hashable, object] = {}
@@ -307,7 +328,7 @@ class Scope:
                 return _cancelled()
             done_already = self._direct.get(call.key)
             if done_already:
-                return done_already.popleft()
+                return done_already.popleft().future()
             shared = self._shared.get(call.key) if call.deterministic else None
             self._use_item(primitive.id, call.items)
             record = EngineCall(
@@ -366,11 +387,11 @@ class Scope:
                 self._attribute(engine, items), engine, kind, key, Outcome.DIRECT, now, now
             )
             record.items = items
-            future: Future[object] = Future()
+            observation = Observation(self, record)
             if not self.closed:
                 self.record.calls.append(record)
-                self._direct[key].append(future)
-        return Observation(self.runtime, record, future)
+                self._direct[key].append(observation)
+        return observation
 
     def _attribute(self, engine: str, items: int) -> str:
         """The primitive an original call belongs to: the next of this engine, in order."""
@@ -423,9 +444,20 @@ class Scope:
                 record.outcome = Outcome.WASTED
             if not request.future.done():
                 self.runtime.scheduler(request.call.engine).cancel(request)
+            elif record.outcome is Outcome.WASTED:
+                _abandon(request.future)
         self.record.ended = self.runtime.clock()
         if self.on_finish is not None:
             self.on_finish(self.record)
+
+
+def _abandon(future: Future[object]) -> None:
+    """Stop what still arrives for a result that nobody took: a stream that is being recorded."""
+    if future.cancelled() or future.exception() is not None:
+        return
+    abandon = getattr(future.result(), "abandon", None)
+    if abandon is not None:
+        abandon()
 
 
 def _cancelled() -> Future[object]:

@@ -13,10 +13,12 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ayo_bridge.engines.protocol import Call, Engine
 from ayo_bridge.schedule.policies import Policy, Waiting
+
+T = TypeVar("T")
 
 Done = Callable[[Sequence["object | BaseException"]], None]
 """Called once with a result or an exception for each call of a batch, in order."""
@@ -62,8 +64,8 @@ class Request:
 class EngineScheduler:
     """Queue, policy and running batches of one engine. Thread-safe; never blocks.
 
-    ``clock`` gives seconds; on a virtual clock the same object simulates. ``best_batch`` gives b* as
-    far as it is known, for an engine whose limits leave the size of a batch open.
+    ``clock`` gives seconds; on a virtual clock the same object simulates. ``best_batch`` gives b*
+    as far as it is known, for an engine whose limits leave the size of a batch open.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class EngineScheduler:
         self._running = 0
         self._running_items = 0
         self._held = 0
+        self._idle_since = clock()
         self.batches = 0
         self.batched_calls = 0
 
@@ -122,6 +125,28 @@ class EngineScheduler:
         self._dispatch()
         return request
 
+    def idle_seconds(self) -> float:
+        """How long the engine has had nothing to do; 0 while it has."""
+        with self._lock:
+            if self._running or self._queue:
+                return 0.0
+            return self._clock() - self._idle_since
+
+    def run_if_idle(self, run: Callable[[], T]) -> tuple[bool, T | None]:
+        """Run something else on the engine, if it is idle; whoever comes meanwhile waits for it."""
+        with self._lock:
+            if self._queue or self._running:
+                return False, None
+            self._running += 1
+            since = self._idle_since
+        try:
+            return True, run()
+        finally:
+            with self._lock:
+                self._running -= 1
+                self._idle_since = since  # measuring is no use of the engine
+            self._dispatch()
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Start nothing inside the block, so that what is submitted together runs together.
@@ -154,6 +179,7 @@ class EngineScheduler:
         finally:
             with self._lock:
                 self._running -= 1
+                self._idle_since = self._clock()
             self._dispatch()
 
     def cancel(self, request: Request) -> None:
@@ -217,6 +243,7 @@ class EngineScheduler:
     def _finish(self, requests: list[Request], results: Sequence[object | BaseException]) -> None:
         now = self._clock()
         with self._lock:
+            self._idle_since = now
             self._running -= 1
             self._running_items -= sum(request.call.items for request in requests)
         for request, result in zip(requests, results, strict=True):
