@@ -233,28 +233,32 @@ OPAQUE = [
 
 
 def _in_postgres(env: Env) -> VectorStoreIndex:
+    """The notes in Postgres; a store of its own for each object, as pools belong to a loop."""
     from llama_index.core import StorageContext
     from llama_index.vector_stores.postgres import PGVectorStore
 
-    server = env.fixture("postgres")
-    key = server.uri
-    if key not in _stores:
-        store = PGVectorStore.from_params(
-            connection_string=key,
-            async_connection_string=key.replace("postgresql://", "postgresql+asyncpg://"),
-            table_name="differential",
-            embed_dim=384,
-        )
-        context = StorageContext.from_defaults(vector_store=store)
-        _stores[key] = VectorStoreIndex(
+    at = env.fixture("postgres").dsn
+    store = PGVectorStore.from_params(
+        host=at.host,
+        port=str(at.port),
+        database=at.database,
+        user=at.user,
+        password=at.password,
+        table_name="differential",
+        embed_dim=384,
+    )
+    model = parts.minilm(str(env.fixture("minilm_path")))
+    if at not in _filled:
+        _filled.add(at)
+        VectorStoreIndex(
             parts.nodes(embedded=False),
-            storage_context=context,
-            embed_model=parts.minilm(str(env.fixture("minilm_path"))),
+            storage_context=StorageContext.from_defaults(vector_store=store),
+            embed_model=model,
         )
-    return _stores[key]
+    return VectorStoreIndex.from_vector_store(store, embed_model=model)
 
 
-_stores: dict[str, VectorStoreIndex] = {}
+_filled: set[object] = set()
 
 POSTGRES = [
     Case(
