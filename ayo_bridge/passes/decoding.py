@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ayo_bridge.graph.graph import Graph
@@ -39,7 +39,7 @@ class DecodingPipelining:
             elif decode.engine not in context.can_stream:
                 reason = f"not proven yet that a reply of {decode.engine!r} can be rebuilt exactly"
             else:
-                gain = cutter.gain(decode, 1 / decode.items, context.profiles.seconds)
+                gain = _gain(cutter, decode, context)
                 if gain is None or gain > 0:
                     cutter.into_items(decode)
                     reason = f"{decode.items} items, each passed on when it is complete"
@@ -50,3 +50,18 @@ class DecodingPipelining:
 
         cutter = Cutter(graph, follows)
         return Rewrite(cutter.sweep(start), tuple(decisions))
+
+
+def _gain(cutter: Cutter, decode: Primitive, context: PassContext) -> float | None:
+    """Seconds saved after the last item; ``None`` if an engine involved has no profile.
+
+    What follows then has one item left to do instead of all, but may have to wait: an engine that
+    was given the item before is busy with it, unless decoding an item takes longer.
+    """
+    seconds = context.profiles.seconds
+    saved = cutter.gain(decode, 1 / decode.items, seconds)
+    if saved is None:
+        return None
+    between = (seconds(decode) or 0.0) / decode.items
+    busy = [seconds(replace(follower, items=1)) or 0.0 for follower in cutter.followers(decode)]
+    return saved - max(max(busy) - between, 0.0)

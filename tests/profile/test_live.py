@@ -125,11 +125,12 @@ def test_the_epoch_changes_only_when_a_profile_does() -> None:
     assert before["bge"].curve.seconds(1) == 0.1  # type: ignore[union-attr]
 
 
-def test_calls_that_shared_a_batch_do_not_count() -> None:
+def test_calls_that_share_a_batch_tell_what_the_whole_batch_takes() -> None:
     profiles = LiveProfiles()
-    for _ in range(20):
-        profiles.observe(Call(batch=3))
-    assert len(profiles.profiles()) == 0
+    for batch in (1, 3):
+        for _ in range(20):
+            profiles.observe(Call(batch=batch))
+    assert profiles.profiles()["bge"] == EngineProfile("embedding", Curve.of([(1, 0.1), (3, 0.1)]))
 
 
 def test_llm_calls_are_told_by_kind() -> None:
