@@ -5,7 +5,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 RUFF := .venv/env/bin/ruff
 
-.PHONY: setup check test demo clean
+.PHONY: setup check test demo bench clean
 
 setup:
 	@$(PYTHON) .ci/environment
@@ -26,7 +26,12 @@ test: setup
 	exit $$status
 
 demo: setup
-	.venv/bin/ayo-bridge demo
+	$(PY) -m examples.demo $(DEMO_ARGS)
+
+# Exits with an error if a target is missed; wants an otherwise idle machine.
+bench: setup
+	$(PY) -m benchmarks.stub_latency
+	$(PY) -m benchmarks.overhead
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build dist

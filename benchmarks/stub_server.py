@@ -1,6 +1,7 @@
 """The tests' stub OpenAI server in a process of its own, so that its work is not the client's.
 
-A prompt that asks for queries is answered with three lines, every other one with a line.
+A prompt that asks for queries is answered with three lines, every other one with a line. A streamed
+reply is complete when the plain one would be: its tokens come evenly over the time of a call.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import threading
 from types import TracebackType
 from typing import Any, Self
 
-from tests.stub_openai import StubOpenAI, hashed_text
+from tests.stub_openai import StubOpenAI, StubRequest, hashed_text, tokens_of
 
 _ASKS_FOR_LINES = ("search queries, one on each line", "separated by newlines")
 
@@ -24,6 +25,17 @@ def text(body: dict[str, Any]) -> str:
     if any(sign in str(body) for sign in _ASKS_FOR_LINES):
         return "\n".join(f"{line} {words}" for line in ("first", "second", "third"))
     return words
+
+
+class _Stub(StubOpenAI):
+    """Spreads a streamed reply over the time of a call."""
+
+    def _complete(self, request: StubRequest, connection: Any) -> None:
+        if not request.body.get("stream"):
+            super()._complete(request, connection)
+            return
+        self.token_interval = self.latency / (len(tokens_of(self.text(request.body))) + 1)
+        connection.later(self.token_interval, lambda: self._answer(request, connection, None))
 
 
 class StubServer:
@@ -69,7 +81,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.core is not None:
         os.sched_setaffinity(0, [options.core])
-    stub = StubOpenAI(latency=options.latency, keep_log=False)
+    stub = _Stub(latency=options.latency, keep_log=False)
     stub.text = text
     with stub:
         print(stub.base_url, flush=True)

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ayo_bridge import Runtime, Stats, accelerate, stats
+from ayo_bridge import Runtime, accelerate, stats
+from ayo_bridge.observe import Stats
 from examples.demo.engines import ServerGauge
 from examples.demo.settings import Settings
 from examples.demo.workflows import QUESTIONS, Workflow

@@ -114,6 +114,8 @@ def _compare(
     from examples.demo.workflows import workflows
 
     reranker = engines.reranker(settings, top_n=3)
+    # The store connects on its first search, and can be followed from then on.
+    index.as_retriever(similarity_top_k=1).retrieve("connect")
     flows = workflows(settings, index, reranker, model=server.model_name, api_base=server.url)
     # Our own launcher has switched the server's priority scheduling on.
     runtime = Runtime(priority=True)
