@@ -35,8 +35,11 @@ class Answer:
     warms: int = 0
     """Of the requests, those that only warmed a prefix."""
 
-    def differs(self, other: Answer) -> str:
-        """What is not the same in both; empty if all is."""
+    def differs(self, other: Answer, *, warmup: bool) -> str:
+        """What is not the same in both; empty if all is.
+
+        A server is probed when it is first used, so requests do not count while warming up.
+        """
         if self.text != other.text:
             return "the text"
         if self.nodes != other.nodes:
@@ -45,7 +48,7 @@ class Answer:
             abs(a - b) > SCORE_TOLERANCE for a, b in zip(self.scores, other.scores, strict=True)
         ):
             return "the scores"
-        if self.requests - self.warms != other.requests - other.warms:
+        if not warmup and self.requests - self.warms != other.requests - other.warms:
             return "the number of LLM calls"
         return ""
 
@@ -118,7 +121,7 @@ class Comparison:
             for fast in (False, True) if turn % 2 == 0 else (True, False):
                 answers[fast] = self._ask(outcome, question, fast=fast)
                 advance()
-            if difference := answers[True].differs(answers[False]):
+            if difference := answers[True].differs(answers[False], warmup=turn < warmups):
                 outcome.differences.append(f"{difference} for {question!r}")
             if turn >= warmups:
                 outcome.original.append(answers[False])

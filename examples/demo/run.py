@@ -109,16 +109,19 @@ def _index(settings: Settings, model: str, database: EmbeddedPostgres, console: 
 def _compare(
     settings: Settings, server: engines.VLLMServer, index: Any, console: Console
 ) -> list[Outcome]:
-    from ayo_bridge import Runtime
     from examples.demo.comparison import Comparison
+    from examples.demo.profiles import measured_runtime
     from examples.demo.workflows import workflows
 
     reranker = engines.reranker(settings, top_n=3)
     # The store connects on its first search, and can be followed from then on.
     index.as_retriever(similarity_top_k=1).retrieve("connect")
     flows = workflows(settings, index, reranker, model=server.model_name, api_base=server.url)
-    # Our own launcher has switched the server's priority scheduling on.
-    runtime = Runtime(priority=True)
+    with console.status("measuring engines") as status:
+        models = [index._embed_model._model, reranker._model]
+        runtime = measured_runtime(
+            settings, server, models, lambda name: status.update(f"measuring {name}")
+        )
     comparison = Comparison(settings, engines.ServerGauge(server), runtime)
     outcomes = []
     try:

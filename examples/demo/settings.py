@@ -18,8 +18,8 @@ class Settings:
     reranker: str | None = None
     dtype: str = "float32"
     chunks: int = 600
-    chunk_tokens: int = 320
-    answer_tokens: int = 32
+    chunk_tokens: int = 256
+    answer_tokens: int = 20
     rounds: int = 5
     warmups: int = 2
     results: Path = Path("out/demo")

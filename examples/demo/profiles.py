@@ -1,0 +1,37 @@
+"""Engines are measured before the comparison, as ``ayo-bridge profile`` does, so that nothing is
+measured beside it. Profiles of models are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ayo_bridge import Runtime
+from ayo_bridge.engines.llm_timing import llm_profile_name, measure_llm
+from ayo_bridge.engines.model_timing import measure
+from ayo_bridge.engines.sentence_transformer import profile_name
+from ayo_bridge.engines.vllm_server import VLLMServer
+from ayo_bridge.profile import EngineProfile, ProfileStore, measure_batches
+from examples.demo.settings import Settings, cache_directory
+
+_LARGEST_BATCH = 16
+
+
+def measured_runtime(
+    settings: Settings, server: VLLMServer, models: list[Any], on_step: Callable[[str], None]
+) -> Runtime:
+    """A runtime that knows what its engines cost. ``models`` are of sentence-transformers."""
+    store = ProfileStore(cache_directory() / "demo" / "profiles")
+    for model in models:
+        name = profile_name(model)
+        if store.load(name, "local") is None:
+            on_step(name)
+            curve = measure_batches(measure(model), _LARGEST_BATCH, repeats=3)
+            store.save(name, "local", EngineProfile.measured(name.partition(":")[0], curve))
+    name = llm_profile_name(server.url, server.model_name)
+    on_step(name)
+    profile, _, _ = measure_llm(server.url, server.model_name, repeats=1 if settings.tiny else 3)
+    # Our own launcher has switched the server's priority scheduling on.
+    runtime = Runtime(priority=True, measure=False, profiles=store)
+    runtime.profiles.publish(name, profile)
+    return runtime
