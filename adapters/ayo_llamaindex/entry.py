@@ -21,9 +21,12 @@ Lift = Callable[..., Lifted]
 def open_scope(obj: Any, entry: str, query: Any, lift: Lift, *, sync: bool) -> Scope | None:
     """Open the scope of one call, with its run-ahead started; ``None`` inside another scope.
 
-    A nested accelerated object shares the outer call's scope, and so its engines' queues.
+    A nested accelerated object shares the outer call's scope, and so its engines' queues. What is
+    no query is left to the original, which raises its own error.
     """
-    if current_scope() is not None:
+    from llama_index.core.schema import QueryBundle
+
+    if current_scope() is not None or not isinstance(query, str | QueryBundle):
         return None
     state = state_of(obj)
     if state is None:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from ayo_bridge.engines import Call
 from ayo_bridge.engines.openai_http import (
+    HTTPX,
     Delivery,
     LLMRequest,
     OpenAIServer,
@@ -198,6 +199,8 @@ def lift_llm(llm: Any, runtime: Runtime) -> LiftedLLM | str:
     reason = differs(llm, OpenAILike, *_METHODS)
     if reason is not None:
         return reason
+    if not HTTPX.installed:
+        return f"its requests cannot be followed: {HTTPX.status}"
     if llm.rate_limiter is not None:
         return "the LLM has a rate limiter: its requests are not made early"
     if llm.output_parser is not None:

@@ -145,9 +145,10 @@ def _mean_of_one(vector: list[float]) -> list[float]:
 class SearchMaker:
     """Searches with each embedded query, as the retriever does."""
 
-    def __init__(self, retriever: Any, engine: str) -> None:
+    def __init__(self, retriever: Any, engine: str, *, awaited: bool) -> None:
         self._retriever = retriever
         self._engine = engine
+        self._awaited = awaited
 
     def calls(self, primitive: Primitive, values: Values, feed: Feed) -> Sequence[Call]:
         """One search an embedded query."""
@@ -162,6 +163,7 @@ class SearchMaker:
                     QueryBundle(query_str=query.text, embedding=query.vector)  # type: ignore[attr-defined]
                 ),
                 retriever._kwargs,
+                awaited=self._awaited,
             )
             for query in items(primitive, values)
         ]
@@ -172,9 +174,18 @@ class SearchMaker:
 
 
 def lift_vector_retriever(
-    retriever: Any, runtime: Runtime, name: str, queries: tuple[str, ...], count: int
+    retriever: Any,
+    runtime: Runtime,
+    name: str,
+    queries: tuple[str, ...],
+    count: int,
+    *,
+    awaited: bool,
 ) -> tuple[Searching, dict[MakerKey, Maker]] | str:
-    """Lift a ``VectorIndexRetriever`` that searches with the values ``queries``, or say why not."""
+    """Lift a ``VectorIndexRetriever`` that searches with the values ``queries``, or say why not.
+
+    ``awaited`` says that it is called by ``aretrieve``, with all queries at once.
+    """
     from llama_index.core.indices.vector_store.retrievers import VectorIndexRetriever
 
     reason = differs(
@@ -206,10 +217,11 @@ def lift_vector_retriever(
         queries=count,
         top_k=retriever._similarity_top_k,
         inputs=queries,
+        concurrent=awaited,
     )
     makers: dict[MakerKey, Maker] = {
         (name, Op.EMBEDDING): EmbedMaker(embedding),
-        (name, Op.SEARCHING): SearchMaker(retriever, store.engine),
+        (name, Op.SEARCHING): SearchMaker(retriever, store.engine, awaited=awaited),
     }
     return component, makers
 
@@ -253,7 +265,9 @@ def lift_retriever(retriever: Any, runtime: Runtime, question: str, sync: bool) 
         reason = _lift_fusion(retriever, runtime, question, sync, lifted)
     elif cls is VectorIndexRetriever:
         reason = "the retriever resolves index nodes" if retriever.object_map else None
-        found = reason or lift_vector_retriever(retriever, runtime, "search", ("question",), 1)
+        found = reason or lift_vector_retriever(
+            retriever, runtime, "search", ("question",), 1, awaited=not sync
+        )
         if isinstance(found, str):
             reason = found
         else:
@@ -305,16 +319,18 @@ def _lift_fusion(
             lifted.makers["expand", Op.PREFILLING] = ExpansionMaker(llm, retriever, question)
         queries = ("question", QUERIES)
         lifted.fusion = retriever
-    shared = sync and not retriever.use_async
+    one_by_one = sync and not retriever.use_async
     for index, inner in enumerate(retriever._retrievers):
         name = f"search{index}" if len(retriever._retrievers) > 1 else "search"
-        found = lift_vector_retriever(inner, runtime, name, queries, wanted + 1)
-        if isinstance(found, str) or (shared and index > 0 and inner.object_map):
+        found = lift_vector_retriever(
+            inner, runtime, name, queries, wanted + 1, awaited=not one_by_one
+        )
+        if isinstance(found, str) or (one_by_one and index > 0 and inner.object_map):
             reason = found if isinstance(found, str) else "the retriever resolves index nodes"
             lifted.then(Opaque(name=name, reason=reason))
             continue
         component, makers = found
-        if shared and index > 0 and isinstance(lifted.components[-index], Searching):
+        if one_by_one and index > 0 and isinstance(lifted.components[-index], Searching):
             # The first retriever leaves its embedding in the query bundle; later ones use it.
             first = lifted.components[-index].name
             component = Searching(

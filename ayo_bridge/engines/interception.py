@@ -101,7 +101,7 @@ async def observe_async(
 
 def _submit(scope: Scope, scheduler: EngineScheduler, call: Call, record: EngineCall) -> Request:
     record.fused = True
-    depth = scope.record.e_graph.depths().get(record.primitive, 1)
+    depth = scope.depth(record.primitive)
     return scheduler.submit(call, query=scope.number, node=record.primitive, depth=depth)
 
 

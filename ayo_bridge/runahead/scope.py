@@ -219,6 +219,10 @@ class Scope:
         if known:
             self._dispatch([self._graph.graph[primitive_id]])
 
+    def depth(self, primitive_id: str) -> int:
+        """Longest path from a primitive to the end of the query."""
+        return self._graph.depth(primitive_id)
+
     def knows(self, value: str) -> bool:
         """Whether a graph value is there already."""
         return value in self._graph.values
