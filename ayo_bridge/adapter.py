@@ -1,4 +1,7 @@
-"""What a framework adapter offers the core. Found by the entry-point group ``ayo_bridge.adapters``."""
+"""What a framework adapter offers the core.
+
+Adapters are found by the entry-point group ``ayo_bridge.adapters``.
+"""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Coroutine, Hashable, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
@@ -39,10 +39,12 @@ class Runtime:
         passes: the rewrites applied to every p-graph, in order.
         run_ahead: with ``False`` requests are only scheduled and fused, never made early.
         strict: nothing is fused, so embedding and rerank scores are bit-equal.
-        priority: send vLLM's ``priority`` field. It cannot be probed, so it is only sent where you
-            know that the server runs with ``--scheduling-policy priority``
-            (``ayo-bridge serve-llm`` does).
+        priority: send vLLM's ``priority`` field with prefix warms. It cannot be probed, so it is
+            only sent where you know that the server runs with ``--scheduling-policy priority``,
+            and to servers on this machine that ``ayo-bridge serve-llm`` has started.
         prefix_warming: allow prefix warms (partial prefilling) on LLM servers.
+        engines: engines of your own, or with limits of your own; one of these takes the place of
+            the one a lifter would register under the same name.
         history: how many finished calls each accelerated object remembers.
         measure: measure an engine in the background when it is first used and then idle, so that
             its b* is known. ``None`` takes the environment variable ``AYO_MEASURE`` (``0`` is no),
@@ -59,6 +61,7 @@ class Runtime:
         strict: bool = False,
         priority: bool = False,
         prefix_warming: bool = True,
+        engines: Iterable[Engine] = (),
         history: int = 32,
         measure: bool | None = None,
         profiles: ProfileStore | None = None,
@@ -79,6 +82,8 @@ class Runtime:
             for kind, chosen in (policies or {}).items()
         }
         self._reset()
+        for engine in engines:
+            self.register(engine)
         _runtimes.add(self)
 
     def _reset(self) -> None:

@@ -24,7 +24,7 @@ from signal import SIGQUIT, SIGTERM
 from types import TracebackType
 from typing import Literal, Self
 
-from ayo_bridge.engines import child
+from ayo_bridge.engines import child, launched
 from ayo_bridge.engines.child import EngineStartError
 from ayo_bridge.engines.ports import LOOPBACK, free_port, require_free
 from ayo_bridge.errors import EngineUnavailableError
@@ -172,11 +172,14 @@ class VLLMServer:
         except BaseException:
             self.stop()
             raise
+        if self.pid is not None:
+            launched.note(self.url, self.pid)
         return self
 
     def stop(self) -> None:
         """End the server and every process of it. Safe to repeat; ``start`` works again after."""
         if os.getpid() == self._owner and self._process is not None:
+            launched.forget(self.url)
             child.stop(self._process, *_STOP)
 
     def wait(self) -> None:

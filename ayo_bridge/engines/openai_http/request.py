@@ -11,6 +11,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from ayo_bridge.engines.launched import is_launched
 from ayo_bridge.engines.protocol import Call
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def make_warm(engine: str, request: LLMRequest, runtime: Runtime | None = None) 
     else:
         warm["prompt"] = body["prompt"]
     warm.update(max_tokens=1, temperature=0)
-    if runtime is not None and runtime.priority:
+    if runtime is not None and (runtime.priority or is_launched(request.url)):
         warm["priority"] = _WARM_PRIORITY
     sent = LLMRequest(request.url, (*request.headers, (MARK, "warm")), warm, request.timeout)
     key = ("warm", canonical_key(sent.url, sent.header("authorization"), warm))
