@@ -121,12 +121,14 @@ class Explanation:
 def explain_state(state: AcceleratedState) -> Explanation:
     """Explain an accelerated object and its last finished call."""
     history = state.history()
+    last = history[-1] if history else None
     return Explanation(
         state.adapter,
         state.target,
-        state.template,
+        # Lifted anew for each call: what it consists of may have been changed since.
+        last.template if last is not None else state.template,
         state.opaque,
-        history[-1] if history else None,
+        last,
         state.switched_off,
     )
 
