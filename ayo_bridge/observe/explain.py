@@ -160,8 +160,11 @@ def details_of(component: Component) -> str:
 
 
 def opaque_parts(template: Template, opaque: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
-    """Everything that runs as it is, with the reason: lifted as opaque, or not lifted at all."""
-    parts = {c.name: c.reason for c in template.components if isinstance(c, Opaque)}
+    """Everything that runs as it is, with the reason: lifted as opaque, or not lifted at all.
+
+    Glue that is known to be pure holds nothing back and is not listed.
+    """
+    parts = {c.name: c.reason for c in template.components if isinstance(c, Opaque) and not c.pure}
     return list((parts | dict(opaque)).items())
 
 

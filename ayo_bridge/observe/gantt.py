@@ -13,14 +13,15 @@ from ayo_bridge.observe.record import CallRecord, EngineCall, Outcome
 from ayo_bridge.observe.waits import end_of, wait_of, waits
 from ayo_bridge.observe.wording import duration
 
-_GUTTER = 150.0
-_CHART = 930.0
+_GUTTER = 190.0
+_CHART = 890.0
 _RIGHT = 20.0
 _TOP = 28.0
 _ROW = 21.0
 _BAR = 16.0
 _BETWEEN = 13.0
 _CHARACTER = 6.1
+_BOLD_CHARACTER = 7.7
 _TICKS = 9
 
 
@@ -117,7 +118,7 @@ def _lane_name(root: Element, name: str, y: float) -> None:
     text = add(
         root,
         "text",
-        shortened(name, _GUTTER - 14, _CHARACTER),
+        shortened(name, _GUTTER - 14, _BOLD_CHARACTER),
         x=_GUTTER - 10,
         y=y + 12,
         class_="lane",
