@@ -100,6 +100,9 @@ class Entries:
         scope.on_finish = state.note
         if state.runs_ahead:
             scope.guide = Guide(scope, chain, lifter)
+        for note in chain.template.notes:
+            if note not in state.template.notes:  # It was not so when the object was accelerated.
+                scope.note(note)
         scope.start({})
         return scope
 

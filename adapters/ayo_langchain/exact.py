@@ -27,6 +27,17 @@ def class_of(obj: object) -> type:
     return origin or cls
 
 
+def is_binding(obj: object) -> bool:
+    """Whether ``obj`` is a runnable with arguments bound to it, as ``bind`` makes it.
+
+    Chat models make bindings of a class of their own, which only adds types.
+    """
+    from langchain_core.runnables import RunnableBinding
+
+    cls = class_of(obj)
+    return issubclass(cls, RunnableBinding) and cls.__module__.startswith("langchain_core.")
+
+
 def differs(obj: object, cls: type, *methods: str) -> str | None:
     """Why ``obj`` may not behave as ``cls`` does, or ``None`` if it certainly does.
 

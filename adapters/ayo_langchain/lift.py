@@ -13,7 +13,7 @@ from typing import Any
 
 from ayo_bridge.graph import Component, Opaque, Synthesis, SynthesisMode, Template
 from ayo_bridge.runahead import Maker, MakerKey
-from ayo_langchain.exact import class_of
+from ayo_langchain.exact import class_of, is_binding
 from ayo_langchain.expansion import Expansion, is_multi_query, lift_multi_query
 from ayo_langchain.lifter import Lifter
 from ayo_langchain.llms import lift_llm
@@ -117,7 +117,7 @@ class _Walk:
         from langchain_core.language_models import BaseLanguageModel
 
         inner = step.bound
-        while hasattr(inner, "bound"):
+        while is_binding(inner):
             inner = inner.bound
         if isinstance(inner, BaseLanguageModel):
             return self.model(step, flow)
@@ -238,7 +238,6 @@ def _handler(step: Any) -> _Handler:
     from langchain_core.retrievers import BaseRetriever
     from langchain_core.runnables import (
         RunnableAssign,
-        RunnableBinding,
         RunnableLambda,
         RunnableParallel,
         RunnablePassthrough,
@@ -250,7 +249,6 @@ def _handler(step: Any) -> _Handler:
         RunnableSequence: _Walk.sequence,
         RunnableParallel: _Walk.parallel,
         RunnableAssign: _Walk.assign,
-        RunnableBinding: _Walk.binding,
         RunnablePassthrough: _Walk.passthrough,
         RunnablePick: _Walk.pick,
         RunnableLambda: _Walk.function,
@@ -258,6 +256,8 @@ def _handler(step: Any) -> _Handler:
     found = structure.get(class_of(step))
     if found is not None:
         return found
+    if is_binding(step):
+        return _Walk.binding
     kinds: Sequence[tuple[type, _Handler]] = (
         (BaseRetriever, _Walk.retriever),
         (BaseLanguageModel, _Walk.model),

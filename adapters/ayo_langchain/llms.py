@@ -19,7 +19,7 @@ from ayo_bridge.engines.openai_http import (
     start_proof,
 )
 from ayo_bridge.runtime import Runtime
-from ayo_langchain.exact import class_of, differs, overridden
+from ayo_langchain.exact import class_of, differs, is_binding, overridden
 
 _METHODS: Final = (
     "invoke",
@@ -128,10 +128,8 @@ class LiftedLLM:
 
 def lift_llm(llm: Any, runtime: Runtime) -> LiftedLLM | str:
     """Lift a chat model, bound parameters included, or say why nothing is known of it."""
-    from langchain_core.runnables import RunnableBinding
-
     outside: list[Any] = []
-    while class_of(llm) is RunnableBinding:
+    while is_binding(llm):
         outside.append(llm)
         llm = llm.bound
     try:
@@ -212,8 +210,8 @@ def _client_differs(llm: Any) -> str | None:
 
 
 def _sdk_differs(client: Any, cls: type, resource: Any) -> str | None:
-    found: type = type(client)  # Written out: mypy would narrow the client itself.
-    if found is not cls or getattr(resource, "_client", None) is not client:
+    used: Any = getattr(resource, "_client", None)
+    if type(client) is not cls or client is not used:
         return "the model has an SDK client of its own"
     return overridden(client, *_CLIENT_METHODS) or is_plain_client(client._client, _url(client))
 

@@ -1,0 +1,45 @@
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from ayo_bridge import Runtime, accelerate
+from ayo_bridge.profile import ProfileStore
+from tests.adapters.langchain.cases import ASKS_FOR_LINES, close_clients, three_lines
+from tests.deadline import eventually
+from tests.stub_openai import StubOpenAI
+
+
+@pytest.fixture
+def stub() -> Iterator[StubOpenAI]:
+    """A stub that writes three queries where it is asked to."""
+    with StubOpenAI(latency=0.005) as server:
+        server.reply_when(ASKS_FOR_LINES, text=three_lines)
+        yield server
+
+
+@pytest.fixture(autouse=True)
+async def clients() -> AsyncIterator[None]:
+    """Clients are closed on the loop that they were used on."""
+    yield
+    await close_clients()
+
+
+@pytest.fixture
+def runtime(tmp_path: Any) -> Iterator[Runtime]:
+    """A runtime of its own, without profiles of earlier runs."""
+    made = Runtime(profiles=ProfileStore(tmp_path))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def fast(runtime: Runtime) -> Callable[[Any], Any]:
+    """Accelerates with the test's own runtime."""
+    return lambda obj: accelerate(obj, runtime=runtime)
+
+
+@pytest.fixture
+def proven(runtime: Runtime) -> Callable[[], None]:
+    """Waits until the server is proven to stream what it would have replied."""
+    return lambda: eventually(lambda: bool(runtime.can_stream()), "the proof of the server")
