@@ -54,9 +54,10 @@ def _children() -> set[int]:
     return {child.pid for child in psutil.Process().children(recursive=True)}
 
 
-def _progress() -> set[threading.Thread]:
-    """Threads of progress bars, started once in a process."""
-    return {thread for thread in threading.enumerate() if thread.name == "tqdm_monitor"}
+def _once() -> set[threading.Thread]:
+    """Threads that are started once in a process: of progress bars, and what forks our servers."""
+    once = ("tqdm_monitor", "ayo-engine-forker")
+    return {thread for thread in threading.enumerate() if thread.name in once}
 
 
 def _collect() -> None:
@@ -77,7 +78,7 @@ def _leaves_nothing(stub: StubOpenAI) -> Iterator[None]:
     def gone() -> bool:
         _collect()
         return (
-            not {thread for thread in threading.enumerate() if thread not in threads} - _progress()
+            not {thread for thread in threading.enumerate() if thread not in threads} - _once()
             and _children() <= children
             and _connections() <= connections
         )
