@@ -18,8 +18,10 @@ from typing import Any
 
 from ayo_bridge import Runtime, accelerate, stats
 from ayo_bridge.engines.openai_http.request import MARK
+from ayo_bridge.engines.protocol import Engine, EngineKind
 from ayo_bridge.observe import Stats
-from ayo_bridge.profile import ProfileStore
+from ayo_bridge.profile import Curve, EngineProfile, LLMProfile, Profile, ProfileStore
+from ayo_bridge.schedule import EngineScheduler
 from tests.deadline import eventually
 from tests.differential.compare import difference, log_difference
 from tests.differential.plain import Names, Plain, error, plain, renamed
@@ -94,11 +96,25 @@ class Case:
 
 
 class EagerRuntime(Runtime):
-    """Takes every engine to cost what it was assumed to, so that what runs ahead is the same each
-    time: a stub that answers at once would teach it that there is nothing to gain."""
+    """Takes every engine to cost what is said here, so that every pass finds something to gain and
+    does the same each time: a stub that answers at once would teach it that there is nothing."""
+
+    def register(self, engine: Engine) -> EngineScheduler:
+        """Give the engine a profile too: batches of two, prompts that are dear."""
+        scheduler = super().register(engine)
+        if engine.name not in self.profiles.profiles():
+            self.profiles.publish(engine.name, _profile(engine.kind))
+        return scheduler
 
     def observe(self, record: Any, request: Any) -> None:
         """Learn nothing."""
+
+
+def _profile(kind: EngineKind) -> Profile:
+    if kind is EngineKind.LLM:
+        return LLMProfile(prefill_base=0.02, prefill_per_token=0.002, decode_per_token=0.01)
+    points = tuple((items, 0.01 + 0.01 * items) for items in (1, 2, 4))
+    return EngineProfile(kind.value, Curve(points), best_batch=2)
 
 
 @dataclass

@@ -106,6 +106,7 @@ def _fusion(mode: str, **options: Any) -> Case:
             env, mode, retrievers=[_real(env), _real(env, similarity_top_k=2)], **options
         ),
         entries=RETRIEVE,
+        ahead=() if options.get("queries") == 1 else RETRIEVE,
         requests=0 if options.get("queries") == 1 else 1,
         script=parts.answers,
     )

@@ -8,10 +8,9 @@ from tests.differential import llama_index_parts as parts
 from tests.differential.harness import Case
 
 ALL = ("query", "aquery", "stream", "astream")
-ONE = 900
-"""Tokens of context in one prompt, so that eight notes fit ..."""
+SYNC = ("query", "stream")
 EIGHT = 64
-"""... or each needs one of its own."""
+"""Tokens of context in one prompt: each of eight notes needs one of its own."""
 
 
 def _mode(
@@ -45,13 +44,13 @@ MODES = [
     *_mode("compact", ResponseMode.COMPACT, requests=1),
     *_mode("compact-many", ResponseMode.COMPACT, chunk=EIGHT),
     *_mode("tree-one-chunk", ResponseMode.TREE_SUMMARIZE, requests=1),
-    *_mode("tree", ResponseMode.TREE_SUMMARIZE, chunk=EIGHT, top_k=4),
-    *_mode("tree-levels", ResponseMode.TREE_SUMMARIZE, chunk=EIGHT),
+    *_mode("tree", ResponseMode.TREE_SUMMARIZE, chunk=EIGHT, top_k=4, ahead=SYNC),
+    *_mode("tree-levels", ResponseMode.TREE_SUMMARIZE, chunk=EIGHT, ahead=SYNC),
     *_mode("simple", ResponseMode.SIMPLE_SUMMARIZE, requests=1),
-    *_mode("accumulate", ResponseMode.ACCUMULATE, requests=8),
+    *_mode("accumulate", ResponseMode.ACCUMULATE, requests=8, ahead=SYNC[:1]),
     *_mode("accumulate-split", ResponseMode.ACCUMULATE, chunk=40),
     *_mode("compact-accumulate", ResponseMode.COMPACT_ACCUMULATE, chunk=EIGHT * 2),
-    *_mode("generation", ResponseMode.GENERATION, requests=1),
+    *_mode("generation", ResponseMode.GENERATION, requests=1, ahead=ALL),
     *_mode("no-text", ResponseMode.NO_TEXT, requests=0),
     *_mode("context-only", ResponseMode.CONTEXT_ONLY, requests=0),
 ]
