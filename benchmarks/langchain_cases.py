@@ -12,7 +12,7 @@ from langchain_core.runnables import RunnableLambda, RunnablePassthrough
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_openai import ChatOpenAI
 
-from benchmarks.measure import Call, Case
+from benchmarks.measure import Call, Case, fresh_runtime
 from benchmarks.slow_engines import minilm, slow_down
 
 _PROMPT = ChatPromptTemplate.from_template("Context:\n{context}\n\nQuestion: {question}")
@@ -64,4 +64,5 @@ def case(name: str, runnable: Any, **target: Any) -> Case:
     """A runnable as it is and accelerated."""
     from ayo_bridge import accelerate
 
-    return Case(name, asking(runnable), asking(accelerate(runnable)), **target)
+    fast = accelerate(runnable, runtime=fresh_runtime())
+    return Case(name, asking(runnable), asking(fast), **target)

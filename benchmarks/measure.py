@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +13,9 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+
+from ayo_bridge import Runtime
+from ayo_bridge.profile import ProfileStore
 
 Call = Callable[[str], str]
 """Answers a question; everything that must be the same in both arms is in the returned text."""
@@ -53,6 +57,11 @@ class Result:
     def after(self) -> float:
         """Median seconds of the accelerated arm."""
         return statistics.median(self.accelerated)
+
+
+def fresh_runtime() -> Runtime:
+    """A runtime that knows nothing yet: profiles on disk are those of engines not slowed down."""
+    return Runtime(profiles=ProfileStore(tempfile.mkdtemp(prefix="ayo-bench-")))
 
 
 def measure(case: Case) -> Result:
