@@ -209,11 +209,11 @@ def _client_differs(llm: Any) -> str | None:
     )
 
 
-def _sdk_differs(client: Any, cls: type, resource: Any) -> str | None:
-    used: Any = getattr(resource, "_client", None)
-    if type(client) is not cls or client is not used:
+def _sdk_differs(client: Any, cls: Any, resource: Any) -> str | None:
+    http: Any = getattr(client, "_client", None)
+    if type(client) is not cls or getattr(resource, "_client", None) is not client:
         return "the model has an SDK client of its own"
-    return overridden(client, *_CLIENT_METHODS) or is_plain_client(client._client, _url(client))
+    return overridden(client, *_CLIENT_METHODS) or is_plain_client(http, _url(client))
 
 
 def _parameters_differ(llm: Any, bound: Mapping[str, Any]) -> str | None:
