@@ -1,0 +1,49 @@
+"""A request on its way through an instance of a simulated LLM."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ayo_bridge.simulate.kv_cache import Lease
+from ayo_bridge.simulate.requests import LLMRequest, prompt_tokens
+
+
+@dataclass(slots=True, eq=False)
+class Generation:
+    """A sequence of one instance. ``finish`` gets its result, or an exception.
+
+    ``order`` is unique; the lowest goes first. ``hashes`` are those of the prompt's full blocks,
+    ``computed`` the tokens of the prompt that are in the cache.
+    """
+
+    request: LLMRequest
+    order: tuple[int, int, int]
+    finish: Callable[[object], None]
+    hashes: tuple[int, ...]
+    length: int = 0
+    computed: int = 0
+    decoded: int = 0
+    marked: int = 0
+    lease: Lease | None = None
+    ended: bool = False
+
+    def __post_init__(self) -> None:
+        self.length = prompt_tokens(self.request.prompt)
+
+    @property
+    def kv_tokens(self) -> int:
+        """Tokens in the cache when it ends; the last one decoded never gets there."""
+        return self.length + self.request.tokens - 1
+
+    @property
+    def missing(self) -> int:
+        """Tokens of the prompt that are still to be prefilled."""
+        return self.length - self.computed
+
+    @property
+    def to_next_stop(self) -> int:
+        """Tokens to decode until somebody has to be told."""
+        marks = self.request.marks
+        stop = marks[self.marked] if self.marked < len(marks) else self.request.tokens
+        return stop - self.decoded

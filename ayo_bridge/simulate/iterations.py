@@ -1,0 +1,261 @@
+"""One instance of a simulated LLM: continuous batching, one step after another.
+
+A step prefills within a token budget and decodes one token of every running sequence. Steps that
+only decode, and in which nothing can end, pass as one event; whoever arrives meanwhile waits for
+the step that is under way, as in a real engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import math
+from collections.abc import Sequence
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, field
+
+from ayo_bridge.simulate.costs import LLMCosts
+from ayo_bridge.simulate.generation import Generation
+from ayo_bridge.simulate.kv_cache import KVCache
+from ayo_bridge.simulate.requests import block_hashes
+from ayo_bridge.simulate.trace import Busy, Trace
+
+_SLACK = 1e-9
+"""Steps; an arrival at the very end of a step is in time for the next one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """How an instance forms its steps.
+
+    ``chunked``: prefills are cut to fit the budget of ``step_tokens`` and share steps with decodes,
+    as stock vLLM does. Without it prompts run whole, before any decode, as in the vLLM 0.2.2 that
+    the paper's figures come from; a prompt over the budget then runs alone.
+    """
+
+    step_tokens: int = 4096
+    max_sequences: int = 256
+    chunked: bool = True
+    prefix_cache: bool = True
+    block: int = 16
+
+
+@dataclass(slots=True)
+class _Step:
+    start: float
+    each: float
+    count: int
+    chunks: list[tuple[Generation, int]]
+    decoding: list[Generation]
+    timer: asyncio.TimerHandle | None = None
+
+    @property
+    def end(self) -> float:
+        return self.start + self.each * self.count
+
+
+@dataclass(slots=True)
+class Instance:
+    """The queue, the KV cache and the running sequences of one instance.
+
+    Sequences that run go before those that wait; a sequence is admitted when the cache has room for
+    all it will ever hold, so none is preempted. Where the first in the queue has no room, those
+    behind it wait too.
+    """
+
+    engine: str
+    index: int
+    costs: LLMCosts
+    batching: Batching
+    trace: Trace
+    prompt_tokens: int = 0
+    """Of all sequences admitted so far."""
+    cached_tokens: int = 0
+    """Those of them that were found in the cache."""
+    outstanding: int = 0
+    """KV tokens of all sequences that wait or run."""
+    kv: KVCache = field(init=False)
+    _waiting: list[tuple[tuple[int, int, int], Generation]] = field(default_factory=list)
+    _prefilling: dict[Generation, None] = field(default_factory=dict)
+    _decoding: dict[Generation, None] = field(default_factory=dict)
+    _coming: dict[int, int] = field(default_factory=dict)
+    _step: _Step | None = None
+    _woken: bool = False
+
+    def __post_init__(self) -> None:
+        self.kv = KVCache(self.costs.kv_tokens, self.batching.block)
+
+    # Requests come and go.
+
+    def add(self, generation: Generation) -> None:
+        """Queue a sequence; it takes part from the next step on, if there is room."""
+        heapq.heappush(self._waiting, (generation.order, generation))
+        self.outstanding += generation.kv_tokens
+        for block_hash in generation.hashes:
+            self._coming[block_hash] = self._coming.get(block_hash, 0) + 1
+        self._wake()
+
+    def abort(self, generation: Generation) -> None:
+        """End a sequence and free its blocks; the step under way still runs to its end."""
+        if not generation.ended:
+            self._leave(generation)
+            self._wake()
+            generation.finish(CancelledError())
+
+    def prefix(self, hashes: Sequence[int]) -> int:
+        """Tokens of a prefix that are here, or will be when those before have been served."""
+        for count, block_hash in enumerate(hashes):
+            if block_hash not in self.kv and block_hash not in self._coming:
+                return count * self.batching.block
+        return len(hashes) * self.batching.block
+
+    def _leave(self, generation: Generation) -> None:
+        generation.ended = True
+        self.outstanding -= generation.kv_tokens
+        for block_hash in generation.hashes:
+            self._coming[block_hash] -= 1
+            if self._coming[block_hash] == 0:
+                del self._coming[block_hash]
+        self._prefilling.pop(generation, None)
+        self._decoding.pop(generation, None)
+        if generation.lease is not None:
+            self.kv.release(generation.lease)
+
+    # Steps.
+
+    def _wake(self) -> None:
+        if self._step is not None:
+            self._shorten(self._step)
+        elif not self._woken:
+            # Not at once: whoever comes at the same moment shares the step.
+            self._woken = True
+            asyncio.get_running_loop().call_soon(self._next)
+
+    def _shorten(self, step: _Step) -> None:
+        """End a row of steps with the one under way."""
+        loop = asyncio.get_running_loop()
+        count = max(1, math.ceil((loop.time() - step.start) / step.each - _SLACK))
+        if count < step.count and step.timer is not None:
+            step.timer.cancel()
+            step.count = count
+            step.timer = loop.call_at(step.end, self._end, step)
+
+    def _next(self) -> None:
+        self._woken = False
+        chunks = self._chunks()
+        if not chunks and not self._decoding:
+            return
+        decoding = list(self._decoding) if self.batching.chunked or not chunks else []
+        sizes = [(new, generation.computed) for generation, new in chunks]
+        count = 1
+        if not chunks:
+            each = self.costs.decode(len(decoding))
+            count = min(generation.to_next_stop for generation in decoding)
+        elif decoding:
+            each = self.costs.mixed(sizes, len(decoding))
+        else:
+            each = self.costs.prefill(sizes)
+        loop = asyncio.get_running_loop()
+        step = self._step = _Step(loop.time(), each, count, chunks, decoding)
+        step.timer = loop.call_at(step.end, self._end, step)
+
+    def _end(self, step: _Step) -> None:
+        self._step = None
+        self.trace(
+            Busy(
+                self.engine,
+                self.index,
+                step.start,
+                step.end,
+                calls=len(step.chunks) + len(step.decoding),
+                items=sum(new for _, new in step.chunks),
+                decodes=len(step.decoding),
+                steps=step.count,
+            )
+        )
+        for generation, new in step.chunks:
+            if not generation.ended:
+                self._prefilled(generation, new)
+        for generation in step.decoding:
+            if not generation.ended:
+                self._decoded(generation, step.count)
+        self._wake()
+
+    # What a step prefills.
+
+    def _chunks(self) -> list[tuple[Generation, int]]:
+        left = self.batching.step_tokens - (len(self._decoding) if self.batching.chunked else 0)
+        chunks: list[tuple[Generation, int]] = []
+        for generation in sorted(self._prefilling, key=lambda g: g.order):
+            if left > 0:
+                chunks.append((generation, min(left, generation.missing)))
+                left -= generation.missing
+        while left > 0 and (first := self._first()) is not None:
+            if not self._admit(first, left, alone=not chunks):
+                break
+            heapq.heappop(self._waiting)
+            new = min(left, first.missing) if self.batching.chunked else first.missing
+            chunks.append((first, new))
+            left -= new
+        return chunks
+
+    def _first(self) -> Generation | None:
+        while self._waiting and self._waiting[0][1].ended:
+            heapq.heappop(self._waiting)
+        if len(self._prefilling) + len(self._decoding) >= self.batching.max_sequences:
+            return None
+        return self._waiting[0][1] if self._waiting else None
+
+    def _admit(self, generation: Generation, left: int, *, alone: bool) -> bool:
+        block = self.batching.block
+        # The last token of a prompt is always computed: the first answer token comes out of it.
+        usable = generation.hashes[: (generation.length - 1) // block]
+        found = self.kv.hits(usable)
+        fits = self.batching.chunked or alone or generation.length - found * block <= left
+        if not fits:
+            return False
+        lease = self.kv.lease(usable[:found], -(-generation.kv_tokens // block) - found)
+        if lease is None:
+            return False
+        generation.lease, generation.computed = lease, found * block
+        self.prompt_tokens += generation.length
+        self.cached_tokens += generation.computed
+        self._prefilling[generation] = None
+        return True
+
+    # What a step has brought.
+
+    def _prefilled(self, generation: Generation, new: int) -> None:
+        before = generation.computed // self.batching.block
+        generation.computed += new
+        self._name(
+            generation, generation.hashes[before : generation.computed // self.batching.block]
+        )
+        if generation.missing == 0:
+            del self._prefilling[generation]
+            self._decoding[generation] = None
+            self._decoded(generation, 1)
+
+    def _decoded(self, generation: Generation, tokens: int) -> None:
+        request = generation.request
+        generation.decoded += tokens
+        while (
+            not generation.ended
+            and generation.marked < len(request.marks)
+            and request.marks[generation.marked] <= generation.decoded
+        ):
+            generation.marked += 1
+            if request.on_mark is not None:
+                request.on_mark(generation.marked - 1)
+        if generation.decoded == request.tokens and not generation.ended:
+            if request.output is not None and self.batching.prefix_cache:
+                whole = (*request.prompt, (request.output, request.tokens - 1))
+                named = block_hashes(whole, self.batching.block)[len(generation.hashes) :]
+                self._name(generation, named)
+            self._leave(generation)
+            generation.finish(request.result)
+
+    def _name(self, generation: Generation, hashes: Sequence[int]) -> None:
+        if generation.lease is not None:
+            for block_hash in hashes:
+                self.kv.name(generation.lease, block_hash)

@@ -1,0 +1,122 @@
+"""A simulated LLM: instances that batch continuously, and the choice between them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Hashable, Sequence
+
+from ayo_bridge.engines.protocol import Call, EngineKind, Limits
+from ayo_bridge.errors import AyoBridgeError
+from ayo_bridge.schedule.engine_scheduler import Done
+from ayo_bridge.simulate.costs import LLMCosts
+from ayo_bridge.simulate.generation import Generation
+from ayo_bridge.simulate.iterations import Batching, Instance
+from ayo_bridge.simulate.requests import LLMRequest, block_hashes, prompt_tokens
+from ayo_bridge.simulate.serving import Abort, fail, serve, start_each, wrong_payload
+from ayo_bridge.simulate.trace import Trace, no_trace
+
+
+class KVCapacityError(AyoBridgeError):
+    """A request needs more KV blocks than an instance has, so it could never run."""
+
+
+class SimulatedLLM:
+    """Serves :class:`LLMRequest` payloads; an :class:`~ayo_bridge.engines.protocol.AsyncEngine`.
+
+    A call goes to the instance with the fewest outstanding KV tokens, where tokens of its prompt
+    that are in an instance's cache, or on their way there, do not count.
+
+    Args:
+        name: the engine's name, as calls and graphs refer to it.
+        costs: of one instance.
+        instances: how many there are, each with a cache and a queue of its own.
+        batching: how an instance forms its steps.
+        limits: by default everything is admitted at once and the engine batches by itself. With
+            ``continuous=False`` the engine scheduler's batches run to completion, one an instance.
+        trace: is told of every step.
+    """
+
+    kind = EngineKind.LLM
+    streams = True
+    """Items of an answer can be had while it is being decoded."""
+
+    def __init__(
+        self,
+        name: str,
+        costs: LLMCosts,
+        *,
+        instances: int = 1,
+        batching: Batching | None = None,
+        limits: Limits | None = None,
+        trace: Trace = no_trace,
+    ) -> None:
+        self.name = name
+        self.costs = costs
+        self.batching = batching or Batching()
+        self.limits = limits or Limits(instances=instances, continuous=True)
+        self.instances = tuple(
+            Instance(name, index, costs, self.batching, trace) for index in range(instances)
+        )
+        self._numbers = itertools.count()
+
+    @property
+    def caches_prefixes(self) -> bool:
+        """Whether prefix warms are of any use."""
+        return self.batching.prefix_cache
+
+    def call(self, request: LLMRequest, *, key: Hashable = None, warm: bool = False) -> Call:
+        """The call that makes a request.
+
+        Its ``items`` are the KV tokens that it will hold; in batches that run to completion, the
+        tokens of its prompt (the paper's token size). Without a ``key`` calls of equal prompt,
+        length and output are interchangeable.
+        """
+        tokens = prompt_tokens(request.prompt)
+        continuous = self.limits.continuous
+        return Call(
+            self.name,
+            (self.name, request.prompt, request.tokens, request.output) if key is None else key,
+            request,
+            items=tokens + request.tokens - 1 if continuous else tokens,
+            group=None if continuous else self.name,
+            warm=warm,
+        )
+
+    async def serve(self, call: Call) -> object:
+        """Serve one call and return its result; cancelling aborts it.
+
+        Raises:
+            KVCapacityError: the request is larger than the cache of an instance.
+        """
+        return await serve(self, call)
+
+    def start(self, calls: Sequence[Call], done: Done) -> Abort:
+        """Start calls together; ``done`` is called when the last of them has ended."""
+        return start_each(self._begin, calls, done)
+
+    def _begin(self, call: Call, finish: Callable[[object], None]) -> Abort:
+        request = call.payload
+        if not isinstance(request, LLMRequest):
+            return fail(finish, wrong_payload(call, LLMRequest))
+        caching, block = self.batching.prefix_cache, self.batching.block
+        generation = Generation(
+            request,
+            (int(call.warm), request.priority, next(self._numbers)),
+            finish,
+            block_hashes(request.prompt, block) if caching else (),
+        )
+        blocks, needed = self.instances[0].kv.blocks, -(-generation.kv_tokens // block)
+        if needed > blocks:
+            return fail(
+                finish,
+                KVCapacityError(
+                    f"{self.name!r}: a request of {generation.kv_tokens} tokens needs {needed} KV "
+                    f"blocks and an instance has {blocks}; shorten it or raise kv_tokens"
+                ),
+            )
+        instance = min(
+            self.instances,
+            key=lambda each: each.outstanding - each.prefix(generation.hashes),
+        )
+        instance.add(generation)
+        return lambda: instance.abort(generation)

@@ -1,0 +1,80 @@
+"""What simulated engines are asked: sizes instead of texts, and results given in advance."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+
+Segment = tuple[Hashable, int]
+"""``(id, tokens)``: a stretch of a prompt. Equal ids stand for equal tokens from their start."""
+Prompt = tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LLMRequest:
+    """One call of a simulated LLM; ``result`` is what it answers.
+
+    ``tokens`` (at least one) are decoded; the first comes out of the prefill itself, so a prefix
+    warm is a request for one token. ``output`` is the segment id of the answer: with it, a later
+    prompt that continues this one by ``(output, n)`` finds both in the cache. A lower ``priority``
+    goes first. ``marks`` are rising token counts; ``on_mark`` is called with the index of each when
+    so many tokens are there (items of a pipelined decode; ``marks=(1,)`` is the first token).
+    """
+
+    prompt: Prompt
+    tokens: int = 1
+    result: object = None
+    output: Hashable | None = None
+    priority: int = 0
+    marks: tuple[int, ...] = ()
+    on_mark: Callable[[int], None] | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.tokens < 1 or prompt_tokens(self.prompt) < 1:
+            raise ValueError("an LLM request needs a prompt and decodes at least one token")
+        if any(a >= b for a, b in itertools.pairwise((0, *self.marks, self.tokens + 1))):
+            raise ValueError(f"marks must rise and lie within 1 to {self.tokens}: {self.marks}")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRequest:
+    """One call of an engine that runs batches; ``operation`` names the curve that it costs."""
+
+    operation: str = ""
+    result: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiRequest:
+    """One call of a remote API; ``result`` is what it answers."""
+
+    result: object = None
+
+
+def prompt_tokens(prompt: Prompt) -> int:
+    """Length of a prompt."""
+    return sum(tokens for _, tokens in prompt)
+
+
+def block_hashes(prompt: Prompt, block: int) -> tuple[int, ...]:
+    """A hash for each full block of ``block`` tokens, of its tokens and all before them.
+
+    Two prompts share their first ``k`` hashes just if their first ``k * block`` tokens are equal
+    (up to collisions of 64-bit hashes, as in vLLM).
+    """
+    hashes: list[int] = []
+    pieces: list[tuple[Hashable, int, int]] = []
+    parent, room = 0, block
+    for segment, tokens in prompt:
+        at = 0
+        while at < tokens:
+            end = min(at + room, tokens)
+            pieces.append((segment, at, end))
+            room -= end - at
+            at = end
+            if room == 0:
+                parent = hash((parent, *pieces))
+                hashes.append(parent)
+                pieces, room = [], block
+    return tuple(hashes)
