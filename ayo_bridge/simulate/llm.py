@@ -32,7 +32,8 @@ class SimulatedLLM:
         instances: how many there are, each with a cache and a queue of its own.
         batching: how an instance forms its steps.
         limits: by default everything is admitted at once and the engine batches by itself. With
-            ``continuous=False`` the engine scheduler's batches run to completion, one an instance.
+            ``continuous=False`` the engine scheduler's batches run to completion, each on one
+            instance, an idle one if there is.
         trace: is told of every step.
     """
 
@@ -92,9 +93,14 @@ class SimulatedLLM:
 
     def start(self, calls: Sequence[Call], done: Done) -> Abort:
         """Start calls together; ``done`` is called when the last of them has ended."""
-        return start_each(self._begin, calls, done)
+        taken: list[Instance] = []
 
-    def _begin(self, call: Call, finish: Callable[[object], None]) -> Abort:
+        def begin(call: Call, finish: Callable[[object], None]) -> Abort:
+            return self._begin(call, finish, taken)
+
+        return start_each(begin, calls, done)
+
+    def _begin(self, call: Call, finish: Callable[[object], None], taken: list[Instance]) -> Abort:
         request = call.payload
         if not isinstance(request, LLMRequest):
             return fail(finish, wrong_payload(call, LLMRequest))
@@ -114,9 +120,17 @@ class SimulatedLLM:
                     f"blocks and an instance has {blocks}; shorten it or raise kv_tokens"
                 ),
             )
-        instance = min(
-            self.instances,
-            key=lambda each: each.outstanding - each.prefix(generation.hashes),
-        )
+        if not taken or self.limits.continuous:
+            taken[:] = [self._route(generation)]
+        instance = taken[0]
         instance.add(generation)
         return lambda: instance.abort(generation)
+
+    def _route(self, generation: Generation) -> Instance:
+        def load(instance: Instance) -> tuple[int, int]:
+            prefix = instance.prefix(generation.hashes)
+            if self.limits.continuous:
+                return instance.outstanding - prefix, 0
+            return instance.outstanding, -prefix
+
+        return min(self.instances, key=load)

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ayo_bridge.engines import Limits
 from ayo_bridge.engines.protocol import AsyncEngine
@@ -239,6 +241,60 @@ def test_batches_of_the_scheduler_run_to_completion_where_they_are_wanted() -> N
         [(0.1 * n, maker.call(prompt(f"p{n}", 512), key=n)) for n in range(4)],
     )
     assert outcome.ended == pytest.approx([0.5, 1.3, 1.3, 1.8])
+
+
+def test_a_batch_that_runs_to_completion_stays_on_one_instance() -> None:
+    limits = Limits(instances=2, max_items=300)
+    maker = SimulatedLLM("llm", COSTS, instances=2, limits=limits)
+    outcome = drive(
+        lambda busy: SimulatedLLM("llm", COSTS, instances=2, limits=limits, trace=busy.append),
+        [(0.0, maker.call(prompt(f"p{n}", 100), key=n)) for n in range(5)],
+    )
+    # Two run at once, each alone; the other three share the batch that forms next.
+    assert [(b.instance, b.items) for b in outcome.busy] == [(0, 100), (1, 100), (0, 300)]
+
+
+requests = st.tuples(
+    st.integers(0, 20),
+    st.sampled_from(["a", "b", "c"]),
+    st.integers(0, 300),
+    st.integers(1, 300),
+    st.integers(1, 40),
+    st.one_of(st.none(), st.integers(1, 60)),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(requests, min_size=1, max_size=12), st.booleans(), st.integers(1, 2))
+def test_everything_ends_and_nothing_is_held_afterwards(
+    drawn: list[tuple[int, str, int, int, int, int | None]], chunked: bool, instances: int
+) -> None:
+    """Of random crowds; the driver checks that queues and caches are empty in the end."""
+    calls, aborts = [], []
+    for place, (at, segment, shared, own, decoded, abort) in enumerate(drawn):
+        parts = ((segment, shared), (place, own))
+        calls.append((at / 10, LLMRequest(parts, decoded, result=place, marks=(1,))))
+        if abort is not None:
+            aborts.append((at / 10 + abort / 50, place))
+    batching = Batching(step_tokens=256, max_sequences=4, chunked=chunked)
+    engines: list[SimulatedLLM] = []
+
+    def make(busy: list[Busy]) -> SimulatedLLM:
+        engines.append(
+            SimulatedLLM("llm", COSTS, instances=instances, batching=batching, trace=busy.append)
+        )
+        return engines[-1]
+
+    outcome = drive(make, llm_calls(calls), aborts=aborts)
+    aborted = {place for _, place in aborts}
+    for place, result in enumerate(outcome.result):
+        assert result == place or (place in aborted and result == "cancelled")
+    if not aborts:
+        prompts = sum(shared + own for _, _, shared, own, _, _ in drawn)
+        cached = sum(instance.cached_tokens for instance in engines[-1].instances)
+        assert sum(busy.items for busy in outcome.busy) == prompts - cached
+        for busy in outcome.busy:
+            assert busy.items + busy.decodes <= 256 or (not chunked and busy.calls == 1)
 
 
 def test_it_is_an_async_engine_like_any_other() -> None:
