@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Hashable
@@ -29,6 +30,8 @@ from ayo_bridge.schedule import GraphScheduler, Request
 
 if TYPE_CHECKING:
     from ayo_bridge.runtime import Runtime
+
+_logger = logging.getLogger(__name__)
 
 _STARTS_CALL = frozenset(
     {
@@ -388,7 +391,7 @@ class Scope:
         now = self.runtime.clock()
         with self._lock:
             record = EngineCall(
-                self._attribute(engine, items), engine, kind, key, Outcome.DIRECT, now, now
+                self._attributed(engine, items), engine, kind, key, Outcome.DIRECT, now, now
             )
             record.items = items
             observation = Observation(self, record)
@@ -396,6 +399,14 @@ class Scope:
                 self.record.calls.append(record)
                 self._direct[key].append(observation)
         return observation
+
+    def _attributed(self, engine: str, items: int) -> str:
+        """Bookkeeping never costs the original its call."""
+        try:
+            return self._attribute(engine, items)
+        except Exception as error:
+            self.note(f"a call to {engine!r} belongs nowhere: {error!r}")
+            return "opaque"
 
     def _attribute(self, engine: str, items: int) -> str:
         """The primitive an original call belongs to: the next of this engine, in order."""
@@ -451,8 +462,12 @@ class Scope:
             elif record.outcome is Outcome.WASTED:
                 _abandon(request.future)
         self.record.ended = self.runtime.clock()
-        if self.on_finish is not None:
+        if self.on_finish is None:
+            return
+        try:
             self.on_finish(self.record)
+        except Exception:  # The caller has its answer; that we cannot count it is ours alone.
+            _logger.exception("a finished call could not be taken in")
 
 
 def _abandon(future: Future[object]) -> None:
