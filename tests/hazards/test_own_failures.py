@@ -1,0 +1,57 @@
+"""A mistake in our own bookkeeping never reaches the caller: the original goes its own way."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ayo_bridge import Runtime, accelerate
+from ayo_bridge.observe import AcceleratedState
+from ayo_bridge.runahead import Planner, Scope
+from ayo_bridge.schedule import GraphScheduler
+from tests.differential import llama_index_parts as parts
+from tests.differential.harness import Env
+from tests.hazards.engines import generation, tree
+
+
+def _compact(env: Env) -> Any:
+    return parts.engine(env, "compact")
+
+
+@pytest.mark.parametrize("build", [tree, generation, _compact])
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (Planner, "plan"),
+        (Planner, "plan_expansion"),
+        (Scope, "start"),
+        (Scope, "expand"),
+        (Scope, "_attribute"),
+        (Scope, "_dispatch"),
+        (GraphScheduler, "start"),
+        (GraphScheduler, "complete"),
+        (GraphScheduler, "extend"),
+        (AcceleratedState, "note"),
+    ],
+)
+def test_the_answer_comes_nevertheless(
+    owner: type,
+    name: str,
+    build: Callable[[Env], Any],
+    env: Env,
+    runtime: Runtime,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    expected = str(build(env).query("one"))
+    fast = accelerate(build(env), runtime=runtime)
+    monkeypatch.setattr(owner, name, _broken)
+    with caplog.at_level(logging.CRITICAL + 1):
+        assert str(fast.query("one")) == expected
+
+
+def _broken(*args: Any, **kwargs: Any) -> Any:
+    raise RuntimeError("a mistake of ours")
