@@ -15,6 +15,8 @@ WINDOW: Final = 256
 """Observations kept of one engine."""
 ENOUGH: Final = 8
 """Observations before anything is concluded."""
+ENOUGH_OF_A_SIZE: Final = 3
+"""Batches of one size before it changes what is known."""
 QUANTILE: Final = 0.25
 """Contention only ever adds time, so a low quantile is near what the engine needs by itself."""
 ROUNDS: Final = 8
@@ -63,14 +65,16 @@ class LiveProfile:
                 self._calls.append((prompt_tokens, completion_tokens, seconds))
                 self._count += 1
 
-    def observe_batch(self, items: int, seconds: float) -> None:
-        """Take in one batch of another engine."""
-        if seconds > 0 and items > 0:
-            size = _rounded(items)
-            with self._lock:
-                window = self._batches.setdefault(size, deque(maxlen=32))
-                window.append(seconds * size / items if items >= 16 else seconds)
-                self._count += 1
+    def observe_batch(self, items: int, seconds: float) -> bool:
+        """Take in one batch of another engine; returns whether its size has just become known."""
+        if seconds <= 0 or items <= 0:
+            return False
+        size = _rounded(items)
+        with self._lock:
+            window = self._batches.setdefault(size, deque(maxlen=32))
+            window.append(seconds * size / items if items >= 16 else seconds)
+            self._count += 1
+            return len(window) == ENOUGH_OF_A_SIZE
 
     @property
     def observations(self) -> int:
@@ -152,8 +156,9 @@ class LiveProfiles:
                 live = self._live.setdefault(call.engine, LiveProfile(str(call.kind)))
         if live.kind == LLMProfile.kind:
             live.observe_call(call.prompt_tokens, call.completion_tokens, call.seconds)
-        else:
-            live.observe_batch(call.items * max(call.batch, 1), call.seconds)
+        elif live.observe_batch(call.items * max(call.batch, 1), call.seconds):
+            # What a new size takes was guessed until now, and plans were made by that.
+            self._next[call.engine] = ENOUGH
         if live.observations >= self._next.get(call.engine, ENOUGH):
             self._learn(call.engine, live)
 

@@ -154,3 +154,12 @@ def test_a_stored_profile_counts_until_traffic_has_shown_better(tmp_path: Path) 
     assert profiles.profiles()["bge"] != stored
     profiles.save()
     assert store.load("bge", "local") == profiles.profiles()["bge"]
+
+
+def test_a_size_that_is_new_is_learned_without_delay() -> None:
+    profiles = LiveProfiles()
+    for _ in range(100):
+        profiles.observe(Call())
+    for _ in range(3):
+        profiles.observe(Call(batch=4))
+    assert profiles.profiles()["bge"].curve.points == ((1, 0.1), (4, 0.1))  # type: ignore[union-attr]
