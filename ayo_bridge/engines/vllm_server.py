@@ -172,8 +172,7 @@ class VLLMServer:
         except BaseException:
             self.stop()
             raise
-        if self.pid is not None:
-            launched.note(self.url, self.pid)
+        launched.note(self.url, self._process.pid)
         return self
 
     def stop(self) -> None:

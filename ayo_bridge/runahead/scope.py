@@ -8,15 +8,13 @@ comes to it first.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import logging
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Hashable
-from concurrent.futures import CancelledError, Future, InvalidStateError
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from concurrent.futures import Future
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from ayo_bridge.engines.protocol import Call, EngineKind
@@ -26,6 +24,7 @@ from ayo_bridge.observe.record import CallRecord, EngineCall, Outcome
 from ayo_bridge.passes import Decision, part_of
 from ayo_bridge.passes.cutting import batch_inputs
 from ayo_bridge.runahead.plan import Maker, MakerKey, Plan, Values, maker_key
+from ayo_bridge.runahead.tickets import Hit, Observation, Ticket, abandon, cancelled
 from ayo_bridge.schedule import GraphScheduler, Request
 
 if TYPE_CHECKING:
@@ -44,104 +43,6 @@ _STARTS_CALL = frozenset(
         Op.INGESTION,
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A result that was computed ahead."""
-
-    value: object
-
-
-class Ticket:
-    """A result on its way, for one consumer."""
-
-    def __init__(self, scope: Scope, future: Future[object], record: EngineCall) -> None:
-        self._scope = scope
-        self._future = future
-        self.record = record
-
-    def wait(self) -> Hit | None:
-        """Block until the result is there; ``None`` if it failed: then make the call yourself."""
-        start = self._scope.runtime.clock()
-        try:
-            value = self._future.result()
-        except (Exception, CancelledError) as error:
-            self._dropped(error)
-            return None
-        return self._consumed(value, start)
-
-    async def wait_async(self) -> Hit | None:
-        """Like :meth:`wait`; cancelling the waiter does not cancel the result."""
-        start = self._scope.runtime.clock()
-        waiter = asyncio.wrap_future(self._future)
-        try:
-            value = await asyncio.shield(waiter)
-        except asyncio.CancelledError:
-            if not self._future.cancelled():
-                raise
-            self._dropped(CancelledError())
-            return None
-        except Exception as error:
-            self._dropped(error)
-            return None
-        return self._consumed(value, start)
-
-    def _consumed(self, value: object, start: float) -> Hit:
-        self.record.waited += self._scope.runtime.clock() - start
-        self.record.outcome = Outcome.HIT
-        return Hit(value)
-
-    def _dropped(self, error: BaseException) -> None:
-        self.record.outcome = Outcome.DROPPED
-        self.record.error = repr(error)
-
-
-class Observation:
-    """A call the original makes itself: timed, mapped to a primitive, and seen by the graph."""
-
-    __slots__ = ("_future", "_result", "_scope", "record")
-
-    def __init__(self, scope: Scope, record: EngineCall) -> None:
-        self._scope = scope
-        self._future: Future[object] | None = None
-        self._result: Hit | BaseException | None = None
-        self.record = record
-
-    def done(self, result: object) -> None:
-        """The call has returned."""
-        self._end(Hit(result))
-
-    def failed(self, error: BaseException) -> None:
-        """The call has raised."""
-        self.record.error = repr(error)
-        self._end(error)
-
-    def future(self) -> Future[object]:
-        """The result for the graph; made only if the graph turns out to need it."""
-        with self._scope._lock:
-            future = self._future = self._future or Future()
-            result = self._result
-        if result is not None:
-            _resolve(future, result)
-        return future
-
-    def _end(self, result: Hit | BaseException) -> None:
-        self.record.ended = self._scope.runtime.clock()
-        self.record.waited = self.record.seconds
-        with self._scope._lock:
-            self._result = result
-            future = self._future
-        if future is not None:
-            _resolve(future, result)
-
-
-def _resolve(future: Future[object], result: Hit | BaseException) -> None:
-    with suppress(InvalidStateError):
-        if isinstance(result, Hit):
-            future.set_result(result.value)
-        else:
-            future.set_exception(result)
 
 
 class Scope:
@@ -332,7 +233,7 @@ class Scope:
         """Have a call run ahead, unless the original has come to this occurrence already."""
         with self._lock:
             if self.closed:
-                return _cancelled()
+                return cancelled()
             done_already = self._direct.get(call.key)
             if done_already:
                 return done_already.popleft().future()
@@ -350,7 +251,7 @@ class Scope:
             self.record.calls.append(record)
             if shared is not None:
                 record.started = record.ended = record.queued
-                self._tickets[call.key].append(Ticket(self, shared.future, record))
+                self._tickets[call.key].append(Ticket(self._now, shared.future, record))
                 return shared.future
 
             def ended(request: Request) -> None:
@@ -370,7 +271,7 @@ class Scope:
             if call.deterministic:
                 self._shared[call.key] = request
             if not call.warm:
-                self._tickets[call.key].append(Ticket(self, request.future, record))
+                self._tickets[call.key].append(Ticket(self._now, request.future, record))
             return request.future
 
     def _refuse(self, primitive: Primitive, reason: str) -> None:
@@ -394,7 +295,7 @@ class Scope:
                 self._attributed(engine, items), engine, kind, key, Outcome.DIRECT, now, now
             )
             record.items = items
-            observation = Observation(self, record)
+            observation = Observation(self._now, self._lock, record)
             if not self.closed:
                 self.record.calls.append(record)
                 self._direct[key].append(observation)
@@ -453,36 +354,26 @@ class Scope:
             self._shared.clear()
             closers, self._closers = self._closers, []
         for closer in closers:
-            closer()
+            _safely(closer)
         for request, record in requests:
             if record.outcome is Outcome.AHEAD:
                 record.outcome = Outcome.WASTED
             if not request.future.done():
                 self.runtime.scheduler(request.call.engine).cancel(request)
             elif record.outcome is Outcome.WASTED:
-                _abandon(request.future)
+                abandon(request.future)
         self.record.ended = self.runtime.clock()
-        if self.on_finish is None:
-            return
-        try:
-            self.on_finish(self.record)
-        except Exception:  # The caller has its answer; that we cannot count it is ours alone.
-            _logger.exception("a finished call could not be taken in")
+        on_finish = self.on_finish
+        if on_finish is not None:
+            _safely(lambda: on_finish(self.record))
+
+    def _now(self) -> float:
+        return self.runtime.clock()
 
 
-def _abandon(future: Future[object]) -> None:
-    """Stop what still arrives for a result that nobody took: a stream that is being recorded."""
-    if future.cancelled() or future.exception() is not None:
-        return
-    abandon = getattr(future.result(), "abandon", None)
-    if abandon is not None:
-        abandon()
-
-
-def _cancelled() -> Future[object]:
-    future: Future[object] = Future()
-    future.cancel()
-    return future
-
-
-__all__ = ["Hit", "Observation", "Scope", "Ticket"]
+def _safely(step: Callable[[], object]) -> None:
+    """The caller has its answer; what goes wrong in tidying up is ours alone."""
+    try:
+        step()
+    except Exception:
+        _logger.exception("a finished call could not be tidied up")

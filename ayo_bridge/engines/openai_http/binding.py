@@ -27,7 +27,7 @@ from ayo_bridge.engines.openai_http.request import canonical_key, normalised_url
 from ayo_bridge.engines.protocol import EngineKind
 from ayo_bridge.observe.record import EngineCall
 from ayo_bridge.runahead.current import current_scope
-from ayo_bridge.runahead.scope import Observation
+from ayo_bridge.runahead.tickets import Observation
 
 Learn = Callable[[EngineCall], None]
 """What learns from the record of a call that has ended, once its tokens are known."""

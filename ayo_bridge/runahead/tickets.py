@@ -1,0 +1,131 @@
+"""Results on their way: what runs ahead for the original, and what the original does itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+
+from ayo_bridge.observe.record import EngineCall, Outcome
+
+Clock = Callable[[], float]
+"""Seconds, as the runtime counts them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A result that was computed ahead."""
+
+    value: object
+
+
+class Ticket:
+    """A result on its way, for one consumer."""
+
+    def __init__(self, clock: Clock, future: Future[object], record: EngineCall) -> None:
+        self._clock = clock
+        self._future = future
+        self.record = record
+
+    def wait(self) -> Hit | None:
+        """Block until the result is there; ``None`` if it failed: then make the call yourself."""
+        start = self._clock()
+        try:
+            value = self._future.result()
+        except (Exception, CancelledError) as error:
+            self._dropped(error)
+            return None
+        return self._consumed(value, start)
+
+    async def wait_async(self) -> Hit | None:
+        """Like :meth:`wait`; cancelling the waiter does not cancel the result."""
+        start = self._clock()
+        waiter = asyncio.wrap_future(self._future)
+        try:
+            value = await asyncio.shield(waiter)
+        except asyncio.CancelledError:
+            if not self._future.cancelled():
+                raise
+            self._dropped(CancelledError())
+            return None
+        except Exception as error:
+            self._dropped(error)
+            return None
+        return self._consumed(value, start)
+
+    def _consumed(self, value: object, start: float) -> Hit:
+        self.record.waited += self._clock() - start
+        self.record.outcome = Outcome.HIT
+        return Hit(value)
+
+    def _dropped(self, error: BaseException) -> None:
+        self.record.outcome = Outcome.DROPPED
+        self.record.error = repr(error)
+
+
+class Observation:
+    """A call the original makes itself: timed, mapped to a primitive, and seen by the graph."""
+
+    __slots__ = ("_clock", "_future", "_lock", "_result", "record")
+
+    def __init__(
+        self, clock: Clock, lock: AbstractContextManager[object], record: EngineCall
+    ) -> None:
+        self._clock = clock
+        self._lock = lock
+        self._future: Future[object] | None = None
+        self._result: Hit | BaseException | None = None
+        self.record = record
+
+    def done(self, result: object) -> None:
+        """The call has returned."""
+        self._end(Hit(result))
+
+    def failed(self, error: BaseException) -> None:
+        """The call has raised."""
+        self.record.error = repr(error)
+        self._end(error)
+
+    def future(self) -> Future[object]:
+        """The result for the graph; made only if the graph turns out to need it."""
+        with self._lock:
+            future = self._future = self._future or Future()
+            result = self._result
+        if result is not None:
+            _resolve(future, result)
+        return future
+
+    def _end(self, result: Hit | BaseException) -> None:
+        self.record.ended = self._clock()
+        self.record.waited = self.record.seconds
+        with self._lock:
+            self._result = result
+            future = self._future
+        if future is not None:
+            _resolve(future, result)
+
+
+def _resolve(future: Future[object], result: Hit | BaseException) -> None:
+    with suppress(InvalidStateError):
+        if isinstance(result, Hit):
+            future.set_result(result.value)
+        else:
+            future.set_exception(result)
+
+
+def abandon(future: Future[object]) -> None:
+    """Stop what still arrives for a result that nobody took: a stream that is being recorded."""
+    if future.cancelled() or future.exception() is not None:
+        return
+    abandon = getattr(future.result(), "abandon", None)
+    if abandon is not None:
+        abandon()
+
+
+def cancelled() -> Future[object]:
+    """A future that is cancelled already."""
+    future: Future[object] = Future()
+    future.cancel()
+    return future
