@@ -57,15 +57,16 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        app(standalone_mode=False)
-    except typer.Exit as end:
-        sys.exit(end.exit_code)
+        # Without its standalone mode, typer returns the status: 130 for a KeyboardInterrupt.
+        status = app(standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
-        console.print("stopped; no engine is left running")
-        sys.exit(130)
+        status = 130
     except AyoBridgeError as error:
         console.print(f"{type(error).__name__}: {error}", style="red", markup=False)
-        sys.exit(1)
+        status = 1
+    if status == 130:
+        console.print("stopped; no engine is left running")
+    sys.exit(status)
 
 
 if __name__ == "__main__":
