@@ -7,6 +7,7 @@ import pytest
 
 from ayo_bridge.runtime import Runtime
 from tests.differential.harness import Case, Env, runtime_for
+from tests.differential.llama_index import collect_garbage
 from tests.stub_openai import StubOpenAI
 
 
@@ -29,3 +30,9 @@ def runtime(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runtime]
     made = runtime_for(case, tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _leaves_no_garbage() -> Iterator[None]:
+    yield
+    collect_garbage()

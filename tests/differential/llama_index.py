@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import inspect
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from llama_index.core import Settings
@@ -168,6 +171,20 @@ def settings() -> Iterator[None]:
         yield
     finally:
         Settings._callback_manager, Settings._llm = before
+
+
+def collect_garbage() -> None:
+    """Collect what LlamaIndex and the SDK leave open, now and not in the middle of another test.
+
+    LlamaIndex makes a loop for the main thread and never closes it; the SDK's clients close
+    themselves, if at all, when they are collected.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with suppress(RuntimeError):  # There is none.
+            asyncio.get_event_loop_policy().get_event_loop().close()
+            asyncio.set_event_loop(None)
+        gc.collect()
 
 
 # Asking.

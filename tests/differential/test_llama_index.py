@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -42,9 +40,6 @@ def _parameters(*, concurrent: bool) -> list[object]:
 def _settings() -> Iterator[None]:
     with settings():
         yield
-    with warnings.catch_warnings():  # Here and not later, in the middle of something else.
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 def test_row_names_are_unique() -> None:

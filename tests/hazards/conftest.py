@@ -16,7 +16,7 @@ from ayo_bridge.profile import ProfileStore
 from ayo_bridge.runtime import Runtime, default_runtime
 from tests.deadline import eventually
 from tests.differential.harness import EagerRuntime, Env
-from tests.differential.llama_index import settings
+from tests.differential.llama_index import collect_garbage, settings
 from tests.stub_openai import StubOpenAI
 
 
@@ -116,3 +116,9 @@ def tasks_of(runtime: Runtime) -> set[str]:
         return set()
     names = {task.get_coro().__qualname__ for task in asyncio.all_tasks(loop)}
     return names - {"prove", "_prove"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _leaves_no_garbage() -> Iterator[None]:
+    yield
+    collect_garbage()
