@@ -212,11 +212,14 @@ class Graph:
         )
 
 
-def join(graph: Graph, fragment: Graph) -> Graph:
-    """The graph that holds both; what one makes is no input of the whole."""
+def join(graph: Graph, fragment: Graph, order: Iterable[tuple[str, str]] = ()) -> Graph:
+    """The graph that holds both; what one makes is no input of the whole.
+
+    ``order`` are order edges in addition to those of both, and may lead from one to the other.
+    """
     made = {v for part in (graph, fragment) for p in part for v in p.outputs}
     return Graph(
         [*graph, *fragment],
         inputs=(graph.inputs | fragment.inputs) - made,
-        order=[*graph.order, *fragment.order],
+        order=[*graph.order, *fragment.order, *order],
     )

@@ -1,7 +1,7 @@
 """In: e-graphs and calls. Out: batches on engines, in an order that knows the graphs."""
 
 from ayo_bridge.schedule.engine_scheduler import EngineScheduler, Placement, Request
-from ayo_bridge.schedule.graph_scheduler import GraphScheduler
+from ayo_bridge.schedule.graph_scheduler import MISSING, GraphScheduler, Missing
 from ayo_bridge.schedule.placement import LoopPlacement, ThreadPlacement
 from ayo_bridge.schedule.policies import (
     POLICIES,
@@ -13,10 +13,12 @@ from ayo_bridge.schedule.policies import (
 )
 
 __all__ = [
+    "MISSING",
     "POLICIES",
     "EngineScheduler",
     "GraphScheduler",
     "LoopPlacement",
+    "Missing",
     "Placement",
     "Policy",
     "Request",

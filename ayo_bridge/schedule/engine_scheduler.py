@@ -45,11 +45,15 @@ class Request:
     """Number of calls in the batch it ran in."""
     aborted: bool = False
     abort: Callable[[], None] | None = None
+    """Aborts the batch it runs in."""
+    shares_with: Sequence[Request] = ()
+    """The requests of that batch, itself among them."""
     on_done: Callable[[Request], None] | None = None
 
     def finish(self, result: object | BaseException, now: float) -> None:
         """Report, then resolve the future, unless it was cancelled."""
         self.ended_at = now
+        self.shares_with, self.abort = (), None
         if self.on_done is not None:
             self.on_done(self)
         with suppress(InvalidStateError):
@@ -183,14 +187,22 @@ class EngineScheduler:
             self._dispatch()
 
     def cancel(self, request: Request) -> None:
-        """Drop a queued request, or abort a running one as far as its placement can."""
+        """Drop a queued request, or abort a running one as far as its placement can.
+
+        A batch is aborted once nobody wants any of it.
+        """
         with self._lock:
             request.aborted = True
             queued = self._queue.pop(request.waiting.id, None)
         if queued is not None:
             queued.finish(CancelledError(), self._clock())
-        elif request.abort is not None and not request.future.done():
-            request.abort()
+        elif not request.future.done():
+            self._abort_unwanted(request.shares_with, request.abort)
+
+    @staticmethod
+    def _abort_unwanted(batch: Sequence[Request], abort: Callable[[], None] | None) -> None:
+        if abort is not None and all(request.aborted for request in batch):
+            abort()
 
     def _dispatch(self) -> None:
         while True:
@@ -235,10 +247,10 @@ class EngineScheduler:
             self._finish(requests, results)
 
         abort = self._placement.start(self.engine, [r.call for r in requests], done)
-        if len(requests) == 1:
-            requests[0].abort = abort
-            if requests[0].aborted:
-                abort()
+        for request in requests:
+            if not request.future.done():
+                request.shares_with, request.abort = requests, abort
+        self._abort_unwanted(requests, abort)
 
     def _finish(self, requests: list[Request], results: Sequence[object | BaseException]) -> None:
         now = self._clock()

@@ -173,3 +173,15 @@ def test_b_star_bounds_a_batch_where_the_limits_do_not(placement: Manual) -> Non
     for n in range(4):
         tier.submit(call(n), query=n, node="embed")
     assert [placement.end() for _ in range(3)] == [[0], [1, 2], [3]]
+
+
+def test_a_batch_is_aborted_once_nobody_wants_any_of_it(placement: Manual) -> None:
+    tier = scheduler(placement)
+    with tier.held():
+        one, two = (tier.submit(call(n), query=n, node="embed") for n in range(2))
+    tier.cancel(one)
+    assert placement.aborted == 0
+    tier.cancel(two)
+    assert placement.aborted == 1
+    assert one.future.cancelled()
+    assert two.future.cancelled()

@@ -6,7 +6,7 @@ import pytest
 
 from ayo_bridge.errors import GraphError
 from ayo_bridge.graph import Graph, Op, Primitive
-from ayo_bridge.schedule import GraphScheduler
+from ayo_bridge.schedule import MISSING, GraphScheduler
 
 
 def primitive(name: str, inputs: str = "", outputs: str = "", op: Op = Op.EMBEDDING) -> Primitive:
@@ -68,3 +68,72 @@ def test_the_graph_grows_where_an_expand_stood() -> None:
     assert ids(tier.extend(fragment, instead_of="e")) == ["p"]
     assert ids(tier.complete("p", {"x": 1})) == ["s"]
     assert "e" not in tier.graph
+
+
+def test_what_was_ordered_after_an_expand_waits_for_all_that_it_became() -> None:
+    graph = Graph(
+        [
+            primitive("e", "q", "r", Op.EXPAND),
+            primitive("after", "q", "s"),
+            primitive("user", "r", "t"),
+        ],
+        inputs=["q"],
+        order=[("e", "after")],
+    )
+    tier = GraphScheduler(graph)
+    assert ids(tier.start({"q": 1})) == ["e"]
+    fragment = Graph([primitive("p", "q", "x"), primitive("s", "x", "r")], inputs=["q"])
+    assert ids(tier.extend(fragment, instead_of="e")) == ["p"]
+    assert tier.depth("p") == 3
+    assert ids(tier.complete("p", {"x": 1})) == ["s"]
+    assert sorted(ids(tier.complete("s", {"r": 1}))) == ["after", "user"]
+
+
+def test_what_becomes_ready_together_comes_in_the_order_of_the_graph() -> None:
+    names = [f"p{i}" for i in range(20)]
+    tier = GraphScheduler(Graph([primitive(name, "q", name + "v") for name in names], inputs=["q"]))
+    assert ids(tier.start({})) == []
+    assert ids(tier.feed({"q": 1})) == names
+
+
+# Skipping.
+
+
+def test_a_skipped_primitive_is_never_dispatched_and_makes_what_is_missing(
+    diamond: GraphScheduler,
+) -> None:
+    diamond.start({"q": 1})
+    assert ids(diamond.skip(["b"])) == []
+    assert ids(diamond.complete("a", {"x": 1})) == ["c"]
+    assert diamond.values["y"] is MISSING
+    assert ids(diamond.complete("c", {"z": 1})) == ["d"]
+    assert diamond.ended >= {"a", "b", "c"}
+
+
+def test_skipping_all_that_was_waited_for_makes_ready_what_waits() -> None:
+    graph = Graph(
+        [primitive("x", "q", "y"), primitive("y", "y", "z"), primitive("z", "z", "r")],
+        inputs=["q"],
+    )
+    tier = GraphScheduler(graph)
+    assert ids(tier.skip(["x", "y"])) == ["z"]
+    assert tier.values == {"y": MISSING, "z": MISSING}
+
+
+def test_order_is_kept_through_what_is_skipped() -> None:
+    graph = Graph(
+        [primitive("write", "q", "w"), primitive("middle", "q"), primitive("read", "q", "r")],
+        inputs=["q"],
+        order=[("write", "middle"), ("middle", "read")],
+    )
+    tier = GraphScheduler(graph)
+    assert ids(tier.start({"q": 1})) == ["write"]
+    assert ids(tier.skip(["middle"])) == []
+    assert ids(tier.complete("write", {"w": 1})) == ["read"]
+
+
+def test_what_has_been_dispatched_is_not_skipped_any_more(diamond: GraphScheduler) -> None:
+    diamond.start({"q": 1})
+    assert ids(diamond.skip(["a"])) == []
+    assert not diamond.skipped
+    assert sorted(ids(diamond.complete("a", {"x": 1}))) == ["b", "c"]
