@@ -1,5 +1,6 @@
 """In: a workflow as a module template. Out: its primitive graph (p-graph), verified."""
 
+from ayo_bridge.graph.compose import Choice, Composable, Flow, choose, flow
 from ayo_bridge.graph.decompose import decompose, expand_synthesis
 from ayo_bridge.graph.graph import Edge, Graph
 from ayo_bridge.graph.picture import mermaid, picture, to_json
@@ -20,11 +21,14 @@ from ayo_bridge.graph.template import (
 )
 
 __all__ = [
+    "Choice",
     "Component",
+    "Composable",
     "Condition",
     "Contextualising",
     "Edge",
     "Effect",
+    "Flow",
     "Graph",
     "Indexing",
     "Op",
@@ -38,8 +42,10 @@ __all__ = [
     "Synthesis",
     "SynthesisMode",
     "Template",
+    "choose",
     "decompose",
     "expand_synthesis",
+    "flow",
     "mermaid",
     "picture",
     "to_json",

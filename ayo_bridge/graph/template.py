@@ -7,6 +7,7 @@ import itertools
 from dataclasses import dataclass, field
 
 from ayo_bridge.errors import GraphError
+from ayo_bridge.graph.compose import Composable
 
 
 class SynthesisMode(enum.StrEnum):
@@ -27,7 +28,7 @@ class SynthesisMode(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Component:
+class Component(Composable):
     """A module of the workflow. Subclasses say what it does.
 
     ``inputs`` and ``outputs`` name values of the query; a component with none listed takes what
