@@ -15,6 +15,34 @@ class NotAccelerableError(AyoBridgeError, TypeError):
     """``accelerate`` was given something no installed adapter knows."""
 
 
+class PrimitiveError(AyoBridgeError):
+    """A primitive of a native workflow has failed; ``__cause__`` is what its engine raised.
+
+    ``primitive`` is its id, ``component`` the module it belongs to, ``engine`` is empty for what
+    runs on none.
+    """
+
+    def __init__(self, primitive: str, component: str, engine: str, reason: str) -> None:
+        where = f" on engine {engine!r}" if engine else ""
+        super().__init__(f"primitive {primitive!r} of {component!r} failed{where}: {reason}")
+        self.primitive = primitive
+        self.component = component
+        self.engine = engine
+
+
+class QueryTimeoutError(AyoBridgeError, TimeoutError):
+    """A query has not ended in time and was cancelled.
+
+    ``unfinished`` are the ids of the primitives that had been dispatched and had not ended.
+    """
+
+    def __init__(self, seconds: float, unfinished: tuple[str, ...]) -> None:
+        held = ", ".join(unfinished) or "nothing that runs"
+        super().__init__(f"the query has not ended within {seconds:g} s; it waited for {held}")
+        self.seconds = seconds
+        self.unfinished = unfinished
+
+
 class EngineUnavailableError(AyoBridgeError):
     """An engine cannot be started or reached; the message says what to install or start."""
 

@@ -1,0 +1,334 @@
+"""An application of one's own: engines, handlers, and queries that run as e-graphs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from ayo_bridge.engines.protocol import BatchEngine, Call, Engine, EngineKind
+from ayo_bridge.errors import AyoBridgeError, GraphError
+from ayo_bridge.graph import Choice, Op, Primitive
+from ayo_bridge.graph.primitive import DECODES, PREFILLS
+from ayo_bridge.observe.record import EngineCall, Outcome
+from ayo_bridge.passes import PIPELINE, Pass, PassContext
+from ayo_bridge.profile import Profiles
+from ayo_bridge.schedule import (
+    POLICIES,
+    EngineScheduler,
+    LoopPlacement,
+    Placement,
+    Policy,
+    Request,
+    ThreadPlacement,
+)
+from ayo_bridge.workflow.handlers import DEFAULTS
+from ayo_bridge.workflow.query import Query
+from ayo_bridge.workflow.result import Result
+from ayo_bridge.workflow.shape import Shape, Shapes
+from ayo_bridge.workflow.work import Computed, Function, Handler, SubGraph, Workflow
+
+if TYPE_CHECKING:
+    from ayo_bridge.runtime import Runtime
+
+HandlerKey = str | Op | tuple[str, Op]
+"""A primitive's id in the p-graph, ``(component, op)``, a component, or an operation."""
+
+_CONTROL: Final = frozenset({Op.CONDITION, Op.HOST, Op.EXPAND})
+_DEFAULT_POLICY: Final = "topology"
+
+
+@dataclass(frozen=True, slots=True)
+class _Registered:
+    engine: Engine
+    placement: Placement | None
+    ask: Callable[[object], object] | None
+    answer: Callable[[object], object] | None
+
+
+class App:
+    """Runs queries over registered engines. Belongs to the event loop that it is used on.
+
+    Args:
+        runtime: where the engines run. Without one they run on the loop that awaits
+            :meth:`submit` (batch engines in threads of their own), and time is that loop's:
+            on a :class:`~ayo_bridge.simulate.VirtualClockLoop` the same app simulates.
+        passes: the rewrites applied to every p-graph, in order; ``()`` runs it as it is, in the
+            order of the program. ``None`` takes the runtime's, or all.
+        policies: how engine schedulers pick batches: one for all engines, or by their kind. A
+            runtime has its own.
+        handlers: who serves which primitives, where the defaults do not fit: a :class:`Handler`,
+            or a function for a component's condition, glue or expansion. The most specific key
+            counts: an id, then ``(component, op)``, a component, an op. A decoding is the end of
+            its prefilling's call, unless an id or a key with ``Op.DECODING`` names a handler.
+        profiles: what the engines cost, for the passes and b*. A runtime has its own.
+        strict: no pass may change which items a batch of scores holds.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime | None = None,
+        *,
+        passes: tuple[Pass, ...] | None = None,
+        policies: str | Policy | Mapping[EngineKind, str | Policy] = _DEFAULT_POLICY,
+        handlers: Mapping[HandlerKey, Handler | Function] | None = None,
+        profiles: Profiles | None = None,
+        strict: bool = False,
+    ) -> None:
+        self.runtime = runtime
+        if passes is None:
+            passes = PIPELINE if runtime is None else runtime.passes
+        self._policies = policies
+        self._handlers = {key: _as_handler(served) for key, served in (handlers or {}).items()}
+        self._profiles = profiles if profiles is not None else Profiles()
+        self._strict = strict or (runtime is not None and runtime.strict)
+        self._shapes = Shapes(passes)
+        self._engines: dict[str, _Registered] = {}
+        self._schedulers: dict[str, EngineScheduler] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._owned: list[ThreadPlacement] = []
+
+    # What an app is made of.
+
+    def register(
+        self,
+        engine: Engine,
+        *,
+        placement: Placement | None = None,
+        ask: Callable[[object], object] | None = None,
+        answer: Callable[[object], object] | None = None,
+    ) -> None:
+        """Add an engine under its name.
+
+        ``placement`` says where it runs, in an app without a runtime. An engine that does not take
+        the requests of the handlers is given a translation: ``ask`` from a request to its
+        payload, ``answer`` from its result to what the handlers expect.
+
+        Raises:
+            ValueError: another engine has the name, or the runtime places its engines itself.
+        """
+        if engine.name in self._engines:
+            raise ValueError(f"an engine {engine.name!r} is registered already")
+        if self.runtime is not None:
+            if placement is not None:
+                raise ValueError("the runtime places its engines itself")
+            self.runtime.register(engine)
+        self._engines[engine.name] = _Registered(engine, placement, ask, answer)
+
+    def handle(self, key: HandlerKey, handler: Handler | Function) -> None:
+        """Let a handler or a function serve primitives; see the argument ``handlers``."""
+        self._handlers[key] = _as_handler(handler)
+
+    # Queries.
+
+    async def submit(
+        self,
+        inputs: Mapping[str, object],
+        workflow: Workflow,
+        *,
+        timeout: float | None = None,
+        choices: tuple[Choice, ...] = (),
+    ) -> Result:
+        """Run one query to its end. Cancelling cancels it down to the engines.
+
+        The graph is made for these inputs: composed components take them as they are called,
+        and lists among them say how many items there are. ``choices`` tells what the conditions of
+        a template or a graph choose between. ``timeout`` is in seconds of the loop's clock.
+
+        Raises:
+            PrimitiveError: a primitive has failed; it is named, and its engine's error the cause.
+            QueryTimeoutError: it took too long and was cancelled.
+            GraphError: the workflow is not valid for these inputs.
+            EngineUnavailableError: it needs an engine that is not registered.
+        """
+        query = self._query(inputs, workflow, choices, None)
+        try:
+            query.start(timeout)
+            return await query.done
+        finally:
+            query.cancel()
+
+    async def stream(
+        self,
+        inputs: Mapping[str, object],
+        workflow: Workflow,
+        *,
+        timeout: float | None = None,
+        choices: tuple[Choice, ...] = (),
+    ) -> AsyncGenerator[str, None]:
+        """Run one query and give the text of its final output piece by piece.
+
+        Of an engine that does not stream the text comes in one piece. Closing the generator
+        cancels the query. Errors are those of :meth:`submit`, after the pieces that came before.
+        """
+        pieces: asyncio.Queue[str | None] = asyncio.Queue()
+        query = self._query(inputs, workflow, choices, pieces.put_nowait)
+        query.done.add_done_callback(lambda _: pieces.put_nowait(None))
+        try:
+            query.start(timeout)
+            while (piece := await pieces.get()) is not None:
+                yield piece
+            await query.done
+        finally:
+            query.cancel()
+            if not query.done.cancelled():
+                query.done.exception()  # seen, even if the consumer has gone
+
+    def plan(
+        self,
+        inputs: Mapping[str, object],
+        workflow: Workflow,
+        *,
+        choices: tuple[Choice, ...] = (),
+    ) -> Shape:
+        """The graphs that a query with these inputs has, and every decision on the way."""
+        context = self._context()
+        epoch = 0 if self.runtime is None else self.runtime.profiles.epoch
+        return self._shapes.of(workflow, inputs, choices, context, epoch, self._engines)
+
+    def close(self) -> None:
+        """End the threads of batch engines that run in this app. A runtime is closed by itself."""
+        owned, self._owned = self._owned, []
+        for placement in owned:
+            placement.close()
+        self._schedulers.clear()
+        self._loop = None
+
+    def _query(
+        self,
+        inputs: Mapping[str, object],
+        workflow: Workflow,
+        choices: tuple[Choice, ...],
+        on_text: Callable[[str], None] | None,
+    ) -> Query:
+        self._settle_on(asyncio.get_running_loop())
+        shape = self.plan(inputs, workflow, choices=choices)
+        return Query(self, shape, dict(inputs), on_text)
+
+    def _settle_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._loop is loop:
+            return
+        if self._loop is not None and not self._loop.is_closed():
+            raise AyoBridgeError("this app runs on another event loop: one app serves one loop")
+        self.close()
+        self._loop = loop
+
+    def _context(self) -> PassContext:
+        engines = [registered.engine for registered in self._engines.values()]
+        return PassContext(
+            self._profiles if self.runtime is None else self.runtime.profiles.profiles(),
+            frozenset(e.name for e in engines if getattr(e, "streams", False)),
+            frozenset(e.name for e in engines if getattr(e, "caches_prefixes", False)),
+            self._strict,
+        )
+
+    # What queries ask for (query.Services).
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that queries run on."""
+        if self._loop is None:
+            raise AyoBridgeError("the app has not run a query yet")
+        return self._loop
+
+    def clock(self) -> float:
+        """Seconds: the runtime's, else the loop's."""
+        return self.loop.time() if self.runtime is None else self.runtime.clock()
+
+    def scheduler(self, engine: str) -> EngineScheduler:
+        """The scheduler of a registered engine."""
+        if self.runtime is not None:
+            return self.runtime.scheduler(engine)
+        scheduler = self._schedulers.get(engine)
+        if scheduler is None:
+            registered = self._engines[engine]
+            scheduler = self._schedulers[engine] = EngineScheduler(
+                registered.engine,
+                self._policy(registered.engine.kind),
+                registered.placement or self._placement(registered.engine),
+                self.clock,
+                lambda: self._profiles.best_batch(engine),
+            )
+        return scheduler
+
+    def most_items(self, engine: str) -> int | None:
+        """b*: the engine's own limit, else what its profile says."""
+        limit = self._engines[engine].engine.limits.max_items
+        if limit is not None:
+            return limit
+        profiles = self._profiles if self.runtime is None else self.runtime.profiles.profiles()
+        return profiles.best_batch(engine)
+
+    def handler(self, primitive: Primitive) -> Handler | None:
+        """Who serves a primitive."""
+        op = primitive.op
+        if op in PREFILLS or op is Op.PARTIAL_PREFILLING:
+            op = Op.PREFILLING
+        elif op in DECODES:
+            op = Op.DECODING
+        handlers = self._handlers
+        found = handlers.get(primitive.root) or handlers.get((primitive.component, op))
+        if found is None and op not in DECODES and op is not Op.AGGREGATE:
+            found = handlers.get(primitive.component)
+            if isinstance(found, Computed) and op not in _CONTROL:
+                found = None  # A function serves the component's decision, not its engines.
+        return found or handlers.get(op) or DEFAULTS.get(op)
+
+    def shape(
+        self, sub_graph: SubGraph, known: Mapping[str, object], choices: tuple[Choice, ...]
+    ) -> Shape:
+        """The shape of what an ``Expand`` has become."""
+        return self.plan(known, sub_graph.workflow, choices=choices)
+
+    def ask(self, call: Call) -> Call:
+        """The call as its engine takes it."""
+        registered = self._engines.get(call.engine)
+        if registered is None:
+            raise GraphError(f"no engine {call.engine!r} is registered")
+        if registered.ask is None:
+            return call
+        return replace(call, payload=registered.ask(call.payload))
+
+    def answer(self, call: Call, result: object) -> object:
+        """The result as the handlers take it."""
+        translate = self._engines[call.engine].answer
+        return result if translate is None else translate(result)
+
+    def ended(self, primitive: Primitive, request: Request) -> None:
+        """Let the runtime's profiles learn from a call."""
+        if self.runtime is None or request.call.warm:
+            return
+        call, engine = request.call, self._engines[request.call.engine].engine
+        if engine.kind is EngineKind.LLM:  # How many tokens it took is not known here.
+            return
+        record = EngineCall(
+            primitive.id,
+            call.engine,
+            engine.kind,
+            call.key,
+            Outcome.DIRECT,
+            request.queued_at,
+            request.started_at,
+            request.ended_at,
+            items=call.items,
+            batch=request.batch,
+        )
+        self.runtime.observe(record, request)
+
+    def _policy(self, kind: EngineKind) -> Policy:
+        chosen = self._policies
+        if isinstance(chosen, Mapping):
+            chosen = chosen.get(kind, _DEFAULT_POLICY)
+        return POLICIES[chosen] if isinstance(chosen, str) else chosen
+
+    def _placement(self, engine: Engine) -> Placement:
+        if isinstance(engine, BatchEngine):
+            placement = ThreadPlacement(engine.name, engine.limits.instances)
+            self._owned.append(placement)
+            return placement
+        return LoopPlacement(self.loop)
+
+
+def _as_handler(served: Handler | Function) -> Handler:
+    return served if isinstance(served, Handler) else Computed(served)

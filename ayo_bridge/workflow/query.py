@@ -1,0 +1,515 @@
+"""One query on its way through its e-graph.
+
+All state is touched on the app's loop only. What engines report from elsewhere comes over with
+``call_soon_threadsafe``, in the order in which it was reported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ayo_bridge.engines.protocol import Call
+from ayo_bridge.errors import AyoBridgeError, GraphError, PrimitiveError, QueryTimeoutError
+from ayo_bridge.graph import Choice, Op, Primitive
+from ayo_bridge.graph.graph import join
+from ayo_bridge.graph.primitive import PREFILLS
+from ayo_bridge.passes import Decision, part_of
+from ayo_bridge.schedule import MISSING, EngineScheduler, GraphScheduler, Request
+from ayo_bridge.workflow.requests import items_of, text_of
+from ayo_bridge.workflow.result import Result, Timing
+from ayo_bridge.workflow.shape import Shape
+from ayo_bridge.workflow.work import Handler, Outcome, SubGraph, Work
+
+
+class Services(Protocol):
+    """What a query asks of its app."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that queries run on."""
+
+    def clock(self) -> float:
+        """Seconds of the app's clock."""
+
+    def scheduler(self, engine: str) -> EngineScheduler:
+        """The scheduler of an engine."""
+
+    def most_items(self, engine: str) -> int | None:
+        """b* of an engine, as far as it is known."""
+
+    def handler(self, primitive: Primitive) -> Handler | None:
+        """Who serves a primitive; ``None`` for a decoding that its prefilling's call ends."""
+
+    def shape(
+        self, sub_graph: SubGraph, known: Mapping[str, object], choices: tuple[Choice, ...]
+    ) -> Shape:
+        """The shape of a sub-graph."""
+
+    def ask(self, call: Call) -> Call:
+        """The call in the words of its engine."""
+
+    def answer(self, call: Call, result: object) -> object:
+        """The result in the words of the handlers."""
+
+    def ended(self, primitive: Primitive, request: Request) -> None:
+        """A call has ended."""
+
+
+@dataclass(slots=True)
+class _Running:
+    """A primitive with its handler and the calls it is waiting for."""
+
+    work: Work
+    handler: Handler
+    left: int = 0
+    requests: list[Request] = field(default_factory=list)
+    passed_on: int = 0
+    """Items of its text that were passed on."""
+
+
+class Query:
+    """Runs one e-graph. ``done`` resolves to the :class:`Result`, or to what went wrong.
+
+    ``on_text``, if given, is called with each piece of the final output as it is decoded.
+    """
+
+    _numbers = itertools.count(1)
+
+    def __init__(
+        self,
+        services: Services,
+        shape: Shape,
+        inputs: Mapping[str, object],
+        on_text: Callable[[str], None] | None = None,
+    ) -> None:
+        self.number = next(self._numbers)
+        self.done: asyncio.Future[Result] = services.loop.create_future()
+        self._services = services
+        self._inputs = inputs
+        self._shapes = [shape]
+        self._tier = GraphScheduler(shape.e_graph)
+        self._p_graph = shape.p_graph
+        self._decisions: list[Decision] = list(shape.decisions)
+        self._needed = shape.needed
+        self._timings: dict[str, Timing] = {}
+        self._requests: dict[int, tuple[EngineScheduler, Request]] = {}
+        self._tasks: dict[asyncio.Future[Outcome], str] = {}
+        self._on_text = on_text
+        self._streamed: dict[str, str] = dict.fromkeys(shape.results, "") if on_text else {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._submitted = services.clock()
+
+    # The life of a query.
+
+    def start(self, timeout: float | None = None) -> None:
+        """Dispatch what needs nothing but the inputs. ``timeout`` is in seconds of the loop."""
+        if timeout is not None:
+            self._timer = self._services.loop.call_later(timeout, self._too_late, timeout)
+        self._advance(self._tier.start(self._inputs))
+
+    def cancel(self) -> None:
+        """Stop: what is queued is dropped, what runs is aborted in its engine. Idempotent."""
+        if not self.done.done():
+            self.done.cancel()
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        requests, self._requests = self._requests, {}
+        tasks, self._tasks = self._tasks, {}
+        for scheduler, request in requests.values():
+            scheduler.cancel(request)
+        for task in tasks:
+            task.cancel()
+
+    def _fail(self, error: Exception) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+        self._stop()
+
+    def _too_late(self, seconds: float) -> None:
+        running = [n for n, timing in self._timings.items() if timing.ended is None]
+        graph = self._tier.graph
+        waited_for = [n for n in running if n not in self._tier.ended and n in graph]
+        self._fail(QueryTimeoutError(seconds, tuple(waited_for)))
+
+    def _settle(self) -> None:
+        """End the query if everything has ended; fail it if nothing could ever end."""
+        if self.done.done():
+            return
+        ended = self._tier.ended
+        if len(ended) >= self._needed and all(
+            p.id in ended or p.op is Op.PARTIAL_PREFILLING for p in self._tier.graph
+        ):
+            self._finish()
+        elif not self._requests and not self._tasks:
+            waiting = [p.id for p in self._tier.graph if p.id not in self._tier.ended]
+            self._fail(GraphError(f"nothing runs, and these still wait: {', '.join(waiting)}"))
+
+    def _finish(self) -> None:
+        values = self._tier.values
+        if self._on_text is not None:
+            for name, sent in self._streamed.items():
+                if not sent and (text := text_of(values.get(name, MISSING))):
+                    self._on_text(text)
+        self.done.set_result(
+            Result(
+                values,
+                self._timings,
+                frozenset(self._tier.skipped),
+                self._p_graph,
+                self._tier.graph,
+                tuple(self._decisions),
+                self._shapes[0].results,
+                self._submitted,
+                self._services.clock(),
+            )
+        )
+        self._stop()
+
+    # Dispatching.
+
+    def _advance(self, ready: Iterable[Primitive]) -> None:
+        """Dispatch what is ready, and what that makes ready, until engines are to be waited for."""
+        pending = deque(ready)
+        started: list[tuple[_Running, Sequence[Call]]] = []
+        while pending and not self.done.done():
+            primitive = pending.popleft()
+            try:
+                pending.extend(self._dispatch(primitive, started))
+            except Exception as error:
+                self._fail(_named(primitive, error))
+        if started and not self.done.done():
+            self._submit(started)
+        self._settle()
+
+    def _dispatch(
+        self, primitive: Primitive, started: list[tuple[_Running, Sequence[Call]]]
+    ) -> list[Primitive]:
+        now = self._services.clock()
+        self._timings[primitive.id] = Timing(now, now)
+        if primitive.op is Op.AGGREGATE and primitive.id not in self._p_graph:
+            whole = self._gathered(primitive)
+            self._end(primitive.id, now)
+            return self._tier.complete(primitive.id, whole)
+        handler = self._services.handler(primitive)
+        if handler is None:
+            return []
+        running = _Running(self._work(primitive), handler)
+        work = running.work
+        if primitive.op in PREFILLS and self._is_followed(work):
+            work.on_text = self._listener(running)
+        calls = handler.calls(work)
+        if calls:
+            work.sent = calls
+            running.left = len(calls)
+            started.append((running, calls))
+            return []
+        outcome = handler.outputs(work, ())
+        if isinstance(outcome, Awaitable):
+            self._wait_for(work, outcome)
+            return []
+        return self._completed(work, outcome)
+
+    def _work(self, primitive: Primitive) -> Work:
+        shape = self._shape(primitive.id)
+        root = shape.root(primitive)
+        engine = self._services.scheduler(primitive.engine).engine if primitive.engine else None
+        return Work(
+            primitive,
+            root,
+            shape.components.get(primitive.component),
+            self._gathered(primitive) if primitive.op is Op.AGGREGATE else self._tier.values,
+            self.number,
+            self._maker,
+            shape.decodes.get(primitive.id, ()),
+            shape.root_decodes.get(root.id),
+            part_of(self._tier.graph, primitive),
+            self._services.most_items(primitive.engine) if engine is not None else None,
+            fuses=engine is None or not engine.limits.continuous,
+        )
+
+    def _shape(self, primitive_id: str) -> Shape:
+        return next(shape for shape in self._shapes if primitive_id in shape.e_graph)
+
+    def _maker(self, value: str) -> Primitive | None:
+        maker = self._p_graph.producer(value)
+        return None if maker is None else self._p_graph[maker]
+
+    def _submit(self, started: list[tuple[_Running, Sequence[Call]]]) -> None:
+        """Hand over all calls at once, so that those that became ready together share batches."""
+        with ExitStack() as held:
+            if len(started) > 1 or len(started[0][1]) > 1:
+                for engine in dict.fromkeys(call.engine for _, calls in started for call in calls):
+                    held.enter_context(self._services.scheduler(engine).held())
+            for running, calls in started:
+                for call in calls:
+                    self._submit_call(running, call)
+
+    def _submit_call(self, running: _Running, call: Call) -> None:
+        if self.done.done():
+            return
+        primitive = running.work.primitive
+        try:
+            scheduler = self._services.scheduler(call.engine)
+            request = scheduler.submit(
+                self._services.ask(call),
+                query=self.number,
+                node=primitive.id,
+                depth=self._tier.depth(primitive.id),
+                priority=1 if call.warm else 0,
+            )
+        except Exception as error:
+            self._fail(_named(primitive, error))
+            return
+        running.requests.append(request)
+        self._requests[id(request)] = scheduler, request
+        adding = True
+
+        def ended(_: object) -> None:
+            # An engine in a thread may be done already, and what it has told be still on its way.
+            self._here(lambda: self._call_ended(running, request), later=adding)
+
+        request.future.add_done_callback(ended)
+        adding = False
+
+    def _here(self, event: Callable[[], None], *, later: bool = False) -> None:
+        """Let something happen on the app's loop: at once, if that is where we are."""
+        loop = self._services.loop
+        try:
+            at_home = asyncio.get_running_loop() is loop
+        except RuntimeError:
+            at_home = False
+        if at_home and not later:
+            event()
+        else:
+            with suppress(RuntimeError):  # The loop is closed: nobody waits any more.
+                loop.call_soon_threadsafe(event)
+
+    # What happens.
+
+    def _call_ended(self, running: _Running, request: Request) -> None:
+        primitive = running.work.primitive
+        self._services.ended(primitive, request)
+        self._requests.pop(id(request), None)
+        if self.done.done():
+            return
+        is_warm = primitive.op is Op.PARTIAL_PREFILLING
+        error = _error_of(request)
+        if error is not None and not is_warm:
+            self._fail(_named(primitive, error))
+            return
+        running.left -= 1
+        if running.left:
+            return
+        self._time(running)
+        if is_warm:  # Nothing depends on whether it has warmed anything.
+            self._end(primitive.id, self._services.clock())
+            self._advance(self._tier.complete(primitive.id, {}))
+            return
+        try:
+            results = [
+                self._services.answer(call, request.future.result())
+                for call, request in zip(running.work.sent, running.requests, strict=True)
+            ]
+            outcome = running.handler.outputs(running.work, results)
+            if isinstance(outcome, Awaitable):
+                self._wait_for(running.work, outcome)
+                return
+            ready = self._completed(running.work, outcome)
+        except Exception as error:
+            self._fail(_named(primitive, error))
+            return
+        self._advance(ready)
+
+    def _wait_for(self, work: Work, outcome: Awaitable[Outcome]) -> None:
+        """Run a coroutine of the user's own."""
+
+        def ended(task: asyncio.Future[Outcome]) -> None:
+            self._tasks.pop(task, None)
+            if self.done.done():
+                return
+            try:
+                ready = self._completed(work, task.result())
+            except (Exception, asyncio.CancelledError) as error:
+                self._fail(_named(work.primitive, error))
+                return
+            self._advance(ready)
+
+        task = asyncio.ensure_future(outcome)
+        self._tasks[task] = work.primitive.id
+        task.add_done_callback(ended)
+
+    def _completed(self, work: Work, outcome: Outcome) -> list[Primitive]:
+        """Take in what a primitive has made; returns what became ready."""
+        primitive, tier = work.primitive, self._tier
+        if isinstance(outcome, SubGraph):
+            return self._expanded(primitive, outcome)
+        unmade = [name for name in primitive.outputs if name not in outcome]
+        if unmade:
+            raise GraphError(f"its handler has not made {', '.join(unmade)}")
+        now = self._services.clock()
+        self._end(primitive.id, now)
+        ready: list[Primitive] = []
+        if primitive.op is Op.CONDITION:
+            ready += self._chosen(primitive, outcome)
+        own = {name: outcome[name] for name in primitive.outputs}
+        others = {name: value for name, value in outcome.items() if name not in own}
+        for decode in work.decodes if others else ():
+            timing = self._timings.setdefault(decode.id, Timing(now, now))
+            timing.ended = now if timing.ended is None else timing.ended
+        known = tier.values
+        changed = [n for n, value in others.items() if n in known and known[n] != value]
+        if changed:
+            raise GraphError(f"{', '.join(changed)} had been passed on with another value")
+        self._tell_rest(work, others)
+        ready += tier.complete(primitive.id, own)
+        ready += tier.feed(others)
+        return ready
+
+    def _end(self, primitive_id: str, now: float) -> None:
+        timing = self._timings[primitive_id]
+        if timing.ended is None:
+            timing.ended = now
+
+    def _chosen(self, condition: Primitive, outcome: Mapping[str, object]) -> list[Primitive]:
+        """Skip what the condition has not chosen."""
+        shape = self._shape(condition.id)
+        choice = shape.choices.get(condition.component)
+        if choice is None:
+            return []
+        value = outcome[condition.outputs[0]]
+        names = choice.unchosen(value)
+        return self._tier.skip(
+            name for component in sorted(names) for name in shape.members.get(component, ())
+        )
+
+    def _expanded(self, primitive: Primitive, fragment: SubGraph) -> list[Primitive]:
+        """Let the graph grow by a sub-graph."""
+        known = {name: self._tier.values[name] for name in primitive.inputs}
+        shape = self._services.shape(fragment, {**known, **fragment.values}, fragment.choices)
+        made = {name for each in shape.e_graph for name in each.outputs}
+        if unmade := sorted(set(primitive.outputs) - made):
+            raise GraphError(f"its sub-graph does not make {', '.join(unmade)}")
+        missing = shape.e_graph.inputs - self._tier.values.keys() - fragment.values.keys()
+        if missing:
+            raise GraphError(f"its sub-graph lacks {', '.join(sorted(missing))}")
+        self._end(primitive.id, self._services.clock())
+        self._tier.values.update(fragment.values)
+        self._p_graph = join(self._p_graph.replace(remove=[primitive.id]), shape.p_graph)
+        ready = self._tier.extend(shape.e_graph, instead_of=primitive.id)
+        self._shapes.append(shape)
+        self._decisions += shape.decisions
+        self._needed += shape.needed - 1
+        return ready
+
+    def _gathered(self, aggregate: Primitive) -> dict[str, object]:
+        """The inputs of an aggregate under their names in the p-graph.
+
+        What arrives in parts is put together as its handler says; it is missing if all of it was
+        skipped.
+        """
+        tier = self._tier
+        parts: dict[str, list[str]] = {}
+        roots: dict[str, Primitive] = {}
+        gathered: dict[str, object] = {}
+        for value in aggregate.inputs:
+            maker = tier.graph.producer(value)
+            if maker is None or self._p_graph.producer(value) is not None:
+                gathered[value] = tier.values[value]
+                continue
+            root = self._shape(maker).root(tier.graph[maker])
+            gathered.setdefault(root.outputs[0], MISSING)
+            roots[root.outputs[0]] = root
+            parts.setdefault(root.outputs[0], []).append(value)
+        for name, values in parts.items():
+            if all((tier.graph.producer(value) or "") in tier.skipped for value in values):
+                continue
+            items = [item for value in values for item in items_of(tier.values[value])]
+            handler = self._services.handler(roots[name])
+            component = self._shape(aggregate.id).components.get(roots[name].component)
+            gathered[name] = items if handler is None else handler.whole(component, items)
+        return gathered
+
+    # Text on its way.
+
+    def _is_followed(self, work: Work) -> bool:
+        """Whether somebody wants the text of a call before it has ended."""
+        decodes = work.decodes
+        return len(decodes) > 1 or any(
+            name in self._streamed for decode in decodes for name in decode.outputs
+        )
+
+    def _listener(self, running: _Running) -> Callable[[str], None]:
+        return lambda text: self._here(lambda: self._text(running, text))
+
+    def _text(self, running: _Running, text: str) -> None:
+        """Pass on what a text that has grown now holds for certain."""
+        if self.done.done() or not running.left:
+            return
+        work = running.work
+        self._end(work.primitive.id, self._services.clock())
+        decodes = work.decodes
+        values: dict[str, object] = dict.fromkeys(work.primitive.outputs, True)
+        if len(decodes) > 1:
+            try:
+                items = running.handler.items_so_far(work, text)
+            except Exception as error:
+                self._fail(_named(work.primitive, error))
+                return
+            # How many there are is known at the end only: the last part takes all that is left.
+            for i in range(running.passed_on, min(len(items), len(decodes) - 1)):
+                values[decodes[i].outputs[0]] = [items[i]]
+                self._end_decode(decodes[i])
+                running.passed_on = i + 1
+        else:
+            for decode in decodes:
+                for name in decode.outputs:
+                    self._tell(name, text)
+        self._advance(self._tier.feed(values))
+
+    def _end_decode(self, decode: Primitive) -> None:
+        now = self._services.clock()
+        self._timings.setdefault(decode.id, Timing(now, now)).ended = now
+
+    def _tell(self, name: str, text: str) -> None:
+        """Stream what is new of a result's text."""
+        sent = self._streamed.get(name)
+        if self._on_text is not None and sent is not None and len(text) > len(sent):
+            self._streamed[name] = text
+            self._on_text(text[len(sent) :])
+
+    def _tell_rest(self, work: Work, values: Mapping[str, object]) -> None:
+        for name in self._streamed.keys() & values.keys():
+            if isinstance(text := values[name], str) and work.sent:
+                self._tell(name, text)
+
+    def _time(self, running: _Running) -> None:
+        timing = self._timings[running.work.primitive.id]
+        began = [r.started_at for r in running.requests if r.started_at is not None]
+        timing.started = min(began, default=timing.started)
+        timing.batch = max((request.batch for request in running.requests), default=0)
+
+
+def _error_of(request: Request) -> BaseException | None:
+    if request.future.cancelled():
+        return CancelledError("its engine has dropped the call")
+    return request.future.exception()
+
+
+def _named(primitive: Primitive, error: BaseException) -> AyoBridgeError:
+    """The error as that of a primitive, with the original as its cause."""
+    if isinstance(error, PrimitiveError):
+        return error
+    reason = f"{type(error).__name__}: {error}"
+    named = PrimitiveError(primitive.id, primitive.component, primitive.engine, reason)
+    named.__cause__ = error
+    return named

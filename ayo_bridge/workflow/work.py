@@ -1,0 +1,153 @@
+"""What a handler is given and what it answers: the seam between graphs and what they compute."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ayo_bridge.engines.protocol import Call
+from ayo_bridge.graph import Choice, Composable, Graph, Op, Primitive, Template
+from ayo_bridge.passes.cutting import batch_inputs
+from ayo_bridge.schedule import MISSING
+from ayo_bridge.workflow.requests import items_of
+
+if TYPE_CHECKING:
+    from ayo_bridge.graph import Component
+
+Workflow = Composable | Template | Graph
+"""What a query runs: composed components, a module template, or primitives wired by hand."""
+
+Values = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class SubGraph:
+    """What an ``Expand`` becomes: a workflow that makes its outputs.
+
+    ``values`` are inputs of the fragment that the query does not have yet. The names in it must be
+    its own: what it makes is not in the query already.
+    """
+
+    workflow: Workflow
+    values: Values = field(default_factory=dict)
+    choices: tuple[Choice, ...] = ()
+
+
+Outcome = Values | SubGraph
+
+
+@dataclass(slots=True)
+class Work:
+    """A primitive whose inputs have arrived.
+
+    ``primitive`` is that of the e-graph, ``root`` that of the p-graph that it does the work of.
+    ``component`` is ``None`` for primitives wired by hand. ``decodes`` are the decodings of the
+    call that a prefilling starts, in order. ``most_items`` is b* of its engine, as far as known.
+    """
+
+    primitive: Primitive
+    root: Primitive
+    component: Component | None
+    values: Values
+    query: int
+    made_by: Callable[[str], Primitive | None]
+    """The p-graph's primitive that makes a value; ``None`` for an input of the query."""
+    decodes: tuple[Primitive, ...] = ()
+    root_decode: Primitive | None = None
+    part: slice | None = None
+    most_items: int | None = None
+    fuses: bool = True
+    """Whether the engine takes batches; one that batches by itself takes single calls."""
+    on_text: Callable[[str], None] | None = None
+    """Whom the text of an LLM call is to be told as it grows."""
+    sent: Sequence[Call] = ()
+    """The calls that were made for it."""
+
+    def value(self, name: str) -> object:
+        """An input value; ``MISSING`` if what makes it was skipped."""
+        return self.values.get(name, MISSING)
+
+    def inputs(self) -> list[object]:
+        """The input values in order; of an aggregate, whole ones."""
+        aggregates = self.primitive.op is Op.AGGREGATE
+        names = self.root.inputs if aggregates else self.primitive.inputs
+        return [self.value(name) for name in names]
+
+    def items(self) -> list[object]:
+        """The items of a batchable primitive; a stage has its slice of them."""
+        names = batch_inputs(self.primitive)
+        items = [item for name in names for item in items_of(self.value(name))]
+        return items if self.part is None else items[self.part]
+
+    def call(self, request: object, *, items: int = 1, index: int = 0, warm: bool = False) -> Call:
+        """A call of the primitive's engine; those of one op may share a batch."""
+        key: Hashable = (self.query, self.primitive.id, index)
+        group = self.primitive.op.value if self.fuses and not warm else None
+        return Call(self.primitive.engine, key, request, items, group, warm=warm)
+
+
+class Handler:
+    """How a primitive's values become calls, and their results values.
+
+    Both methods run on the app's loop, must not wait, and are called once a primitive. An item
+    that was never made is ``MISSING`` among the inputs.
+    """
+
+    def calls(self, work: Work) -> Sequence[Call]:
+        """Calls for the primitive; none if it needs no engine, or has nothing to do."""
+        return ()
+
+    def outputs(self, work: Work, results: Sequence[object]) -> Outcome | Awaitable[Outcome]:
+        """A value for each output of the primitive (of a prefilling: of its decodings too).
+
+        ``results`` are in the order of :meth:`calls`. Only what makes no calls may return an
+        awaitable; cancelling the query cancels it.
+        """
+        raise NotImplementedError
+
+    def items_so_far(self, work: Work, text: str) -> Sequence[object]:
+        """The items of a growing text that can no longer change."""
+        return ()
+
+    def whole(self, component: Component | None, items: list[object]) -> list[object]:
+        """The value that the items of a list make together; it may come in parts."""
+        return items
+
+
+Function = Callable[..., object]
+"""Takes the values of a primitive's inputs in order; returns its output, or a tuple of them.
+
+That of a condition returns the branch, that of an ``Expand`` a :class:`SubGraph`. It may be a
+coroutine function.
+"""
+
+
+class Computed(Handler):
+    """Runs a function of the user's own, on the app's loop."""
+
+    def __init__(self, function: Function) -> None:
+        self._function = function
+
+    def outputs(self, work: Work, results: Sequence[object]) -> Outcome | Awaitable[Outcome]:
+        """Call the function."""
+        made = self._function(*work.inputs())
+        if isinstance(made, Awaitable):
+            return self._awaited(work, made)
+        return self._named(work, made)
+
+    async def _awaited(self, work: Work, made: Awaitable[object]) -> Outcome:
+        return self._named(work, await made)
+
+    @staticmethod
+    def _named(work: Work, made: object) -> Outcome:
+        names = work.primitive.outputs
+        if isinstance(made, SubGraph):
+            return made
+        if len(names) == 1:
+            return {names[0]: made}
+        if not names:
+            return {}
+        if not isinstance(made, tuple) or len(made) != len(names):
+            raise TypeError(f"{len(names)} values are wanted ({', '.join(names)}), as a tuple")
+        return dict(zip(names, made, strict=True))

@@ -1,0 +1,170 @@
+"""Conditions: what is not chosen does not run, and whoever takes its values sees that."""
+
+import asyncio
+
+import pytest
+
+from ayo_bridge.errors import GraphError, PrimitiveError
+from ayo_bridge.graph import (
+    Choice,
+    Condition,
+    Flow,
+    Graph,
+    Op,
+    Opaque,
+    Primitive,
+    Synthesis,
+    SynthesisMode,
+    Template,
+    choose,
+)
+from ayo_bridge.passes import PIPELINE, Pass
+from ayo_bridge.simulate import run_virtual
+from ayo_bridge.workflow import MISSING, Generate, LanguageModel, Result
+from tests.workflow.engines import Engines
+from tests.workflow.workflows import EXPAND, RERANK, SEARCH
+
+JUDGE = Synthesis(name="judge", llm="llm", mode=SynthesisMode.GENERATION, tokens=1)
+NEEDED = Condition(name="needed", inputs=("judge.answer",))
+LAST = Synthesis(
+    name="answer",
+    llm="llm",
+    mode=SynthesisMode.ONE_SHOT,
+    chunks=1,
+    inputs=("question", "rerank.ranked"),
+)
+JUDGED = JUDGE >> choose(NEEDED, {"yes": EXPAND >> SEARCH >> RERANK, "no": None}) >> LAST
+"""Retrieval only where a judge finds that it is needed."""
+
+both = pytest.mark.parametrize("passes", [(), PIPELINE], ids=["as it is", "optimised"])
+
+
+def run(says: str, passes: tuple[Pass, ...], workflow: Flow = JUDGED) -> tuple[Result, Engines]:
+    async def main() -> tuple[Result, Engines]:
+        handlers = {("judge", Op.PREFILLING): LanguageModel("Is a search needed?")}
+        engines = Engines(passes=passes, handlers=handlers)
+        engines.llm.answers = {"Is a search needed?": says}
+        return await engines.app.submit({"question": "why?"}, workflow), engines
+
+    return run_virtual(main())
+
+
+@both
+def test_the_chosen_branch_runs(passes: tuple[Pass, ...]) -> None:
+    result, engines = run("yes", passes)
+    assert result["needed.branch"] == "yes"
+    assert len(result["rerank.ranked"]) == 3  # type: ignore[arg-type]
+    assert not result.skipped
+    assert engines.reranker.served
+    assert "Context:" in _last_prompt(engines)
+
+
+@both
+def test_a_branch_that_is_not_chosen_is_skipped_and_its_values_are_missing(
+    passes: tuple[Pass, ...],
+) -> None:
+    result, engines = run("no\n", passes)
+    assert result["needed.branch"] == "no"
+    for name in ("expand.queries", "search.hits", "rerank.ranked"):
+        assert result.values.get(name, MISSING) is MISSING
+    assert {result.e_graph[name].component for name in result.skipped} == {
+        *("expand", "search", "rerank")
+    }
+    assert not result.skipped & result.timings.keys()
+    assert [*engines.embedding.served, *engines.store.served, *engines.reranker.served] == []
+    assert len(engines.llm.served) == 2
+    assert "Context:" not in _last_prompt(engines)
+    assert str(result.output).startswith("answer ")
+
+
+@both
+def test_a_value_that_names_no_branch_is_an_error_of_the_condition(
+    passes: tuple[Pass, ...],
+) -> None:
+    with pytest.raises(PrimitiveError, match=r"needed.condition.*'maybe'.*'yes', 'no'"):
+        run("maybe", passes)
+
+
+@both
+def test_conditions_within_a_branch_are_skipped_with_it(passes: tuple[Pass, ...]) -> None:
+    inner = choose(
+        Condition(name="inner", inputs=("question",)),
+        {"why?": Opaque(name="one", pure=True), "how?": Opaque(name="two", pure=True)},
+    )
+    workflow = JUDGE >> choose(NEEDED, {"yes": inner, "no": Opaque(name="other", pure=True)})
+    result, _ = run("no", passes, workflow)
+    assert {"inner.condition", "one.host", "two.host"} == result.skipped
+    result, _ = run("yes", passes, workflow)
+    assert {"two.host", "other.host"} == result.skipped
+
+
+def test_a_function_decides_and_functions_see_what_is_missing() -> None:
+    graph = Graph(
+        [
+            Primitive("size", Op.CONDITION, "size", inputs=("number",), outputs=("branch",)),
+            Primitive("a", Op.HOST, "small", inputs=("number",), outputs=("x",)),
+            Primitive("b", Op.HOST, "large", inputs=("number",), outputs=("y",)),
+            Primitive("end", Op.HOST, "end", inputs=("x", "y"), outputs=("seen",)),
+        ],
+        inputs=["number"],
+        order=[("size", "a"), ("size", "b")],
+    )
+    choice = Choice("size", ((True, ("small",)), (False, ("large",))))
+
+    async def halved(number: int) -> int:
+        await asyncio.sleep(1)
+        return number // 2
+
+    async def main() -> list[object]:
+        app = Engines().app
+        app.handle("size", lambda number: number < 10)
+        app.handle("small", lambda number: number + 1)
+        app.handle("large", halved)
+        app.handle("end", lambda x, y: (x, y))
+        submitted = [app.submit({"number": n}, graph, choices=(choice,)) for n in (4, 40)]
+        return [result.output for result in await asyncio.gather(*submitted)]
+
+    assert run_virtual(main()) == [(5, MISSING), (MISSING, 20)]
+
+
+def test_cancelling_ends_a_coroutine_of_the_users_own() -> None:
+    ended: list[str] = []
+
+    async def forever(_: object) -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            ended.append("ended")
+
+    async def main() -> None:
+        app = Engines(handlers={"slow": forever}).app
+        template = Template((Opaque(name="slow", inputs=("question",)),))
+        with pytest.raises(TimeoutError):
+            await app.submit({"question": ""}, template, timeout=1)
+        await asyncio.sleep(0.001)
+
+    run_virtual(main())
+    assert ended == ["ended"]
+
+
+def test_a_function_that_raises_is_named_by_its_primitive() -> None:
+    def fails(_: object) -> None:
+        raise ZeroDivisionError("none of it")
+
+    async def main() -> None:
+        app = Engines(handlers={"own": fails}).app
+        with pytest.raises(PrimitiveError, match=r"own.host.*none of it") as failed:
+            await app.submit({"question": ""}, Opaque(name="own", inputs=("question",)))
+        assert isinstance(failed.value.__cause__, ZeroDivisionError)
+
+    run_virtual(main())
+
+
+def test_a_choice_of_a_component_that_is_not_there_is_refused() -> None:
+    app = Engines().app
+    with pytest.raises(GraphError, match="'nobody'"):
+        app.plan({"question": ""}, JUDGE, choices=(Choice("nobody", (("yes", ()),)),))
+
+
+def _last_prompt(engines: Engines) -> str:
+    return [request.text for request in engines.llm.served if isinstance(request, Generate)][-1]
