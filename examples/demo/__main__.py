@@ -57,16 +57,14 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        # Without its standalone mode, typer returns the status: 130 for a KeyboardInterrupt.
-        status = app(standalone_mode=False)
-    except (KeyboardInterrupt, typer.Abort):
-        status = 130
+        app()
     except AyoBridgeError as error:
         console.print(f"{type(error).__name__}: {error}", style="red", markup=False)
-        status = 1
-    if status == 130:
-        console.print("stopped; no engine is left running")
-    sys.exit(status)
+        sys.exit(1)
+    except SystemExit as end:
+        if end.code == 130:
+            console.print("stopped; no engine is left running")
+        raise
 
 
 if __name__ == "__main__":
