@@ -17,7 +17,7 @@ from ayo_bridge.graph import Graph, Op, Primitive, SynthesisMode
 from ayo_bridge.runtime import Runtime
 from ayo_bridge.simulate import run_virtual
 from ayo_bridge.workflow import App, Generate, Ingest, Result
-from tests.workflow.engines import LLM, Engine, Engines
+from tests.workflow.engines import LLM, PROFILES, Engine, Engines
 from tests.workflow.workflows import DOCUMENTS, EXPAND, QUESTION, SEARCH, advanced, direct
 
 
@@ -224,6 +224,38 @@ def test_a_missing_input_is_named_before_anything_runs() -> None:
     run_virtual(main())
 
 
+class Colds(LLM):
+    """Its prefix warms fail, or take for ever."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+    async def answer(self, request: object, call: Call) -> object:
+        if call.warm:
+            await asyncio.sleep(self.seconds)
+            raise ConnectionError("no cache today")
+        return await super().answer(request, call)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 3600.0])
+def test_a_prefix_warm_that_fails_or_lasts_changes_nothing(seconds: float) -> None:
+    async def main() -> Colds:
+        engines, llm = Engines(), Colds(seconds)
+        app = App(profiles=PROFILES)
+        for engine in (llm, engines.embedding, engines.store, engines.reranker):
+            app.register(engine)
+        result = await app.submit(QUESTION, advanced())
+        assert any(p.op is Op.PARTIAL_PREFILLING for p in result.e_graph)
+        assert result.seconds < 60
+        assert result.output == (await Engines().app.submit(QUESTION, advanced())).output
+        await asyncio.sleep(0.001)
+        assert not llm.running
+        return llm
+
+    assert bool(run_virtual(main()).cancelled) == bool(seconds)
+
+
 # Engines and primitives of one's own.
 
 
@@ -254,6 +286,19 @@ async def test_primitives_wired_by_hand_run_on_a_real_loop_and_in_threads() -> N
         app.close()
     assert result.output == 12
     assert result.timings["embed"].ended is not None
+
+
+def test_an_aggregate_of_ones_own_takes_whole_values_however_they_were_cut() -> None:
+    p_graph = Engines().app.plan({"question": "?"}, EXPAND >> SEARCH).p_graph
+    count = Primitive(
+        *("count", Op.AGGREGATE, "count"), inputs=("search.hits", "question"), outputs=("counted",)
+    )
+    graph = Graph([*p_graph, count], inputs=p_graph.inputs, order=p_graph.order)
+    handlers = {("count", Op.AGGREGATE): lambda hits, question: (len(hits), question)}
+    before = once(Engines(passes=(), handlers=handlers), {"question": "?"}, graph)
+    after = once(Engines(handlers=handlers), {"question": "?"}, graph)
+    assert len(after.e_graph["count"].inputs) > 2
+    assert after["counted"] == before["counted"]
 
 
 def test_an_engine_with_requests_of_its_own_is_given_a_translation() -> None:
