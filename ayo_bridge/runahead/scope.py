@@ -93,7 +93,10 @@ class Scope:
         self._dispatch(ready)
 
     def expand(self, primitive_id: str, plan: Plan, values: Values) -> None:
-        """Replace an ``Expand`` primitive by the sub-graph that its data called for."""
+        """Replace an ``Expand`` primitive by the sub-graph that its data called for.
+
+        With a ``primitive_id`` that the graph does not hold (``""``) it grows by the sub-graph.
+        """
         if self.closed:
             return
         with self._lock:
@@ -103,7 +106,8 @@ class Scope:
             self.record.decisions.extend(plan.decisions)
             self._graph.values.update(values)
             self._count_items(plan.e_graph)
-            ready = self._graph.extend(plan.e_graph, instead_of=primitive_id)
+            known = primitive_id if primitive_id in self._graph.graph else None
+            ready = self._graph.extend(plan.e_graph, instead_of=known)
             p_graph = self.record.p_graph
             if primitive_id in p_graph:
                 p_graph = p_graph.replace(remove=[primitive_id])
