@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from ayo_bridge.graph import Graph, Op, Synthesis, SynthesisMode
-from ayo_bridge.runahead import Hit, Maker, MakerKey, Scope
+from ayo_bridge.graph import Graph, Op, Primitive, Synthesis, SynthesisMode
+from ayo_bridge.runahead import Hit, Maker, MakerKey, Scope, index_of
 from ayo_llamaindex.retrieval import QUERIES, LiftedRetrieval
 from ayo_llamaindex.synthesis import NAME, LiftedSynthesis, PredictMaker, WarmMaker
 
@@ -28,7 +28,7 @@ class Guide:
         self._synthesis = synthesis
         self._level = 0
         self._tree: Mapping[str, Any] | None = None
-        self._warms: list[str] = []
+        self._warms: list[Primitive] = []
 
     # Retrieval.
 
@@ -108,21 +108,31 @@ class Guide:
         component, llm = self._component(), self._synthesis.llm
         if component is None or llm is None or not chunks:
             return
-        synthesizer = self._synthesis.synthesizer
+        makers: dict[MakerKey, Maker] = {}
+        fragment = self._grow(component, len(chunks), makers)
+        self._warms = [p for p in fragment if p.op is Op.PARTIAL_PREFILLING]
+        if not self._warms:
+            return
+        # Made here, in the calling thread: no prompt is formatted on the runtime's loop.
+        synthesizer, runtime = self._synthesis.synthesizer, self._scope.runtime
         prompt = synthesizer._refine_template.partial_format(query_str=query)
-        runtime = self._scope.runtime
-        maker = WarmMaker(
-            llm, prompt, [{**arguments, "context_msg": c.strip()} for c in chunks], runtime
-        )
-        fragment = self._grow(component, len(chunks), {(NAME, Op.PREFILLING): maker})
-        self._warms = [p.id for p in fragment if p.op is Op.PARTIAL_PREFILLING]
+        warms = {
+            primitive.id: llm.warm(
+                prompt,
+                {**arguments, "context_msg": chunks[index_of(primitive)].strip()},
+                "existing_answer",
+                runtime,
+            )
+            for primitive in self._warms
+        }
+        self._scope.add_makers({(NAME, Op.PREFILLING): WarmMaker(warms)})
         self.next_step()
 
     def next_step(self) -> None:
         """A call of a refine chain is about to be made: the next one's prefix may be warmed."""
         if not self._warms:
             return
-        primitive = self._warms.pop(0)
+        primitive = self._warms.pop(0).id
         runtime = self._scope.runtime
         delay = WARM_AFTER * (runtime.profiles.typical(self._engine()) or 0.0)
 

@@ -224,8 +224,10 @@ def lift_llm(llm: Any, runtime: Runtime) -> LiftedLLM | str:
         return "the LLM has no api_base or api_key of its own"
     parts = urlsplit(llm.api_base)
     name = f"llm:{llm.model}@{parts.netloc}"
-    runtime.register(OpenAIServer(name, llm.api_base))
-    register_endpoint(llm.api_base, name)
+    if not runtime.knows(name):
+        runtime.register(OpenAIServer(name, llm.api_base))
+    if runtime.first(("endpoint", llm.api_base, name)):
+        register_endpoint(llm.api_base, name)
     return LiftedLLM(llm, name)
 
 

@@ -83,8 +83,8 @@ class Search:
 
 
 SEARCHES_AT_ONCE: Final = 4
-"""Fewer than the connections a Postgres store may open (5 and 10 more). In memory a search is mostly
-Python, which one thread runs at a time: several end no later than one after another."""
+"""Fewer than the connections a Postgres store may open (5 and 10 more). In memory a search is
+mostly Python, which one thread runs at a time: several end no later than one after another."""
 
 
 class VectorStoreEngine:

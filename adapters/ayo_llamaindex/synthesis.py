@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ayo_bridge.engines import Call
-from ayo_bridge.graph import Component, Op, Opaque, Primitive, Synthesis, SynthesisMode
+from ayo_bridge.graph import Component, Opaque, Primitive, Synthesis, SynthesisMode
 from ayo_bridge.runahead import Feed, Values, index_of
 from ayo_bridge.runtime import Runtime
 from ayo_llamaindex.exact import overridden
@@ -53,22 +53,15 @@ class PredictMaker:
 
 
 class WarmMaker:
-    """Prefix warms of the refine steps: all of the prompt but the answer so far."""
+    """Prefix warms of refine steps, made beforehand: all of the prompt but the answer so far."""
 
-    def __init__(
-        self, llm: LiftedLLM, prompt: Any, arguments: Sequence[Mapping[str, Any]], runtime: Runtime
-    ) -> None:
-        self._llm = llm
-        self._prompt = prompt
-        self._arguments = arguments
-        self._runtime = runtime
+    def __init__(self, warms: Mapping[str, Call]) -> None:
+        self._warms = warms
 
     def calls(self, primitive: Primitive, values: Values, feed: Feed) -> Sequence[Call]:
         """The warm of a partial prefilling; the full request is the original's."""
-        if primitive.op is not Op.PARTIAL_PREFILLING:
-            return []
-        arguments = self._arguments[index_of(primitive)]
-        return [self._llm.warm(self._prompt, arguments, "existing_answer", self._runtime)]
+        warm = self._warms.get(primitive.id)
+        return [warm] if warm is not None else []
 
     def outputs(self, primitive: Primitive, results: Sequence[object]) -> Values:
         """Nothing: a warm is never asked for."""

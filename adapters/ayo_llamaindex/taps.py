@@ -36,7 +36,7 @@ def _quietly(step: Callable[[], None]) -> None:
             scope.note(f"a step could not be followed: {error!r}")
 
 
-def _arguments(function: Wrapped, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+def _arguments(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """Call arguments by name, extra keyword arguments merged in."""
     bound = _signature(function.__func__).bind(None, *args, **kwargs).arguments
     bound.pop("self", None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ayo_bridge.errors import GraphError
 from ayo_bridge.graph.graph import Graph
 from ayo_bridge.graph.primitive import Op, Primitive, PromptPart
@@ -20,6 +22,9 @@ def expand_synthesis(component: Synthesis, chunks: int, *, prefix: str = "") -> 
     ``<name>.summary[i]``, and a ``Host`` primitive ``<name>.repack`` whose output
     ``<name>.repacked`` is the next level's context; one chunk gives the call that makes the answer.
 
+    A refine chain takes the chunks one by one: step ``i`` has ``<contexts>[i]`` for its context,
+    which are graph inputs of the fragment.
+
     Ids and values carry ``prefix`` so that levels can coexist: ``prefix="L1"`` gives
     ``<name>.L1.prefill[0]``.
 
@@ -30,7 +35,9 @@ def expand_synthesis(component: Synthesis, chunks: int, *, prefix: str = "") -> 
         raise GraphError(f"{component.name!r} cannot be expanded into {chunks} chunks")
     base = f"{component.name}.{prefix}." if prefix else f"{component.name}."
     calls = _Calls(component, base)
-    if component.mode is SynthesisMode.TREE:
+    if component.mode is SynthesisMode.REFINE:
+        calls.refine_chunks(chunks)
+    elif component.mode is SynthesisMode.TREE:
         calls.tree_level(chunks)
     else:
         calls.known(chunks)
@@ -111,11 +118,20 @@ class _Calls:
                 self.order.append((before, f"{self.base}prefill{index}"))
         return values
 
-    def _refine(self, chunks: int) -> None:
+    def refine_chunks(self, chunks: int) -> None:
+        """A refine chain in which each step has a value of its own for its chunk."""
+        steps = [tuple(f"{value}[{i}]" for value in self.contexts) for i in range(chunks)]
+        if self.contexts:
+            known = [value for value in self.inputs if value not in self.contexts]
+            self.inputs = (*known, *(value for step in steps for value in step))
+        self._refine(chunks, steps)
+
+    def _refine(self, chunks: int, steps: Sequence[tuple[str, ...]] | None = None) -> None:
         draft: str | None = None
         for i in range(chunks):
             output = self.outputs if i == chunks - 1 else (f"{self.base}draft[{i}]",)
-            self._call(f"[{i}]", self.contexts, self.component.context_tokens, output, draft)
+            contexts = self.contexts if steps is None else steps[i]
+            self._call(f"[{i}]", contexts, self.component.context_tokens, output, draft)
             draft = output[0]
 
     def _call(

@@ -227,8 +227,10 @@ def _least_squares(calls: Sequence[Sample]) -> tuple[float, float, float] | None
     for p, d, s in calls:
         p, d, s = p - mean_p, d - mean_d, s - mean_s
         pp, pd, dd, ps, ds = pp + p * p, pd + p * d, dd + d * d, ps + p * s, ds + d * s
-    if pp < count * (0.1 * mean_p) ** 2 or dd < count * (0.1 * mean_d) ** 2 or dd == 0:
+    if pp < count * (0.1 * mean_p) ** 2:
         return None
+    if dd < count * (0.1 * mean_d) ** 2 or dd == 0:
+        return _with_one_length(mean_p, mean_d, mean_s, ps / pp)
     determinant = pp * dd - pd * pd
     if determinant < 0.05 * pp * dd:
         return None
@@ -242,6 +244,20 @@ def _least_squares(calls: Sequence[Sample]) -> tuple[float, float, float] | None
     if base <= 0 and prefill == decode == 0:
         return None
     return max(base, 0.0), prefill, decode
+
+
+def _with_one_length(
+    prompt: float, completion: float, seconds: float, slope: float
+) -> tuple[float, float, float] | None:
+    """Fit calls whose answers are all of one length: what no prompt token takes, decoding does.
+
+    A call's fixed cost cannot be told from its decoding then; of answers this long it is small.
+    """
+    prefill = max(slope, 0.0)
+    rest = seconds - prefill * prompt
+    if completion < 1 or rest <= 0:
+        return None
+    return 0.0, prefill, rest / completion
 
 
 def _differs(old: Profile | None, new: Profile) -> bool:

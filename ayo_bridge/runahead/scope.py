@@ -12,7 +12,7 @@ import itertools
 import logging
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -65,6 +65,7 @@ class Scope:
         self._ahead = set(plan.ahead)
         self._tickets: defaultdict[Hashable, deque[Ticket]] = defaultdict(deque)
         self._direct: defaultdict[Hashable, deque[Observation]] = defaultdict(deque)
+        self._coming: defaultdict[Hashable, deque[Observation]] = defaultdict(deque)
         self._requests: list[tuple[Request, EngineCall]] = []
         self._open_items: dict[str, int] = {}
         self._handed: dict[Hashable, object] = {}
@@ -118,6 +119,11 @@ class Scope:
                     self.record.predicted_gain or 0.0
                 ) + plan.predicted_gain
         self._dispatch(ready)
+
+    def add_makers(self, makers: Mapping[MakerKey, Maker]) -> None:
+        """Let calls of further components be made ahead."""
+        with self._lock:
+            self._makers.update(makers)
 
     def run_ahead(self, primitive_id: str) -> None:
         """Dispatch one primitive now (a prefix warm whose time has come)."""
@@ -284,10 +290,21 @@ class Scope:
     # The binding side.
 
     def claim(self, key: Hashable) -> Ticket | None:
-        """Take the ticket for the next occurrence of a request; ``None``: make the call."""
+        """Take the ticket for the next occurrence of a request; ``None``: make the call.
+
+        The occurrence is then the original's: whoever comes to it ahead from this moment on waits
+        for the call that :meth:`direct` is going to note.
+        """
         with self._lock:
             waiting = self._tickets.get(key)
-            return waiting.popleft() if waiting else None
+            if waiting:
+                return waiting.popleft()
+            if not self.closed:
+                record = EngineCall("", "", EngineKind.LLM, key, Outcome.DIRECT, self._now())
+                coming = Observation(self._now, self._lock, record)
+                self._direct[key].append(coming)
+                self._coming[key].append(coming)
+            return None
 
     def direct(
         self, engine: str, kind: EngineKind, key: Hashable, *, items: int = 1
@@ -299,10 +316,16 @@ class Scope:
                 self._attributed(engine, items), engine, kind, key, Outcome.DIRECT, now, now
             )
             record.items = items
-            observation = Observation(self._now, self._lock, record)
+            coming = self._coming.get(key)
+            if coming:
+                observation = coming.popleft()
+                observation.record = record
+            else:
+                observation = Observation(self._now, self._lock, record)
+                if not self.closed:
+                    self._direct[key].append(observation)
             if not self.closed:
                 self.record.calls.append(record)
-                self._direct[key].append(observation)
         return observation
 
     def _attributed(self, engine: str, items: int) -> str:

@@ -186,10 +186,17 @@ def test_an_unknown_number_of_chunks_is_one_expand() -> None:
 
 
 def test_expanding_gives_what_would_have_been_there() -> None:
-    known = graph_of(answer(SynthesisMode.REFINE, 2))
-    fragment = expand_synthesis(answer(SynthesisMode.REFINE, None), 2)
+    known = graph_of(answer(SynthesisMode.ACCUMULATE, 2))
+    fragment = expand_synthesis(answer(SynthesisMode.ACCUMULATE, None), 2)
     assert fragment.primitives == known.primitives
     assert fragment.inputs == {"question", "hits"}
+
+
+def test_each_step_of_an_expanded_refine_chain_has_its_own_chunk() -> None:
+    fragment = expand_synthesis(answer(SynthesisMode.REFINE, None), 2)
+    assert fragment.inputs == {"question", "hits[0]", "hits[1]"}
+    assert "hits[1]" in fragment["a.prefill[1]"].inputs
+    assert "hits[0]" not in fragment["a.prefill[1]"].inputs
 
 
 def test_a_tree_expands_level_by_level() -> None:

@@ -17,9 +17,9 @@ def test_a_falling_end_does_not_make_large_batches_free() -> None:
     assert Curve.of([(1, 0.2), (2, 0.1)]).seconds(100) == pytest.approx(0.1)
 
 
-def test_one_point_scales_up_and_never_down() -> None:
+def test_one_point_takes_batching_to_pay_and_never_scales_down() -> None:
     curve = Curve.of([(4, 1.0)])
-    assert curve.seconds(8) == 2.0
+    assert curve.seconds(8) == 1.25
     assert curve.seconds(1) == 1.0
 
 

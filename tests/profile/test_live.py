@@ -163,3 +163,13 @@ def test_a_size_that_is_new_is_learned_without_delay() -> None:
     for _ in range(3):
         profiles.observe(Call(batch=4))
     assert profiles.profiles()["bge"].curve.points == ((1, 0.1), (4, 0.1))  # type: ignore[union-attr]
+
+
+def test_answers_of_one_length_still_tell_prefilling_from_decoding() -> None:
+    live = LiveProfile("llm")
+    for prompt in range(100, 2100, 100):
+        live.observe_call(prompt, 64, prompt * 0.001 + 64 * 0.01)
+    profile = live.profile()
+    assert isinstance(profile, LLMProfile)
+    assert profile.prefill_per_token == pytest.approx(0.001)
+    assert profile.decode_per_token == pytest.approx(0.01)
