@@ -323,7 +323,7 @@ async def test_chat_prompts_of_text_run_ahead(
     expected = await made(original, "invoke", stub)
     assert_same(expected, await made(accelerated, "invoke", stub), threads=False)
     calls: Any = explain(accelerated).json()["calls"]
-    assert {c["outcome"] for c in calls} == {"hit"}
+    assert [c["outcome"] for c in calls if c["engine"].startswith("llm:")] == ["hit"]
 
 
 class Writing(BaseCallbackHandler):
