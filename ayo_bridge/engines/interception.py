@@ -47,7 +47,7 @@ def serve(scope: Scope, call: Call, kind: EngineKind, original: Callable[[], T],
         observation.failed(error)
         _note(record, request)
         raise
-    observation.done(own(result))
+    observation.done(None if scope.quiet else own(result))
     _note(record, request)
     scope.runtime.profiles.observe(record)
     return result  # type: ignore[return-value]
@@ -81,7 +81,7 @@ def observe(scope: Scope, call: Call, kind: EngineKind, original: Callable[[], T
     except BaseException as error:
         observation.failed(error)
         raise
-    observation.done(own(result))
+    observation.done(None if scope.quiet else own(result))
     return result
 
 
@@ -95,7 +95,7 @@ async def observe_async(
     except BaseException as error:
         observation.failed(error)
         raise
-    observation.done(own(result))
+    observation.done(None if scope.quiet else own(result))
     return result
 
 

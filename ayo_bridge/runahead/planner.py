@@ -17,6 +17,7 @@ from ayo_bridge.graph import (
     decompose,
     expand_synthesis,
 )
+from ayo_bridge.graph.graph import join
 from ayo_bridge.graph.primitive import CONTROL_OPS, LLM_OPS, PREFILLS
 from ayo_bridge.passes import Decision, PassContext, optimise
 from ayo_bridge.profile import asap
@@ -67,6 +68,7 @@ class Planner:
         self._runtime = runtime
         self._capacity = capacity
         self._shapes: OrderedDict[Hashable, _Shape] = OrderedDict()
+        self._grown: OrderedDict[tuple[int, int, str], tuple[Graph, Graph, Graph]] = OrderedDict()
         self._lock = threading.Lock()
 
     def plan(self, template: Template, makers: Mapping[MakerKey, Maker]) -> Plan:
@@ -88,6 +90,23 @@ class Planner:
             (component, chunks, prefix), lambda: expand_synthesis(component, chunks, prefix=prefix)
         )
         return _plan(template, shape, makers)
+
+    def grown(self, graph: Graph, fragment: Graph, instead_of: str) -> Graph:
+        """``graph`` with a fragment in the place of an ``Expand``, if it has that; kept by shape.
+
+        Graphs are immutable and shared by all calls of a shape, so their identity is enough.
+        """
+        key = (id(graph), id(fragment), instead_of)
+        with self._lock:
+            known = self._grown.get(key)
+        if known is None:
+            kept = graph.replace(remove=[instead_of]) if instead_of in graph else graph
+            known = (graph, fragment, join(kept, fragment))
+            with self._lock:
+                self._grown[key] = known
+                while len(self._grown) > self._capacity:
+                    self._grown.popitem(last=False)
+        return known[2]
 
     def _cached(self, key: tuple[Hashable, ...], build: Callable[[], Graph]) -> _Shape:
         context = self._context()

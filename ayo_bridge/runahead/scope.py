@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 
 from ayo_bridge.engines.protocol import Call, EngineKind
 from ayo_bridge.graph import Graph, Op, Primitive
-from ayo_bridge.graph.graph import join
 from ayo_bridge.observe.record import CallRecord, EngineCall, Outcome
 from ayo_bridge.passes import Decision, part_of
 from ayo_bridge.passes.cutting import batch_inputs
@@ -109,10 +108,9 @@ class Scope:
             self._count_items(plan.e_graph)
             known = primitive_id if primitive_id in self._graph.graph else None
             ready = self._graph.extend(plan.e_graph, instead_of=known)
-            p_graph = self.record.p_graph
-            if primitive_id in p_graph:
-                p_graph = p_graph.replace(remove=[primitive_id])
-            self.record.p_graph = join(p_graph, plan.p_graph)
+            self.record.p_graph = self.runtime.planner.grown(
+                self.record.p_graph, plan.p_graph, primitive_id
+            )
             self.record.e_graph = self._graph.graph
             if plan.predicted_gain is not None:
                 self.record.predicted_gain = (
@@ -289,12 +287,22 @@ class Scope:
 
     # The binding side.
 
+    @property
+    def quiet(self) -> bool:
+        """Nothing runs ahead so far: nobody but the original wants the results of its calls.
+
+        What is planned ahead later are later occurrences, so earlier calls need no accounting.
+        """
+        return not self._ahead
+
     def claim(self, key: Hashable) -> Ticket | None:
         """Take the ticket for the next occurrence of a request; ``None``: make the call.
 
         The occurrence is then the original's: whoever comes to it ahead from this moment on waits
         for the call that :meth:`direct` is going to note.
         """
+        if self.quiet:
+            return None
         with self._lock:
             waiting = self._tickets.get(key)
             if waiting:
@@ -322,7 +330,7 @@ class Scope:
                 observation.record = record
             else:
                 observation = Observation(self._now, self._lock, record)
-                if not self.closed:
+                if not self.closed and not self.quiet:
                     self._direct[key].append(observation)
             if not self.closed:
                 self.record.calls.append(record)

@@ -11,7 +11,7 @@ def test_a_call_that_was_asked_for_is_not_made_ahead() -> None:
     engine, runtime = GatedEngine(), Runtime()
     runtime.register(engine)
     engine.gate.set()
-    scope = open_scope(runtime, {"p": [call("a")]}, ahead=())
+    scope = open_scope(runtime, {"p": [call("a")]}, ahead=("later",))
     assert scope.claim("a") is None
     scope.run_ahead("p")  # From another thread, just now.
     observation = scope.direct("llm", EngineKind.LLM, "a")
@@ -26,7 +26,7 @@ def test_occurrences_are_counted_one_by_one() -> None:
     engine, runtime = GatedEngine(), Runtime()
     runtime.register(engine)
     engine.gate.set()
-    scope = open_scope(runtime, {"p": [call("a")], "q": [call("a")]}, ahead=())
+    scope = open_scope(runtime, {"p": [call("a")], "q": [call("a")]}, ahead=("later",))
     assert scope.claim("a") is None
     scope.direct("llm", EngineKind.LLM, "a").done("own")
     scope.run_ahead("p")

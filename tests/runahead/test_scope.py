@@ -61,7 +61,7 @@ def test_what_the_original_has_asked_already_is_not_asked_again(
     runtime: Runtime, engine: GatedEngine
 ) -> None:
     engine.gate.set()
-    scope = open_scope(runtime, {"p": [call("a")]}, ahead=())
+    scope = open_scope(runtime, {"p": [call("a")]}, ahead=("later",))
     observation = scope.direct("llm", EngineKind.LLM, "a")
     scope.run_ahead("p")
     observation.done("own")
@@ -232,3 +232,13 @@ def test_warms_are_no_tickets(runtime: Runtime, engine: GatedEngine) -> None:
     assert scope.claim("a") is None
     scope.close()
     assert [c.outcome for c in scope.record.calls] == [Outcome.WARM]
+
+
+def test_a_scope_with_nothing_ahead_keeps_no_account_of_results(
+    runtime: Runtime, engine: GatedEngine
+) -> None:
+    scope = open_scope(runtime, {"p": [call("a")]}, ahead=())
+    assert scope.quiet
+    scope.direct("llm", EngineKind.LLM, "a").done("own")
+    scope.close()
+    assert outcomes(scope) == ["direct"]
