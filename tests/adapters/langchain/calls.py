@@ -1,5 +1,6 @@
 """One call of a runnable through one of its entry points, and everything that is seen of it."""
 
+import asyncio
 import json
 from collections import Counter
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ async def made(
             output = await runnable.abatch(many, config)
     except Exception as error:
         output = (type(error), _without_address(error), type(error.__cause__))
+        await _settled()
     concurrent = entry.startswith("a") or "batch" in entry
     requests = Counter(_canonical(request.body) for request in stub.calls[before:])
     linear = None if concurrent or len(recorder.roots) > 1 else recorder.names()
@@ -77,6 +79,12 @@ def assert_mapped(accelerated: Runnable[Any, Any], requests: int) -> None:
     assert len(calls) == requests
     assert {call["primitive"] for call in shown["calls"]} <= known
     assert not [call for call in shown["calls"] if call["primitive"].startswith("opaque")]
+
+
+async def _settled() -> None:
+    """Wait for what a failed `abatch` has left running."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 def _canonical(body: dict[str, Any]) -> str:
