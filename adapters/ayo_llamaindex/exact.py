@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import wrapt
@@ -25,15 +26,25 @@ def differs(obj: object, cls: type, *methods: str) -> str | None:
 
 def overridden(obj: object, *methods: str) -> str | None:
     """Why one of ``methods`` is not the library's own, or ``None``."""
-    own = getattr(obj, "__dict__", {})
-    for name in methods:
-        if name in own:
-            return f"{type(obj).__name__}.{name} is replaced on the instance"
+    own = getattr(obj, "__dict__", None)
+    if own:
+        for name in methods:
+            if name in own:
+                return f"{type(obj).__name__}.{name} is replaced on the instance"
     # Looked at anew for each call: a user may patch a class at any time.
+    cls = plain_class(obj)
+    known = _fine.get((cls, methods))
+    if known is not None and all(
+        space.get(name) is function and not any(name in earlier for earlier in before)
+        for space, name, function, before in known
+    ):
+        return None
+    found: list[_Found] = []
     for name in methods:
-        reason = _foreign(plain_class(obj), name)
+        reason = _foreign(cls, name, found)
         if reason is not None:
             return reason
+    _fine[cls, methods] = tuple(found)
     return None
 
 
@@ -45,22 +56,20 @@ def plain_class(obj: object) -> type:
 _DECORATORS = ("llama_index", "tenacity")
 """Packages whose decorators LlamaIndex puts on its own methods."""
 
-_seen: dict[tuple[type, str], tuple[type, Any, tuple[type, ...], str | None]] = {}
-"""Verdicts with what they were found for: the owner, its function, the classes before it."""
+_Found = tuple[Mapping[str, Any], str, Any, tuple[Mapping[str, Any], ...]]
+"""A namespace, a name in it, the function there, and the namespaces that are looked at before."""
+
+_fine: dict[tuple[type, tuple[str, ...]], tuple[_Found, ...]] = {}
+"""Methods found to be the library's own, and where: as long as these stand, so does the verdict."""
 
 
-def _foreign(cls: type, name: str) -> str | None:
-    known = _seen.get((cls, name))
-    if known is not None:
-        owner, function, before, reason = known
-        if vars(owner).get(name) is function and not any(name in vars(c) for c in before):
-            return reason
+def _foreign(cls: type, name: str, found: list[_Found]) -> str | None:
     for index, owner in enumerate(cls.__mro__):
         if name in vars(owner):
             function = vars(owner)[name]
-            reason = _verdict(cls, owner, name, function)
-            _seen[cls, name] = (owner, function, cls.__mro__[:index], reason)
-            return reason
+            before = tuple(vars(earlier) for earlier in cls.__mro__[:index])
+            found.append((vars(owner), name, function, before))
+            return _verdict(cls, owner, name, function)
     return f"{cls.__name__} has no {name}"
 
 
