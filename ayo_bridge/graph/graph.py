@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from ayo_bridge.errors import GraphError
@@ -30,11 +31,14 @@ class Graph:
     """
 
     __slots__ = (
+        "_depths",
         "_edges",
         "_predecessors",
         "_producers",
+        "_ranks",
         "_sorted",
         "_successors",
+        "_users",
         "inputs",
         "primitives",
     )
@@ -72,6 +76,9 @@ class Graph:
             self._predecessors[edge.target].add(edge.source)
             self._successors[edge.source].add(edge.target)
         self._sorted: tuple[str, ...] | None = None
+        self._depths: dict[str, int] | None = None
+        self._users: dict[str, tuple[str, ...]] | None = None
+        self._ranks: dict[str, int] | None = None
 
     def _connect(self, order: Iterable[tuple[str, str]]) -> Iterator[Edge]:
         carried: set[tuple[str, str]] = set()
@@ -161,10 +168,39 @@ class Graph:
 
     def depths(self) -> dict[str, int]:
         """Longest path to a sink, in primitives; a sink has depth 1 (paper, Fig. 7)."""
-        depths: dict[str, int] = {}
-        for name in reversed(self.topological_order()):
-            depths[name] = 1 + max((depths[s] for s in self._successors[name]), default=0)
-        return depths
+        return dict(self._depth_of())
+
+    def depth(self, primitive_id: str) -> int:
+        """Longest path from the primitive to a sink."""
+        return self._depth_of()[primitive_id]
+
+    def _depth_of(self) -> dict[str, int]:
+        if self._depths is None:  # Every query of this shape asks.
+            depths: dict[str, int] = {}
+            for name in reversed(self.topological_order()):
+                depths[name] = 1 + max((depths[s] for s in self._successors[name]), default=0)
+            self._depths = depths
+        return self._depths
+
+    def users(self, value: str) -> tuple[str, ...]:
+        """Ids of the primitives that take ``value``."""
+        if self._users is None:
+            users: dict[str, list[str]] = {}
+            for primitive in self.primitives.values():
+                for name in dict.fromkeys(primitive.inputs):
+                    users.setdefault(name, []).append(primitive.id)
+            self._users = {name: tuple(ids) for name, ids in users.items()}
+        return self._users.get(value, ())
+
+    def rank(self, primitive_id: str) -> int:
+        """The primitive's place in the order of the original program."""
+        if self._ranks is None:
+            self._ranks = {name: rank for rank, name in enumerate(self.primitives)}
+        return self._ranks[primitive_id]
+
+    def may_follow(self, primitive_id: str, ended: AbstractSet[str]) -> bool:
+        """Whether all primitives that must end before this one are among ``ended``."""
+        return self._predecessors[primitive_id] <= ended
 
     def verify(self) -> None:
         """Check every invariant of a primitive graph.

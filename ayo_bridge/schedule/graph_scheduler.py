@@ -45,32 +45,24 @@ class GraphScheduler:
         self.values: dict[str, object] = {}
         self.ended: set[str] = set()
         self.skipped: set[str] = set()
-        self._missing: dict[str, set[str]] = {}
-        self._before: dict[str, set[str]] = {}
-        self._users: dict[str, list[str]] = {}
+        self._shape = graph
+        self._taken: set[str] = set()
+        # What the shape, which queries share, does not know: primitives that came later.
+        self._grown: dict[str, Graph] = {}
+        self._grown_users: dict[str, list[str]] = {}
         self._depths: dict[str, int] = {}
-        self._rank: dict[str, int] = {}
-        self._adopt(graph)
-
-    def _adopt(self, graph: Graph) -> None:
-        for primitive in graph:
-            self._rank[primitive.id] = len(self._rank)
-            self._missing[primitive.id] = {v for v in primitive.inputs if v not in self.values}
-            self._before[primitive.id] = set(graph.predecessors(primitive.id)) - self.ended
-            for value in primitive.inputs:
-                self._users.setdefault(value, []).append(primitive.id)
-        self._depths.update(graph.depths())
 
     def depth(self, primitive_id: str) -> int:
         """Longest path from the primitive to the end of the query, in primitives."""
-        return self._depths.get(primitive_id, 1)
+        known = self._depths.get(primitive_id)
+        if known is None and primitive_id in self._shape:
+            known = self._shape.depth(primitive_id)
+        return known or 1
 
     def start(self, values: Mapping[str, object]) -> list[Primitive]:
         """Give the query's inputs; returns the primitives that need nothing else."""
         self.values.update(values)
-        for value in values:
-            self._arrived(value)
-        return self._ready(self._missing)
+        return self._ready(self.graph.primitives)
 
     def feed(self, values: Mapping[str, object]) -> list[Primitive]:
         """Give values made outside (by the framework); returns what became ready.
@@ -80,7 +72,7 @@ class GraphScheduler:
         touched: set[str] = set()
         for name, value in values.items():
             self.values[name] = value
-            touched |= self._arrived(name)
+            touched.update(self._users(name))
             maker = self.graph.producer(name)
             if maker is not None and all(o in self.values for o in self.graph[maker].outputs):
                 touched |= self._end(maker)
@@ -101,7 +93,7 @@ class GraphScheduler:
         A skipped primitive makes :data:`MISSING` when its turn comes, so that every order that the
         graph keeps is kept through it. What has been dispatched or has ended stays as it is.
         """
-        names = {name for name in primitive_ids if name in self._missing}
+        names = set(primitive_ids) - self._taken - self.ended
         self.skipped |= names
         return self._ready(names)
 
@@ -115,61 +107,64 @@ class GraphScheduler:
         order = [(a, b) for a, b in self.graph.order if a in names and b in names]
         followers: frozenset[str] = frozenset()
         if instead_of is not None:
-            self._missing.pop(instead_of, None)
+            self._taken.add(instead_of)
             self.ended.add(instead_of)
             followers = self.graph.successors(instead_of)
             held_back = [b for a, b in self.graph.order if a == instead_of]
             ends = [p.id for p in fragment if not fragment.successors(p.id)] if held_back else []
             order += [(end, name) for name in held_back for end in ends]
         self.graph = join(Graph(kept, inputs=self.graph.inputs), fragment, order)
-        self._adopt(fragment)
+        for primitive in fragment:
+            self._grown[primitive.id] = fragment
+            for value in primitive.inputs:
+                self._grown_users.setdefault(value, []).append(primitive.id)
         if followers:
+            self._grown.update(dict.fromkeys(followers, self.graph))
             self._depths.update(self.graph.depths())
-            for name in followers:
-                self._before[name] = set(self.graph.predecessors(name)) - self.ended
-        return self._ready(primitive.id for primitive in fragment)
+        else:
+            self._depths.update(fragment.depths())
+        return self._ready(fragment.primitives)
 
-    def _arrived(self, value: str) -> set[str]:
-        """Note that a value is there; returns the primitives that still wait for something."""
-        users = {user for user in self._users.get(value, ()) if user in self._missing}
-        for user in users:
-            self._missing[user].discard(value)
-        return users
+    def _users(self, value: str) -> Iterable[str]:
+        """The primitives that take a value, and may be waiting for it."""
+        users = self._shape.users(value)
+        return (*users, *self._grown_users[value]) if value in self._grown_users else users
 
-    def _end(self, primitive_id: str) -> set[str]:
+    def _end(self, primitive_id: str) -> frozenset[str]:
+        """Note that a primitive has ended; returns those that come after it."""
         if primitive_id in self.ended:
-            return set()
+            return frozenset()
         self.ended.add(primitive_id)
-        followers = self.graph.successors(primitive_id)
-        for follower in followers:
-            self._before[follower].discard(primitive_id)
-        return set(followers)
+        return self.graph.successors(primitive_id)
 
     def _ready(self, candidates: Iterable[str]) -> list[Primitive]:
         ready = []
         pending = deque(candidates)
         while pending:
             name = pending.popleft()
-            if name not in self._missing or self._before[name]:
+            if name in self._taken:
                 continue
+            if not self._grown.get(name, self._shape).may_follow(name, self.ended):
+                continue
+            primitive = self.graph[name]
             skipped = name in self.skipped
-            if self._missing[name] and not skipped:
+            if not skipped and any(value not in self.values for value in primitive.inputs):
                 continue
-            del self._missing[name]
+            self._taken.add(name)
             if name in self.ended:
                 continue
             if skipped:
-                pending.extend(self._pass_over(name))
+                pending.extend(self._pass_over(primitive))
             else:
-                ready.append(self.graph[name])
+                ready.append(primitive)
         if len(ready) > 1:
-            ready.sort(key=lambda primitive: self._rank[primitive.id])
+            ready.sort(key=lambda primitive: self.graph.rank(primitive.id))
         return ready
 
-    def _pass_over(self, primitive_id: str) -> set[str]:
+    def _pass_over(self, primitive: Primitive) -> set[str]:
         """End a skipped primitive; returns those that waited for it."""
-        touched = self._end(primitive_id)
-        for value in self.graph[primitive_id].outputs:
+        touched = set(self._end(primitive.id))
+        for value in primitive.outputs:
             self.values[value] = MISSING
-            touched |= self._arrived(value)
+            touched.update(self._users(value))
         return touched
