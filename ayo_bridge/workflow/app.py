@@ -43,8 +43,8 @@ _DEFAULT_POLICY: Final = "topology"
 class _Registered:
     engine: Engine
     placement: Placement | None
-    ask: Callable[[object], object] | None
-    answer: Callable[[object], object] | None
+    ask: Callable[[Call], object] | None
+    answer: Callable[[Call, object], object] | None
 
 
 class App:
@@ -96,14 +96,15 @@ class App:
         engine: Engine,
         *,
         placement: Placement | None = None,
-        ask: Callable[[object], object] | None = None,
-        answer: Callable[[object], object] | None = None,
+        ask: Callable[[Call], object] | None = None,
+        answer: Callable[[Call, object], object] | None = None,
     ) -> None:
         """Add an engine under its name.
 
         ``placement`` says where it runs, in an app without a runtime. An engine that does not take
-        the requests of the handlers is given a translation: ``ask`` from a request to its
-        payload, ``answer`` from its result to what the handlers expect.
+        the requests of the handlers is given a translation: ``ask`` makes its payload of a call,
+        whose payload is the handler's request and whose key is ``(query, primitive, index)``;
+        ``answer`` makes of that call and the engine's result what the handler expects.
 
         Raises:
             ValueError: another engine has the name, or the runtime places its engines itself.
@@ -288,12 +289,12 @@ class App:
             raise GraphError(f"no engine {call.engine!r} is registered")
         if registered.ask is None:
             return call
-        return replace(call, payload=registered.ask(call.payload))
+        return replace(call, payload=registered.ask(call))
 
     def answer(self, call: Call, result: object) -> object:
         """The result as the handlers take it."""
         translate = self._engines[call.engine].answer
-        return result if translate is None else translate(result)
+        return result if translate is None else translate(call, result)
 
     def ended(self, primitive: Primitive, request: Request) -> None:
         """Let the runtime's profiles learn from a call."""

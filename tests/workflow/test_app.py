@@ -311,12 +311,14 @@ def test_an_engine_with_requests_of_its_own_is_given_a_translation() -> None:
         app = App()
         app.register(
             Numbers("llm", EngineKind.LLM, Limits(continuous=True)),
-            ask=lambda request: len(request.text),  # type: ignore[attr-defined]
-            answer=lambda number: f"{number} tokens",
+            ask=lambda call: len(call.payload.text),  # type: ignore[attr-defined]
+            answer=lambda call, number: f"{number} characters after {call.payload.text!r}",
         )
         return (await app.submit({"question": "x"}, direct())).output
 
-    assert str(run_virtual(main())).endswith(" tokens")
+    answered = str(run_virtual(main()))
+    assert answered.endswith("'Answer the question.\\n\\nQuestion: x'")
+    assert answered.startswith("34 characters")
 
 
 def test_writes_are_made_once_and_in_order_of_the_graph() -> None:
