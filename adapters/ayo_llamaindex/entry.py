@@ -76,11 +76,12 @@ def sync_entry(base: type, name: str, lift: Lift) -> Callable[..., Any]:
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         query = args[0] if args else next(iter(kwargs.values()), None)
         scope = _opened(self, name, query, lift, sync=True)
+        call = original.__get__(self, base)  # unbound, wrapt would build a partial for each call
         if scope is None:
-            return original(self, *args, **kwargs)
+            return call(*args, **kwargs)
         try:
             with entered(scope):
-                response = original(self, *args, **kwargs)
+                response = call(*args, **kwargs)
         except BaseException as error:
             scope.record.error = repr(error)
             scope.close()
@@ -98,11 +99,12 @@ def async_entry(base: type, name: str, lift: Lift) -> Callable[..., Any]:
     async def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         query = args[0] if args else next(iter(kwargs.values()), None)
         scope = _opened(self, name, query, lift, sync=False)
+        call = original.__get__(self, base)
         if scope is None:
-            return await original(self, *args, **kwargs)
+            return await call(*args, **kwargs)
         try:
             with entered(scope):
-                response = await original(self, *args, **kwargs)
+                response = await call(*args, **kwargs)
         except BaseException as error:
             scope.record.error = repr(error)
             scope.close()

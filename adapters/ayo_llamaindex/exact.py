@@ -35,7 +35,8 @@ def overridden(obj: object, *methods: str) -> str | None:
     cls = plain_class(obj)
     known = _fine.get((cls, methods))
     if known is not None and all(
-        space.get(name) is function and not any(name in earlier for earlier in before)
+        space.get(name) is function
+        and (not before or not any(name in earlier for earlier in before))
         for space, name, function, before in known
     ):
         return None

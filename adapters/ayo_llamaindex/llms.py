@@ -49,7 +49,7 @@ _NOT_BODY = ("extra_headers", "extra_query", "extra_body", "timeout", "stream", 
 _SENTINEL = "\ue000ayo-bridge\ue001"
 
 
-def prompt_differs(prompt: Any, llm: Any) -> str | None:
+def prompt_differs(prompt: Any) -> str | None:
     """Why a prompt template cannot be formatted ahead, or ``None``.
 
     Its callable parts may be stateful, so they are left to the original.
@@ -57,7 +57,8 @@ def prompt_differs(prompt: Any, llm: Any) -> str | None:
     from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate, SelectorPromptTemplate
 
     if type(prompt) is SelectorPromptTemplate:
-        return prompt_differs(prompt.select(llm=llm), llm)
+        branches = [prompt.default_template, *(t for _, t in prompt.conditionals or ())]
+        return next(filter(None, (prompt_differs(branch) for branch in branches)), None)
     if type(prompt) not in (PromptTemplate, ChatPromptTemplate):
         return f"{type(prompt).__name__} is not a known prompt template"
     if prompt.output_parser is not None or prompt.function_mappings:
@@ -75,7 +76,7 @@ class LiftedLLM:
     @property
     def is_chat(self) -> bool:
         """Whether its prompts go out as chat messages."""
-        return bool(self.llm.metadata.is_chat_model)
+        return bool(self.llm.is_chat_model)
 
     def predict(self, prompt: Any, arguments: Mapping[str, Any], *, stream: bool = False) -> Call:
         """The call that ``llm.predict(prompt, **arguments)`` (or ``stream``) makes."""

@@ -119,7 +119,7 @@ def lift_synthesizer(synthesizer: Any, runtime: Runtime, *, sync: bool) -> Lifte
     llm = lift_llm(getattr(synthesizer, "_llm", None), runtime)
     reason = reason or _special(synthesizer) or (llm if isinstance(llm, str) else None)
     for attribute in known.templates if known is not None and reason is None else ():
-        reason = reason or prompt_differs(getattr(synthesizer, attribute), synthesizer._llm)
+        reason = reason or prompt_differs(getattr(synthesizer, attribute))
     if reason is not None or known is None or isinstance(llm, str):
         return LiftedSynthesis(synthesizer, Opaque(name=NAME, reason=reason or ""))
     if known.mode is SynthesisMode.REFINE and runtime.prefix_warming:
