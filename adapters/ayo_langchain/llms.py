@@ -9,6 +9,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ayo_bridge.engines import Call
+from ayo_bridge.engines.binding import unfollowed
+from ayo_bridge.engines.openai_http import BINDINGS as HTTP_BINDINGS
 from ayo_bridge.engines.openai_http import (
     Delivery,
     LLMRequest,
@@ -81,6 +83,7 @@ class LiftedLLM:
         return (
             next(filter(None, reasons), None)
             or differs(self.llm, ChatOpenAI, *_METHODS)
+            or unfollowed(HTTP_BINDINGS)
             or _not_ahead(self.llm, self.bound)
         )
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ayo_bridge.engines import Call
+from ayo_bridge.engines.binding import unfollowed
+from ayo_bridge.engines.sentence_transformer import BINDINGS as MODEL_BINDINGS
 from ayo_bridge.engines.sentence_transformer import embedding_call, engine_for
 from ayo_bridge.graph import Op, Primitive, Searching
 from ayo_bridge.runahead import Feed, Maker, MakerKey, Values
@@ -63,6 +65,7 @@ class VectorSearch:
             or _search_differs(retriever)
             or store_differs(store)
             or _embedding_differs(store.embedding)
+            or unfollowed(MODEL_BINDINGS)
         )
 
     def makers(self, name: str) -> dict[MakerKey, Maker]:

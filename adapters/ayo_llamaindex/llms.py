@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ayo_bridge.engines import Call
+from ayo_bridge.engines.binding import unfollowed
 from ayo_bridge.engines.openai_http import (
     HTTPX,
     Delivery,
@@ -200,8 +201,9 @@ def lift_llm(llm: Any, runtime: Runtime) -> LiftedLLM | str:
     reason = differs(llm, OpenAILike, *_METHODS)
     if reason is not None:
         return reason
-    if not HTTPX.installed:
-        return f"its requests cannot be followed: {HTTPX.status}"
+    reason = unfollowed([HTTPX])
+    if reason is not None:
+        return reason
     if llm.rate_limiter is not None:
         return "the LLM has a rate limiter: its requests are not made early"
     if llm.output_parser is not None:

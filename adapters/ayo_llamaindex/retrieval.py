@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ayo_bridge.engines import Call
+from ayo_bridge.engines.binding import unfollowed
 from ayo_bridge.engines.openai_http import LineItems
+from ayo_bridge.engines.sentence_transformer import BINDINGS as MODEL_BINDINGS
 from ayo_bridge.engines.sentence_transformer import embedding_call, engine_for
 from ayo_bridge.graph import (
     Component,
@@ -82,6 +84,9 @@ def lift_embedding(model: Any, runtime: Runtime) -> QueryEmbedding | str:
         "_embed_with_retry",
         *shared,
     )
+    if reason is not None:
+        return reason
+    reason = unfollowed(MODEL_BINDINGS)
     if reason is not None:
         return reason
     if model._parallel_process:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from ayo_bridge.engines import Call, EngineKind, Limits
-from ayo_bridge.engines.binding import Binding, Target
+from ayo_bridge.engines.binding import Binding, Target, unfollowed
 from ayo_bridge.engines.interception import observe, observe_async, take, take_async
 from ayo_bridge.runahead import Scope, current_scope
 from ayo_llamaindex.copies import own
@@ -114,7 +114,9 @@ class VectorStoreEngine:
 def lift_store(store: Any, runtime: Runtime) -> LiftedStore:
     """Lift a vector store, or say why its searches are left to run as they are."""
     engine = engine_for(store, runtime)
-    return LiftedStore(engine, _unknown(store, _QUERIED) or _not_ready(store))
+    binding = BINDINGS[0] if hasattr(store, "_engine") else BINDINGS[1]
+    reason = _unknown(store, _QUERIED) or unfollowed([binding]) or _not_ready(store)
+    return LiftedStore(engine, reason)
 
 
 def engine_for(store: Any, runtime: Runtime) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -106,6 +106,19 @@ class Binding:
             while self._restore:
                 self._restore.pop()()
             self.status = "not installed"
+
+
+def unfollowed(bindings: Iterable[Binding]) -> str | None:
+    """Why calls of a library are not seen: none of its bindings is on. ``None`` if one is.
+
+    What is not seen must not run ahead: nobody would ever ask for the results.
+    """
+    reasons = []
+    for binding in bindings:
+        if binding.installed:
+            return None
+        reasons.append(binding.status)
+    return f"its calls cannot be followed: {'; '.join(reasons)}"
 
 
 def _wrap(target: Target) -> Callable[[], None]:
