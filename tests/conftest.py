@@ -55,7 +55,9 @@ def tiny_llama(model_cache: Path) -> Path:
     """The smallest that serves, for tests of a server's life."""
     from ayo_bridge.engines.random_llama import make_random_llama
 
-    return make_random_llama(model_cache / "tiny-llama", layers=2, hidden=128, max_positions=2048)
+    # Heads of 64: vLLM's attention on a CPU dies of smaller ones at the first request.
+    shape = {"layers": 2, "hidden": 128, "heads": 2, "kv_heads": 2, "max_positions": 2048}
+    return make_random_llama(model_cache / "tiny-llama", **shape)
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ from tests.simulate.driving import drive
 EMBEDDING = load_profiles().batches["bge-large-en-v1.5@1x3090"]
 STORE = {
     "insert": EngineProfile("vector_store", Curve.of([(1, 0.010), (100, 0.109)])),
-    "search": EngineProfile("vector_store", Curve.of([(1, 0.002)])),
+    "search": EngineProfile("vector_store", Curve.of([(1, 0.002), (2, 0.004)])),
 }
 
 
