@@ -178,6 +178,8 @@ class Runtime:
 
     def first(self, what: Hashable) -> bool:
         """Whether this is asked for the first time: for what is to be done once a runtime."""
+        if what in self._done:  # every call asks; a lock held by a thread that waits costs all
+            return False
         with self._lock:
             known = what in self._done
             self._done.add(what)

@@ -97,8 +97,7 @@ class Planner:
         Graphs are immutable and shared by all calls of a shape, so their identity is enough.
         """
         key = (id(graph), id(fragment), instead_of)
-        with self._lock:
-            known = self._grown.get(key)
+        known = self._grown.get(key)  # without the lock: all calls of 32 threads come by here
         if known is None:
             kept = graph.replace(remove=[instead_of]) if instead_of in graph else graph
             known = (graph, fragment, join(kept, fragment))
@@ -111,11 +110,9 @@ class Planner:
     def _cached(self, key: tuple[Hashable, ...], build: Callable[[], Graph]) -> _Shape:
         context = self._context()
         full = (*key, self._runtime.profiles.epoch, context.can_stream, context.can_warm)
-        with self._lock:
-            shape = self._shapes.get(full)
-            if shape is not None:
-                self._shapes.move_to_end(full)
-                return shape
+        shape = self._shapes.get(full)
+        if shape is not None:
+            return shape
         shape = self._build(build(), context)
         with self._lock:
             self._shapes[full] = shape
