@@ -12,10 +12,10 @@ from ayo_bridge.engines.sentence_transformer import BINDINGS as MODEL_BINDINGS
 from ayo_bridge.engines.sentence_transformer import embedding_call, engine_for
 from ayo_bridge.graph import Op, Primitive, Searching
 from ayo_bridge.runahead import Feed, Maker, MakerKey, Values
+from ayo_bridge.runahead.values import Embedded, items, output
 from ayo_bridge.runtime import Runtime
 from ayo_langchain.exact import class_of, differs
 from ayo_langchain.stores import search_call, store_differs, store_engine
-from ayo_langchain.values import Embedded, items, output
 
 RETRIEVER_METHODS: Final = (
     "invoke",

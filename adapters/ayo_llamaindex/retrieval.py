@@ -20,11 +20,11 @@ from ayo_bridge.graph import (
     Searching,
 )
 from ayo_bridge.runahead import Feed, Maker, MakerKey, Values
+from ayo_bridge.runahead.values import Embedded, items, output
 from ayo_bridge.runtime import Runtime
 from ayo_llamaindex.exact import differs, plain_class
 from ayo_llamaindex.llms import LiftedLLM, lift_llm
 from ayo_llamaindex.stores import lift_store, search_call
-from ayo_llamaindex.values import Embedded, items, output
 
 QUERIES = "expand.queries"
 """The graph value of the generated queries, in order."""

@@ -1,4 +1,4 @@
-"""Values that travel through LlamaIndex graphs."""
+"""Values that travel through the graphs of retrieval, whatever the framework."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ayo_bridge.graph import Primitive
-from ayo_bridge.runahead import Values
+from ayo_bridge.runahead.plan import Values
 
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """A query text with its embedding, as the retriever hands it to the store."""
+    """A query text with its embedding, as the store gets it."""
 
     text: str
     vector: list[float]
