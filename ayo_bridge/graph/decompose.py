@@ -285,6 +285,8 @@ def _search_api(component: SearchApi) -> Primitive:
         engine=component.api,
         inputs=component.inputs or QUESTION,
         outputs=component.outputs or (f"{component.name}.results",),
+        items=max(component.calls or 1, 1),
+        batchable=component.calls is not None,
     )
 
 

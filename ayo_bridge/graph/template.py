@@ -115,9 +115,14 @@ class Synthesis(Component):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchApi(Component):
-    """Call a web search engine or another remote tool."""
+    """Call a web search engine or another remote tool.
+
+    One call takes all input values. With ``calls`` given there is one for each item of them, side
+    by side, ``calls`` of them as far as is known; the value is the list of their results.
+    """
 
     api: str
+    calls: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from ayo_bridge.graph.graph import Graph
 from ayo_bridge.graph.primitive import Effect, Op, Primitive
 from ayo_bridge.passes.fences import FenceSet, fences_of, still_pruned
 
-EXACT_IN_ANY_BATCH = frozenset({Op.SEARCHING, Op.INGESTION})
+EXACT_IN_ANY_BATCH = frozenset({Op.SEARCHING, Op.INGESTION, Op.API_CALL})
 """Operations whose result for an item does not depend on what else is in the batch, to the bit."""
 _LISTS = frozenset({Op.DECODING, Op.EMBEDDING, Op.SEARCHING, Op.RERANKING, Op.INGESTION})
 """Operations whose output value is a list of ``items`` items."""

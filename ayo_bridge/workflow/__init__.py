@@ -23,7 +23,7 @@ from ayo_bridge.workflow.requests import (
 )
 from ayo_bridge.workflow.result import Result, Timing
 from ayo_bridge.workflow.shape import Shape
-from ayo_bridge.workflow.work import Computed, Handler, SubGraph, Work, Workflow
+from ayo_bridge.workflow.work import Computed, Function, Handler, SubGraph, Work, Workflow
 
 __all__ = [
     "MISSING",
@@ -33,6 +33,7 @@ __all__ = [
     "Embed",
     "Embedded",
     "Flow",
+    "Function",
     "Generate",
     "Handler",
     "HandlerKey",

@@ -113,13 +113,17 @@ class _Reranker(_Batch):
 
 
 class _Api(Handler):
-    """One call with the values of all inputs; its result is the value."""
+    """One call with the values of all inputs, whose result is the value; or one for each item."""
 
     def calls(self, work: Work) -> list[Call]:
+        if work.primitive.batchable:
+            items = enumerate(work.items())
+            return [work.call(Lookup((item,)), index=i) for i, item in items]
         return [work.call(Lookup(tuple(work.inputs())))]
 
     def outputs(self, work: Work, results: Sequence[object]) -> Outcome:
-        return {work.primitive.outputs[0]: results[0]}
+        found = list(results) if work.primitive.batchable else results[0]
+        return {work.primitive.outputs[0]: found}
 
 
 class _Chooser(Handler):

@@ -19,6 +19,7 @@ from ayo_bridge.graph import (
     Op,
     Primitive,
     QueryExpansion,
+    SearchApi,
     Searching,
     Template,
     decompose,
@@ -182,6 +183,9 @@ def fitted(template: Template, inputs: Mapping[str, object]) -> Template:
             case Searching():
                 count = items(component.inputs or ("question",), component.queries)
                 return replace(component, queries=count)
+            case SearchApi() if component.calls is not None:
+                count = items(component.inputs or ("question",), component.calls)
+                return replace(component, calls=count)
         return component
 
     components = tuple(map(fit, template.components))
