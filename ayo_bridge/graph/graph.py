@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import TypeVar, cast
 
 from ayo_bridge.errors import GraphError
 from ayo_bridge.graph.primitive import Primitive
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +33,12 @@ class Graph:
     """
 
     __slots__ = (
-        "_depths",
-        "_edges",
+        "_derived",
+        "_order",
         "_predecessors",
         "_producers",
-        "_ranks",
-        "_sorted",
         "_successors",
-        "_users",
+        "_verified",
         "inputs",
         "primitives",
     )
@@ -58,41 +58,57 @@ class Graph:
         """
         self.inputs: frozenset[str] = frozenset(inputs)
         self.primitives: dict[str, Primitive] = {}
-        self._producers: dict[str, str] = {}
+        producers: dict[str, str] = {}
         for primitive in primitives:
-            if primitive.id in self.primitives:
-                raise GraphError(f"two primitives are called {primitive.id!r}")
-            self.primitives[primitive.id] = primitive
+            name = primitive.id
+            if name in self.primitives:
+                raise GraphError(f"two primitives are called {name!r}")
+            self.primitives[name] = primitive
             for value in primitive.outputs:
-                if value in self._producers or value in self.inputs:
-                    raise GraphError(
-                        f"value {value!r} of {primitive.id!r} has another producer already"
-                    )
-                self._producers[value] = primitive.id
-        self._edges = tuple(self._connect(order))
-        self._predecessors: dict[str, set[str]] = {name: set() for name in self.primitives}
-        self._successors: dict[str, set[str]] = {name: set() for name in self.primitives}
-        for edge in self._edges:
-            self._predecessors[edge.target].add(edge.source)
-            self._successors[edge.source].add(edge.target)
-        self._sorted: tuple[str, ...] | None = None
-        self._depths: dict[str, int] | None = None
-        self._users: dict[str, tuple[str, ...]] | None = None
-        self._ranks: dict[str, int] | None = None
+                if value in producers or value in self.inputs:
+                    raise GraphError(f"value {value!r} of {name!r} has another producer already")
+                producers[value] = name
+        self._producers = producers
+        self._predecessors = {
+            name: frozenset([producers[v] for v in primitive.inputs if v in producers])
+            for name, primitive in self.primitives.items()
+        }
+        self._verified = False
+        self._connect(order)
 
-    def _connect(self, order: Iterable[tuple[str, str]]) -> Iterator[Edge]:
-        carried: set[tuple[str, str]] = set()
-        for primitive in self.primitives.values():
-            for value in primitive.inputs:
-                source = self._producers.get(value)
-                if source is not None:
-                    carried.add((source, primitive.id))
-                    yield Edge(source, primitive.id, value)
-        for source, target in dict.fromkeys(order):
+    def _connect(self, order: Iterable[tuple[str, str]]) -> None:
+        """Add the order edges that no data edge goes along to the predecessors."""
+        kept: list[tuple[str, str]] = []
+        before: dict[str, list[str]] = {}
+        for edge in dict.fromkeys(order):
+            source, target = edge
             if source not in self.primitives or target not in self.primitives:
                 raise GraphError(f"an order edge joins unknown primitives: {source} -> {target}")
-            if (source, target) not in carried:
-                yield Edge(source, target)
+            if source not in self._predecessors[target]:
+                kept.append(edge)
+                before.setdefault(target, []).append(source)
+        for target, sources in before.items():
+            self._predecessors[target] = self._predecessors[target].union(sources)
+        self._order = tuple(kept)
+        # In the order of insertion, so that whoever follows them meets ties in that order.
+        successors: dict[str, list[str]] = {name: [] for name in self.primitives}
+        for target, names in self._predecessors.items():
+            for source in names:
+                successors[source].append(target)
+        self._successors = successors
+        self._derived: dict[object, object] = {}
+
+    def with_order(self, order: Iterable[tuple[str, str]]) -> Graph:
+        """The same primitives with these order edges instead of those there are."""
+        made = Graph.__new__(Graph)
+        made.inputs, made.primitives = self.inputs, self.primitives
+        made._producers = self._producers
+        made._predecessors = dict(self._predecessors)
+        for target in {target for _, target in self._order}:
+            made._predecessors[target] = self.makers(target)
+        made._verified = False
+        made._connect(order)
+        return made
 
     def __iter__(self) -> Iterator[Primitive]:
         return iter(self.primitives.values())
@@ -111,7 +127,7 @@ class Graph:
             return NotImplemented
         return (
             self.primitives == other.primitives
-            and set(self._edges) == set(other._edges)
+            and set(self._order) == set(other._order)
             and self.inputs == other.inputs
         )
 
@@ -120,83 +136,71 @@ class Graph:
     @property
     def edges(self) -> tuple[Edge, ...]:
         """All edges, data edges first."""
-        return self._edges
+        data = [
+            Edge(source, primitive.id, value)
+            for primitive in self
+            for value in primitive.inputs
+            if (source := self._producers.get(value)) is not None
+        ]
+        return (*data, *(Edge(source, target) for source, target in self._order))
 
     @property
     def order(self) -> tuple[tuple[str, str], ...]:
         """The order-only edges."""
-        return tuple((edge.source, edge.target) for edge in self._edges if edge.value is None)
+        return self._order
 
     def predecessors(self, primitive_id: str) -> frozenset[str]:
         """Ids of the primitives that must end before this one starts."""
-        return frozenset(self._predecessors[primitive_id])
+        return self._predecessors[primitive_id]
+
+    def makers(self, primitive_id: str) -> frozenset[str]:
+        """Ids of the primitives whose values this one takes."""
+        producers = self._producers
+        inputs = self.primitives[primitive_id].inputs
+        return frozenset([producers[value] for value in inputs if value in producers])
 
     def successors(self, primitive_id: str) -> frozenset[str]:
         """Ids of the primitives that wait for this one."""
         return frozenset(self._successors[primitive_id])
 
+    def derive(self, make: Callable[[Graph], T]) -> T:
+        """``make(self)``, worked out once: a graph never changes, and many ask the same of it.
+
+        What is made must not refer to the graph, which would then live until the garbage collector
+        finds it.
+        """
+        found = self._derived.get(make)
+        if found is None:
+            found = self._derived[make] = make(self)
+        return cast(T, found)
+
     def producer(self, value: str) -> str | None:
         """Id of the primitive that makes ``value``; ``None`` for a graph input."""
         return self._producers.get(value)
 
-    def topological_order(self) -> list[str]:
+    def topological_order(self) -> tuple[str, ...]:
         """Ids so that each comes after its predecessors; ties keep insertion order.
 
         Raises:
             GraphError: the graph has a cycle.
         """
-        if self._sorted is None:  # Every pass asks: a third of the time of optimising a graph.
-            self._sorted = tuple(self._sort())
-        return list(self._sorted)
-
-    def _sort(self) -> list[str]:
-        waiting = {name: len(before) for name, before in self._predecessors.items()}
-        ready = deque(name for name, count in waiting.items() if count == 0)
-        rank = {name: index for index, name in enumerate(self.primitives)}
-        result: list[str] = []
-        while ready:
-            name = ready.popleft()
-            result.append(name)
-            for successor in sorted(self._successors[name], key=rank.__getitem__):
-                waiting[successor] -= 1
-                if waiting[successor] == 0:
-                    ready.append(successor)
-        if len(result) != len(self.primitives):
-            cycle = sorted(name for name, count in waiting.items() if count > 0)
-            raise GraphError(f"the graph has a cycle among {', '.join(cycle)}")
-        return result
+        return self.derive(_sort)
 
     def depths(self) -> dict[str, int]:
         """Longest path to a sink, in primitives; a sink has depth 1 (paper, Fig. 7)."""
-        return dict(self._depth_of())
+        return dict(self.derive(_depths))
 
     def depth(self, primitive_id: str) -> int:
         """Longest path from the primitive to a sink."""
-        return self._depth_of()[primitive_id]
-
-    def _depth_of(self) -> dict[str, int]:
-        if self._depths is None:  # Every query of this shape asks.
-            depths: dict[str, int] = {}
-            for name in reversed(self.topological_order()):
-                depths[name] = 1 + max((depths[s] for s in self._successors[name]), default=0)
-            self._depths = depths
-        return self._depths
+        return self.derive(_depths)[primitive_id]
 
     def users(self, value: str) -> tuple[str, ...]:
         """Ids of the primitives that take ``value``."""
-        if self._users is None:
-            users: dict[str, list[str]] = {}
-            for primitive in self.primitives.values():
-                for name in dict.fromkeys(primitive.inputs):
-                    users.setdefault(name, []).append(primitive.id)
-            self._users = {name: tuple(ids) for name, ids in users.items()}
-        return self._users.get(value, ())
+        return self.derive(_users).get(value, ())
 
     def rank(self, primitive_id: str) -> int:
         """The primitive's place in the order of the original program."""
-        if self._ranks is None:
-            self._ranks = {name: rank for rank, name in enumerate(self.primitives)}
-        return self._ranks[primitive_id]
+        return self.derive(_ranks)[primitive_id]
 
     def may_follow(self, primitive_id: str, ended: AbstractSet[str]) -> bool:
         """Whether all primitives that must end before this one are among ``ended``."""
@@ -208,16 +212,23 @@ class Graph:
         Raises:
             GraphError: what is wrong and where.
         """
+        if self._verified:
+            return
         self.topological_order()
         for primitive in self.primitives.values():
-            for value in primitive.inputs:
+            inputs = primitive.inputs
+            for value in inputs:
                 if value not in self._producers and value not in self.inputs:
                     raise GraphError(f"{primitive.id!r} needs {value!r}, which nothing makes")
+            if not primitive.prompt:
+                continue
+            known = {None, *inputs}
             for part in primitive.prompt:
-                if part.value is not None and part.value not in primitive.inputs:
+                if part.value not in known:
                     raise GraphError(
                         f"the prompt of {primitive.id!r} uses {part.value!r}, not an input of it"
                     )
+        self._verified = True
 
     def replace(
         self,
@@ -259,3 +270,38 @@ def join(graph: Graph, fragment: Graph, order: Iterable[tuple[str, str]] = ()) -
         inputs=(graph.inputs | fragment.inputs) - made,
         order=[*graph.order, *fragment.order, *order],
     )
+
+
+def _sort(graph: Graph) -> tuple[str, ...]:
+    successors = graph._successors
+    waiting = {name: len(before) for name, before in graph._predecessors.items()}
+    result = [name for name, count in waiting.items() if not count]
+    for name in result:  # which grows
+        for successor in successors[name]:
+            waiting[successor] -= 1
+            if not waiting[successor]:
+                result.append(successor)
+    if len(result) != len(waiting):
+        cycle = sorted(name for name, count in waiting.items() if count > 0)
+        raise GraphError(f"the graph has a cycle among {', '.join(cycle)}")
+    return tuple(result)
+
+
+def _depths(graph: Graph) -> dict[str, int]:
+    depths: dict[str, int] = {}
+    for name in reversed(graph.topological_order()):
+        after = graph._successors[name]
+        depths[name] = 1 + max([depths[s] for s in after]) if after else 1
+    return depths
+
+
+def _users(graph: Graph) -> dict[str, tuple[str, ...]]:
+    users: dict[str, list[str]] = {}
+    for primitive in graph:
+        for name in dict.fromkeys(primitive.inputs):
+            users.setdefault(name, []).append(primitive.id)
+    return {name: tuple(ids) for name, ids in users.items()}
+
+
+def _ranks(graph: Graph) -> dict[str, int]:
+    return {name: rank for rank, name in enumerate(graph.primitives)}

@@ -23,7 +23,7 @@ def is_fence(primitive: Primitive) -> bool:
 
 def fences_of(graph: Graph) -> FenceSet | None:
     """The fences of ``graph``; ``None`` for a graph without any, as most are."""
-    return FenceSet(graph) if any(map(is_fence, graph)) else None
+    return graph.derive(FenceSet) if any(map(is_fence, graph)) else None
 
 
 def still_pruned(fences: FenceSet | None, new: Graph) -> Graph:
@@ -31,19 +31,21 @@ def still_pruned(fences: FenceSet | None, new: Graph) -> Graph:
 
     Only if the old graph had none either: until dependency pruning has run, every order is kept.
     """
-    if fences is None or set(fences.graph.order) != set(fences.edges()):
+    if fences is None or not fences.are_pruned:
         return new
-    return Graph(new, inputs=new.inputs, order=FenceSet(new).edges())
+    edges = new.derive(FenceSet).edges()
+    return new if set(edges) == set(new.order) else new.with_order(edges)
 
 
 class FenceSet:
     """The fences of one graph, and which of them lie before and after each primitive."""
 
     def __init__(self, graph: Graph) -> None:
-        self.graph = graph
         self.order = graph.topological_order()
         self.names = [name for name in self.order if is_fence(graph[name])]
         self.bits = {name: 1 << i for i, name in enumerate(self.names)}
+        self._primitives = graph.primitives
+        self._order_edges = graph.order
         self._barriers = self._conditions = 0
         self._writes: dict[str, int] = {}
         for name, bit in self.bits.items():
@@ -54,27 +56,29 @@ class FenceSet:
                 self._writes[fence.engine] = self._writes.get(fence.engine, 0) | bit
             else:
                 self._conditions |= bit
-        self._makers: dict[str, list[str]] = {name: [] for name in self.order}
-        self._users: dict[str, list[str]] = {name: [] for name in self.order}
-        self._earlier: dict[str, list[str]] = {name: [] for name in self.order}
-        self._later: dict[str, list[str]] = {name: [] for name in self.order}
-        for edge in graph.edges:
-            sources, targets = self._earlier, self._later
-            if edge.value is not None:
-                sources, targets = self._makers, self._users
-            sources[edge.target].append(edge.source)
-            targets[edge.source].append(edge.target)
+        self._predecessors = {name: graph.predecessors(name) for name in self.order}
+        self._makers = dict(self._predecessors)
+        for _, target in self._order_edges:
+            self._makers[target] = graph.makers(target)
         self._before: dict[str, int] = {}
+        bits, before = self.bits, self._before
         for name in self.order:
             found = 0
-            for previous in (*self._makers[name], *self._earlier[name]):
-                found |= self._before[previous] | self.bits.get(previous, 0)
-            self._before[name] = found
+            for previous in self._predecessors[name]:
+                found |= before[previous]
+                if previous in bits:
+                    found |= bits[previous]
+            before[name] = found
         self._edges: list[tuple[str, str]] | None = None
+
+    @property
+    def are_pruned(self) -> bool:
+        """Whether the graph has no order edge but those of :meth:`edges`, and all of them."""
+        return set(self._order_edges) == set(self.edges())
 
     def before(self, name: str) -> tuple[str, ...]:
         """The last fences that must end before the primitive ``name`` starts."""
-        required = self._before[name] & self._hold_back(self.graph[name])
+        required = self._before[name] & self._hold_back(self._primitives[name])
         return tuple(self._last(required, 0, self._before))
 
     def edges(self) -> list[tuple[str, str]]:
@@ -114,38 +118,51 @@ class FenceSet:
     def _forward_edges(self) -> list[tuple[str, str]]:
         """Edges from fences to what they hold back."""
         edges: list[tuple[str, str]] = []
-        kept: dict[str, int] = {}
+        bits, kept = self.bits, dict[str, int]()
         for name in self.order:
             known = 0
             for maker in self._makers[name]:
-                known |= kept[maker] | self.bits.get(maker, 0)
-            required = self._before[name] & self._hold_back(self.graph[name])
-            for fence in self._last(required, known, kept):
-                edges.append((fence, name))
-                known |= kept[fence] | self.bits[fence]
+                known |= kept[maker]
+                if maker in bits:
+                    known |= bits[maker]
+            before = self._before[name]
+            required = before and before & self._hold_back(self._primitives[name])
+            if required & ~known:
+                for fence in self._last(required, known, kept):
+                    edges.append((fence, name))
+                    known |= kept[fence] | bits[fence]
             kept[name] = known
         return edges
 
     def _backward_edges(self, forward: list[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Edges to fences from what they must not pass."""
+        """Edges to fences from what they must not pass.
+
+        Each primitive hands what comes after it on to those before it.
+        """
         held: dict[str, list[str]] = {}
         for fence, name in forward:
-            held.setdefault(fence, []).append(name)
+            held.setdefault(name, []).append(fence)
         edges: list[tuple[str, str]] = []
-        after: dict[str, int] = {}
-        kept: dict[str, int] = {}
+        bits = self.bits
+        after = dict.fromkeys(self.order, 0)
+        kept = dict.fromkeys(self.order, 0)
         for name in reversed(self.order):
-            found = known = 0
-            for following in (*self._users[name], *self._later[name]):
-                found |= after[following] | self.bits.get(following, 0)
-            for following in (*self._users[name], *held.get(name, ())):
-                known |= kept[following] | self.bits.get(following, 0)
-            after[name] = found
-            required = found & self._wait_for(self.graph[name])
-            while left := required & ~known:
-                bit = left & -left
-                fence = self.names[bit.bit_length() - 1]
-                edges.append((name, fence))
-                known |= bit | kept[fence]
-            kept[name] = known
+            found, known = after[name], kept[name]
+            if found:
+                required = found & self._wait_for(self._primitives[name])
+                while left := required & ~known:
+                    bit = left & -left
+                    fence = self.names[bit.bit_length() - 1]
+                    edges.append((name, fence))
+                    known |= bit | kept[fence]
+                kept[name] = known
+            own = bits.get(name, 0)
+            found |= own
+            if not found:
+                continue
+            known |= own
+            for previous in self._predecessors[name]:
+                after[previous] |= found
+            for previous in (*self._makers[name], *held.get(name, ())):
+                kept[previous] |= known
         return edges

@@ -33,7 +33,7 @@ class DependencyPruning:
         order = cut.order
         pruned = cut
         if kept != set(order):
-            pruned = Graph(cut, inputs=cut.inputs, order=_in_order(order, kept))
+            pruned = cut.with_order(_in_order(order, kept))
             decisions.insert(0, self._dropped(graph, cut, pruned, context))
         decisions += [
             Decision(self.name, edge, False, _why_kept(cut, edge)) for edge in pruned.order
