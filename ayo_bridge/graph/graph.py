@@ -178,13 +178,13 @@ class Graph:
         """Id of the primitive that makes ``value``; ``None`` for a graph input."""
         return self._producers.get(value)
 
-    def topological_order(self) -> tuple[str, ...]:
+    def topological_order(self) -> list[str]:
         """Ids so that each comes after its predecessors; ties keep insertion order.
 
         Raises:
             GraphError: the graph has a cycle.
         """
-        return self.derive(_sort)
+        return list(self.derive(_sort))
 
     def depths(self) -> dict[str, int]:
         """Longest path to a sink, in primitives; a sink has depth 1 (paper, Fig. 7)."""
@@ -272,7 +272,7 @@ def join(graph: Graph, fragment: Graph, order: Iterable[tuple[str, str]] = ()) -
     )
 
 
-def _sort(graph: Graph) -> tuple[str, ...]:
+def _sort(graph: Graph) -> list[str]:
     successors = graph._successors
     waiting = {name: len(before) for name, before in graph._predecessors.items()}
     result = [name for name, count in waiting.items() if not count]
@@ -284,12 +284,12 @@ def _sort(graph: Graph) -> tuple[str, ...]:
     if len(result) != len(waiting):
         cycle = sorted(name for name, count in waiting.items() if count > 0)
         raise GraphError(f"the graph has a cycle among {', '.join(cycle)}")
-    return tuple(result)
+    return result
 
 
 def _depths(graph: Graph) -> dict[str, int]:
     depths: dict[str, int] = {}
-    for name in reversed(graph.topological_order()):
+    for name in reversed(graph.derive(_sort)):
         after = graph._successors[name]
         depths[name] = 1 + max([depths[s] for s in after]) if after else 1
     return depths

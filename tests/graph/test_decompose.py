@@ -113,7 +113,7 @@ def test_the_p_graph_runs_in_the_order_of_the_original() -> None:
         Searching(name="s", embedding="bge", store="pg"),
         answer(SynthesisMode.TREE, 3),
     )
-    assert graph.topological_order() == tuple(graph.primitives)
+    assert graph.topological_order() == list(graph.primitives)
     assert all(len(graph.successors(name)) >= 1 for name in list(graph.primitives)[:-1])
     assert ("e.decode", "c.condition") in graph.order
 
