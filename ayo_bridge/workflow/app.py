@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from ayo_bridge.engines.protocol import BatchEngine, Call, Engine, EngineKind
 from ayo_bridge.errors import AyoBridgeError, GraphError
@@ -25,6 +26,7 @@ from ayo_bridge.schedule import (
 )
 from ayo_bridge.workflow.handlers import DEFAULTS
 from ayo_bridge.workflow.query import Query
+from ayo_bridge.workflow.requests import Ingest
 from ayo_bridge.workflow.result import Result
 from ayo_bridge.workflow.shape import Shape, Shapes
 from ayo_bridge.workflow.work import Computed, Function, Handler, SubGraph, Workflow
@@ -88,6 +90,9 @@ class App:
         self._schedulers: dict[str, EngineScheduler] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._owned: list[ThreadPlacement] = []
+        self._background: set[asyncio.Task[None]] = set()
+        self._brought: dict[int, set[str]] = {}
+        """The stores that running queries have written to."""
 
     # What an app is made of.
 
@@ -103,8 +108,14 @@ class App:
 
         ``placement`` says where it runs, in an app without a runtime. An engine that does not take
         the requests of the handlers is given a translation: ``ask`` makes its payload of a call,
-        whose payload is the handler's request and whose key is ``(query, primitive, index)``;
-        ``answer`` makes of that call and the engine's result what the handler expects.
+        whose payload is the handler's request and whose key is ``(query, primitive, index)``, or
+        the call itself where other calls may share its batch; ``answer`` makes of that call and
+        the engine's result what the handler expects. An engine may bring them along as its methods
+        ``to_request`` and ``to_value``.
+
+        An engine with ``async def release(query)`` is told the number of each query that has
+        written to it once that has ended; one with ``async def aclose()`` is closed by
+        :meth:`aclose`.
 
         Raises:
             ValueError: another engine has the name, or the runtime places its engines itself.
@@ -115,7 +126,12 @@ class App:
             if placement is not None:
                 raise ValueError("the runtime places its engines itself")
             self.runtime.register(engine)
-        self._engines[engine.name] = _Registered(engine, placement, ask, answer)
+        self._engines[engine.name] = _Registered(
+            engine,
+            placement,
+            ask or getattr(engine, "to_request", None),
+            answer or getattr(engine, "to_value", None),
+        )
 
     def handle(self, key: HandlerKey, handler: Handler | Function) -> None:
         """Let a handler or a function serve primitives; see the argument ``handlers``."""
@@ -149,6 +165,7 @@ class App:
             return await query.done
         finally:
             query.cancel()
+            self._release(query.number)
 
     async def stream(
         self,
@@ -173,6 +190,7 @@ class App:
             await query.done
         finally:
             query.cancel()
+            self._release(query.number)
             if not query.done.cancelled():
                 query.done.exception()  # seen, even if the consumer has gone
 
@@ -187,6 +205,29 @@ class App:
         context = self._context()
         epoch = 0 if self.runtime is None else self.runtime.profiles.epoch
         return self._shapes.of(workflow, inputs, choices, context, epoch, self._engines)
+
+    async def aclose(self) -> None:
+        """Close the engines and :meth:`close`; a runtime and its engines are closed by itself."""
+        while self._background:
+            await asyncio.gather(*self._background, return_exceptions=True)
+        if self.runtime is None:
+            for registered in self._engines.values():
+                if (aclose := getattr(registered.engine, "aclose", None)) is not None:
+                    await aclose()
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        """The app, to be closed at the end of the block."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close."""
+        await self.aclose()
 
     def close(self) -> None:
         """End the threads of batch engines that run in this app. A runtime is closed by itself."""
@@ -206,6 +247,16 @@ class App:
         self._settle_on(asyncio.get_running_loop())
         shape = self.plan(inputs, workflow, choices=choices)
         return Query(self, shape, dict(inputs), on_text)
+
+    def _release(self, query: int) -> None:
+        """Let the engines forget what an ended query has brought."""
+        for name in self._brought.pop(query, ()):
+            release: Callable[[int], Coroutine[Any, Any, None]] | None
+            release = getattr(self._engines[name].engine, "release", None)
+            if release is not None:
+                task = self.loop.create_task(release(query))
+                self._background.add(task)
+                task.add_done_callback(self._background.discard)
 
     def _settle_on(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._loop is loop:
@@ -287,9 +338,12 @@ class App:
         registered = self._engines.get(call.engine)
         if registered is None:
             raise GraphError(f"no engine {call.engine!r} is registered")
+        if isinstance(call.payload, Ingest):
+            self._brought.setdefault(call.payload.query, set()).add(call.engine)
         if registered.ask is None:
             return call
-        return replace(call, payload=registered.ask(call))
+        asked = registered.ask(call)
+        return asked if isinstance(asked, Call) else replace(call, payload=asked)
 
     def answer(self, call: Call, result: object) -> object:
         """The result as the handlers take it."""

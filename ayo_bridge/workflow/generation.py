@@ -6,7 +6,7 @@ decodings end with it, or, item by item, while its text grows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ayo_bridge.engines.protocol import Call
 from ayo_bridge.graph import (
@@ -26,7 +26,7 @@ Parse = Callable[[str, bool], Sequence[object]]
 """The items of an answer. While it has not ended (``False``): those that can no longer change."""
 
 NEIGHBOURS = 2
-"""Chunks on either side that a chunk is shown with when its context is written (paper: 4 in all)"""
+"""Chunks on either side from which a chunk's context is written (paper: 4 in all)."""
 
 _CHUNKED = frozenset({SynthesisMode.TREE, SynthesisMode.REFINE, SynthesisMode.ACCUMULATE})
 
@@ -41,14 +41,23 @@ class LanguageModel(Handler):
     """Writes prompts out of their parts and makes values of the answers.
 
     ``instruction`` stands for the first literal part of a prompt, or before a prompt that has
-    none. ``parse`` finds the items of an answer that is a list.
+    none. ``parse`` finds the items of an answer that is a list. ``options`` are passed on to the
+    engine with each request that is no warm (:attr:`Generate.options`).
     """
 
     def __init__(
-        self, instruction: str | Callable[[Work], str] | None = None, parse: Parse = lines
+        self,
+        instruction: str | Callable[[Work], str] | None = None,
+        parse: Parse = lines,
+        options: Mapping[str, object] | None = None,
     ) -> None:
         self._instruction = instruction
         self._parse = parse
+        self._options = tuple((options or {}).items())
+
+    def with_options(self, options: Mapping[str, object]) -> LanguageModel:
+        """The same with these options over its own."""
+        return LanguageModel(self._instruction, self._parse, {**dict(self._options), **options})
 
     def calls(self, work: Work) -> list[Call]:
         """One call, a prefix warm for a partial prefilling; none if there is nothing to ask."""
@@ -60,7 +69,7 @@ class LanguageModel(Handler):
             return [work.call(warm, items=warm.prompt_tokens, warm=True)]
         decode = work.root_decode
         tokens, items = (decode.tokens, decode.items) if decode is not None else (0, 1)
-        request = Generate(prompt, max(tokens, 1), items, work.on_text)
+        request = Generate(prompt, max(tokens, 1), items, self._options, work.on_text)
         return [work.call(request, items=max(request.prompt_tokens + tokens, 1))]
 
     def outputs(self, work: Work, results: Sequence[object]) -> Outcome:
@@ -180,7 +189,8 @@ def _chunk(work: Work) -> dict[str, list[object]] | None:
         documents = items_of(work.value(name))
         if index >= len(documents):
             return None
-        near = documents[max(index - NEIGHBOURS, 0) : index + NEIGHBOURS + 1]
+        near = documents[max(index - NEIGHBOURS, 0) : index]
+        near += documents[index + 1 : index + NEIGHBOURS + 1]
         return {name: near, "": documents[index : index + 1]}
     if not isinstance(component, Synthesis) or component.mode not in _CHUNKED:
         return {}

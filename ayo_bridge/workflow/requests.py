@@ -81,12 +81,14 @@ class Generate:
     ``items`` is how many items the answer is expected to hold. ``on_text``, where somebody
     listens, takes the whole text so far each time it has grown, from any thread; an engine that
     does not stream need not call it. A request of one token that is a warm only fills the prefix
-    cache.
+    cache. ``options`` are fields for the server, in its own words: stop words, a temperature, the
+    form that the answer must have.
     """
 
     prompt: tuple[Segment, ...]
     max_tokens: int
     items: int = 1
+    options: tuple[tuple[str, object], ...] = ()
     on_text: Callable[[str], None] | None = field(default=None, compare=False)
 
     @property

@@ -8,6 +8,7 @@ from ayo_bridge.graph import (
     Synthesis,
     SynthesisMode,
 )
+from ayo_bridge.workflow.generation import NEIGHBOURS
 from examples.apps.naive import index
 from examples.apps.spec import ASSISTANT, EMBEDDING, LLM, RERANKER, STORE, AppSpec, Sizes
 
@@ -21,7 +22,7 @@ def workflow(sizes: Sizes) -> Flow:
         name="contextualise",
         llm=ASSISTANT,
         items=sizes.chunks,
-        document_tokens=(sizes.neighbours + 1) * sizes.chunk_tokens,
+        document_tokens=(2 * NEIGHBOURS + 1) * sizes.chunk_tokens,
         tokens=sizes.note_tokens,
     )
     search = Searching(name="search", embedding=EMBEDDING, store=STORE, top_k=sizes.top_k)

@@ -57,8 +57,6 @@ class Sizes:
     """Hits for each search."""
     top_n: int = 3
     """Contexts that the answer is made from."""
-    neighbours: int = 4
-    """Chunks around a chunk that its context is written from."""
     result_tokens: int = 128
     """One result of a search engine or tool."""
     note_tokens: int = 64
