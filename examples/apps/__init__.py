@@ -7,7 +7,8 @@ Nothing here needs an engine. :data:`APPS` has a spec by name: ``search``, ``nai
 - ``template(sizes)`` is that as a module template;
 - ``sizes`` are the paper's (:class:`Sizes`, frozen: ``dataclasses.replace`` gives others);
 - ``inputs`` names what a query brings, ``engines`` the kind of engine that serves each role;
-- ``handlers(sizes)`` is what an :class:`~ayo_bridge.workflow.App` needs beyond the defaults.
+- ``handlers(sizes)`` is what an :class:`~ayo_bridge.workflow.App` needs beyond the defaults;
+- ``forms(sizes)`` is what answers must look like (a judge says yes or no).
 
 ``python -m examples.apps.run NAME --simulate`` runs one in virtual time.
 """
@@ -19,10 +20,10 @@ from examples.apps.agent import AGENT
 from examples.apps.contextual import CONTEXTUAL
 from examples.apps.naive import NAIVE
 from examples.apps.search import SEARCH
-from examples.apps.spec import KINDS, AppSpec, Sizes
+from examples.apps.spec import KINDS, AppSpec, Form, Sizes
 
 APPS: Mapping[str, AppSpec] = {
     spec.name: spec for spec in (SEARCH, NAIVE, ADVANCED, CONTEXTUAL, AGENT)
 }
 
-__all__ = ["APPS", "KINDS", "AppSpec", "Sizes"]
+__all__ = ["APPS", "KINDS", "AppSpec", "Form", "Sizes"]

@@ -13,7 +13,7 @@ from ayo_bridge.graph import (
 )
 from ayo_bridge.workflow import Function, Handler, HandlerKey, LanguageModel
 from examples.apps.naive import index
-from examples.apps.spec import EMBEDDING, LLM, RERANKER, STORE, AppSpec, Sizes
+from examples.apps.spec import EMBEDDING, LLM, RERANKER, STORE, AppSpec, Form, Sizes
 
 
 def workflow(sizes: Sizes) -> Flow:
@@ -75,4 +75,5 @@ ADVANCED = AppSpec(
     inputs=("question", "documents"),
     sizes=Sizes(top_k=16),
     handlers=handlers,
+    forms=lambda sizes: {"expand": Form(lines=sizes.queries)},
 )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from ayo_bridge.graph import Condition, Flow, Op, SearchApi, Synthesis, SynthesisMode, choose
 from ayo_bridge.workflow import Function, Handler, HandlerKey, LanguageModel
-from examples.apps.spec import ASSISTANT, LLM, WEB, AppSpec, Sizes
+from examples.apps.spec import ASSISTANT, LLM, WEB, AppSpec, Form, Sizes
 
 
 def workflow(sizes: Sizes) -> Flow:
@@ -79,4 +79,5 @@ SEARCH = AppSpec(
     roles=(LLM, ASSISTANT, WEB),
     sizes=Sizes(top_k=4),
     handlers=handlers,
+    forms=lambda sizes: {"judge": Form(choices=("yes", "no"))},
 )

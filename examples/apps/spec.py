@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -67,6 +68,33 @@ class Sizes:
     """What the core LLM writes in one call; a tree and a refine chain have several."""
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What an answer must look like for the app to go on with it.
+
+    One of ``choices``; or ``lines`` lines of some length, which may each begin with one of
+    ``starts``. A server that can be held to it is (vLLM's structured outputs); what else comes is
+    taken as well as it can be.
+    """
+
+    choices: tuple[str, ...] = ()
+    lines: int = 1
+    starts: tuple[str, ...] = ()
+
+    @property
+    def regex(self) -> str:
+        """The form as a regular expression."""
+        if self.choices:
+            return f"({'|'.join(map(re.escape, self.choices))})"
+        start = f"({'|'.join(self.starts)}): " if self.starts else ""
+        line = start + r"[A-Za-z][A-Za-z0-9 ,.'()-]{7,50}"
+        return r"\n".join([line] * self.lines)
+
+
+def _no_forms(sizes: Sizes) -> Mapping[str, Form]:
+    return {}
+
+
 def _no_handlers(sizes: Sizes) -> Mapping[HandlerKey, Handler | Function]:
     return {}
 
@@ -98,6 +126,8 @@ class AppSpec:
     """The paper's, for this app."""
     handlers: Callable[[Sizes], Mapping[HandlerKey, Handler | Function]] = _no_handlers
     """What is not the default: the instructions of LLM calls, what a condition reads."""
+    forms: Callable[[Sizes], Mapping[str, Form]] = _no_forms
+    """What LLM calls of a component must answer, if it is not any text."""
 
     @property
     def engines(self) -> dict[str, EngineKind]:

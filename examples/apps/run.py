@@ -1,0 +1,153 @@
+"""``python -m examples.apps.run NAME``: one of the paper's apps, as it is and optimised.
+
+``--simulate`` runs it in virtual time with the paper's costs; ``--llm-url`` on a server; without
+either a vLLM with an untrained model is started. ``--plain`` is the unoptimised script,
+``--side-by-side`` both, with their graphs.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ayo_bridge.errors import AyoBridgeError
+from ayo_bridge.workflow import MISSING, text_of
+from examples.apps import APPS
+from examples.apps.arms import Arm, differences
+from examples.apps.pages import decided, page, spans, text
+from examples.apps.scripts import OPTIMISED, PLAIN, Task, simulation
+from examples.apps.texts import SUBJECTS, Subject
+from examples.demo.settings import quiet_environment
+
+console = Console(highlight=False, soft_wrap=True)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def main(
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(APPS)}.")],
+    simulate: Annotated[bool, typer.Option(help="Virtual time, the paper's costs.")] = False,
+    plain: Annotated[bool, typer.Option(help="The unoptimised script.")] = False,
+    side_by_side: Annotated[bool, typer.Option(help="Both scripts and their graphs.")] = False,
+    stream: Annotated[bool, typer.Option(help="Print the answer as it is written.")] = False,
+    llm_url: Annotated[
+        str | None, typer.Option(help="An OpenAI-compatible server, e.g. http://host:8000/v1.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="The model, of the server or to serve.")] = None,
+    chat: Annotated[bool, typer.Option(help="Send prompts as messages.")] = False,
+    forms: Annotated[
+        bool, typer.Option(help="Hold answers to their forms (vLLM's structured outputs).")
+    ] = True,
+    profiles: Annotated[bool, typer.Option(help="Measure the engines first.")] = True,
+    store: Annotated[str, typer.Option(help="memory, postgres, or a database's URL.")] = "memory",
+    question: Annotated[str | None, typer.Option(help="A question of your own.")] = None,
+    queries: Annotated[
+        int, typer.Option(min=1, max=len(SUBJECTS), help="Built-in questions, asked at once.")
+    ] = 1,
+    chunks: Annotated[int | None, typer.Option(min=1, help="Chunks of a query's text.")] = None,
+    answer_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens of an answer.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Seconds for a query.")] = None,
+    mermaid: Annotated[bool, typer.Option(help="Draw graphs as Mermaid flowcharts.")] = False,
+    html: Annotated[Path | None, typer.Option(help="File for a page with the graphs.")] = None,
+    tiny: Annotated[bool, typer.Option(help="Start vLLM with a tiny model.")] = False,
+) -> None:
+    """Run one of the paper's apps."""
+    if name not in APPS:
+        raise typer.BadParameter(f"there is no app {name!r}; there are {', '.join(APPS)}")
+    if simulate:
+        sizes, stage = APPS[name].sizes, simulation()
+    else:
+        from examples.apps.real import Engines, on_stage, small
+
+        sizes = small(APPS[name].sizes)
+        engines = Engines(llm_url, model, chat, None, None, store, forms, profiles, tiny)
+        stage = on_stage(APPS[name], sizes, engines, console.print)
+    sizes = replace(
+        sizes, chunks=chunks or sizes.chunks, answer_tokens=answer_tokens or sizes.answer_tokens
+    )
+    subjects = [Subject(question, ())] if question else SUBJECTS[:queries]
+    task = Task(APPS[name], sizes, subjects, timeout)
+    chosen = [PLAIN, OPTIMISED] if side_by_side else [PLAIN if plain else OPTIMISED]
+    console.print(f"{task.spec.what} ({task.spec.source})")
+    with stage as ready:
+        if stream:
+            ready.stream(task, chosen[0], lambda piece: console.print(piece, end="", markup=False))
+            console.print()
+            return
+        arms = [ready.run(task, script) for script in chosen]
+    _report(task, arms, graphs=side_by_side or mermaid, as_mermaid=mermaid)
+    if html is not None:
+        note = "Virtual time, the paper's costs." if simulate else "Real engines, one run."
+        html.parent.mkdir(parents=True, exist_ok=True)
+        html.write_text(page(task.spec, arms, note), encoding="utf-8")
+        console.print(f"page: {html}")
+    if side_by_side and not _equal(task, *arms):
+        raise typer.Exit(1)
+
+
+def _report(task: Task, arms: list[Arm], *, graphs: bool, as_mermaid: bool) -> None:
+    for arm in arms if graphs else ():
+        console.print(f"\nThe {arm.name} script runs this graph:", style="bold")
+        console.print(text(arm.results[0].e_graph, as_mermaid=as_mermaid), markup=False)
+        for line in decided(arm.results[0].decisions):
+            console.print(f"  {line}", markup=False)
+    for arm in arms:
+        console.print(_times(arm))
+    for subject, result in zip(task.subjects, arms[-1].results, strict=True):
+        console.print(f"\n{subject.question}", style="bold", markup=False)
+        if result.skipped:
+            skipped = dict.fromkeys(result.e_graph[name].component for name in result.skipped)
+            console.print(f"(skipped: {', '.join(skipped)})", markup=False)
+        answer = "" if result.output is MISSING else text_of(result.output)
+        console.print(answer.strip(), markup=False)
+
+
+def _times(arm: Arm) -> Table:
+    table = Table(title=f"{arm.name}: {arm.seconds:.2f} s", title_justify="left", box=None)
+    for column in ("component", "starts", "ends"):
+        table.add_column(column, justify="left" if column == "component" else "right")
+    for component, start, end in spans(arm.results[0]):
+        table.add_row(component, f"{start:.2f} s", f"{end:.2f} s")
+    return table
+
+
+def _equal(task: Task, plain: Arm, optimised: Arm) -> bool:
+    """Say whether both scripts gave the same values, and how much sooner."""
+    found = {
+        subject.question: different
+        for subject, one, other in zip(task.subjects, plain.results, optimised.results, strict=True)
+        if (different := differences(one, other))
+    }
+    for question, names in found.items():
+        console.print(f"{question}: not the same: {', '.join(names)}", style="red", markup=False)
+    ratio = plain.seconds / optimised.seconds
+    same = "not all values are the same" if found else "all values are the same"
+    console.print(
+        f"\n{same}; {plain.seconds:.2f} s as it is, {optimised.seconds:.2f} s optimised "
+        f"({ratio:.2f} times faster)"
+    )
+    return not found
+
+
+def _main() -> None:
+    """Run the command; 130 if it was interrupted."""
+    quiet_environment()
+    # Both end every engine in order. (A shell's background job starts with SIGINT ignored.)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        app()
+    except AyoBridgeError as error:
+        console.print(f"{type(error).__name__}: {error}", style="red", markup=False)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    _main()
