@@ -12,6 +12,7 @@ from ayo_bridge.passes import PIPELINE, Pass
 from ayo_bridge.profile import Profiles
 from ayo_bridge.schedule import Placement
 from ayo_bridge.workflow import App, Function, Handler, HandlerKey, LanguageModel
+from ayo_bridge.workflow.engines import ServedLLM
 from examples.apps.spec import AppSpec, Sizes
 
 
@@ -36,6 +37,16 @@ class Backend:
     profiles: Profiles = field(default_factory=Profiles)
     held_to_forms: bool = False
     url: str = ""
+
+    async def probe(self) -> None:
+        """Find out what LLM servers can do, once: whether they cache prefixes.
+
+        Raises:
+            TransportError: a server was not reached.
+        """
+        for role in self.roles:
+            if isinstance(role.engine, ServedLLM) and not role.engine.caches_prefixes:
+                await role.engine.probe()
 
     def app(self, spec: AppSpec, sizes: Sizes, *, passes: tuple[Pass, ...] = PIPELINE) -> App:
         """An app for a spec. Without passes it runs in the order of the program."""

@@ -47,6 +47,7 @@ class Stage:
 
         async def asked() -> Arm:
             backend = self._backend(task)
+            await backend.probe()
             spec, sizes = task.spec, task.sizes
             return await run(
                 name, backend, spec, sizes, task.subjects, passes=passes, timeout=task.timeout
@@ -59,8 +60,10 @@ class Stage:
         _, passes = script
 
         async def asked() -> None:
+            backend = self._backend(task)
+            await backend.probe()
             await stream(
-                self._backend(task),
+                backend,
                 task.spec,
                 task.sizes,
                 task.subjects[0],
