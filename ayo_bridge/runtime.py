@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import itertools
 import os
 import threading
 import time
@@ -14,7 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from ayo_bridge.engines.protocol import BatchEngine, Engine, EngineKind
-from ayo_bridge.observe.record import EngineCall
+from ayo_bridge.observe.call import EngineCall
 from ayo_bridge.passes import PIPELINE, Pass
 from ayo_bridge.profile import EngineProfile, LiveProfiles, ProfileStore, measure_when_idle
 from ayo_bridge.runahead.planner import Planner
@@ -28,6 +29,7 @@ from ayo_bridge.schedule import (
 )
 
 _DEFAULT_POLICY = "topology"
+_generations = itertools.count()
 
 
 class Runtime:
@@ -88,6 +90,8 @@ class Runtime:
 
     def _reset(self) -> None:
         """Start from nothing: at first, and in a forked child, which has no threads of ours."""
+        self.generation = next(_generations)
+        """Changes when everything that was set up once has to be set up again."""
         self._lock = threading.RLock()
         self._done: set[Hashable] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -96,6 +100,7 @@ class Runtime:
         self._threads: dict[str, ThreadPlacement] = {}
         engines = [s.engine for s in getattr(self, "_schedulers", {}).values()]
         self._schedulers: dict[str, EngineScheduler] = {}
+        self._llms: tuple[Engine, ...] = ()
         for engine in engines:
             forked = getattr(engine, "after_fork", None)
             if forked is not None:
@@ -119,6 +124,8 @@ class Runtime:
                     lambda: self.profiles.profiles().best_batch(engine.name),
                 )
                 self._schedulers[engine.name] = scheduler
+                if engine.kind is EngineKind.LLM:
+                    self._llms = (*self._llms, engine)
             return scheduler
 
     def knows(self, engine: str) -> bool:
@@ -136,16 +143,21 @@ class Runtime:
 
     def can_stream(self) -> frozenset[str]:
         """LLM engines proven to rebuild a plain reply from a stream."""
-        return frozenset(
-            s.engine.name for s in self.schedulers if getattr(s.engine, "streams", False)
-        )
+        return frozenset(e.name for e in self._llms if getattr(e, "streams", False))
 
     def can_warm(self) -> frozenset[str]:
         """LLM engines known to keep prefixes in a cache, where prefix warms are wanted."""
         if not self.prefix_warming:
             return frozenset()
-        return frozenset(
-            s.engine.name for s in self.schedulers if getattr(s.engine, "caches_prefixes", False)
+        return frozenset(e.name for e in self._llms if getattr(e, "caches_prefixes", False))
+
+    def learned(self) -> Hashable:
+        """What :meth:`can_stream` and :meth:`can_warm` depend on; changes when they do. Cheap."""
+        return tuple(
+            [
+                (getattr(engine, "streams", False), getattr(engine, "caches_prefixes", False))
+                for engine in self._llms
+            ]
         )
 
     def measure_in_background(

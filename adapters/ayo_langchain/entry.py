@@ -12,8 +12,8 @@ from functools import wraps
 from typing import Any
 
 from ayo_bridge.graph import Template
-from ayo_bridge.observe import AcceleratedState, CallRecord
-from ayo_bridge.runahead import Scope, current_scope, entered
+from ayo_bridge.observe import AcceleratedState
+from ayo_bridge.runahead import Scope, current_scope, entered, open_scope
 from ayo_bridge.runahead.streams import scoped_async_stream, scoped_stream
 from ayo_bridge.runtime import Runtime
 from ayo_bridge.subclass import plain, state_of
@@ -87,17 +87,7 @@ class Entries:
         lifter = Lifter(runtime, self._expected, sync=sync)
         chain = lift_chain(obj, lifter, copies=copies)
         plan = runtime.planner.plan(chain.template, chain.makers if state.runs_ahead else {})
-        record = CallRecord(
-            entry,
-            runtime.clock(),
-            plan.template,
-            plan.p_graph,
-            plan.e_graph,
-            list(plan.decisions),
-            predicted_gain=plan.predicted_gain,
-        )
-        scope = Scope(runtime, plan, record)
-        scope.on_finish = state.note
+        scope = open_scope(state, entry, plan)
         if state.runs_ahead:
             scope.guide = Guide(scope, chain, lifter)
         for note in chain.template.notes:

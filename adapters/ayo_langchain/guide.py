@@ -71,7 +71,9 @@ class Guide:
         It has a place for each only where decoding is pipelined; else one primitive takes all.
         """
         search = expansion.search
-        by_item = self._scope.record.e_graph.producer(f"{expansion.queries}[0]") is not None
+        by_item = (
+            self._scope.record.settled().e_graph.producer(f"{expansion.queries}[0]") is not None
+        )
         if not lines or search is None or not by_item:
             return
         name, value = f"{expansion.queries}.search", f"{expansion.queries}[more]"

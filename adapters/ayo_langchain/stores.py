@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from ayo_bridge.engines import Call, EngineKind, Limits
 from ayo_bridge.engines.binding import Binding, Target
-from ayo_bridge.engines.interception import observe
+from ayo_bridge.engines.interception import observe, watch
 from ayo_bridge.engines.live_names import LiveNames
 from ayo_bridge.runahead import current_scope
 from ayo_bridge.runtime import Runtime
@@ -153,6 +153,8 @@ def _search(
     if scope is None:
         return wrapped(*args, **kwargs)
     engine = _engine(instance, scope.runtime)
+    if scope.quiet:
+        return watch(scope, engine, EngineKind.VECTOR_STORE, lambda: wrapped(*args, **kwargs))
     try:
         call = _asked(engine, instance, *args, **kwargs)
     except Exception:  # Whatever is wrong with it, the original will say.

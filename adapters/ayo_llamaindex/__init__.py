@@ -53,13 +53,13 @@ class LlamaIndexAdapter:
                 "query": sync_entry(base, "query", lift_query_engine),
                 "aquery": async_entry(base, "aquery", lift_query_engine),
             }
-            lifted = lift_query_engine(obj, runtime, "", sync=True)
+            lifted = lift_query_engine(obj, runtime, sync=True)
         else:
             methods = {
                 "retrieve": sync_entry(base, "retrieve", lift_retrieval),
                 "aretrieve": async_entry(base, "aretrieve", lift_retrieval),
             }
-            lifted = lift_retrieval(obj, runtime, "", sync=True)
+            lifted = lift_retrieval(obj, runtime, sync=True)
         state = AcceleratedState(self.name, base.__name__, runtime, lifted.template)
         return accelerated(obj, state, methods)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator
-from functools import wraps
-from typing import Any
+import weakref
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
+from functools import cached_property, wraps
+from typing import Any, cast
 
 from ayo_bridge.graph import Op
-from ayo_bridge.observe import AcceleratedState, CallRecord
-from ayo_bridge.runahead import Maker, MakerKey, Scope, current_scope, entered
+from ayo_bridge.observe import AcceleratedState
+from ayo_bridge.runahead import Maker, MakerKey, Scope, current_scope, entered, open_scope
 from ayo_bridge.runahead.streams import scoped_async_stream, scoped_stream
 from ayo_bridge.subclass import state_of
+from ayo_bridge.witness import witnessed
 from ayo_llamaindex.guide import Guide
 from ayo_llamaindex.lift import Lifted
 from ayo_llamaindex.synthesis import NAME, PredictMaker
@@ -18,7 +20,7 @@ from ayo_llamaindex.synthesis import NAME, PredictMaker
 Lift = Callable[..., Lifted]
 
 
-def open_scope(obj: Any, entry: str, query: Any, lift: Lift, *, sync: bool) -> Scope | None:
+def open_call(obj: Any, entry: str, query: Any, lift: Lift, *, sync: bool) -> Scope | None:
     """Open the scope of one call, with its run-ahead started; ``None`` inside another scope.
 
     A nested accelerated object shares the outer call's scope, and so its engines' queues. What is
@@ -31,41 +33,64 @@ def open_scope(obj: Any, entry: str, query: Any, lift: Lift, *, sync: bool) -> S
     state = state_of(obj)
     if state is None:
         return None
-    runtime = state.runtime
-    text = query if isinstance(query, str) else query.query_str
-    lifted = lift(obj, runtime, text, sync=sync)
-    plain = isinstance(query, str) or (query.embedding is None and not query.custom_embedding_strs)
-    makers = _makers(lifted, text) if plain and not state.switched_off else {}
-    plan = runtime.planner.plan(lifted.template, makers)
-    record = CallRecord(
-        entry,
-        runtime.clock(),
-        plan.template,
-        plan.p_graph,
-        plan.e_graph,
-        list(plan.decisions),
-        predicted_gain=plan.predicted_gain,
-    )
-    scope = Scope(runtime, plan, record)
-    scope.on_finish = state.note
+    lifted = _lifted(obj, state, lift, sync=sync)
+    if isinstance(query, str):
+        text, plain = query, True
+    else:
+        text = query.query_str
+        plain = query.embedding is None and not query.custom_embedding_strs
+    makers = _Makers(lifted, text) if plain and not state.switched_off else {}
+    scope = open_scope(state, entry, state.runtime.planner.plan(lifted.template, makers))
     if not state.switched_off:
         scope.guide = Guide(scope, lifted.retrieval, lifted.synthesis)
     scope.start({"question": text})
     return scope
 
 
-def _makers(lifted: Lifted, question: str) -> dict[MakerKey, Maker]:
-    makers = dict(lifted.retrieval.makers)
-    synthesis = lifted.synthesis
-    if synthesis.llm is not None and type(synthesis.synthesizer).__name__ == "Generation":
-        synthesizer = synthesis.synthesizer
-        makers[NAME, Op.PREFILLING] = PredictMaker(
-            synthesis.llm,
-            synthesizer._input_prompt,
-            [{"query_str": question}],
-            stream=synthesizer._streaming,
-        )
-    return makers
+def _lifted(obj: Any, state: AcceleratedState, lift: Lift, *, sync: bool) -> Lifted:
+    """What ``obj`` is lifted to: as it was at an earlier call, if nothing has changed since."""
+    key = (lift, sync, state.runtime.generation)
+    kept = state.lifts.get(key)
+    if kept is not None:
+        whose, witness, lifted = kept
+        if whose() is obj and witness.stands():
+            return cast("Lifted", lifted)
+    with witnessed() as witness:
+        lifted = lift(obj, state.runtime, sync=sync)
+    if not witness.wavers:
+        state.lifts[key] = (weakref.ref(obj), witness, lifted)
+    return lifted
+
+
+class _Makers(Mapping[MakerKey, Maker]):
+    """The makers of one call, made once something is to run ahead."""
+
+    def __init__(self, lifted: Lifted, question: str) -> None:
+        self._lifted = lifted
+        self._question = question
+
+    @cached_property
+    def _made(self) -> dict[MakerKey, Maker]:
+        question, synthesis = self._question, self._lifted.synthesis
+        makers = {key: of(question) for key, of in self._lifted.retrieval.makers.items()}
+        if synthesis.llm is not None and type(synthesis.synthesizer).__name__ == "Generation":
+            synthesizer = synthesis.synthesizer
+            makers[NAME, Op.PREFILLING] = PredictMaker(
+                synthesis.llm,
+                synthesizer._input_prompt,
+                [{"query_str": question}],
+                stream=synthesizer._streaming,
+            )
+        return makers
+
+    def __getitem__(self, key: MakerKey) -> Maker:
+        return self._made[key]
+
+    def __iter__(self) -> Iterator[MakerKey]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
 
 
 def sync_entry(base: type, name: str, lift: Lift) -> Callable[..., Any]:
@@ -117,7 +142,7 @@ def async_entry(base: type, name: str, lift: Lift) -> Callable[..., Any]:
 def _opened(obj: Any, name: str, query: Any, lift: Lift, *, sync: bool) -> Scope | None:
     """Open a scope; anything that goes wrong in doing so leaves the original call as it is."""
     try:
-        return open_scope(obj, name, query, lift, sync=sync)
+        return open_call(obj, name, query, lift, sync=sync)
     except Exception as error:
         state = state_of(obj)
         if isinstance(state, AcceleratedState):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import wrapt
 
 from ayo_bridge.subclass import state_of
+from ayo_bridge.witness import Found, found, saw, stand, wavers
 
 TESTED = ("0.14.25", "0.15")
 """Versions of llama-index-core that the lifters were written for, half open."""
@@ -19,33 +19,29 @@ def differs(obj: object, cls: type, *methods: str) -> str | None:
     Subclasses, methods replaced on the class or the instance, and wrappers other than ours and
     LlamaIndex's own all count as different.
     """
-    if plain_class(obj) is not cls:
+    if plain_class(saw(obj)) is not cls:
         return f"{type(obj).__name__} is not {cls.__name__} itself"
     return overridden(obj, *methods)
 
 
 def overridden(obj: object, *methods: str) -> str | None:
     """Why one of ``methods`` is not the library's own, or ``None``."""
-    own = getattr(obj, "__dict__", None)
+    own = getattr(saw(obj), "__dict__", None)
     if own:
         for name in methods:
             if name in own:
                 return f"{type(obj).__name__}.{name} is replaced on the instance"
-    # Looked at anew for each call: a user may patch a class at any time.
     cls = plain_class(obj)
-    known = _fine.get((cls, methods))
-    if known is not None and all(
-        space.get(name) is function
-        and (not before or not any(name in earlier for earlier in before))
-        for space, name, function, before in known
-    ):
-        return None
-    found: list[_Found] = []
-    for name in methods:
-        reason = _foreign(cls, name, found)
-        if reason is not None:
-            return reason
-    _fine[cls, methods] = tuple(found)
+    functions = _fine.get((cls, methods), [])
+    if not functions or not stand(functions):
+        functions = []
+        for name in methods:
+            reason = _foreign(cls, name, functions)
+            if reason is not None:
+                wavers()  # A part of what it consists of may be changed unseen.
+                return reason
+        _fine[cls, methods] = functions
+    found(functions)
     return None
 
 
@@ -57,19 +53,16 @@ def plain_class(obj: object) -> type:
 _DECORATORS = ("llama_index", "tenacity")
 """Packages whose decorators LlamaIndex puts on its own methods."""
 
-_Found = tuple[Mapping[str, Any], str, Any, tuple[Mapping[str, Any], ...]]
-"""A namespace, a name in it, the function there, and the namespaces that are looked at before."""
-
-_fine: dict[tuple[type, tuple[str, ...]], tuple[_Found, ...]] = {}
+_fine: dict[tuple[type, tuple[str, ...]], list[Found]] = {}
 """Methods found to be the library's own, and where: as long as these stand, so does the verdict."""
 
 
-def _foreign(cls: type, name: str, found: list[_Found]) -> str | None:
+def _foreign(cls: type, name: str, functions: list[Found]) -> str | None:
     for index, owner in enumerate(cls.__mro__):
         if name in vars(owner):
             function = vars(owner)[name]
             before = tuple(vars(earlier) for earlier in cls.__mro__[:index])
-            found.append((vars(owner), name, function, before))
+            functions.append((vars(owner), name, function, before))
             return _verdict(cls, owner, name, function)
     return f"{cls.__name__} has no {name}"
 

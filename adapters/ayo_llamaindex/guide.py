@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from ayo_bridge.graph import Graph, Op, Primitive, Synthesis, SynthesisMode
@@ -165,7 +164,7 @@ class Guide:
     def _grow(self, component: Synthesis, chunks: int, makers: Mapping[MakerKey, Maker]) -> Graph:
         scope = self._scope
         expand = f"{NAME}.expand"
-        graph = scope.record.e_graph
+        graph = scope.plan.e_graph
         if self._level == 0 and expand in graph:
             inputs, prefix, replaced = graph[expand].inputs, "", expand
         else:
@@ -174,7 +173,7 @@ class Guide:
         if component.mode is SynthesisMode.TREE:
             prefix = f"L{self._level}"
         plan = scope.runtime.planner.plan_expansion(
-            scope.record.template, replace(component, inputs=inputs), chunks, makers, prefix=prefix
+            scope.plan.template, component, chunks, makers, inputs=inputs, prefix=prefix
         )
         scope.expand(replaced, plan, dict.fromkeys(plan.e_graph.inputs))
         self._level += 1

@@ -9,6 +9,7 @@ from typing import Any
 from ayo_bridge.engines.sentence_transformer import cross_encoder_for
 from ayo_bridge.graph import Component, Opaque, Reranking, Template
 from ayo_bridge.runtime import Runtime
+from ayo_bridge.witness import saw
 from ayo_llamaindex.exact import overridden, plain_class
 from ayo_llamaindex.retrieval import LiftedRetrieval, lift_retriever
 from ayo_llamaindex.synthesis import LiftedSynthesis, lift_synthesizer
@@ -16,18 +17,18 @@ from ayo_llamaindex.synthesis import LiftedSynthesis, lift_synthesizer
 
 @dataclass(frozen=True, slots=True)
 class Lifted:
-    """A template with what is needed to follow one call of it."""
+    """A template with what is needed to follow the calls of it."""
 
     template: Template
     retrieval: LiftedRetrieval
     synthesis: LiftedSynthesis
 
 
-def lift_query_engine(engine: Any, runtime: Runtime, question: str, *, sync: bool) -> Lifted:
-    """Lift a query engine for one call. What is not known runs as opaque work, with the reason."""
+def lift_query_engine(engine: Any, runtime: Runtime, *, sync: bool) -> Lifted:
+    """Lift a query engine. What is not known runs as opaque work, with the reason."""
     from llama_index.core.query_engine import RetrieverQueryEngine
 
-    base = plain_class(engine)
+    base = plain_class(saw(engine))
     reason: str | None = None
     if base is not RetrieverQueryEngine:
         reason = f"{base.__name__} is not a known query engine"
@@ -46,7 +47,7 @@ def lift_query_engine(engine: Any, runtime: Runtime, question: str, *, sync: boo
         retrieval.then(Opaque(name="engine", reason=reason))
         synthesis = LiftedSynthesis(None, Opaque(name="synthesis", reason=reason))
         return Lifted(_template(base.__name__, retrieval, ()), retrieval, synthesis)
-    retrieval = lift_retriever(engine._retriever, runtime, question, sync)
+    retrieval = lift_retriever(engine._retriever, runtime, sync=sync)
     synthesis = lift_synthesizer(engine._response_synthesizer, runtime, sync=sync)
     after = [
         *(
@@ -58,9 +59,9 @@ def lift_query_engine(engine: Any, runtime: Runtime, question: str, *, sync: boo
     return Lifted(_template(base.__name__, retrieval, after), retrieval, synthesis)
 
 
-def lift_retrieval(retriever: Any, runtime: Runtime, question: str, *, sync: bool) -> Lifted:
+def lift_retrieval(retriever: Any, runtime: Runtime, *, sync: bool) -> Lifted:
     """Lift a retriever that is called by itself."""
-    retrieval = lift_retriever(retriever, runtime, question, sync)
+    retrieval = lift_retriever(retriever, runtime, sync=sync)
     synthesis = LiftedSynthesis(None, Opaque(name="synthesis"))
     name = plain_class(retriever).__name__
     return Lifted(_template(name, retrieval, ()), retrieval, synthesis)

@@ -22,6 +22,7 @@ from ayo_bridge.engines.openai_http import (
     start_proof,
 )
 from ayo_bridge.runtime import Runtime
+from ayo_bridge.witness import saw, wavers
 from ayo_llamaindex.exact import differs
 
 _METHODS = (
@@ -57,6 +58,7 @@ def prompt_differs(prompt: Any) -> str | None:
     """
     from llama_index.core.prompts import ChatPromptTemplate, PromptTemplate, SelectorPromptTemplate
 
+    saw(prompt)
     if type(prompt) is SelectorPromptTemplate:
         branches = [prompt.default_template, *(t for _, t in prompt.conditionals or ())]
         return next(filter(None, (prompt_differs(branch) for branch in branches)), None)
@@ -213,7 +215,10 @@ def lift_llm(llm: Any, runtime: Runtime) -> LiftedLLM | str:
     if llm.modalities or llm.audio_config:
         return "audio is not run ahead"
     for client in (llm._http_client, llm._async_http_client):
-        custom = is_plain_client(client) if client is not None else None
+        if client is None:
+            continue
+        wavers()  # Hooks and proxies may be put on it at any time.
+        custom = is_plain_client(client)
         if custom is not None:
             return f"the LLM has an HTTP client of its own: {custom}"
     options = llm._get_model_kwargs()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ayo_bridge.engines import Call
@@ -22,9 +23,13 @@ from ayo_bridge.graph import (
 from ayo_bridge.runahead import Feed, Maker, MakerKey, Values
 from ayo_bridge.runahead.values import Embedded, items, output
 from ayo_bridge.runtime import Runtime
+from ayo_bridge.witness import saw
 from ayo_llamaindex.exact import differs, plain_class
 from ayo_llamaindex.llms import LiftedLLM, lift_llm
 from ayo_llamaindex.stores import lift_store, search_call
+
+MakerOf = Callable[[str], Maker]
+"""The maker for one call, which asks this question."""
 
 QUERIES = "expand.queries"
 """The graph value of the generated queries, in order."""
@@ -36,7 +41,7 @@ class LiftedRetrieval:
 
     components: list[Component] = field(default_factory=list)
     edges: list[tuple[str, str]] = field(default_factory=list)
-    makers: dict[MakerKey, Maker] = field(default_factory=dict)
+    makers: dict[MakerKey, MakerOf] = field(default_factory=dict)
     fusion: Any = None
     """The ``QueryFusionRetriever`` whose generated queries feed the graph, if there is one."""
 
@@ -64,7 +69,7 @@ def lift_embedding(model: Any, runtime: Runtime) -> QueryEmbedding | str:
     from llama_index.core.embeddings import MockEmbedding
 
     shared = ("get_query_embedding", "aget_query_embedding", "get_agg_embedding_from_queries")
-    if getattr(model, "rate_limiter", None) is not None:
+    if getattr(saw(model), "rate_limiter", None) is not None:
         return "the embedding model has a rate limiter"
     if getattr(model, "embeddings_cache", None) is not None:
         return "the embedding model has a cache"
@@ -186,7 +191,7 @@ def lift_vector_retriever(
     count: int,
     *,
     awaited: bool,
-) -> tuple[Searching, dict[MakerKey, Maker]] | str:
+) -> tuple[Searching, dict[MakerKey, MakerOf]] | str:
     """Lift a ``VectorIndexRetriever`` that searches with the values ``queries``, or say why not.
 
     ``awaited`` says that it is called by ``aretrieve``, with all queries at once.
@@ -224,9 +229,9 @@ def lift_vector_retriever(
         inputs=queries,
         concurrent=awaited,
     )
-    makers: dict[MakerKey, Maker] = {
-        (name, Op.EMBEDDING): EmbedMaker(embedding),
-        (name, Op.SEARCHING): SearchMaker(retriever, store.engine, awaited=awaited),
+    makers: dict[MakerKey, MakerOf] = {
+        (name, Op.EMBEDDING): lambda _: EmbedMaker(embedding),
+        (name, Op.SEARCHING): lambda _: SearchMaker(retriever, store.engine, awaited=awaited),
     }
     return component, makers
 
@@ -260,14 +265,14 @@ class ExpansionMaker:
         return {}
 
 
-def lift_retriever(retriever: Any, runtime: Runtime, question: str, sync: bool) -> LiftedRetrieval:
+def lift_retriever(retriever: Any, runtime: Runtime, *, sync: bool) -> LiftedRetrieval:
     """Lift any retriever; what is not known becomes an opaque component with the reason."""
     from llama_index.core.retrievers import QueryFusionRetriever, VectorIndexRetriever
 
     lifted = LiftedRetrieval()
-    cls = plain_class(retriever)
+    cls = plain_class(saw(retriever))
     if cls is QueryFusionRetriever:
-        reason = _lift_fusion(retriever, runtime, question, sync, lifted)
+        reason = _lift_fusion(retriever, runtime, sync, lifted)
     elif cls is VectorIndexRetriever:
         reason = "the retriever resolves index nodes" if retriever.object_map else None
         found = reason or lift_vector_retriever(
@@ -287,7 +292,7 @@ def lift_retriever(retriever: Any, runtime: Runtime, question: str, sync: bool) 
 
 
 def _lift_fusion(
-    retriever: Any, runtime: Runtime, question: str, sync: bool, lifted: LiftedRetrieval
+    retriever: Any, runtime: Runtime, sync: bool, lifted: LiftedRetrieval
 ) -> str | None:
     from llama_index.core.retrievers import QueryFusionRetriever
 
@@ -321,7 +326,8 @@ def _lift_fusion(
                 QueryExpansion(name="expand", llm=llm.engine, queries=wanted, outputs=(QUERIES,))
             )
             llm.prove(runtime)
-            lifted.makers["expand", Op.PREFILLING] = ExpansionMaker(llm, retriever, question)
+            asks = partial(ExpansionMaker, llm, retriever)
+            lifted.makers["expand", Op.PREFILLING] = asks
         queries = ("question", QUERIES)
         lifted.fusion = retriever
     one_by_one = sync and not retriever.use_async

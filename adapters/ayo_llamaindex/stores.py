@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ayo_bridge.engines import Call, EngineKind, Limits
 from ayo_bridge.engines.binding import Binding, Target, unfollowed
-from ayo_bridge.engines.interception import observe, observe_async, take, take_async
+from ayo_bridge.engines.interception import (
+    observe,
+    observe_async,
+    take,
+    take_async,
+    watch,
+    watch_async,
+)
 from ayo_bridge.runahead import Scope, current_scope
 from ayo_llamaindex.copies import own
 from ayo_llamaindex.exact import TESTED, differs
@@ -302,6 +309,9 @@ def _query(
     scope = current_scope()
     if scope is None:
         return wrapped(*args, **kwargs)
+    if scope.quiet:
+        engine = engine_for(instance, scope.runtime)
+        return watch(scope, engine, VectorStoreEngine.kind, lambda: wrapped(*args, **kwargs))
     call = _requested(scope, instance, args, kwargs, False)
     return take(scope, call, VectorStoreEngine.kind, lambda: wrapped(*args, **kwargs), own)
 
@@ -312,6 +322,9 @@ def _aquery(
     scope = current_scope()
     if scope is None:
         return wrapped(*args, **kwargs)
+    if scope.quiet:
+        engine = engine_for(instance, scope.runtime)
+        return watch_async(scope, engine, VectorStoreEngine.kind, lambda: wrapped(*args, **kwargs))
     call = _requested(scope, instance, args, kwargs, True)
     return take_async(scope, call, VectorStoreEngine.kind, lambda: wrapped(*args, **kwargs), own)
 

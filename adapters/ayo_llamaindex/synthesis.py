@@ -11,6 +11,7 @@ from ayo_bridge.engines import Call
 from ayo_bridge.graph import Component, Opaque, Primitive, Synthesis, SynthesisMode
 from ayo_bridge.runahead import Feed, Values, index_of
 from ayo_bridge.runtime import Runtime
+from ayo_bridge.witness import saw
 from ayo_llamaindex.exact import overridden
 from ayo_llamaindex.llms import LiftedLLM, lift_llm, prompt_differs
 
@@ -106,7 +107,7 @@ _KNOWN = {
 
 def lift_synthesizer(synthesizer: Any, runtime: Runtime, *, sync: bool) -> LiftedSynthesis:
     """Lift a response synthesizer; what is not known becomes opaque, with the reason."""
-    known = _KNOWN.get(type(synthesizer).__name__)
+    known = _KNOWN.get(type(saw(synthesizer)).__name__)
     if known is None or type(synthesizer) is not _class(known, type(synthesizer).__name__):
         reason: str | None = f"{type(synthesizer).__name__} is not a known response synthesizer"
     else:

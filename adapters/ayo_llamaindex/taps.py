@@ -26,10 +26,10 @@ def _guide() -> Guide | None:
     return guide if isinstance(guide, Guide) else None
 
 
-def _quietly(step: Callable[[], None]) -> None:
+def _quietly(step: Callable[..., None], *args: Any) -> None:
     """Telling the graph never breaks the original."""
     try:
-        step()
+        step(*args)
     except Exception as error:
         scope = current_scope()
         if scope is not None:
@@ -38,6 +38,8 @@ def _quietly(step: Callable[[], None]) -> None:
 
 def _arguments(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """Call arguments by name, extra keyword arguments merged in."""
+    if not args:  # As LlamaIndex calls its own.
+        return kwargs
     bound = _signature(function.__func__).bind(None, *args, **kwargs).arguments
     bound.pop("self", None)
     return {**bound, **bound.pop("response_kwargs", {})}
@@ -100,12 +102,18 @@ def _first(args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> Any:
 
 
 def _split(wrapped: Wrapped, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    scope = current_scope()
+    if scope is None or not scope.hands_over:
+        return wrapped(*args, **kwargs)
     guide = _guide()
     found = guide.split(instance, *args, **kwargs) if guide is not None else None
     return found.value if found is not None else wrapped(*args, **kwargs)
 
 
 def _merge(wrapped: Wrapped, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    scope = current_scope()
+    if scope is None or not scope.hands_over:
+        return wrapped(*args, **kwargs)
     guide = _guide()
     found = guide.merge(instance, *args, **kwargs) if guide is not None else None
     return found.value if found is not None else wrapped(*args, **kwargs)

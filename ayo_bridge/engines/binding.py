@@ -98,6 +98,7 @@ class Binding:
             for target in self.targets:
                 self._restore.append(_wrap(target))
             self.status = "installed"
+            _count_change()
             return True
 
     def uninstall(self) -> None:
@@ -106,6 +107,20 @@ class Binding:
             while self._restore:
                 self._restore.pop()()
             self.status = "not installed"
+            _count_change()
+
+
+_changes = 0
+
+
+def _count_change() -> None:
+    global _changes
+    _changes += 1
+
+
+def changes() -> int:
+    """How often a binding has been put on or taken off in this process."""
+    return _changes
 
 
 def unfollowed(bindings: Iterable[Binding]) -> str | None:

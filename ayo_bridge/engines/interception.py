@@ -14,7 +14,7 @@ from ayo_bridge.engines.protocol import Call, EngineKind
 from ayo_bridge.runahead.current import entered
 
 if TYPE_CHECKING:
-    from ayo_bridge.observe.record import EngineCall
+    from ayo_bridge.observe.call import EngineCall
     from ayo_bridge.runahead.scope import Scope
     from ayo_bridge.schedule import EngineScheduler, Request
 
@@ -47,7 +47,7 @@ def serve(scope: Scope, call: Call, kind: EngineKind, original: Callable[[], T],
         observation.failed(error)
         _note(record, request)
         raise
-    observation.done(None if scope.quiet else own(result))
+    observation.done(own(result) if observation.wanted else None)
     _note(record, request)
     scope.runtime.profiles.observe(record)
     return result  # type: ignore[return-value]
@@ -81,7 +81,7 @@ def observe(scope: Scope, call: Call, kind: EngineKind, original: Callable[[], T
     except BaseException as error:
         observation.failed(error)
         raise
-    observation.done(None if scope.quiet else own(result))
+    observation.done(own(result) if observation.wanted else None)
     return result
 
 
@@ -95,13 +95,13 @@ async def observe_async(
     except BaseException as error:
         observation.failed(error)
         raise
-    observation.done(None if scope.quiet else own(result))
+    observation.done(own(result) if observation.wanted else None)
     return result
 
 
 def _submit(scope: Scope, scheduler: EngineScheduler, call: Call, record: EngineCall) -> Request:
     record.fused = True
-    depth = scope.depth(record.primitive)
+    depth = scope.place(record)
     return scheduler.submit(call, query=scope.number, node=record.primitive, depth=depth)
 
 
@@ -123,3 +123,29 @@ def _note(record: EngineCall, request: Request | None) -> None:
     if request is not None and request.started_at is not None and request.ended_at is not None:
         record.started, record.ended = request.started_at, request.ended_at
         record.batch = request.batch
+
+
+def watch(scope: Scope, engine: str, kind: EngineKind, original: Callable[[], T]) -> T:
+    """Let the original make its call untouched, under a quiet scope: nobody else wants to know."""
+    observation = scope.direct(engine, kind)
+    try:
+        result = original()
+    except BaseException as error:
+        observation.failed(error)
+        raise
+    observation.done()
+    return result
+
+
+async def watch_async(
+    scope: Scope, engine: str, kind: EngineKind, original: Callable[[], Awaitable[T]]
+) -> T:
+    """Like :func:`watch`, for a call that is awaited."""
+    observation = scope.direct(engine, kind)
+    try:
+        result = await original()
+    except BaseException as error:
+        observation.failed(error)
+        raise
+    observation.done()
+    return result

@@ -182,7 +182,7 @@ def call_json(record: CallRecord, call: EngineCall) -> dict[str, object]:
         "kind": call.kind.value,
         "outcome": call.outcome.value,
         "fused": call.fused,
-        "key": digest(call.key),
+        "key": None if call.key is None else digest(call.key),
         "queued": call.queued - record.started,
         "started": None if call.started is None else call.started - record.started,
         "ended": None if call.ended is None else call.ended - record.started,

@@ -2,88 +2,134 @@
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Hashable
-from dataclasses import dataclass, field
+import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ayo_bridge.engines.protocol import EngineKind
+from ayo_bridge.observe.account import Account, Event, Growth, settle
+from ayo_bridge.observe.call import EngineCall, Outcome
 
 if TYPE_CHECKING:
     from ayo_bridge.graph import Graph, Template
     from ayo_bridge.passes import Decision
+    from ayo_bridge.runahead.plan import Plan
+
+_settling = threading.Lock()
 
 
-class Outcome(enum.StrEnum):
-    """How an engine call came about and what became of it."""
-
-    DIRECT = "direct"
-    """The original made it; nothing was computed ahead."""
-    HIT = "hit"
-    """Computed ahead, or fused, and consumed by the original."""
-    AHEAD = "ahead"
-    """Computed ahead; not consumed yet."""
-    WASTED = "wasted"
-    """Computed ahead and never consumed."""
-    DROPPED = "dropped"
-    """Failed ahead; the original made its own call."""
-    WARM = "warm"
-    """A declared prefix warm; the original never asks for it."""
-
-
-@dataclass(slots=True)
-class EngineCall:
-    """One request to an engine. Times are seconds of the runtime's clock."""
-
-    primitive: str
-    engine: str
-    kind: EngineKind
-    key: Hashable
-    outcome: Outcome
-    queued: float
-    started: float | None = None
-    ended: float | None = None
-    waited: float = 0.0
-    """Seconds for which the original stood still for this result."""
-    items: int = 1
-    batch: int = 1
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    fused: bool = False
-    """The original's own call, served by the engine scheduler."""
-    error: str = ""
-
-    @property
-    def seconds(self) -> float:
-        """How long the engine worked on it."""
-        if self.started is None or self.ended is None:
-            return 0.0
-        return self.ended - self.started
-
-    @property
-    def saved(self) -> float:
-        """Seconds that run-ahead took off the original's way for this call."""
-        return max(0.0, self.seconds - self.waited) if self.outcome is Outcome.HIT else 0.0
-
-
-@dataclass(slots=True)
 class CallRecord:
-    """One call of an accelerated object, from entry to the end of its scope."""
+    """One call of an accelerated object, from entry to the end of its scope.
 
-    entry: str
-    """Name of the method, e.g. ``query``."""
-    started: float
-    template: Template
-    p_graph: Graph
-    e_graph: Graph
-    decisions: list[Decision] = field(default_factory=list)
-    calls: list[EngineCall] = field(default_factory=list)
-    ended: float | None = None
-    predicted_gain: float | None = None
-    """Seconds the e-graph was expected to save."""
-    error: str = ""
+    While the call runs, events are only noted, in order. Which primitive each belongs to and how
+    the graphs have grown is worked out when it is asked for, most often never.
+
+    Args:
+        entry: name of the method, e.g. ``query``.
+        started: seconds of the runtime's clock.
+        template, p_graph, e_graph, decisions, predicted_gain: what it begins with. The gain is the
+            seconds the e-graph is expected to save.
+        calls: engine calls whose primitives are known.
+        ended: when its scope has closed.
+        error: what it has raised.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_account",
+        "_calls",
+        "_events",
+        "_opening",
+        "_taken",
+        "ended",
+        "entry",
+        "error",
+        "ran_ahead",
+        "started",
+        "template",
+    )
+
+    def __init__(
+        self,
+        entry: str,
+        started: float,
+        template: Template,
+        p_graph: Graph,
+        e_graph: Graph,
+        decisions: Sequence[Decision] = (),
+        calls: Sequence[EngineCall] = (),
+        ended: float | None = None,
+        predicted_gain: float | None = None,
+        error: str = "",
+    ) -> None:
+        self.entry = entry
+        self.started = started
+        self.template = template
+        self.ended = ended
+        self.error = error
+        self.ran_ahead = any(call.outcome is not Outcome.DIRECT for call in calls)
+        """Whether something was computed ahead, or could have been, at some time of the call."""
+        self._opening = (p_graph, e_graph, decisions, predicted_gain)
+        self._calls = list(calls)
+        self._events: list[Event] = []
+        self._account: Account | None = None
+        self._taken = 0
+
+    # While it runs. Appending is atomic, so events may come from several threads.
+
+    def note_call(self, call: EngineCall) -> None:
+        """A call begins: one made ahead names its primitive, one of the original's own does not."""
+        self._events.append(call)
+        self._calls.append(call)
+
+    def note_growth(self, instead_of: str, plan: Plan) -> None:
+        """The graphs grow by those of ``plan``."""
+        self._events.append(Growth(instead_of, plan))
+
+    def note_decision(self, decision: Decision) -> None:
+        """Something was done or refused."""
+        self._events.append(decision)
+
+    # For those who look.
+
+    def settled(self) -> Account:
+        """The graphs as they are now; every call so far knows its primitive."""
+        if self._account is None or self._taken != len(self._events):
+            with _settling:
+                events = tuple(self._events)
+                self._account = settle(self._opening, events)
+                self._taken = len(events)
+        return self._account
+
+    @property
+    def calls(self) -> list[EngineCall]:
+        """All engine calls, each with its primitive, in the order they began."""
+        self.settled()
+        return self._calls
+
+    @property
+    def p_graph(self) -> Graph:
+        """The graph before the passes, with all that it has grown by."""
+        return self.settled().p_graph
+
+    @property
+    def e_graph(self) -> Graph:
+        """The graph after the passes."""
+        return self.settled().e_graph
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """What was done or refused, in order."""
+        return self.settled().decisions
+
+    @property
+    def predicted_gain(self) -> float | None:
+        """Seconds the e-graph was expected to save."""
+        return self.settled().predicted_gain
 
     @property
     def measured_gain(self) -> float:
         """Seconds of engine time that the original did not have to wait for."""
-        return sum(call.saved for call in self.calls)
+        return sum(call.saved for call in self._calls)
+
+
+__all__ = ["CallRecord", "EngineCall", "Outcome"]

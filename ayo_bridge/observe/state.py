@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ayo_bridge.graph import Op, Template
-from ayo_bridge.observe.record import CallRecord, EngineCall, Outcome
+from ayo_bridge.observe.call import EngineCall, Outcome
+from ayo_bridge.observe.record import CallRecord
 
 if TYPE_CHECKING:
     from ayo_bridge.runtime import Runtime
@@ -21,6 +22,8 @@ JUDGED_AHEAD = 200
 """So many of the last calls ahead are judged together."""
 TOLERATED_WASTE = 0.05
 """Share of the judged calls that may go unused."""
+_LATER = 64
+"""So many finished calls in which nothing ran ahead may wait to be counted."""
 
 
 @dataclass(slots=True)
@@ -65,17 +68,23 @@ class Counters:
     def add(self, record: CallRecord) -> None:
         """Count a finished call."""
         calls = list(record.calls)
+        self.calls += 1
+        if not record.ran_ahead and all(map(is_own, calls)):
+            self.direct += len(calls)
+        else:
+            self._add_outcomes(calls)
+        for call in calls:
+            self._add_call(call, op_of(record, call))
+
+    def _add_outcomes(self, calls: list[EngineCall]) -> None:
         missed = sum(missed_by_engine(calls).values())
         outcomes = Counter(call.outcome for call in calls if not is_own(call))
-        self.calls += 1
         self.hits += outcomes[Outcome.HIT]
         self.missed += missed
         self.direct += sum(map(is_own, calls)) - missed
         self.wasted += outcomes[Outcome.WASTED]
         self.dropped += outcomes[Outcome.DROPPED]
         self.warms += outcomes[Outcome.WARM]
-        for call in calls:
-            self._add_call(call, op_of(record, call))
 
     def _add_call(self, call: EngineCall, op: Op) -> None:
         self.fused += call.fused
@@ -84,7 +93,9 @@ class Counters:
             self.batch_sizes += call.batch
         self.saved += call.saved
         self.waited += call.waited
-        row = self.primitives.setdefault((op, call.engine), PrimitiveTotals(op, call.engine))
+        row = self.primitives.get((op, call.engine))
+        if row is None:
+            row = self.primitives[op, call.engine] = PrimitiveTotals(op, call.engine)
         row.calls += 1
         row.seconds += call.seconds
         row.waited += call.waited
@@ -108,14 +119,16 @@ class AcceleratedState:
     template: Template
     opaque: tuple[tuple[str, str], ...] = ()
     switched_off: str = ""
-    records: deque[CallRecord] = field(init=False)
-    """The last finished calls, oldest first; as many as the runtime remembers."""
-    counters: Counters = field(init=False, default_factory=Counters)
+    lifts: dict[Hashable, Any] = field(init=False, default_factory=dict)
+    """What the adapter keeps of earlier calls, as long as it holds."""
+    _records: deque[CallRecord] = field(init=False)
+    _new: deque[CallRecord] = field(init=False, default_factory=deque)
+    _counters: Counters = field(init=False, default_factory=Counters)
     _unused: deque[bool] = field(init=False)
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        self.records = deque(maxlen=self.runtime.history)
+        self._records = deque(maxlen=self.runtime.history)
         self._unused = deque(maxlen=JUDGED_AHEAD)
 
     def __deepcopy__(self, memo: object) -> AcceleratedState:
@@ -123,15 +136,35 @@ class AcceleratedState:
         return self
 
     def note(self, record: CallRecord) -> None:
-        """Take in a call whose scope has closed, and judge by it whether to go on."""
-        with self._lock:
-            self.records.append(record)
-            self.counters.add(record)
-            self._unused.extend(
-                call.outcome is not Outcome.HIT for call in list(record.calls) if was_ahead(call)
-            )
-            if not self.switched_off:
-                self.switched_off = self._harm()
+        """Take in a call whose scope has closed, and judge by it whether to go on.
+
+        A call in which nothing ran ahead gives nothing to judge; it is counted some time later,
+        without a lock for which other threads would wait.
+        """
+        self._new.append(record)
+        if record.ran_ahead:
+            with self._lock:
+                self._count()
+        elif len(self._new) > _LATER and self._lock.acquire(blocking=False):
+            try:
+                self._count()
+            finally:
+                self._lock.release()
+
+    def _count(self) -> None:
+        """Take in what has been noted. The lock is held."""
+        while self._new:
+            record = self._new.popleft()
+            self._records.append(record)
+            self._counters.add(record)
+            if record.ran_ahead:
+                self._unused.extend(
+                    call.outcome is not Outcome.HIT
+                    for call in list(record.calls)
+                    if was_ahead(call)
+                )
+        if not self.switched_off:
+            self.switched_off = self._harm()
 
     def _harm(self) -> str:
         """Why run-ahead does more harm than good here; empty if it does not."""
@@ -154,14 +187,16 @@ class AcceleratedState:
         return self.runtime.run_ahead and not self.switched_off
 
     def history(self) -> tuple[CallRecord, ...]:
-        """A snapshot of :attr:`records`."""
+        """The last finished calls, oldest first; as many as the runtime remembers."""
         with self._lock:
-            return tuple(self.records)
+            self._count()
+            return tuple(self._records)
 
     def totals(self) -> Counters:
-        """A copy of :attr:`counters`."""
+        """Running totals over all finished calls."""
         with self._lock:
-            return deepcopy(self.counters)
+            self._count()
+            return deepcopy(self._counters)
 
 
 def is_own(call: EngineCall) -> bool:
@@ -188,7 +223,8 @@ def missed_by_engine(calls: Iterable[EngineCall]) -> Counter[str]:
 
 def op_of(record: CallRecord, call: EngineCall) -> Op:
     """What the primitive of a call does; ``HOST`` if the graphs do not know it."""
-    for graph in (record.e_graph, record.p_graph):
-        if call.primitive in graph:
-            return graph[call.primitive].op
+    account = record.settled()
+    for graph in (account.e_graph, account.p_graph):
+        if call.primitive in graph.primitives:
+            return graph.primitives[call.primitive].op
     return Op.HOST

@@ -3,7 +3,7 @@
 from ayo_bridge.runahead.current import current_scope, entered
 from ayo_bridge.runahead.plan import Feed, Maker, MakerKey, Plan, Values, index_of, maker_key
 from ayo_bridge.runahead.planner import Planner
-from ayo_bridge.runahead.scope import Scope
+from ayo_bridge.runahead.scope import Scope, open_scope
 from ayo_bridge.runahead.tickets import Hit, Observation, Ticket
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "entered",
     "index_of",
     "maker_key",
+    "open_scope",
 ]

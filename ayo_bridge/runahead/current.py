@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -19,11 +17,16 @@ def current_scope() -> Scope | None:
     return scope if scope is not None and not scope.closed else None
 
 
-@contextmanager
-def entered(scope: Scope | None) -> Iterator[None]:
+class entered:
     """Run a block under ``scope``. Never held across a ``yield`` to foreign code."""
-    token = _current.set(scope)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+
+    __slots__ = ("_scope", "_token")
+
+    def __init__(self, scope: Scope | None) -> None:
+        self._scope = scope
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._scope)
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)

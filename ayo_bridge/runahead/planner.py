@@ -17,7 +17,6 @@ from ayo_bridge.graph import (
     decompose,
     expand_synthesis,
 )
-from ayo_bridge.graph.graph import join
 from ayo_bridge.graph.primitive import CONTROL_OPS, LLM_OPS, PREFILLS
 from ayo_bridge.passes import Decision, PassContext, optimise
 from ayo_bridge.profile import asap
@@ -68,12 +67,13 @@ class Planner:
         self._runtime = runtime
         self._capacity = capacity
         self._shapes: OrderedDict[Hashable, _Shape] = OrderedDict()
-        self._grown: OrderedDict[tuple[int, int, str], tuple[Graph, Graph, Graph]] = OrderedDict()
+        self._same: dict[tuple[Hashable, ...], tuple[object, _Shape]] = {}
         self._lock = threading.Lock()
 
     def plan(self, template: Template, makers: Mapping[MakerKey, Maker]) -> Plan:
         """Plan a whole call."""
-        shape = self._cached((template,), lambda: decompose(template))
+        known = (self._known(),)
+        shape = self._cached(template, (template,), known, lambda: decompose(template))
         return _plan(template, shape, makers)
 
     def plan_expansion(
@@ -83,41 +83,48 @@ class Planner:
         chunks: int,
         makers: Mapping[MakerKey, Maker],
         *,
+        inputs: tuple[str, ...] | None = None,
         prefix: str = "",
     ) -> Plan:
-        """Plan the sub-graph of a synthesis whose number of chunks has become known."""
-        shape = self._cached(
-            (component, chunks, prefix), lambda: expand_synthesis(component, chunks, prefix=prefix)
-        )
-        return _plan(template, shape, makers)
+        """Plan the sub-graph of a synthesis whose number of chunks has become known.
 
-    def grown(self, graph: Graph, fragment: Graph, instead_of: str) -> Graph:
-        """``graph`` with a fragment in the place of an ``Expand``, if it has that; kept by shape.
-
-        Graphs are immutable and shared by all calls of a shape, so their identity is enough.
+        ``inputs`` are what it takes in place of the component's own.
         """
-        key = (id(graph), id(fragment), instead_of)
-        known = self._grown.get(key)  # without the lock: all calls of 32 threads come by here
-        if known is None:
-            kept = graph.replace(remove=[instead_of]) if instead_of in graph else graph
-            known = (graph, fragment, join(kept, fragment))
-            with self._lock:
-                self._grown[key] = known
-                while len(self._grown) > self._capacity:
-                    self._grown.popitem(last=False)
-        return known[2]
 
-    def _cached(self, key: tuple[Hashable, ...], build: Callable[[], Graph]) -> _Shape:
-        context = self._context()
-        full = (*key, self._runtime.profiles.epoch, context.can_stream, context.can_warm)
+        def build() -> Graph:
+            taking = component if inputs is None else replace(component, inputs=inputs)
+            return expand_synthesis(taking, chunks, prefix=prefix)
+
+        known = (inputs, chunks, prefix, self._known())
+        return _plan(template, self._cached(component, (component,), known, build), makers)
+
+    def _known(self) -> Hashable:
+        """What plans depend on beside what is planned."""
+        return self._runtime.profiles.epoch, self._runtime.learned()
+
+    def _cached(
+        self,
+        what: object,
+        identity: tuple[Hashable, ...],
+        known: tuple[Hashable, ...],
+        build: Callable[[], Graph],
+    ) -> _Shape:
+        # Adapters keep what they lift, so the very same object comes again and need not be hashed.
+        # No lock: all calls of 32 threads come by here.
+        same = self._same.get((id(what), *known))
+        if same is not None:
+            return same[1]
+        full = (*identity, *known)
         shape = self._shapes.get(full)
-        if shape is not None:
-            return shape
-        shape = self._build(build(), context)
+        if shape is None:
+            shape = self._build(build(), self._context())
         with self._lock:
             self._shapes[full] = shape
             while len(self._shapes) > self._capacity:
                 self._shapes.popitem(last=False)
+            if len(self._same) >= self._capacity:
+                self._same.clear()
+            self._same[id(what), *known] = (what, shape)
         return shape
 
     def _context(self) -> PassContext:

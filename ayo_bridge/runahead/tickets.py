@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, InvalidStateError
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 
-from ayo_bridge.observe.record import EngineCall, Outcome
+from ayo_bridge.observe.call import EngineCall, Outcome
 
 Clock = Callable[[], float]
 """Seconds, as the runtime counts them."""
@@ -66,12 +66,15 @@ class Ticket:
 
 
 class Observation:
-    """A call the original makes itself: timed, mapped to a primitive, and seen by the graph."""
+    """A call the original makes itself: timed, and seen by the graph.
+
+    Without a ``lock`` nobody but the original wants the result, and it is not kept.
+    """
 
     __slots__ = ("_clock", "_future", "_lock", "_result", "record")
 
     def __init__(
-        self, clock: Clock, lock: AbstractContextManager[object], record: EngineCall
+        self, clock: Clock, lock: AbstractContextManager[object] | None, record: EngineCall
     ) -> None:
         self._clock = clock
         self._lock = lock
@@ -79,7 +82,12 @@ class Observation:
         self._result: Hit | BaseException | None = None
         self.record = record
 
-    def done(self, result: object) -> None:
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody may ask for the result."""
+        return self._lock is not None
+
+    def done(self, result: object = None) -> None:
         """The call has returned."""
         self._end(Hit(result))
 
@@ -90,7 +98,7 @@ class Observation:
 
     def future(self) -> Future[object]:
         """The result for the graph; made only if the graph turns out to need it."""
-        with self._lock:
+        with self._lock or nullcontext():
             future = self._future = self._future or Future()
             result = self._result
         if result is not None:
@@ -100,6 +108,8 @@ class Observation:
     def _end(self, result: Hit | BaseException) -> None:
         self.record.ended = self._clock()
         self.record.waited = self.record.seconds
+        if self._lock is None:
+            return
         with self._lock:
             self._result = result
             future = self._future

@@ -10,7 +10,9 @@ import pytest
 
 from ayo_bridge import Runtime, accelerate
 from ayo_bridge.observe import AcceleratedState
+from ayo_bridge.observe.account import Account
 from ayo_bridge.runahead import Planner, Scope
+from ayo_bridge.runahead.ahead import Ahead
 from ayo_bridge.schedule import GraphScheduler
 from tests.differential import llama_index_parts as parts
 from tests.differential.harness import Env
@@ -29,8 +31,8 @@ def _compact(env: Env) -> Any:
         (Planner, "plan_expansion"),
         (Scope, "start"),
         (Scope, "expand"),
-        (Scope, "_attribute"),
-        (Scope, "_dispatch"),
+        (Ahead, "_dispatch"),
+        (Account, "take"),
         (GraphScheduler, "start"),
         (GraphScheduler, "complete"),
         (GraphScheduler, "extend"),

@@ -278,7 +278,7 @@ def _pipelined() -> Iterator[Primitive]:
         )
 
 
-def _over_chunks(mode: SynthesisMode, chunks: int) -> CallRecord:
+def _over_chunks(mode: SynthesisMode, chunks: int) -> tuple[Template, Graph, list[Decision]]:
     template = Template.chain(
         Searching(name="search", embedding=EMBEDDER, store=STORE, top_k=chunks),
         Synthesis(
@@ -293,24 +293,30 @@ def _over_chunks(mode: SynthesisMode, chunks: int) -> CallRecord:
         name=f"RetrieverQueryEngine, {mode.value}",
     )
     p_graph = decompose(template)
-    e_graph = p_graph.replace(order=[])
     decisions = [
         Decision("dependency pruning", edge, True, "no data passes between them")
         for edge in p_graph.order
     ]
-    record = CallRecord("query", 0.0, template, p_graph, e_graph, decisions)
-    record.decisions += [
+    decisions.append(
         Decision("stage decomposition", ("search.embed",), False, "1 text: nothing to cut")
-    ]
-    return record
+    )
+    return template, p_graph, decisions
+
+
+def _record(
+    template: Template, p_graph: Graph, e_graph: Graph, decisions: list[Decision], gain: float
+) -> CallRecord:
+    return timed(
+        CallRecord("query", 0.0, template, p_graph, e_graph, decisions, predicted_gain=gain)
+    )
 
 
 def tree(chunks: int = 8) -> CallRecord:
     """A tree summary: all leaves at once."""
-    record = _over_chunks(SynthesisMode.TREE, chunks)
-    for primitive in record.p_graph:
+    template, p_graph, decisions = _over_chunks(SynthesisMode.TREE, chunks)
+    for primitive in p_graph:
         if primitive.op is Op.PREFILLING:
-            record.decisions.append(
+            decisions.append(
                 Decision(
                     "prefilling split",
                     (primitive.id,),
@@ -319,18 +325,18 @@ def tree(chunks: int = 8) -> CallRecord:
                     -0.008,
                 )
             )
-    record.predicted_gain = 1.31
-    return timed(record)
+    return _record(template, p_graph, p_graph.replace(order=[]), decisions, 1.31)
 
 
 def refine(chunks: int = 8) -> CallRecord:
     """A refine chain whose prompts are prefilled up to the answer so far."""
-    record = _over_chunks(SynthesisMode.REFINE, chunks)
+    template, p_graph, decisions = _over_chunks(SynthesisMode.REFINE, chunks)
+    e_graph = p_graph.replace(order=[])
     for i in range(1, chunks):
         name = f"answer.prefill[{i}]"
-        *early, late = record.p_graph[name].prompt
-        record.e_graph = _prefill_split(record.e_graph, name, tuple(early), (late,))
-        record.decisions.append(
+        *early, late = p_graph[name].prompt
+        e_graph = _prefill_split(e_graph, name, tuple(early), (late,))
+        decisions.append(
             Decision(
                 "prefilling split",
                 (name,),
@@ -339,8 +345,7 @@ def refine(chunks: int = 8) -> CallRecord:
                 0.037,
             )
         )
-    record.decisions.append(
+    decisions.append(
         Decision("prefilling split", ("answer.prefill[0]",), False, "nothing of it comes late")
     )
-    record.predicted_gain = 0.037 * (chunks - 1)
-    return timed(record)
+    return _record(template, p_graph, e_graph, decisions, 0.037 * (chunks - 1))

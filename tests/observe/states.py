@@ -60,7 +60,7 @@ def call(
     )
 
 
-def record(*calls: EngineCall, **more: Any) -> CallRecord:
+def record(*calls: EngineCall, e_graph: Graph = GRAPH, **more: Any) -> CallRecord:
     return CallRecord(
-        "retrieve", 10.0, TEMPLATE, GRAPH, GRAPH, calls=list(calls), ended=11.0, **more
+        "retrieve", 10.0, TEMPLATE, GRAPH, e_graph, calls=list(calls), ended=11.0, **more
     )

@@ -39,8 +39,8 @@ def test_after_a_call_it_shows_graphs_rewrites_and_calls() -> None:
         ],
         predicted_gain=0.25,
         error="ValueError: no such index",
+        e_graph=GRAPH.replace(add=[cached]),
     )
-    made.e_graph = GRAPH.replace(add=[cached])
     made.template = replace(TEMPLATE, notes=("the retriever is shared",))
     assert str(explain_state(state(made, switched_off="it was asked to"))) == GOLDEN
 

@@ -75,8 +75,8 @@ def test_all_text_is_escaped(tmp_path: Path) -> None:
         call(Outcome.DROPPED, primitive=evil, engine=evil, error=evil),
         decisions=[Decision(evil, (evil,), False, evil)],
         error=evil,
+        e_graph=graph,
     )
-    made.e_graph = graph
     made.entry = evil
     made.template = replace(TEMPLATE, notes=(evil,))
     shown = state(made, opaque=((evil, evil),), switched_off=evil)

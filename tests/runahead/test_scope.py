@@ -9,7 +9,7 @@ import pytest
 
 from ayo_bridge.engines import EngineKind
 from ayo_bridge.graph import Graph, Op, Primitive, Template
-from ayo_bridge.observe import Outcome
+from ayo_bridge.observe import CallRecord, Outcome
 from ayo_bridge.runahead import Plan, Scope, current_scope, entered
 from ayo_bridge.runtime import Runtime
 from tests.runahead.fakes import CallsOf, GatedEngine, call, open_scope, prefill
@@ -185,8 +185,8 @@ def test_an_expand_is_replaced_when_its_data_is_there(
     expand = Primitive("e", Op.EXPAND, "c", "llm", inputs=("question",), outputs=("answer",))
     graph = Graph([expand], inputs=["question"])
     plan = Plan(Template(()), graph, graph)
-    scope = Scope(runtime, plan, open_scope(runtime, {}).record)
-    scope.record.p_graph = graph
+    record = CallRecord("query", runtime.clock(), plan.template, graph, graph)
+    scope = Scope(runtime, plan, record)
     scope.start({"question": "?"})
     fragment = Graph([prefill("p"), prefill("q")], inputs=["question"])
     maker = CallsOf({"p": [call("a")], "q": [call("b")]})

@@ -76,6 +76,13 @@ class OpenAIServer:
         self.base_url = base_url
         self.limits = Limits(continuous=True)
         self._proofs: dict[tuple[str, object], Proof] = {}
+        self.streams = False
+        """Whether some plain reply of this server was proven to be rebuilt from a stream."""
+        self.caches_prefixes = False
+        """Whether the server is a vLLM, as far as probes have shown.
+
+        Only vLLM has ``kv_transfer_params`` in its replies (0.32, also where it is null), takes
+        ``continue_final_message``, and keeps prefixes in its cache unless told not to."""
         self._forget()
 
     def _forget(self) -> None:
@@ -127,24 +134,10 @@ class OpenAIServer:
             task = self._probing[key] = asyncio.create_task(probe())
             task.add_done_callback(lambda _: self._probing.pop(key, None))
         proof = self._proofs[key] = await asyncio.shield(task)
+        self.streams = self.streams or proof.proven
+        fields = proof.skeleton or ()
+        self.caches_prefixes = self.caches_prefixes or "kv_transfer_params" in fields
         return proof
-
-    @property
-    def streams(self) -> bool:
-        """Whether some plain reply of this server was proven to be rebuilt from a stream."""
-        return any(proof.proven for proof in list(self._proofs.values()))
-
-    @property
-    def caches_prefixes(self) -> bool:
-        """Whether the server is a vLLM, as far as probes have shown.
-
-        Only vLLM has ``kv_transfer_params`` in its replies (0.32, also where it is null), takes
-        ``continue_final_message``, and keeps prefixes in its cache unless told not to.
-        """
-        return any(
-            proof.skeleton is not None and "kv_transfer_params" in proof.skeleton
-            for proof in list(self._proofs.values())
-        )
 
     # Serving.
 

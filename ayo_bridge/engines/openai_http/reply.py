@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from ayo_bridge.errors import AyoBridgeError
 
 _DONE = b"data: [DONE]"
 
-RawHeaders = tuple[tuple[bytes, bytes], ...]
+RawHeaders = Sequence[tuple[bytes, bytes]]
 
 
 class UnreadableReplyError(AyoBridgeError):
@@ -195,7 +196,7 @@ class Reply:
 
     def header(self, name: bytes) -> bytes | None:
         """The value of the first header of this (lower-case) name."""
-        return next((value for key, value in self.headers if key.lower() == name), None)
+        return _header(self.headers, name)
 
     @property
     def ok(self) -> bool:
@@ -242,26 +243,36 @@ class Reply:
 
     def usage(self) -> Usage | None:
         """Token counts, if the reply has come so far as to say them. Costs a few microseconds."""
-        decode = decoder(self.header(b"content-encoding"))
-        if not self.ok or decode is None:
-            return None
-        try:
-            return _usage_of(decode(self.body.so_far()))
-        except zlib.error:
-            return None
+        return usage_of(self.headers, [self.body.so_far()]) if self.ok else None
 
 
-def _usage_of(raw: bytes) -> Usage | None:
-    """The last ``usage`` object of a reply. A quote in the answer's text would be escaped."""
-    at = raw.rfind(b'"usage"')
-    if at < 0:
+def usage_of(headers: RawHeaders, chunks: Sequence[bytes]) -> Usage | None:
+    """Token counts of a reply, plain or streamed, if it says them."""
+    decode = decoder(_header(headers, b"content-encoding"))
+    if decode is None:
         return None
-    start = raw.find(b":", at) + 1
     try:
-        found, _ = json.JSONDecoder().raw_decode(raw[start:].decode("utf-8", "replace").lstrip())
-        return Usage(int(found["prompt_tokens"]), int(found.get("completion_tokens") or 0))
-    except (ValueError, TypeError, KeyError, AttributeError):
+        raw = decode(b"".join(chunks))
+    except zlib.error:
         return None
+    # The last one: a stream may say ``null`` before. A quote in the answer would be escaped.
+    at = raw.rfind(b'"usage"')
+    prompt = _PROMPT_TOKENS.search(raw, at) if at >= 0 else None
+    if prompt is None:
+        return None
+    completion = _COMPLETION_TOKENS.search(raw, at)
+    return Usage(int(prompt[1]), int(completion[1]) if completion is not None else 0)
+
+
+_PROMPT_TOKENS = re.compile(rb'"prompt_tokens"\s*:\s*(\d+)')
+_COMPLETION_TOKENS = re.compile(rb'"completion_tokens"\s*:\s*(\d+)')
+
+
+def _header(headers: RawHeaders, name: bytes) -> bytes | None:
+    for key, value in headers:
+        if key.lower() == name:
+            return value
+    return None
 
 
 def decoder(encoding: bytes | None) -> Callable[[bytes], bytes] | None:

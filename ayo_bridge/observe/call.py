@@ -1,0 +1,63 @@
+"""Engine calls: what became of each request of one accelerated call."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from ayo_bridge.engines.protocol import EngineKind
+
+
+class Outcome(enum.StrEnum):
+    """How an engine call came about and what became of it."""
+
+    DIRECT = "direct"
+    """The original made it; nothing was computed ahead."""
+    HIT = "hit"
+    """Computed ahead, or fused, and consumed by the original."""
+    AHEAD = "ahead"
+    """Computed ahead; not consumed yet."""
+    WASTED = "wasted"
+    """Computed ahead and never consumed."""
+    DROPPED = "dropped"
+    """Failed ahead; the original made its own call."""
+    WARM = "warm"
+    """A declared prefix warm; the original never asks for it."""
+
+
+@dataclass(slots=True)
+class EngineCall:
+    """One request to an engine. Times are seconds of the runtime's clock."""
+
+    primitive: str
+    """Where it belongs; of the original's own calls known once somebody has asked the record."""
+    engine: str
+    kind: EngineKind
+    key: Hashable
+    """The identity of the request; ``None`` where nothing ran ahead that it could be equal to."""
+    outcome: Outcome
+    queued: float
+    started: float | None = None
+    ended: float | None = None
+    waited: float = 0.0
+    """Seconds for which the original stood still for this result."""
+    items: int = 1
+    batch: int = 1
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    fused: bool = False
+    """The original's own call, served by the engine scheduler."""
+    error: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """How long the engine worked on it."""
+        if self.started is None or self.ended is None:
+            return 0.0
+        return self.ended - self.started
+
+    @property
+    def saved(self) -> float:
+        """Seconds that run-ahead took off the original's way for this call."""
+        return max(0.0, self.seconds - self.waited) if self.outcome is Outcome.HIT else 0.0
