@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from examples.apps import APPS
 from examples.apps.run import app
+from tests.stub_openai import StubOpenAI
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -71,6 +72,18 @@ def test_a_query_that_is_too_late_ends_with_a_message() -> None:
     assert ended.returncode == 1
     assert "QueryTimeoutError" in ended.stdout
     assert "expand.prefill" in ended.stdout
+
+
+@pytest.mark.parametrize("name", ["search", "agent"])
+def test_a_server_is_asked(name: str) -> None:
+    with StubOpenAI(latency=0.0) as stub:
+        said = run(name, "--llm-url", stub.base_url, "--no-profiles", "--side-by-side")
+        prompts = sorted(call.prompt for call in stub.calls)
+    assert "all values are the same" in said
+    assert "does not empty its prefix cache" in said
+    # Both scripts have made the same calls.
+    assert prompts[0::2] == prompts[1::2]
+    assert len(prompts) == 2 * {"search": 3, "agent": 2}[name]
 
 
 def test_an_app_that_is_not_there_is_refused() -> None:

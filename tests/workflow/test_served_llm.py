@@ -9,6 +9,7 @@ import pytest
 from ayo_bridge.errors import PrimitiveError, QueryTimeoutError
 from ayo_bridge.graph import Op, Opaque, QueryExpansion, SearchApi, Synthesis, SynthesisMode
 from ayo_bridge.profile import LLMProfile, Profiles
+from ayo_bridge.runtime import Runtime
 from ayo_bridge.workflow import App, LanguageModel
 from ayo_bridge.workflow.engines import LLMServerError, ServedLLM, Tool
 from tests.stub_openai import StubOpenAI
@@ -150,6 +151,17 @@ async def test_a_server_that_breaks_off_is_an_error_of_the_primitive(
 async def test_a_server_that_is_not_there_is_an_error_of_the_primitive() -> None:
     with pytest.raises(PrimitiveError, match=r"answer.prefill.*ConnectError"):
         await one(ServedLLM("llm", "http://127.0.0.1:9/v1", "none"))
+
+
+async def test_a_runtime_serves_it_too(stub_openai: StubOpenAI) -> None:
+    stub_openai.reply_when("Write 3", text="first\nsecond\nthird")
+    runtime = Runtime()
+    async with App(runtime) as app:
+        app.register(ServedLLM("llm", stub_openai.base_url, "stub"))
+        app.register(Tool("tools", str.upper))
+        result = await app.submit({"question": "why?"}, PLAN >> ACT)
+    runtime.close()
+    assert result.output == ["FIRST", "SECOND", "THIRD"]
 
 
 @pytest.mark.parametrize("streamed", [False, True])

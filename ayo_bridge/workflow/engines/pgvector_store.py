@@ -8,6 +8,7 @@ import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from ayo_bridge.engines.protocol import Call, EngineKind, Limits
@@ -59,7 +60,7 @@ class PgVectorStore:
 
     Args:
         name: the engine's name, as components refer to it.
-        connect: opens a connection of psycopg; one is opened for each instance.
+        connect: opens a connection of psycopg; one is opened for each instance, one to delete.
         table: where texts and vectors are kept, as ``table`` or ``schema.table``; made when the
             first are stored.
         instances: how many batches run at once.
@@ -92,6 +93,7 @@ class PgVectorStore:
         self._connections: list[Any] = []
         self._made = False
         self._ended: OrderedDict[int, None] = OrderedDict()
+        self._keeper = ThreadPoolExecutor(1, thread_name_prefix=f"ayo-bridge {name} keeper")
 
     def run(self, calls: Sequence[Call]) -> list[object]:
         """Store, or search, for several queries at once."""
@@ -103,11 +105,14 @@ class PgVectorStore:
     async def release(self, query: int) -> None:
         """Delete what an ended query has brought."""
         if not self._shared:
-            await asyncio.to_thread(self._drop, query)
+            await self._kept(self._drop, query)
 
     async def aclose(self) -> None:
         """Delete what queries of this store have brought, and close the connections."""
-        await asyncio.to_thread(self._close)
+        await self._kept(self._close)
+
+    async def _kept(self, work: Callable[..., None], *values: int) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._keeper, work, *values)
 
     def _collection(self, query: int) -> str:
         return "shared" if self._shared else f"{self._run}:{query}"
