@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from examples.apps import APPS
+from examples.apps.pictures import README, drawn
 from examples.apps.run import app
 from tests.stub_openai import StubOpenAI
 
@@ -90,3 +91,9 @@ def test_an_app_that_is_not_there_is_refused() -> None:
     result = CliRunner().invoke(app, ["nothing", "--simulate"])
     assert result.exit_code == 2
     assert "there is no app" in result.output
+
+
+def test_the_drawings_of_the_page_are_those_of_the_graphs() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert text.count("```mermaid") == 4
+    assert text == drawn(text), "draw them again: python -m examples.apps.pictures"
