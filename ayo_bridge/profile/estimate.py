@@ -39,6 +39,15 @@ def in_order(graph: Graph, seconds: Seconds) -> Times:
     return times
 
 
+def remaining(graph: Graph, seconds: Seconds) -> dict[str, float]:
+    """Return the longest path from the start of each primitive to the end of the graph."""
+    left: dict[str, float] = {}
+    for name in reversed(graph.topological_order()):
+        after = max([left[following] for following in graph.successors(name)], default=0.0)
+        left[name] = after + (seconds(graph[name]) or 0.0)
+    return left
+
+
 def critical_path(graph: Graph, seconds: Seconds) -> float:
     """Return the length of the longest path: no schedule can end sooner."""
     return max((end for _, end in asap(graph, seconds).values()), default=0.0)

@@ -6,11 +6,13 @@ from ayo_bridge.schedule.placement import LoopPlacement, ThreadPlacement
 from ayo_bridge.schedule.policies import (
     POLICIES,
     Policy,
-    Waiting,
+    QueuePolicy,
+    critical_path,
     per_invocation,
     throughput,
     topology,
 )
+from ayo_bridge.schedule.queues import Waiting
 
 __all__ = [
     "MISSING",
@@ -21,9 +23,11 @@ __all__ = [
     "Missing",
     "Placement",
     "Policy",
+    "QueuePolicy",
     "Request",
     "ThreadPlacement",
     "Waiting",
+    "critical_path",
     "per_invocation",
     "throughput",
     "topology",

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from ayo_bridge.engines.protocol import Call, Engine
-from ayo_bridge.schedule.policies import Policy, Waiting
+from ayo_bridge.schedule.policies import Policy, QueuePolicy, queue_of
+from ayo_bridge.schedule.queues import Waiting
 
 T = TypeVar("T")
 
@@ -81,13 +82,14 @@ class EngineScheduler:
         best_batch: Callable[[], int | None] = lambda: None,
     ) -> None:
         self.engine = engine
-        self._policy = policy
+        self._queue = queue_of(policy)
+        self._steps_back = isinstance(policy, QueuePolicy) and policy.steps_back
         self._placement = placement
         self._clock = clock
         self._best_batch = best_batch
         self._lock = threading.Lock()
         self._ids = itertools.count()
-        self._queue: dict[int, Request] = {}
+        self._requests: dict[int, Request] = {}
         self._running = 0
         self._running_items = 0
         self._held = 0
@@ -98,7 +100,7 @@ class EngineScheduler:
     @property
     def depth(self) -> int:
         """Number of requests that wait."""
-        return len(self._queue)
+        return len(self._requests)
 
     @property
     def running(self) -> int:
@@ -113,33 +115,49 @@ class EngineScheduler:
         node: str,
         depth: int = 1,
         priority: int = 0,
+        since: float | None = None,
+        remaining: float = 0.0,
+        left: float = 0.0,
         on_done: Callable[[Request], None] | None = None,
     ) -> Request:
         """Queue a call; its future resolves when the engine has served it.
 
+        ``since`` is when its query was submitted (by default, now); ``remaining`` and ``left`` are
+        estimated seconds to the end of the query, as in :class:`Waiting`.
         ``on_done`` is called with the request once, when it has ended in whatever way.
         """
         now = self._clock()
         waiting = Waiting(
-            next(self._ids), query, node, depth, now, call.items, call.group, priority
+            next(self._ids),
+            query,
+            node,
+            depth,
+            now,
+            call.items,
+            call.group,
+            priority,
+            now if since is None else since,
+            remaining,
+            max(left, remaining),
         )
         request = Request(call, waiting, queued_at=now, on_done=on_done)
         with self._lock:
-            self._queue[waiting.id] = request
+            self._requests[waiting.id] = request
+            self._queue.add(waiting)
         self._dispatch()
         return request
 
     def idle_seconds(self) -> float:
         """How long the engine has had nothing to do; 0 while it has."""
         with self._lock:
-            if self._running or self._queue:
+            if self._running or self._requests:
                 return 0.0
             return self._clock() - self._idle_since
 
     def run_if_idle(self, run: Callable[[], T]) -> tuple[bool, T | None]:
         """Run something else on the engine, if it is idle; whoever comes meanwhile waits for it."""
         with self._lock:
-            if self._queue or self._running:
+            if self._requests or self._running:
                 return False, None
             self._running += 1
             since = self._idle_since
@@ -173,7 +191,7 @@ class EngineScheduler:
         where no other request could share the batch anyway. An exception of ``run`` propagates.
         """
         with self._lock:
-            if self._queue or self._running >= self.engine.limits.instances:
+            if self._requests or self._running >= self.engine.limits.instances:
                 return False, None
             self._running += 1
             self.batches += 1
@@ -193,7 +211,9 @@ class EngineScheduler:
         """
         with self._lock:
             request.aborted = True
-            queued = self._queue.pop(request.waiting.id, None)
+            queued = self._requests.pop(request.waiting.id, None)
+            if queued is not None:
+                self._queue.discard(request.waiting)
         if queued is not None:
             queued.finish(CancelledError(), self._clock())
         elif not request.future.done():
@@ -214,7 +234,7 @@ class EngineScheduler:
 
     def _next_batch(self) -> list[Request]:
         limits = self.engine.limits
-        if not self._queue or self._held:
+        if not self._requests or self._held:
             return []
         slots = limits.max_items
         if limits.continuous:
@@ -226,11 +246,14 @@ class EngineScheduler:
             return []
         elif slots is None:
             slots = self._best_batch()
-        picked = self._policy([request.waiting for request in self._queue.values()], slots)
-        items = sum(waiting.items for waiting in picked)
-        if limits.continuous and slots is not None and self._running and items > slots:
+        busy = limits.continuous and self._running > 0
+        # Every further sequence slows down those that decode, so what nobody waits for steps back.
+        ahead = not (self._steps_back and busy and self._running >= limits.instances)
+        picked = self._queue.pick(slots, alone=not busy, ahead=ahead)
+        if not picked:
             return []
-        requests = [self._queue.pop(waiting.id) for waiting in picked]
+        requests = [self._requests.pop(waiting.id) for waiting in picked]
+        items = sum([waiting.items for waiting in picked])
         self._running += 1
         self._running_items += items
         self.batches += 1

@@ -7,6 +7,7 @@ event-driven; nothing is polled.
 from __future__ import annotations
 
 import enum
+import heapq
 from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -40,8 +41,11 @@ class GraphScheduler:
     becomes ready together is returned in the graph's order.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, remaining: Mapping[str, float] | None = None) -> None:
+        """``remaining`` is seconds from each primitive's start to the end, as far as estimated."""
         self.graph = graph
+        self._remaining: Mapping[str, float] = remaining or {}
+        self._under_way: list[tuple[float, str]] = []
         self.values: dict[str, object] = {}
         self.ended: set[str] = set()
         self.skipped: set[str] = set()
@@ -58,6 +62,17 @@ class GraphScheduler:
         if known is None and primitive_id in self._shape:
             known = self._shape.depth(primitive_id)
         return known or 1
+
+    def remaining(self, primitive_id: str) -> float:
+        """Longest path from the primitive's start to the end of the query, in estimated seconds."""
+        return self._remaining.get(primitive_id, 0.0)
+
+    def left(self) -> float:
+        """The longest such path of all primitives that were dispatched and have not ended."""
+        under_way = self._under_way
+        while under_way and under_way[0][1] in self.ended:
+            heapq.heappop(under_way)
+        return -under_way[0][0] if under_way else 0.0
 
     def start(self, values: Mapping[str, object]) -> list[Primitive]:
         """Give the query's inputs; returns the primitives that need nothing else."""
@@ -97,10 +112,17 @@ class GraphScheduler:
         self.skipped |= names
         return self._ready(names)
 
-    def extend(self, fragment: Graph, *, instead_of: str | None = None) -> list[Primitive]:
+    def extend(
+        self,
+        fragment: Graph,
+        *,
+        instead_of: str | None = None,
+        remaining: Mapping[str, float] | None = None,
+    ) -> list[Primitive]:
         """Let the graph grow by a fragment, in the place of an ``Expand`` whose data is there.
 
-        What was ordered after the ``Expand`` waits for the end of the fragment.
+        What was ordered after the ``Expand`` waits for the end of the fragment. ``remaining`` is
+        that of the fragment alone; what follows it is added.
         """
         kept = [primitive for primitive in self.graph if primitive.id != instead_of]
         names = {primitive.id for primitive in kept}
@@ -110,6 +132,9 @@ class GraphScheduler:
             self._taken.add(instead_of)
             self.ended.add(instead_of)
             followers = self.graph.successors(instead_of)
+            after = max((self.remaining(name) for name in followers), default=0.0)
+            grown = {name: seconds + after for name, seconds in (remaining or {}).items()}
+            self._remaining = {**self._remaining, **grown}
             held_back = [b for a, b in self.graph.order if a == instead_of]
             ends = [p.id for p in fragment if not fragment.successors(p.id)] if held_back else []
             order += [(end, name) for name in held_back for end in ends]
@@ -157,6 +182,8 @@ class GraphScheduler:
                 pending.extend(self._pass_over(primitive))
             else:
                 ready.append(primitive)
+                if self._remaining:
+                    heapq.heappush(self._under_way, (-self.remaining(name), name))
         if len(ready) > 1:
             ready.sort(key=lambda primitive: self.graph.rank(primitive.id))
         return ready

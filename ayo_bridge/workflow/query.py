@@ -60,7 +60,7 @@ class Query:
         self._services = services
         self._inputs = inputs
         self._shapes = [shape]
-        self._tier = GraphScheduler(shape.e_graph)
+        self._tier = GraphScheduler(shape.e_graph, shape.remaining)
         self._p_graph = shape.p_graph
         self._decisions: list[Decision] = list(shape.decisions)
         self._needed = shape.needed
@@ -232,6 +232,9 @@ class Query:
                 node=primitive.id,
                 depth=self._tier.depth(primitive.id),
                 priority=1 if call.warm else 0,
+                since=self._submitted,
+                remaining=self._tier.remaining(primitive.id),
+                left=self._tier.left(),
             )
         except Exception as error:
             self._fail(_named(primitive, error))
@@ -371,7 +374,7 @@ class Query:
         self._end(primitive.id, self._services.clock())
         self._tier.values.update(fragment.values)
         self._p_graph = join(self._p_graph.replace(remove=[primitive.id]), shape.p_graph)
-        ready = self._tier.extend(shape.e_graph, instead_of=primitive.id)
+        ready = self._tier.extend(shape.e_graph, instead_of=primitive.id, remaining=shape.remaining)
         self._shapes.append(shape)
         self._decisions += shape.decisions
         self._needed += shape.needed - 1

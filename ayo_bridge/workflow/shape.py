@@ -27,6 +27,7 @@ from ayo_bridge.graph import (
 )
 from ayo_bridge.graph.primitive import DECODES, PREFILLS
 from ayo_bridge.passes import Decision, Pass, PassContext, optimise
+from ayo_bridge.profile.estimate import remaining
 from ayo_bridge.workflow.work import Workflow
 
 
@@ -50,6 +51,8 @@ class Shape:
     """The values that a query is for: those of its last components that nothing takes."""
     needed: int
     """The number of primitives that a query waits for: all but prefix warms."""
+    remaining: Mapping[str, float]
+    """Seconds from the start of each primitive of the e-graph to the end, as estimated."""
 
     def root(self, primitive: Primitive) -> Primitive:
         """The p-graph's primitive that one of the e-graph does the work of."""
@@ -138,6 +141,7 @@ class Shapes:
             {name: tuple(ids) for name, ids in members.items()},
             _results(p_graph, template),
             sum(p.op is not Op.PARTIAL_PREFILLING for p in e_graph),
+            remaining(e_graph, context.profiles.seconds),
         )
 
 

@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 import pytest
 
 from ayo_bridge.engines import Call, EngineKind, Limits
-from ayo_bridge.schedule import EngineScheduler, ThreadPlacement, throughput
+from ayo_bridge.schedule import (
+    EngineScheduler,
+    Policy,
+    ThreadPlacement,
+    critical_path,
+    throughput,
+    topology,
+)
 from ayo_bridge.schedule.engine_scheduler import Done
 from ayo_bridge.schedule.placement import run_batch
 
@@ -185,3 +192,29 @@ def test_a_batch_is_aborted_once_nobody_wants_any_of_it(placement: Manual) -> No
     assert placement.aborted == 1
     assert one.future.cancelled()
     assert two.future.cancelled()
+
+
+def test_work_ahead_steps_back_while_every_instance_has_something_to_do(
+    placement: Manual,
+) -> None:
+    def started(policy: Policy) -> list[object]:
+        manual = Manual()
+        engine = Engine(limits=Limits(instances=2, continuous=True))
+        tier = EngineScheduler(engine, policy, manual, lambda: 0.0)
+        tier.submit(call(0, None), query=0, node="prefill")
+        tier.submit(call(1, None), query=0, node="warm", priority=1)
+        tier.submit(call(2, None), query=0, node="warm", priority=1)
+        tier.submit(call(3, None), query=1, node="prefill")
+        return [calls[0].payload for calls, _ in manual.running]
+
+    assert started(topology) == [0, 1, 2, 3]
+    assert started(critical_path) == [0, 1, 3]
+
+
+def test_work_ahead_starts_when_an_instance_has_nothing_left_to_do(placement: Manual) -> None:
+    engine = Engine(limits=Limits(instances=1, continuous=True))
+    tier = EngineScheduler(engine, critical_path, placement, lambda: 0.0)
+    tier.submit(call(0, None), query=0, node="prefill")
+    tier.submit(call(1, None), query=0, node="warm", priority=1)
+    assert placement.end() == [0]
+    assert placement.end() == [1]

@@ -6,6 +6,7 @@ import pytest
 
 from ayo_bridge.errors import GraphError
 from ayo_bridge.graph import Graph, Op, Primitive
+from ayo_bridge.profile.estimate import remaining
 from ayo_bridge.schedule import MISSING, GraphScheduler
 
 
@@ -137,3 +138,39 @@ def test_what_has_been_dispatched_is_not_skipped_any_more(diamond: GraphSchedule
     assert ids(diamond.skip(["a"])) == []
     assert not diamond.skipped
     assert sorted(ids(diamond.complete("a", {"x": 1}))) == ["b", "c"]
+
+
+# What is left.
+
+
+def test_what_is_left_is_the_longest_path_of_what_is_under_way() -> None:
+    graph = Graph(
+        [
+            primitive("slow", "q", "x"),
+            primitive("fast", "q", "y"),
+            primitive("last", "x y", "r"),
+        ],
+        inputs=["q"],
+    )
+    cost = {"slow": 3.0, "fast": 1.0, "last": 2.0}
+    tier = GraphScheduler(graph, remaining(graph, lambda p: cost[p.id]))
+    assert tier.left() == 0.0
+    tier.start({"q": 1})
+    assert [tier.remaining(name) for name in ("slow", "fast", "last")] == [5.0, 3.0, 2.0]
+    assert tier.left() == 5.0
+    tier.complete("slow", {"x": 1})
+    assert tier.left() == 3.0
+    tier.complete("fast", {"y": 1})
+    assert tier.left() == 2.0
+    tier.complete("last", {"r": 1})
+    assert tier.left() == 0.0
+
+
+def test_what_is_left_of_a_fragment_counts_what_follows_the_expand() -> None:
+    graph = Graph([primitive("e", "q", "r", Op.EXPAND), primitive("user", "r", "t")], inputs=["q"])
+    tier = GraphScheduler(graph, remaining(graph, lambda p: None if p.id == "e" else 2.0))
+    tier.start({"q": 1})
+    fragment = Graph([primitive("p", "q", "x"), primitive("s", "x", "r")], inputs=["q"])
+    tier.extend(fragment, instead_of="e", remaining=remaining(fragment, lambda p: 1.0))
+    assert tier.remaining("p") == 4.0
+    assert tier.left() == 4.0

@@ -5,7 +5,15 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ayo_bridge.schedule import POLICIES, Waiting, per_invocation, throughput, topology
+from ayo_bridge.schedule import (
+    POLICIES,
+    Waiting,
+    critical_path,
+    per_invocation,
+    throughput,
+    topology,
+)
+from ayo_bridge.schedule.policies import queue_of
 
 
 def waiting(
@@ -81,6 +89,8 @@ requests = st.builds(
     items=st.integers(1, 8),
     group=st.sampled_from([None, "x", "y"]),
     priority=st.integers(0, 1),
+    since=st.floats(0, 10),
+    remaining=st.floats(0, 20),
 )
 
 
@@ -102,3 +112,72 @@ def test_every_policy_conserves_work_and_keeps_to_the_batch(
         assert slots is None or sum(r.items for r in batch) <= slots
     if batch:
         assert batch[0].priority == min(r.priority for r in queue)
+
+
+# Critical path.
+
+
+def under_way(
+    node: str, query: int, *, since: float, remaining: float, left: float | None = None
+) -> Waiting:
+    return Waiting(
+        id=ord(node),
+        query=query,
+        node=node,
+        depth=1,
+        arrival=10.0,
+        group="prefill",
+        since=since,
+        remaining=remaining,
+        left=remaining if left is None else left,
+    )
+
+
+def test_a_query_that_came_earlier_goes_first() -> None:
+    queue = [under_way("A", 0, since=2.0, remaining=5.0), under_way("B", 1, since=1.0, remaining=5)]
+    assert nodes(critical_path(queue, 1)) == ["B"]
+
+
+def test_of_queries_of_one_age_that_with_less_left_goes_first() -> None:
+    queue = [under_way("A", 0, since=1.0, remaining=5.0), under_way("B", 1, since=1.0, remaining=4)]
+    assert nodes(critical_path(queue, 1)) == ["B"]
+
+
+def test_of_one_query_what_its_end_waits_for_goes_first() -> None:
+    queue = [
+        under_way("A", 0, since=1.0, remaining=2.0, left=5.0),
+        under_way("B", 0, since=1.0, remaining=5.0, left=5.0),
+    ]
+    assert nodes(critical_path(queue, 1)) == ["B"]
+
+
+@given(
+    left=st.floats(0, 100),
+    slack=st.floats(0, 100),
+    others=st.lists(st.tuples(st.floats(0, 5), st.floats(0, 50)), max_size=200),
+    slots=st.integers(1, 3),
+)
+def test_the_critical_path_starves_nobody(
+    left: float, slack: float, others: list[tuple[float, float]], slots: int
+) -> None:
+    """Whoever is submitted after a query would have ended alone, and its slack, comes after it.
+
+    ``others`` are queries ``(pause, remaining)`` in the order of their arrival; they come faster
+    than they are served, one batch for every five.
+    """
+    queue = queue_of(critical_path)
+    patient = under_way("A", -1, since=0.0, remaining=max(left - slack, 0.0), left=left)
+    queue.add(patient)
+    deadline = 2 * patient.left - patient.remaining
+    now = 0.0
+    for number, (pause, remaining) in enumerate(others):
+        now += pause
+        queue.add(
+            Waiting(number + 1000, number, "B", 1, now, 1, "prefill", 0, now, remaining, remaining)
+        )
+        picked = queue.pick(slots) if number % 5 == 4 else []
+        if patient in picked:
+            return
+        assert all(request.since <= deadline for request in picked)
+    while patient not in (picked := queue.pick(slots)):
+        assert all(request.since <= deadline for request in picked)
