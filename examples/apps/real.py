@@ -47,7 +47,7 @@ from examples.apps.spec import (
     AppSpec,
     Sizes,
 )
-from examples.apps.texts import use_tool
+from examples.apps.texts import library, use_tool
 from examples.apps.web import search_engine, web_search
 from examples.demo.settings import Settings, cache_directory
 
@@ -130,6 +130,7 @@ def real(spec: AppSpec, sizes: Sizes, engines: Engines, say: Say) -> Iterator[Ba
             roles.append(Role(_store(stack, engines.store, say)))
         if WEB in spec.roles:
             roles.append(Role(web_search(WEB, stack.enter_context(search_engine()), sizes.top_k)))
+        library()  # Parsed now, not while the first tool is waited for.
         if TOOLS in spec.roles:
             roles.append(Role(Tool(TOOLS, use_tool)))
         yield Backend(roles, Profiles(known), held_to_forms=engines.forms, url=url)

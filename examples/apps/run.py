@@ -81,6 +81,8 @@ def main(
             ready.stream(task, chosen[0], lambda piece: console.print(piece, end="", markup=False))
             console.print()
             return
+        if side_by_side:
+            ready.warm_up(task)
         arms = [ready.run(task, script) for script in chosen]
     _report(task, arms, graphs=side_by_side or mermaid, as_mermaid=mermaid)
     if html is not None:

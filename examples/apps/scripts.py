@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 from ayo_bridge.passes import PIPELINE, Pass
@@ -54,6 +54,12 @@ class Stage:
             )
 
         return self._finished(asked())
+
+    def warm_up(self, task: Task) -> None:
+        """Have real engines serve a query that does not count: the first pays for what is loaded
+        and compiled on first use, and which script comes first must not matter."""
+        if self._real is not None:
+            self.run(replace(task, subjects=task.subjects[:1]), PLAIN)
 
     def stream(self, task: Task, script: Script, tell: Say) -> None:
         """Ask the first question and tell its answer as it is written."""
