@@ -14,7 +14,7 @@ from ayo_bridge.graph import Choice, Op, Primitive
 from ayo_bridge.graph.primitive import DECODES, PREFILLS
 from ayo_bridge.observe.record import EngineCall, Outcome
 from ayo_bridge.passes import PIPELINE, Pass, PassContext
-from ayo_bridge.profile import Profiles
+from ayo_bridge.profile import Profile, Profiles
 from ayo_bridge.schedule import (
     POLICIES,
     EngineScheduler,
@@ -86,6 +86,8 @@ class App:
         self._profiles = profiles if profiles is not None else Profiles()
         self._strict = strict or (runtime is not None and runtime.strict)
         self._shapes = Shapes(passes)
+        self._epoch = 0
+        """Counts the changes of the profiles."""
         self._engines: dict[str, _Registered] = {}
         self._schedulers: dict[str, EngineScheduler] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -101,12 +103,14 @@ class App:
         engine: Engine,
         *,
         placement: Placement | None = None,
+        profile: Profile | None = None,
         ask: Callable[[Call], object] | None = None,
         answer: Callable[[Call, object], object] | None = None,
     ) -> None:
         """Add an engine under its name.
 
-        ``placement`` says where it runs, in an app without a runtime. An engine that does not take
+        ``placement`` says where it runs, in an app without a runtime; ``profile`` what it costs,
+        instead of what the app's profiles say. An engine that does not take
         the requests of the handlers is given a translation: ``ask`` makes its payload of a call,
         whose payload is the handler's request and whose key is ``(query, primitive, index)``, or
         the call itself where other calls may share its batch; ``answer`` makes of that call and
@@ -132,6 +136,11 @@ class App:
             ask or getattr(engine, "to_request", None),
             answer or getattr(engine, "to_value", None),
         )
+        if profile is not None and self.runtime is not None:
+            self.runtime.profiles.publish(engine.name, profile)
+        elif profile is not None:
+            self._profiles = Profiles({**self._profiles, engine.name: profile})
+            self._epoch += 1
 
     def handle(self, key: HandlerKey, handler: Handler | Function) -> None:
         """Let a handler or a function serve primitives; see the argument ``handlers``."""
@@ -203,7 +212,7 @@ class App:
     ) -> Shape:
         """The graphs that a query with these inputs has, and every decision on the way."""
         context = self._context()
-        epoch = 0 if self.runtime is None else self.runtime.profiles.epoch
+        epoch = self._epoch if self.runtime is None else self.runtime.profiles.epoch
         return self._shapes.of(workflow, inputs, choices, context, epoch, self._engines)
 
     async def aclose(self) -> None:

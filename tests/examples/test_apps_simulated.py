@@ -76,6 +76,26 @@ def test_a_difference_is_found_and_named() -> None:
 
 
 @both
+def test_naive_and_advanced_share_an_app(passes: tuple[Pass, ...]) -> None:
+    naive, advanced = APPS["naive"], APPS["advanced"]
+
+    async def apart(spec: AppSpec) -> object:
+        backend = simulated(spec, spec.sizes)
+        arm = await run("", backend, spec, spec.sizes, SUBJECTS[:1], passes=passes)
+        return arm.results[0].output
+
+    async def together() -> list[object]:
+        app = simulated(naive, naive.sizes).app(advanced, advanced.sizes, passes=passes)
+        submitted = [
+            app.submit(inputs(spec, spec.sizes, SUBJECTS[0]), spec.workflow(spec.sizes))
+            for spec in (naive, advanced)
+        ]
+        return [result.output for result in await asyncio.gather(*submitted)]
+
+    assert run_virtual(together()) == [run_virtual(apart(spec)) for spec in (naive, advanced)]
+
+
+@both
 def test_the_judge_decides_whether_the_web_is_asked(passes: tuple[Pass, ...]) -> None:
     spec = APPS["search"]
 

@@ -98,6 +98,20 @@ def test_shapes_are_kept_and_values_are_not() -> None:
     assert not set(one["search.hits"]) & set(two["search.hits"])  # type: ignore[arg-type]
 
 
+def test_a_profile_registered_with_its_engine_counts_from_then_on() -> None:
+    def stages(app: App) -> int:
+        return sum(p.op is Op.EMBEDDING for p in app.plan(QUESTION, advanced()).e_graph)
+
+    whole, cut = App(), App()
+    for app in (whole, cut):
+        for name, kind in (("llm", EngineKind.LLM), ("pg", EngineKind.VECTOR_STORE)):
+            app.register(Engine(name, kind), profile=PROFILES[name])
+        app.register(Engine("cross", EngineKind.RERANKER))
+    whole.register(Engine("bge", EngineKind.EMBEDDING))
+    cut.register(Engine("bge", EngineKind.EMBEDDING), profile=PROFILES["bge"])
+    assert stages(cut) == stages(whole) + 2  # 40 documents, b* of 16
+
+
 def test_a_thousand_queries_at_once_complete() -> None:
     async def main() -> list[Result]:
         engines = Engines(policies="throughput")

@@ -13,11 +13,15 @@ from ayo_bridge.graph import (
     Op,
     Opaque,
     Primitive,
+    QueryExpansion,
+    SearchApi,
     Synthesis,
     SynthesisMode,
 )
+from ayo_bridge.passes import PIPELINE
 from ayo_bridge.simulate import run_virtual
 from ayo_bridge.workflow import Generate, Ingest, LanguageModel, Result, SubGraph, lines
+from ayo_bridge.workflow.engines import Tool
 from tests.workflow.engines import Engines
 from tests.workflow.workflows import DOCUMENTS, EXPAND, QUESTION, RERANK, SEARCH, advanced, direct
 
@@ -42,6 +46,34 @@ def test_however_many_items_a_decode_has_all_are_used(count: int) -> None:
     assert len(after["search.hits"]) == 16 * (1 + count)  # type: ignore[arg-type]
     for name in VALUES:
         assert after[name] == before[name]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 5, 9])
+def test_each_item_of_a_plan_is_a_call_of_its_own(count: int) -> None:
+    plan = QueryExpansion(name="plan", llm="llm", queries=3, tokens=60)
+    act = SearchApi(name="act", api="tools", inputs=("plan.queries",), calls=3)
+
+    async def tool(step: str) -> str:
+        await asyncio.sleep(0.1)
+        return step.upper()
+
+    results = []
+    for passes in ((), PIPELINE):
+        engines = Engines(count, passes=passes)
+        engines.app.register(Tool("tools", tool))
+        results.append(once(engines, {"question": "why?"}, plan >> act))
+    before, after = results
+    assert any(p.op is Op.API_CALL and p.stage == 2 for p in after.e_graph)
+    steps = before["plan.queries"]
+    assert isinstance(steps, list)
+    assert len(steps) == count
+    assert after["act.results"] == before["act.results"] == [step.upper() for step in steps]
+    if count >= 3:  # The first starts when its line is there.
+        first = after.timings["act.call[0]"]
+        assert first.dispatched < after.timings["act.call[2]"].dispatched
+        assert before.timings["act.call"].batch == 1
+    # Side by side: no second tenth of a second for the second call.
+    assert after.seconds <= before.seconds < before.timings["act.call"].dispatched + 0.15
 
 
 def test_an_item_starts_what_follows_while_the_rest_is_decoded() -> None:

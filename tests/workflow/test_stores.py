@@ -115,6 +115,17 @@ async def test_a_store_wants_vectors(make: Callable[..., Store]) -> None:
             await app.submit({"documents": ["rain"]}, bare)
 
 
+async def test_a_database_that_is_not_there_is_an_error_of_the_primitive() -> None:
+    import psycopg
+
+    store = PgVectorStore("store", lambda: psycopg.connect("host=127.0.0.1 port=9"))
+    async with App() as app:
+        app.register(Words())
+        app.register(store)
+        with pytest.raises(PrimitiveError, match=r"'index.ingest'.*'store'.*OperationalError"):
+            await app.submit({"documents": ["rain"]}, INDEX)
+
+
 @pytest.mark.real
 def test_searches_of_many_queries_are_one_statement_with_the_same_hits(
     postgres: "EmbeddedPostgres",

@@ -16,10 +16,12 @@ SHARED: Final = 0
 
 @dataclass(slots=True)
 class _Collection:
-    """Texts and their vectors, one below the other, each of length 1."""
+    """Texts and their vectors, each of length 1."""
 
     texts: list[str] = field(default_factory=list)
     vectors: list[Any] = field(default_factory=list)
+    stacked: Any = None
+    """The vectors one below the other, while no more have come."""
 
 
 class MemoryStore:
@@ -63,6 +65,7 @@ class MemoryStore:
 
     def _ingest(self, items: Sequence[object], query: int) -> list[int]:
         collection = self._collections.setdefault(self._key(query), _Collection())
+        collection.stacked = None
         first = len(collection.texts)
         for item in items:
             embedded = require_vector(item, self.name)
@@ -72,10 +75,12 @@ class MemoryStore:
 
     def _hits(self, item: object, top_k: int, query: int) -> list[str]:
         collection = self._collections.get(self._key(query))
-        if collection is None:
+        if collection is None or not collection.vectors:
             return []
         numpy = importlib.import_module("numpy")
-        scores = numpy.stack(collection.vectors) @ _unit(require_vector(item, self.name).vector)
+        if collection.stacked is None:
+            collection.stacked = numpy.stack(collection.vectors)
+        scores = collection.stacked @ _unit(require_vector(item, self.name).vector)
         best = numpy.argsort(-scores, kind="stable")[: top_k or None]
         return [collection.texts[i] for i in best]
 
