@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TypeVar, cast
@@ -152,6 +152,11 @@ class Graph:
     def predecessors(self, primitive_id: str) -> frozenset[str]:
         """Ids of the primitives that must end before this one starts."""
         return self._predecessors[primitive_id]
+
+    @property
+    def adjacency(self) -> Mapping[str, frozenset[str]]:
+        """The predecessors of every primitive."""
+        return self._predecessors
 
     def makers(self, primitive_id: str) -> frozenset[str]:
         """Ids of the primitives whose values this one takes."""

@@ -101,18 +101,14 @@ class Cutter:
         self._cut: dict[str, list[Primitive]] = {}
         self._changed: dict[str, Primitive] = {}
         self._joins: dict[str, Primitive] = {}
-        self._users: dict[str, list[Primitive]] = {}
-        for primitive in graph:
-            for value in primitive.inputs:
-                self._users.setdefault(value, []).append(primitive)
 
     def followers(self, primitive: Primitive) -> list[Primitive]:
         """The primitives that could work on parts of this one's output as they arrive."""
         return [
-            user
+            self.graph[user]
             for value in primitive.outputs
-            for user in self._users.get(value, ())
-            if self._follows(user) and value in batch_inputs(user)
+            for user in self.graph.users(value)
+            if self._follows(self.graph[user]) and value in batch_inputs(self.graph[user])
         ]
 
     def is_cut(self, value: str) -> bool:
@@ -250,7 +246,7 @@ class Cutter:
             _Part(part.id[len(primitive.id) :], part.outputs[0], part.items, part.stage)
             for part in parts
         )
-        if value not in self._users:
+        if not self.graph.users(value):
             self._join(value)
 
     def _join_inputs(self, primitive: Primitive) -> None:

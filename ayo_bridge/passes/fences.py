@@ -10,7 +10,8 @@ lies before each of ten thousand primitives costs milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
 from ayo_bridge.graph.graph import Graph
 from ayo_bridge.graph.primitive import Effect, Op, Primitive
@@ -56,20 +57,29 @@ class FenceSet:
                 self._writes[fence.engine] = self._writes.get(fence.engine, 0) | bit
             else:
                 self._conditions |= bit
-        self._predecessors = {name: graph.predecessors(name) for name in self.order}
-        self._makers = dict(self._predecessors)
-        for _, target in self._order_edges:
-            self._makers[target] = graph.makers(target)
+        self._predecessors = graph.adjacency
+        self._data = {target: graph.makers(target) for _, target in self._order_edges}
+        self._window = self._from_first_to_last()
         self._before: dict[str, int] = {}
         bits, before = self.bits, self._before
-        for name in self.order:
+        for name in self._window:
             found = 0
             for previous in self._predecessors[name]:
-                found |= before[previous]
+                found |= before.get(previous, 0)
                 if previous in bits:
                     found |= bits[previous]
             before[name] = found
         self._edges: list[tuple[str, str]] | None = None
+
+    def _from_first_to_last(self) -> Sequence[str]:
+        """What lies from the first fence to the last primitive that a fence could hold back."""
+        first = self.order.index(self.names[0])
+        if self._barriers or self._conditions:
+            return self.order[first:]
+        last = len(self.order)
+        while self._primitives[self.order[last - 1]].engine not in self._writes:
+            last -= 1
+        return self.order[first:last]
 
     @property
     def are_pruned(self) -> bool:
@@ -78,7 +88,7 @@ class FenceSet:
 
     def before(self, name: str) -> tuple[str, ...]:
         """The last fences that must end before the primitive ``name`` starts."""
-        required = self._before[name] & self._hold_back(self._primitives[name])
+        required = self._before.get(name, 0) & self._hold_back(self._primitives[name])
         return tuple(self._last(required, 0, self._before))
 
     def edges(self) -> list[tuple[str, str]]:
@@ -91,6 +101,10 @@ class FenceSet:
             forward = self._forward_edges()
             self._edges = forward + self._backward_edges(forward)
         return self._edges
+
+    def _makers(self, name: str) -> frozenset[str]:
+        """The primitives whose values the primitive takes."""
+        return self._data[name] if name in self._data else self._predecessors[name]
 
     def _hold_back(self, primitive: Primitive) -> int:
         """The fences that ``primitive`` must not pass if they come before it."""
@@ -119,10 +133,10 @@ class FenceSet:
         """Edges from fences to what they hold back."""
         edges: list[tuple[str, str]] = []
         bits, kept = self.bits, dict[str, int]()
-        for name in self.order:
+        for name in self._window:
             known = 0
-            for maker in self._makers[name]:
-                known |= kept[maker]
+            for maker in self._makers(name):
+                known |= kept.get(maker, 0)
                 if maker in bits:
                     known |= bits[maker]
             before = self._before[name]
@@ -134,6 +148,14 @@ class FenceSet:
             kept[name] = known
         return edges
 
+    def _up_to_last_fence(self) -> Sequence[str]:
+        """What lies from the first primitive that some fence must not pass to the last fence."""
+        last = self.order.index(self.names[-1]) + 1
+        for first, name in enumerate(self.order[:last]):
+            if self._wait_for(self._primitives[name]):
+                return self.order[first:last]
+        return ()
+
     def _backward_edges(self, forward: list[tuple[str, str]]) -> list[tuple[str, str]]:
         """Edges to fences from what they must not pass.
 
@@ -144,9 +166,9 @@ class FenceSet:
             held.setdefault(name, []).append(fence)
         edges: list[tuple[str, str]] = []
         bits = self.bits
-        after = dict.fromkeys(self.order, 0)
-        kept = dict.fromkeys(self.order, 0)
-        for name in reversed(self.order):
+        after: dict[str, int] = defaultdict(int)
+        kept: dict[str, int] = defaultdict(int)
+        for name in reversed(self._up_to_last_fence()):
             found, known = after[name], kept[name]
             if found:
                 required = found & self._wait_for(self._primitives[name])
@@ -163,6 +185,6 @@ class FenceSet:
             known |= own
             for previous in self._predecessors[name]:
                 after[previous] |= found
-            for previous in (*self._makers[name], *held.get(name, ())):
+            for previous in (*self._makers(name), *held.get(name, ())):
                 kept[previous] |= known
         return edges

@@ -23,7 +23,8 @@ def asap(graph: Graph, seconds: Seconds) -> Times:
     """
     times: Times = {}
     for name in graph.topological_order():
-        start = max((times[before][1] for before in graph.predecessors(name)), default=0.0)
+        before = graph.predecessors(name)
+        start = max([times[each][1] for each in before]) if before else 0.0
         times[name] = (start, start + (seconds(graph[name]) or 0.0))
     return times
 
