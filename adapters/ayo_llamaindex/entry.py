@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
-from functools import cached_property, wraps
-from typing import Any, cast
+from dataclasses import dataclass
+from functools import cache, cached_property, wraps
+from time import perf_counter
+from typing import Any
 
 from ayo_bridge.graph import Op
 from ayo_bridge.observe import AcceleratedState
 from ayo_bridge.runahead import Maker, MakerKey, Scope, current_scope, entered, open_scope
 from ayo_bridge.runahead.streams import scoped_async_stream, scoped_stream
 from ayo_bridge.subclass import state_of
-from ayo_bridge.witness import witnessed
+from ayo_bridge.witness import Witness, witnessed
 from ayo_llamaindex.guide import Guide
 from ayo_llamaindex.lift import Lifted
 from ayo_llamaindex.synthesis import NAME, PredictMaker
 
 Lift = Callable[..., Lifted]
+
+_PAUSE = 0.1
+"""Seconds for which an object is taken to be as it was, as long as nothing runs ahead."""
 
 
 def open_call(obj: Any, entry: str, query: Any, lift: Lift, *, sync: bool) -> Scope | None:
@@ -26,40 +31,76 @@ def open_call(obj: Any, entry: str, query: Any, lift: Lift, *, sync: bool) -> Sc
     A nested accelerated object shares the outer call's scope, and so its engines' queues. What is
     no query is left to the original, which raises its own error.
     """
-    from llama_index.core.schema import QueryBundle
-
-    if current_scope() is not None or not isinstance(query, str | QueryBundle):
+    if current_scope() is not None:
+        return None
+    if type(query) is str:
+        text, plain = query, True
+    elif isinstance(query, _query_bundle()):
+        text = query.query_str
+        plain = query.embedding is None and not query.custom_embedding_strs
+    else:
         return None
     state = state_of(obj)
     if state is None:
         return None
-    lifted = _lifted(obj, state, lift, sync=sync)
-    if isinstance(query, str):
-        text, plain = query, True
-    else:
-        text = query.query_str
-        plain = query.embedding is None and not query.custom_embedding_strs
+    lifted, doubtful = _lifted(obj, state, lift, sync=sync)
     makers = _Makers(lifted, text) if plain and not state.switched_off else {}
-    scope = open_scope(state, entry, state.runtime.planner.plan(lifted.template, makers))
+    plan = state.runtime.planner.plan(lifted.template, makers)
+    if plan.ahead and doubtful is not None and doubtful():
+        return open_call(obj, entry, query, lift, sync=sync)
+    scope = open_scope(state, entry, plan, doubtful)
     if not state.switched_off:
         scope.guide = Guide(scope, lifted.retrieval, lifted.synthesis)
     scope.start({"question": text})
     return scope
 
 
-def _lifted(obj: Any, state: AcceleratedState, lift: Lift, *, sync: bool) -> Lifted:
-    """What ``obj`` is lifted to: as it was at an earlier call, if nothing has changed since."""
+@cache
+def _query_bundle() -> Any:
+    from llama_index.core.schema import QueryBundle
+
+    return QueryBundle
+
+
+def _lifted(
+    obj: Any, state: AcceleratedState, lift: Lift, *, sync: bool
+) -> tuple[Lifted, Callable[[], bool] | None]:
+    """What ``obj`` is lifted to: as it was at an earlier call, if nothing has changed since.
+
+    Whether it has is not asked more often than ten times a second. What is returned beside
+    it has to be asked before anything runs ahead.
+    """
     key = (lift, sync, state.runtime.generation)
-    kept = state.lifts.get(key)
-    if kept is not None:
-        whose, witness, lifted = kept
-        if whose() is obj and witness.stands():
-            return cast("Lifted", lifted)
+    kept: _Kept | None = state.lifts.get(key)
+    if kept is not None and kept.whose() is obj:
+        now = perf_counter()
+        if now - kept.asked < _PAUSE:
+            return kept.lifted, kept.doubtful
+        if not kept.doubtful():
+            kept.asked = now
+            return kept.lifted, None
     with witnessed() as witness:
         lifted = lift(obj, state.runtime, sync=sync)
     if not witness.wavers:
-        state.lifts[key] = (weakref.ref(obj), witness, lifted)
-    return lifted
+        state.lifts[key] = _Kept(weakref.ref(obj), witness, lifted, perf_counter())
+    return lifted, None
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A lifted object, with what was looked at to lift it."""
+
+    whose: Callable[[], Any]
+    witness: Witness
+    lifted: Lifted
+    asked: float
+
+    def doubtful(self) -> bool:
+        """Whether something has changed, so that it may no longer be what the object does."""
+        if self.witness.stands():
+            return False
+        self.asked = -_PAUSE
+        return True
 
 
 class _Makers(Mapping[MakerKey, Maker]):
@@ -153,7 +194,9 @@ def _opened(obj: Any, name: str, query: Any, lift: Lift, *, sync: bool) -> Scope
 def _kept_open(response: Any, scope: Scope) -> Any:
     """Close the scope, or let it live as long as the response still streams."""
     stream = getattr(response, "response_gen", None)
-    if isinstance(stream, Generator):
+    if stream is None:
+        scope.close()
+    elif isinstance(stream, Generator):
         response.response_gen = scoped_stream(stream, scope)
     elif isinstance(stream, AsyncGenerator):
         response.response_gen = scoped_async_stream(stream, scope)

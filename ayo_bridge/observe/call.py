@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from ayo_bridge.engines.protocol import EngineKind
@@ -44,11 +44,29 @@ class EngineCall:
     """Seconds for which the original stood still for this result."""
     items: int = 1
     batch: int = 1
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    usage: Callable[[], tuple[int, int] | None] | None = None
+    """Finds the tokens of a reply that nobody has read for them yet."""
+    tokens: tuple[int, int] = (0, 0)
+    """Tokens of prompt and answer, as far as they have been read."""
     fused: bool = False
     """The original's own call, served by the engine scheduler."""
     error: str = ""
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of the prompt, as the server has counted them; 0 if it has not."""
+        return self._counted()[0]
+
+    @property
+    def completion_tokens(self) -> int:
+        """Tokens of the answer."""
+        return self._counted()[1]
+
+    def _counted(self) -> tuple[int, int]:
+        usage, self.usage = self.usage, None
+        if usage is not None:
+            self.tokens = usage() or self.tokens
+        return self.tokens
 
     @property
     def seconds(self) -> float:

@@ -36,8 +36,8 @@ class CallRecord:
     __slots__ = (
         "__weakref__",
         "_account",
-        "_calls",
         "_events",
+        "_known",
         "_opening",
         "_taken",
         "ended",
@@ -69,7 +69,7 @@ class CallRecord:
         self.ran_ahead = any(call.outcome is not Outcome.DIRECT for call in calls)
         """Whether something was computed ahead, or could have been, at some time of the call."""
         self._opening = (p_graph, e_graph, decisions, predicted_gain)
-        self._calls = list(calls)
+        self._known = calls
         self._events: list[Event] = []
         self._account: Account | None = None
         self._taken = 0
@@ -79,7 +79,6 @@ class CallRecord:
     def note_call(self, call: EngineCall) -> None:
         """A call begins: one made ahead names its primitive, one of the original's own does not."""
         self._events.append(call)
-        self._calls.append(call)
 
     def note_growth(self, instead_of: str, plan: Plan) -> None:
         """The graphs grow by those of ``plan``."""
@@ -104,7 +103,7 @@ class CallRecord:
     def calls(self) -> list[EngineCall]:
         """All engine calls, each with its primitive, in the order they began."""
         self.settled()
-        return self._calls
+        return [*self._known, *(e for e in self._events if isinstance(e, EngineCall))]
 
     @property
     def p_graph(self) -> Graph:
@@ -129,7 +128,7 @@ class CallRecord:
     @property
     def measured_gain(self) -> float:
         """Seconds of engine time that the original did not have to wait for."""
-        return sum(call.saved for call in self._calls)
+        return sum(call.saved for call in self.calls)
 
 
 __all__ = ["CallRecord", "EngineCall", "Outcome"]

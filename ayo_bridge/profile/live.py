@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
+from time import perf_counter
 from typing import Final, Protocol
 
 from ayo_bridge.profile.curve import Curve, max_efficient_batch
@@ -20,6 +21,8 @@ ENOUGH_OF_A_SIZE: Final = 3
 QUANTILE: Final = 0.25
 """Contention only ever adds time, so a low quantile is near what the engine needs by itself."""
 ROUNDS: Final = 8
+PAUSE: Final = 0.1
+"""Seconds between observations that are worth making, once enough were made."""
 CHANGE: Final = 0.25
 """Relative change that makes a new profile worth publishing."""
 
@@ -32,8 +35,14 @@ class Observed(Protocol):
     engine: str
     batch: int
     items: int
-    prompt_tokens: int
-    completion_tokens: int
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of the prompt."""
+
+    @property
+    def completion_tokens(self) -> int:
+        """Tokens of the answer."""
 
     @property
     def kind(self) -> str:
@@ -57,6 +66,7 @@ class LiveProfile:
         self._calls: deque[Sample] = deque(maxlen=WINDOW)
         self._batches: dict[int, deque[float]] = {}
         self._count = 0
+        self._last = 0.0
 
     def observe_call(self, prompt_tokens: int, completion_tokens: int, seconds: float) -> None:
         """Take in one LLM call."""
@@ -75,6 +85,16 @@ class LiveProfile:
             window.append(seconds * size / items if items >= 16 else seconds)
             self._count += 1
             return len(window) == ENOUGH_OF_A_SIZE
+
+    def due(self, now: float) -> bool:
+        """Whether a further observation at ``now`` would teach anything; claims the moment if so.
+
+        Hundreds of calls a second say no more than ten do.
+        """
+        if self._count >= 2 * ENOUGH and now - self._last < PAUSE:
+            return False
+        self._last = now
+        return True
 
     @property
     def observations(self) -> int:
@@ -146,6 +166,11 @@ class LiveProfiles:
     def typical(self, engine: str) -> float | None:
         """Seconds of a whole call to an LLM, published with the last epoch."""
         return self._typical.get(engine)
+
+    def due(self, engine: str) -> bool:
+        """Whether observing a call to ``engine`` now would teach anything."""
+        live = self._live.get(engine)
+        return live is None or live.due(perf_counter())
 
     def observe(self, call: Observed) -> None:
         """Learn from one call. Calls that share a batch are taken to be of one size."""

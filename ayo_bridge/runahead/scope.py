@@ -34,11 +34,17 @@ class Scope:
 
     A closed scope is a pass-through: it dispatches nothing, and what was unconsumed has been
     cancelled down to the engine.
+
+    Args:
+        runtime, plan, record: of the call.
+        doubtful: is asked before anything runs ahead, and if so nothing does in this call: what
+            the plan was made for has changed.
     """
 
     __slots__ = (
         "_ahead",
         "_closers",
+        "_doubtful",
         "_handed",
         "_lock",
         "_past",
@@ -54,7 +60,13 @@ class Scope:
 
     _numbers = itertools.count(1)
 
-    def __init__(self, runtime: Runtime, plan: Plan, record: CallRecord) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        plan: Plan,
+        record: CallRecord,
+        doubtful: Callable[[], bool] | None = None,
+    ) -> None:
         self.runtime = runtime
         self.plan = plan
         """What the call began with."""
@@ -69,6 +81,7 @@ class Scope:
         """Told once, with the finished record, when the scope has closed."""
         self.guide: object = None
         """What the adapter keeps for its taps while this scope runs."""
+        self._doubtful = doubtful
         self._lock = threading.RLock()
         self._ahead: Ahead | None = None
         self._past: list[Callable[[Ahead], None]] = []
@@ -94,7 +107,7 @@ class Scope:
         """
         if self.closed:
             return
-        if plan.ahead:
+        if plan.ahead and self.quiet:
             self._wake()
         self.record.note_growth(primitive_id, plan)
         self._tell(lambda ahead: ahead.expand(primitive_id, plan, values))
@@ -105,12 +118,13 @@ class Scope:
 
     def run_ahead(self, primitive_id: str) -> None:
         """Dispatch one primitive now (a prefix warm whose time has come)."""
-        if not self.closed:
-            self._wake().run(primitive_id)
+        if not self.closed and (ahead := self._wake()) is not None:
+            ahead.run(primitive_id)
 
     def knows(self, value: str) -> bool:
         """Whether a graph value is there already. Wakes the scope."""
-        return self._wake().knows(value)
+        ahead = self._wake()
+        return ahead is not None and ahead.knows(value)
 
     def _tell(self, event: Callable[[Ahead], None]) -> None:
         """Have run-ahead know of an event: now, or should it wake."""
@@ -123,10 +137,10 @@ class Scope:
                     return
         event(self._ahead)
 
-    def _wake(self) -> Ahead:
+    def _wake(self) -> Ahead | None:
         with self._lock:
             ahead = self._ahead
-            if ahead is None:
+            if ahead is None and not self._refused():
                 ahead = Ahead(self.runtime, self.plan, self.record, self.number, self._lock)
                 past, self._past = self._past, []
                 for event in past:
@@ -135,6 +149,13 @@ class Scope:
                 self.quiet = False
                 self.record.ran_ahead = True
             return ahead
+
+    def _refused(self) -> bool:
+        doubtful, self._doubtful = self._doubtful, None
+        if doubtful is not None and doubtful():
+            self._doubtful = _yes
+            self.note("what was accelerated has just been changed: this call runs as it is")
+        return self._doubtful is not None
 
     # Glue.
 
@@ -218,7 +239,9 @@ class Scope:
                 _complain()
 
 
-def open_scope(state: AcceleratedState, entry: str, plan: Plan) -> Scope:
+def open_scope(
+    state: AcceleratedState, entry: str, plan: Plan, doubtful: Callable[[], bool] | None = None
+) -> Scope:
     """The scope of one call of an accelerated object; its record goes to the object's state."""
     runtime = state.runtime
     record = CallRecord(
@@ -230,9 +253,13 @@ def open_scope(state: AcceleratedState, entry: str, plan: Plan) -> Scope:
         plan.decisions,
         predicted_gain=plan.predicted_gain,
     )
-    scope = Scope(runtime, plan, record)
+    scope = Scope(runtime, plan, record, doubtful)
     scope.on_finish = state.note
     return scope
+
+
+def _yes() -> bool:
+    return True
 
 
 def _safely(step: Callable[[], object]) -> None:

@@ -72,6 +72,7 @@ def timed(
         elif primitive.engine:
             spans[name] = (queued, begin, ends[name])
     now = start
+    made: list[EngineCall] = []
     for name in (p.id for p in graph if p.id in spans):
         primitive = graph[name]
         call = EngineCall(
@@ -80,8 +81,8 @@ def timed(
         call.queued, call.started, call.ended = spans[name]
         call.items = primitive.items
         if primitive.engine == LLM:
-            call.prompt_tokens = primitive.prompt_tokens
-            call.completion_tokens = sum(graph[d].tokens for d in _decodes(graph, name))
+            decoded = sum(graph[d].tokens for d in _decodes(graph, name))
+            call.tokens = primitive.prompt_tokens, decoded
         if primitive.op is Op.PARTIAL_PREFILLING:
             call.outcome = Outcome.WARM
         else:
@@ -93,9 +94,24 @@ def timed(
                 call.ended = now + length
             call.waited = max(0.0, call.ended - now)
             now += call.waited
-        record.calls.append(call)
-    record.started, record.ended = start, now + GLUE
-    return record
+        made.append(call)
+    return _with(record, made, started=start, ended=now + GLUE)
+
+
+def _with(
+    record: CallRecord, calls: list[EngineCall], *, started: float, ended: float | None
+) -> CallRecord:
+    return CallRecord(
+        record.entry,
+        started,
+        record.template,
+        record.p_graph,
+        record.e_graph,
+        record.decisions,
+        calls,
+        ended,
+        record.predicted_gain,
+    )
 
 
 def _before(graph: Graph, name: str) -> Iterator[str]:
@@ -217,21 +233,19 @@ def fusion() -> CallRecord:
         ),
     ]
     record = CallRecord("query", 0.0, template, p_graph, e_graph, decisions, predicted_gain=0.044)
-    timed(record, direct=frozenset({"expand.prefill"}))
+    record = timed(record, direct=frozenset({"expand.prefill"}))
     first = next(c for c in record.calls if c.primitive == "rerank.rerank[1]")
     first.waited = 0.0
     lost = replace(record.calls[1], primitive="search.embed[expand.queries][2]", key="lost")
-    record.calls.append(
-        replace(
-            lost,
-            outcome=Outcome.WASTED,
-            waited=0.0,
-            queued=record.started + 0.1,
-            started=record.started + 0.103,
-            ended=record.started + 0.114,
-        )
+    wasted = replace(
+        lost,
+        outcome=Outcome.WASTED,
+        waited=0.0,
+        queued=record.started + 0.1,
+        started=record.started + 0.103,
+        ended=record.started + 0.114,
     )
-    return record
+    return _with(record, [*record.calls, wasted], started=record.started, ended=record.ended)
 
 
 _QUERIES = {"[question]": "question"} | {

@@ -103,7 +103,7 @@ def test_run_ahead_can_be_switched_off() -> None:
 def observe(runtime: Runtime, seconds: float) -> None:
     for _ in range(64):
         record = EngineCall("p", "llm", EngineKind.LLM, "k", Outcome.DIRECT, 0.0, 0.0, seconds)
-        record.prompt_tokens, record.completion_tokens = 100, 10
+        record.tokens = 100, 10
         runtime.profiles.observe(record)
 
 

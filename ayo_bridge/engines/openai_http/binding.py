@@ -32,13 +32,13 @@ from ayo_bridge.engines.openai_http.reply import (
 from ayo_bridge.engines.openai_http.request import canonical_key, normalised_url
 from ayo_bridge.engines.protocol import EngineKind
 from ayo_bridge.observe.call import EngineCall
+from ayo_bridge.profile import LiveProfiles
 from ayo_bridge.runahead.current import current_scope
 from ayo_bridge.runahead.tickets import Observation
 
-Learn = Callable[[EngineCall], None]
-"""What learns from the record of a call that has ended, once its tokens are known."""
-
 _MOST_SEEN = 1024
+_FEW = 8
+"""So many pieces of a reply may be kept until somebody asks for its tokens."""
 _PATHS = ("/chat/completions", "/completions")
 
 _endpoints: dict[str, str] = {}
@@ -114,7 +114,7 @@ def _sync(
     engine = _engine(instance, request)
     if engine is None:
         return wrapped(*args, **kwargs)
-    learn = scope.runtime.profiles.observe
+    learn = scope.runtime.profiles
     key = None if scope.quiet else _key(request)
     ticket = scope.claim(key) if key is not None else None
     if ticket is not None:
@@ -145,7 +145,7 @@ async def _async(
     engine = _engine(instance, request)
     if engine is None:
         return await wrapped(*args, **kwargs)
-    learn = scope.runtime.profiles.observe
+    learn = scope.runtime.profiles
     key = None if scope.quiet else _key(request)
     ticket = scope.claim(key) if key is not None else None
     if ticket is not None:
@@ -171,7 +171,7 @@ def _on_asyncio() -> bool:
 
 
 def _replayed(
-    stream: type[Any], library: str, reply: Reply, record: EngineCall, learn: Learn
+    stream: type[Any], library: str, reply: Reply, record: EngineCall, learn: LiveProfiles
 ) -> Any:
     """A response of the client's own library, as its transport would have returned it."""
     return importlib.import_module(library).Response(
@@ -185,10 +185,10 @@ def _replayed(
 class _Player:
     """Keeps the record of a reply that is replayed, which may happen while it arrives."""
 
-    def __init__(self, reply: Reply, record: EngineCall, learn: Learn) -> None:
+    def __init__(self, reply: Reply, record: EngineCall, learn: LiveProfiles) -> None:
         self.reply = reply
         self.record = record
-        self._learn: Learn | None = learn
+        self._learn: LiveProfiles | None = learn
 
     def closed(self) -> None:
         """Fill in what is known only now, and stop the engine if it is still at it."""
@@ -198,15 +198,15 @@ class _Player:
             if record.started is not None:
                 record.ended = max(record.ended or 0.0, record.started + self.reply.elapsed)
             if usage is not None:
-                record.prompt_tokens, record.completion_tokens = usage
-                learn(record)
+                record.tokens = usage
+                learn.observe(record)
         self.reply.abandon()
 
 
 class _Watch:
     """Notes what passes by in a direct reply, and tells its observation at the end."""
 
-    def __init__(self, response: Any, observation: Observation, learn: Learn) -> None:
+    def __init__(self, response: Any, observation: Observation, learn: LiveProfiles) -> None:
         self.stream = response.stream
         self._status: int = response.status_code
         self._headers: RawHeaders = response.headers.raw
@@ -229,12 +229,12 @@ class _Watch:
         if observation is None:
             return
         record = observation.record
-        usage = usage_of(self._headers, self.chunks) if self._status < 300 else None
-        if usage is not None:
-            record.prompt_tokens, record.completion_tokens = usage
         observation.done(self._reply() if observation.wanted else None)
-        if usage is not None:
-            self._learn(record)
+        if self._status >= 300:
+            return
+        record.usage = partial(usage_of, self._headers, self.chunks)
+        if len(self.chunks) > _FEW or self._learn.due(record.engine):
+            self._learn.observe(record)
 
     def failed(self, error: BaseException) -> None:
         observation, self._observation = self._observation, None

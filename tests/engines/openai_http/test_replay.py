@@ -271,7 +271,7 @@ def test_a_call_that_the_original_makes_first_is_not_made_again(world: World) ->
     call = world.call(**CHAT)
     with world.ahead() as scope:
         world.client().chat.completions.create(**CHAT)
-        primitive_call = scope._expect(call, only_primitive(scope))
+        primitive_call = scope._ahead._expect(call, only_primitive(scope))
 
     assert primitive_call.result(timeout=5).text() == world.stub.text(world.stub.calls[0].body)
     assert len(world.stub.calls) == 1
