@@ -85,6 +85,14 @@ async def test_functions_run_in_threads_and_side_by_side() -> None:
     assert result.output == [("a", False), ("b", False), ("c", False)]
 
 
+async def test_what_a_function_gives_to_wait_for_is_waited_for() -> None:
+    async def tool(topic: str) -> str:
+        await asyncio.sleep(0)
+        return topic.upper()
+
+    assert (await run(Tool("web", lambda topic: tool(topic)), EACH, topics=["a"])).output == ["A"]
+
+
 async def test_a_coroutine_ends_with_its_query() -> None:
     ended: list[str] = []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ayo_bridge.engines.openai_http.connections import Connections
@@ -30,8 +30,8 @@ class Tool:
     """Serves :class:`Lookup` with a function; an :class:`~ayo_bridge.engines.AsyncEngine`.
 
     The function takes the values of the request. A coroutine function runs on the loop, and is
-    cancelled with its query; any other in a thread. ``limits`` are unbounded by default: a remote
-    API takes any number of calls at once.
+    cancelled with its query; any other in a thread of the loop's pool. ``limits`` are unbounded by
+    default: a remote API takes any number of calls at once.
     """
 
     kind = EngineKind.SEARCH_API
@@ -46,11 +46,9 @@ class Tool:
     async def serve(self, call: Call) -> object:
         """What the function returns."""
         values = lookup_of(call).values
-        if not inspect.iscoroutinefunction(self._function):
-            return await asyncio.to_thread(self._function, *values)
-        made = self._function(*values)
-        assert isinstance(made, Awaitable)
-        return await made
+        function, here = self._function, inspect.iscoroutinefunction(self._function)
+        made = function(*values) if here else await asyncio.to_thread(function, *values)
+        return await made if inspect.isawaitable(made) else made
 
 
 class JsonApi:
