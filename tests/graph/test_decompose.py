@@ -234,3 +234,13 @@ def test_a_missing_value_is_an_error() -> None:
 def test_an_unknown_kind_of_component_is_an_error() -> None:
     with pytest.raises(GraphError, match="Opaque"):
         graph_of(Component(name="x"))
+
+
+def test_a_tool_is_called_once_or_for_each_item() -> None:
+    graph = graph_of(
+        SearchApi(name="once", api="web"),
+        SearchApi(name="each", api="web", inputs=("question",), calls=3),
+    )
+    once, each = graph["once.call"], graph["each.call"]
+    assert (once.items, once.batchable) == (1, False)
+    assert (each.items, each.batchable) == (3, True)

@@ -3,16 +3,22 @@
 import asyncio
 import json
 import time
+import urllib.request
+from typing import TYPE_CHECKING
 
 import pytest
 
 from ayo_bridge.errors import PrimitiveError, QueryTimeoutError
 from ayo_bridge.graph import Op, Opaque, QueryExpansion, SearchApi, Synthesis, SynthesisMode
+from ayo_bridge.passes import PIPELINE
 from ayo_bridge.profile import LLMProfile, Profiles
 from ayo_bridge.runtime import Runtime
 from ayo_bridge.workflow import App, LanguageModel
 from ayo_bridge.workflow.engines import LLMServerError, ServedLLM, Tool
 from tests.stub_openai import StubOpenAI
+
+if TYPE_CHECKING:
+    from ayo_bridge.engines.vllm_server import VLLMServer
 
 ANSWER = Synthesis(name="answer", llm="llm", mode=SynthesisMode.GENERATION, tokens=30)
 CHAIN = Synthesis(
@@ -180,3 +186,48 @@ async def test_a_query_that_is_too_late_is_aborted_in_the_server(
                 await asyncio.sleep(0.01)
     (call,) = stub_openai.calls
     assert call.aborted
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("chat", [False, True])
+async def test_a_warm_fills_the_cache_of_a_real_server(
+    vllm_server: "VLLMServer", chat: bool
+) -> None:
+    """Both scripts read the same prompts; optimised, most of two of them is in the cache."""
+    find = Opaque(name="find", pure=True, inputs=("question",), outputs=("found",))
+    name = vllm_server.model_name
+    profiles = Profiles({"llm": LLMProfile(0.01, 0.001, 0.1)})
+    found: list[int] = []
+    answers: list[object] = []
+    for number, passes in enumerate([(), PIPELINE]):
+        # Each script has texts of its own, so that it finds nothing of the other's.
+        contexts = [f"{'even' if number else 'odd'} {i} " * 60 for i in range(3)]
+        async with App(passes=passes, profiles=profiles) as app:
+            llm = ServedLLM("llm", vllm_server.url, name, chat=chat, options={"ignore_eos": True})
+            await llm.probe()
+            assert llm.caches_prefixes
+            app.register(llm)
+            app.handle("find", lambda _, contexts=contexts: contexts)
+            before = cached_tokens(vllm_server)
+            result = await app.submit({"question": "why?"}, find >> CHAIN)
+            found.append(cached_tokens(vllm_server) - before)
+        answers.append(result.output)
+        if passes:
+            assert sum(p.op is Op.PARTIAL_PREFILLING for p in result.e_graph) == 2
+            # The same without warms: the answer must not have changed.
+            async with App(passes=()) as app:
+                app.register(llm)
+                app.handle("find", lambda _, contexts=contexts: contexts)
+                again = await app.submit({"question": "why?"}, find >> CHAIN)
+            assert again.output == result.output
+    plain, optimised = found
+    assert optimised >= plain + 2 * 64
+    assert answers[0] != answers[1]
+
+
+def cached_tokens(server: "VLLMServer") -> int:
+    """Prompt tokens that a server has found in its prefix cache."""
+    with urllib.request.urlopen(f"{server.root_url}/metrics") as reply:
+        lines = reply.read().decode().splitlines()
+    hits = [line for line in lines if line.startswith("vllm:prefix_cache_hits_total")]
+    return int(sum(float(line.rsplit(" ", 1)[1]) for line in hits))
