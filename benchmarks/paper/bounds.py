@@ -1,0 +1,188 @@
+"""What no schedule can beat: bounds on the latency of one query, and on the mean under load.
+
+Every bound is of work: the calls that every arm makes, at the rate at which the engines would do
+them in batches of the best size, without waiting, messages, or a second prefill of anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ayo_bridge.graph import Graph, Op, Primitive
+from ayo_bridge.graph.primitive import DECODES, PREFILLS
+from ayo_bridge.profile import EngineProfile
+from ayo_bridge.profile.estimate import critical_path
+from ayo_bridge.simulate import LLMCosts
+from ayo_bridge.workflow import App
+from benchmarks.paper.jobs import Point, run_all, statistics
+from benchmarks.paper.parameters import EngineSettings, Panel, Parameters, parameters
+from benchmarks.paper.payloads import Payloads
+from benchmarks.paper.run import inputs_of, poisson
+from benchmarks.paper.schemes import OURS, scheme
+from benchmarks.paper.system import BATCHED, Models, build, published
+from examples.apps import APPS
+from examples.apps.spec import EMBEDDING, STORE, WEB
+
+Json = dict[str, Any]
+
+
+class Costs:
+    """Seconds of primitives on the engines of a panel, alone or in the best of batches."""
+
+    def __init__(self, given: Parameters, panel: Panel) -> None:
+        self.settings: EngineSettings = given.engines
+        self.llms: Mapping[str, LLMCosts] = Models(panel.core, panel.assistant).costs(given)
+        self.batches = published().batches
+        self._webs = given.engines.web_median
+
+    def alone(self, primitive: Primitive) -> float:
+        """As the only work of its engine."""
+        costs = self.llms.get(primitive.engine)
+        if costs is not None:
+            if primitive.op in DECODES:
+                # The first token comes out of the prefill.
+                return max(primitive.tokens - (primitive.stage in (None, 0)), 0) * costs.decode(1)
+            return costs.prefill([(primitive.prompt_tokens, 0)])
+        if primitive.engine == WEB:
+            return self._webs
+        curve = self._curve(primitive)
+        return curve.curve.seconds(primitive.items) if curve is not None else 0.0
+
+    def least(self, primitive: Primitive, context: float) -> float:
+        """Its share of an instance's time when batches are as good as can be.
+
+        ``context`` is the mean number of KV tokens of a running sequence: more of them do not fit.
+        """
+        costs = self.llms.get(primitive.engine)
+        if costs is not None:
+            if primitive.op in DECODES:
+                fit = max(int(costs.kv_tokens // context), 1)
+                best = min(costs.decode(b) / b for b in range(1, fit + 1))
+                return max(primitive.tokens - 1, 0) * best
+            return primitive.prompt_tokens * costs.prefill_per_token
+        curve = self._curve(primitive)
+        if curve is None:
+            return 0.0
+        limit = {STORE: self.settings.store_batch, EMBEDDING: self.settings.embedding_batch}.get(
+            primitive.engine, self.settings.reranker_batch
+        )
+        return primitive.items * min(curve.curve.seconds(n) / n for n in range(1, limit + 1))
+
+    def instances(self, engine: str) -> int:
+        """Of the engine."""
+        if engine in self.llms:
+            return self.settings.llm_instances
+        return self.settings.other_instances
+
+    def _curve(self, primitive: Primitive) -> EngineProfile | None:
+        if primitive.engine == STORE:
+            name = "pgvector.insert" if primitive.op is Op.INGESTION else "pgvector.search"
+            return self.batches[name]
+        return self.batches[BATCHED[primitive.engine]] if primitive.engine in BATCHED else None
+
+
+def graphs(given: Parameters, panel: Panel) -> tuple[Graph, Graph]:
+    """The p-graph of the panel's app and its e-graph with the four passes."""
+    workload = panel.workload
+    app: App = build(
+        given, [workload], Models(panel.core, panel.assistant), scheme(OURS, "", given), Payloads()
+    )
+    shape = app.plan(inputs_of(0, workload), APPS[workload.app].workflow(workload.sizes))
+    return shape.p_graph, shape.e_graph
+
+
+def single_bound(given: Parameters, panel: Panel) -> Json:
+    """The larger of the critical path and each engine's own work, for one query."""
+    costs = Costs(given, panel)
+    _, e_graph = graphs(given, panel)
+    path = critical_path(e_graph, costs.alone)
+    work: dict[str, float] = {}
+    for primitive in e_graph:
+        if primitive.engine not in costs.llms and primitive.engine and primitive.engine != WEB:
+            share = costs.least(primitive, 1.0) / costs.instances(primitive.engine)
+            work[primitive.engine] = work.get(primitive.engine, 0.0) + share
+    return {"critical_path": path, "work": work, "bound": max([path, *work.values()])}
+
+
+def mean_bound(
+    given: Parameters, panel: Panel, rate: float, queries: int, seeds: Sequence[int]
+) -> float:
+    """A lower bound (s) on the mean latency of any schedule of these arrivals.
+
+    The k-th query to end cannot end before the k-th arrival and the critical path; nor before each
+    engine has done its work for k queries, in the order of arrival, as fast as full batches allow,
+    and the shortest way from that engine to the answer has passed.
+    """
+    costs = Costs(given, panel)
+    p_graph, e_graph = graphs(given, panel)
+    path = critical_path(e_graph, costs.alone)
+    work = _work(p_graph, costs)
+    tails = {engine: _tail(e_graph, engine, costs) for engine in work}
+    total = 0.0
+    for seed in seeds:
+        arrivals = [arrival.at for arrival in poisson(panel.workload, rate, queries, seed)]
+        ends = [at + path for at in arrivals]
+        for engine, seconds in work.items():
+            free = 0.0
+            for i, at in enumerate(arrivals):
+                free = max(free, at) + seconds / costs.instances(engine)
+                ends[i] = max(ends[i], free + tails[engine])
+        total += sum(end - at for end, at in zip(ends, arrivals, strict=True)) / queries
+    return round(total / len(seeds), 4)
+
+
+def _work(p_graph: Graph, costs: Costs) -> dict[str, float]:
+    """Seconds of each engine for one query, at best.
+
+    Of prompts only what no prefix cache can hold counts: nothing literal, and the values that a
+    query brings along once in each component.
+    """
+    work: dict[str, float] = {}
+    for engine in {p.engine for p in p_graph if p.engine and p.engine != WEB}:
+        own = [p for p in p_graph if p.engine == engine]
+        if engine not in costs.llms:
+            work[engine] = sum(costs.least(p, 1.0) for p in own)
+            continue
+        decodes = [p for p in own if p.op in DECODES]
+        held = [p.prompt_tokens for p in own if p.op in PREFILLS]
+        context = sum(held) / len(held) / 2  # half of it at least is a sequence's own
+        fresh = _fresh(p_graph, own)
+        work[engine] = fresh * costs.llms[engine].prefill_per_token + sum(
+            costs.least(p, context) for p in decodes
+        )
+    return work
+
+
+def _fresh(p_graph: Graph, own: Sequence[Primitive]) -> int:
+    """Prompt tokens that have to be prefilled: inputs of the query once, what is made each time."""
+    parts = [(p.component, part) for p in own for part in p.prompt if part.value is not None]
+    brought = {(c, part.value): part.tokens for c, part in parts if part.value in p_graph.inputs}
+    made = sum(part.tokens for _, part in parts if part.value not in p_graph.inputs)
+    return sum(brought.values()) + made
+
+
+def _tail(e_graph: Graph, engine: str, costs: Costs) -> float:
+    """Seconds at least from the last work of an engine to the answer."""
+    if engine in costs.llms:
+        return 0.0
+    left: dict[str, float] = {}
+    for name in reversed(e_graph.topological_order()):
+        after = [left[n] + costs.alone(e_graph[n]) for n in e_graph.successors(name)]
+        left[name] = max(after, default=0.0)
+    return min(left[p.id] for p in e_graph if p.engine == engine)
+
+
+def bounds() -> Json:
+    """A single query of each 7B panel, in ours, beside its bound."""
+    given = parameters()
+    panels = [given.panel(app, dataset, "7B") for app, dataset in given.workloads]
+    points = [
+        Point(((p.workload.app, p.workload.dataset),), p.core, OURS, 0.0, given.runs.single_queries)
+        for p in panels
+    ]
+    found = run_all(points, given.runs.seeds[:1], "bounds")
+    return {
+        panel.name: {**single_bound(given, panel), "ours": statistics(found[point])["mean"]}
+        for panel, point in zip(panels, points, strict=True)
+    }
