@@ -225,7 +225,7 @@ class EngineScheduler:
             abort()
 
     def _dispatch(self) -> None:
-        while True:
+        while self._requests:  # Whoever adds to it comes here after that.
             with self._lock:
                 batch = self._next_batch()
             if not batch:

@@ -84,23 +84,14 @@ class GraphScheduler:
 
         The primitive that would have made a value counts as ended once all its outputs are there.
         """
-        touched: set[str] = set()
-        for name, value in values.items():
-            self.values[name] = value
-            touched.update(self._users(name))
-            maker = self.graph.producer(name)
-            if maker is not None and all(o in self.values for o in self.graph[maker].outputs):
-                touched |= self._end(maker)
-        return self._ready(touched)
+        return self._ready(self._fed(values))
 
     def complete(self, primitive_id: str, values: Mapping[str, object]) -> list[Primitive]:
         """A dispatched primitive has ended with these outputs; returns what became ready."""
-        unknown = set(values) - set(self.graph[primitive_id].outputs)
-        if unknown:
+        outputs = self.graph[primitive_id].outputs
+        if unknown := [name for name in values if name not in outputs]:
             raise GraphError(f"{primitive_id!r} does not make {', '.join(sorted(unknown))}")
-        touched = self._end(primitive_id)
-        ready = self.feed(values)
-        return [*ready, *self._ready(touched)]
+        return self._ready([*self._fed(values), *self._end(primitive_id)])
 
     def skip(self, primitive_ids: Iterable[str]) -> list[Primitive]:
         """Never dispatch these primitives; returns what became ready.
@@ -149,6 +140,20 @@ class GraphScheduler:
         else:
             self._depths.update(fragment.depths())
         return self._ready(fragment.primitives)
+
+    def _fed(self, values: Mapping[str, object]) -> list[str]:
+        """Take values in; returns the primitives that may be waiting for them."""
+        touched: list[str] = []
+        known, graph = self.values, self.graph
+        known.update(values)
+        for name in values:
+            touched += self._users(name)
+            maker = graph.producer(name)
+            if maker is not None and maker not in self.ended:
+                outputs = graph[maker].outputs
+                if len(outputs) == 1 or all(output in known for output in outputs):
+                    touched += self._end(maker)
+        return touched
 
     def _users(self, value: str) -> Iterable[str]:
         """The primitives that take a value, and may be waiting for it."""

@@ -77,17 +77,24 @@ critical_path: Final = QueuePolicy(
 """Whoever would end first goes first: age and remaining critical path, a second for a second.
 
 A request's rank is the time at which its query would end if nothing stood in its way, later by the
-slack that it has beside its query's critical path. The rank never changes, and all that is submitted
-after it comes after it, so nobody starves. Prefix warms wait until an instance of an engine that
-batches by itself has nothing to do: every further prefilling holds up the sequences that decode.
+slack that it has beside its query's critical path. The rank never changes, and what is submitted
+after that time comes after it: nobody starves. Prefix warms wait until an instance of an engine
+that batches by itself has nothing to do, since every prefilling holds up the sequences that decode.
 
-On the paper's advanced app (7B, two instances, 60 queries, Poisson) mean and p95 latency are lower
-than those of :data:`topology` by 0.8 and 1.6 % at 0.1 requests/s, 6 and 7 % at 1 (half of what the
-engines can do), 14 and 16 % at 2, 14 and 16 % at 8; of 300 queries of different sizes at 4, by 26
-and 12 %. Tried and dropped: the earliest query first (3 points less in the mean, 4 more in p95), the
-shortest remaining path first (5 points more in the mean, p95 17 % *higher*), the longest (mean 42 %
-higher), half and twice the weight of the path (in between), and gathering prefills for 0.1 to 1 s
-before they are admitted (up to 4 points more at 4 requests/s and above, and up to 8 % slower below).
+The paper's advanced app (``examples/apps``; published 7B costs, two instances, Poisson), mean and p95
+latency against :data:`topology`:
+
+==============================  =======================================================
+60 queries                      0.1/s: -1, -2 %; 0.6/s: -4, -7 %; 1/s (half of what the
+                                engines can do): -6, -7 %; 2/s: -14, -16 %; 8/s: the same
+300 queries of various sizes    3/s: -24, -10 %; 4/s: -27, -10 %; 8/s: -32, -8 %
+==============================  =======================================================
+
+Tried on the latter at 4/s and dropped: least attained service -4, +31 %; the earliest query first
+-24, -14 %; the shortest remaining path -33, +8 %; twice the weight of the path -30, -8 %, half of
+it -26, -11 %; least slack to twice a query's own length, the same as this. Without warms stepping
+back none gains anything while all that wait are admitted. To gather prefills for half a second is
+up to 4 % better from 4/s on, and 5 % worse below 1/s.
 """
 
 POLICIES: Final[dict[str, QueuePolicy]] = {

@@ -9,12 +9,12 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-MISFITS: Final = 128
+MISFITS: Final = 16
 """Requests that a batch passes over, for they do not fit, before it is taken as full. Without a
 bound a batch with one slot left would look through the whole queue for a request that small."""
 
@@ -64,14 +64,49 @@ class Queue(Protocol):
         """
 
 
-class Batch:
-    """A batch that is being filled. ``smallest`` bounds the items of a group's requests below."""
+class Sizes:
+    """How many requests of each number of items wait, by group."""
 
-    def __init__(self, slots: int | None, smallest: Mapping[Hashable, int]) -> None:
+    def __init__(self) -> None:
+        self._counts: dict[Hashable, dict[int, int]] = {}
+        self._sizes: dict[Hashable, list[int]] = {}
+
+    def add(self, request: Waiting) -> None:
+        """Count a request."""
+        counts = self._counts.setdefault(request.group, {})
+        count = counts.get(request.items, 0)
+        counts[request.items] = count + 1
+        if not count:
+            heapq.heappush(self._sizes.setdefault(request.group, []), request.items)
+
+    def remove(self, request: Waiting) -> None:
+        """Count it no more."""
+        counts = self._counts[request.group]
+        counts[request.items] -= 1
+        if not counts[request.items]:
+            del counts[request.items]
+
+    def fits(self, group: Hashable, slots: int) -> bool:
+        """Whether any request of the group has no more items than that."""
+        sizes, counts = self._sizes.get(group, []), self._counts.get(group, {})
+        while sizes and sizes[0] not in counts:
+            heapq.heappop(sizes)
+        return bool(sizes) and sizes[0] <= slots
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._counts.clear()
+        self._sizes.clear()
+
+
+class Batch:
+    """A batch that is being filled; what it takes is no longer counted among ``sizes``."""
+
+    def __init__(self, slots: int | None, sizes: Sizes) -> None:
         self.picked: list[Waiting] = []
         self.full = False
         self._left = slots
-        self._smallest = smallest
+        self._sizes = sizes
         self._misfits = 0
 
     def take(self, request: Waiting) -> bool:
@@ -84,11 +119,12 @@ class Batch:
             self.full = self._misfits >= MISFITS
             return False
         picked.append(request)
+        self._sizes.remove(request)
         if request.group is None:
             self.full = True
         elif left is not None:
             self._left = left = left - request.items
-            self.full = left < self._smallest[request.group]
+            self.full = not self._sizes.fits(request.group, left)
         return True
 
 
@@ -108,7 +144,7 @@ class RankedQueue:
         self._numbers = itertools.count()
         self._waiting: dict[int, Waiting] = {}
         self._bundles: dict[Hashable, list[_Entry]] = {}
-        self._smallest: dict[Hashable, int] = {}
+        self._sizes = Sizes()
         # The head of every bundle, and what was one: whatever is no head any more is passed over.
         self._heads: list[tuple[int, float, int, Hashable]] = []
 
@@ -119,7 +155,7 @@ class RankedQueue:
     def add(self, request: Waiting) -> None:
         """Let a request wait."""
         self._waiting[request.id] = request
-        _note_size(self._smallest, request)
+        self._sizes.add(request)
         entry = (request.priority, self._rank(request), next(self._numbers), request)
         bundle = self._bundle(request)
         heap = self._bundles.setdefault(bundle, [])
@@ -130,6 +166,7 @@ class RankedQueue:
     def discard(self, request: Waiting) -> None:
         """Forget a request; its entry goes when it comes to the head."""
         del self._waiting[request.id]
+        self._sizes.remove(request)
         self._forget_if_empty()
 
     def pick(self, slots: int | None, *, alone: bool = True, ahead: bool = True) -> list[Waiting]:
@@ -137,7 +174,7 @@ class RankedQueue:
         bundle, heap = self._first()
         if not heap or not _may_start(heap[0][3], slots, alone, ahead):
             return []
-        batch = Batch(slots, self._smallest)
+        batch = Batch(slots, self._sizes)
         passed_over: list[_Entry] = []
         while heap and not batch.full and (ahead or not heap[0][0]):
             entry = heapq.heappop(heap)
@@ -179,7 +216,7 @@ class RankedQueue:
         if not self._waiting:
             self._bundles.clear()
             self._heads.clear()
-            self._smallest.clear()
+            self._sizes.clear()
 
 
 _Entry = tuple[int, float, int, Waiting]
@@ -193,7 +230,7 @@ class TopologyQueue:
         self._numbers = itertools.count()
         self._places: dict[int, tuple[_Buckets, _Bucket, int]] = {}
         self._classes: dict[int, _Buckets] = {}
-        self._smallest: dict[Hashable, int] = {}
+        self._sizes = Sizes()
 
     def __len__(self) -> int:
         """The number of requests that wait."""
@@ -201,109 +238,145 @@ class TopologyQueue:
 
     def add(self, request: Waiting) -> None:
         """Let a request wait."""
-        _note_size(self._smallest, request)
+        self._sizes.add(request)
         buckets = self._classes.setdefault(request.priority, _Buckets())
         number = next(self._numbers)
         self._places[request.id] = buckets, buckets.add(request, number), number
 
     def discard(self, request: Waiting) -> None:
         """Forget a request."""
+        self._sizes.remove(request)
+        self._remove(request)
+
+    def _remove(self, request: Waiting) -> None:
         buckets, bucket, number = self._places.pop(request.id)
-        bucket.remove(request, number)
-        if not bucket.levels:
-            del buckets.by_query[request.query]
+        buckets.remove(request, number, bucket)
+        if not buckets.by_query:
+            del self._classes[request.priority]
         if not self._places:
             self._classes.clear()
-            self._smallest.clear()
+            self._sizes.clear()
 
     def pick(self, slots: int | None, *, alone: bool = True, ahead: bool = True) -> list[Waiting]:
         """Take out the next batch."""
-        batch = Batch(slots, self._smallest)
+        batch = Batch(slots, self._sizes)
         for priority in sorted(self._classes):
-            with closing(self._classes[priority].in_order()) as requests:
-                for request in requests:
-                    if not batch.picked and not _may_start(request, slots, alone, ahead):
-                        return []
-                    if priority and not ahead:
-                        break
+            buckets = self._classes[priority]
+            first = batch.picked[0] if batch.picked else buckets.first()
+            if (priority and not ahead) or not (batch.picked or _may_start(first, slots, alone)):
+                break
+            with closing(buckets.in_order(first.group)) as requests:
+                while not batch.full and (request := next(requests, None)) is not None:
                     batch.take(request)
-                    if batch.full:
-                        break
             if batch.full:
                 break
         for request in batch.picked:
-            self.discard(request)
+            self._remove(request)
         return batch.picked
 
 
 class _Buckets:
-    """The buckets of one priority. ``heap`` has all of them by a time not after their earliest."""
+    """The buckets of one priority.
+
+    ``heaps`` has for each group the buckets with requests of it, each by a time that is not after
+    its earliest arrival.
+    """
 
     def __init__(self) -> None:
         self.by_query: dict[Hashable, _Bucket] = {}
-        self.heap: list[tuple[float, int, _Bucket]] = []
+        self.heaps: dict[Hashable, list[tuple[float, int, _Bucket]]] = {}
 
     def add(self, request: Waiting, number: int) -> _Bucket:
         bucket = self.by_query.get(request.query)
         if bucket is None:
             bucket = self.by_query[request.query] = _Bucket()
-        bucket.add(request, number)
-        if bucket.earliest() == (request.arrival, number):
-            heapq.heappush(self.heap, (request.arrival, number, bucket))
+        is_first_of_group = bucket.add(request, number)
+        arrival, earliest = bucket.earliest()
+        groups = bucket.groups if earliest == number else (request.group,)
+        if is_first_of_group or earliest == number:
+            for group in groups:
+                heapq.heappush(self.heaps.setdefault(group, []), (arrival, earliest, bucket))
         return bucket
 
-    def in_order(self) -> Generator[Waiting, None, None]:
-        """All requests: the deepest level of each bucket, then the next one of each."""
-        order: list[tuple[_Bucket, list[int]]] = []
-        try:
-            for bucket in self._earliest_first():
-                levels = sorted(bucket.levels, reverse=True)
-                order.append((bucket, levels))
-                yield from bucket.levels[levels[0]].values()
-            for rank in range(1, max((len(levels) for _, levels in order), default=0)):
-                for bucket, levels in order:
-                    if rank < len(levels):
-                        yield from bucket.levels[levels[rank]].values()
-        finally:
-            for bucket, _ in order:
-                heapq.heappush(self.heap, (*bucket.earliest(), bucket))
+    def remove(self, request: Waiting, number: int, bucket: _Bucket) -> None:
+        bucket.remove(request, number)
+        if not bucket.levels:
+            del self.by_query[request.query]
 
-    def _earliest_first(self) -> Iterator[_Bucket]:
-        """Take the buckets off the heap, each once."""
+    def first(self) -> Waiting:
+        """The first request of the deepest level of the first bucket."""
+        heaps = [heap for group in list(self.heaps) if (heap := self._cleaned(group))]
+        bucket = min(heaps)[0][2]
+        return next(iter(bucket.levels[max(bucket.levels)].values()))
+
+    def in_order(self, group: Hashable) -> Generator[Waiting, None, None]:
+        """The deepest level of each bucket with requests of the group, then the next of each."""
+        order: list[tuple[_Bucket, list[int]]] = []
         seen: set[int] = set()
-        while self.heap:
-            arrival, number, bucket = heapq.heappop(self.heap)
-            if not bucket.levels or id(bucket) in seen:
+        try:
+            while heap := self._cleaned(group):
+                _, _, bucket = heapq.heappop(heap)
+                if id(bucket) not in seen:
+                    seen.add(id(bucket))
+                    depths = sorted(bucket.levels, reverse=True)
+                    order.append((bucket, depths))
+                    yield from bucket.levels[depths[0]].values()
+            for rank in range(1, max((len(depths) for _, depths in order), default=0)):
+                for bucket, depths in order:
+                    if rank < len(depths):
+                        yield from bucket.levels[depths[rank]].values()
+        finally:
+            heap = self.heaps.setdefault(group, [])
+            for bucket, _ in order:
+                heapq.heappush(heap, (*bucket.earliest(), bucket))
+
+    def _cleaned(self, group: Hashable) -> list[tuple[float, int, _Bucket]]:
+        """The heap of a group, with a bucket that belongs there at its head; empty if none does."""
+        heap = self.heaps.get(group)
+        if heap is None:
+            return []
+        while heap:
+            arrival, number, bucket = heap[0]
+            if group not in bucket.groups:
+                heapq.heappop(heap)
                 continue
             earliest = bucket.earliest()
             if earliest == (arrival, number):
-                seen.add(id(bucket))
-                yield bucket
-            else:  # what had come then has gone
-                heapq.heappush(self.heap, (*earliest, bucket))
+                return heap
+            heapq.heapreplace(heap, (*earliest, bucket))  # what had come then has gone
+        del self.heaps[group]
+        return []
 
 
 class _Bucket:
     """The requests of one query: levels by depth, each in the order of arrival."""
 
-    __slots__ = ("_arrivals", "_numbers", "levels")
+    __slots__ = ("_arrivals", "_numbers", "groups", "levels")
 
     def __init__(self) -> None:
         self.levels: dict[int, OrderedDict[int, Waiting]] = {}
+        self.groups: dict[Hashable, int] = {}
         self._numbers: set[int] = set()
         self._arrivals: list[tuple[float, int]] = []
 
-    def add(self, request: Waiting, number: int) -> None:
+    def add(self, request: Waiting, number: int) -> bool:
+        """Add a request; returns whether it is the first of its group."""
         self.levels.setdefault(request.depth, OrderedDict())[number] = request
+        count = self.groups.get(request.group, 0)
+        self.groups[request.group] = count + 1
         self._numbers.add(number)
         heapq.heappush(self._arrivals, (request.arrival, number))
+        return not count
 
     def remove(self, request: Waiting, number: int) -> None:
-        level = self.levels[request.depth]
+        level, group = self.levels[request.depth], request.group
         del level[number]
         self._numbers.discard(number)
         if not level:
             del self.levels[request.depth]
+        self.groups[group] -= 1
+        if not self.groups[group]:
+            del self.groups[group]
 
     def earliest(self) -> tuple[float, int]:
         """Arrival and number of the request that has waited longest."""
@@ -342,12 +415,6 @@ class FunctionQueue:
         return picked
 
 
-def _may_start(first: Waiting, slots: int | None, alone: bool, ahead: bool) -> bool:
+def _may_start(first: Waiting, slots: int | None, alone: bool, ahead: bool = True) -> bool:
     """Whether the first of all requests may run now."""
     return (ahead or not first.priority) and (alone or slots is None or first.items <= slots)
-
-
-def _note_size(smallest: dict[Hashable, int], request: Waiting) -> None:
-    known = smallest.get(request.group)
-    if known is None or request.items < known:
-        smallest[request.group] = request.items
