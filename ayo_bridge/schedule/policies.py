@@ -81,8 +81,8 @@ slack that it has beside its query's critical path. The rank never changes, and 
 after that time comes after it: nobody starves. Prefix warms wait until an instance of an engine
 that batches by itself has nothing to do, since every prefilling holds up the sequences that decode.
 
-The paper's advanced app (``examples/apps``; published 7B costs, two instances, Poisson), mean and p95
-latency against :data:`topology`:
+The paper's advanced app (``examples/apps``, published 7B costs, two instances, Poisson): mean and
+p95 latency against :data:`topology`:
 
 ==============================  =======================================================
 60 queries                      0.1/s: -1, -2 %; 0.6/s: -4, -7 %; 1/s (half of what the
