@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextvars
 import itertools
 import os
 import threading
@@ -204,7 +205,8 @@ class Runtime:
         """The runtime's event loop, started on first use. No framework code runs on it."""
         with self._lock:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
+                # Not in the context of the call that comes first: its scope would live as long.
+                self._loop = contextvars.Context().run(asyncio.new_event_loop)
                 self._thread = threading.Thread(
                     target=_run_loop, args=(self._loop,), name="ayo-bridge loop", daemon=True
                 )

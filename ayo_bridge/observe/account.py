@@ -9,23 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
 from ayo_bridge.graph import Graph, Op, Primitive
 from ayo_bridge.graph.graph import join
 from ayo_bridge.observe.call import EngineCall, Outcome
 from ayo_bridge.passes.rewrite import Decision
 
-if TYPE_CHECKING:
-    from ayo_bridge.runahead.plan import Plan
-
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """The graphs have grown by a plan's, in the place of ``instead_of`` if they have it."""
+    """The graphs have grown, in the place of ``instead_of`` if they have it.
+
+    Holds nothing of the user's, as a plan does: records are kept for long.
+    """
 
     instead_of: str
-    plan: Plan
+    p_graph: Graph
+    e_graph: Graph
+    decisions: tuple[Decision, ...]
+    predicted_gain: float | None
 
 
 Event = EngineCall | Growth | Decision
@@ -66,7 +69,7 @@ class Account:
     def take(self, event: Event) -> None:
         """Take in one event; an engine call of the original's own learns its primitive."""
         if isinstance(event, Growth):
-            self._grow(event.instead_of, event.plan)
+            self._grow(event)
         elif isinstance(event, Decision):
             self.decisions += (event,)
         elif event.outcome is Outcome.DIRECT:
@@ -81,14 +84,14 @@ class Account:
             if primitive.op in _STARTS_CALL or primitive.op is Op.EXPAND:
                 self._open[primitive.id] = primitive.items
 
-    def _grow(self, instead_of: str, plan: Plan) -> None:
-        self._open.pop(instead_of, None)
-        self.p_graph = grown(self.p_graph, plan.p_graph, instead_of)
-        self.e_graph = grown(self.e_graph, plan.e_graph, instead_of)
-        self.decisions += tuple(plan.decisions)
-        if plan.predicted_gain is not None:
-            self.predicted_gain = (self.predicted_gain or 0.0) + plan.predicted_gain
-        self._count(plan.e_graph)
+    def _grow(self, growth: Growth) -> None:
+        self._open.pop(growth.instead_of, None)
+        self.p_graph = grown(self.p_graph, growth.p_graph, growth.instead_of)
+        self.e_graph = grown(self.e_graph, growth.e_graph, growth.instead_of)
+        self.decisions += growth.decisions
+        if growth.predicted_gain is not None:
+            self.predicted_gain = (self.predicted_gain or 0.0) + growth.predicted_gain
+        self._count(growth.e_graph)
 
     def _attributed(self, call: EngineCall) -> str:
         try:
@@ -135,8 +138,7 @@ def settle(opening: Opening, events: Sequence[Event]) -> Account:
         account.take(event)
     if shape is not None:
         names = [e.primitive if isinstance(e, EngineCall) else "" for e in events]
-        # Not the plans: what makes their calls holds the user's objects.
-        grown_by = [(e.plan.p_graph, e.plan.e_graph) for e in events if isinstance(e, Growth)]
+        grown_by = [e for e in events if isinstance(e, Growth)]
         _keep(_accounts, shape, _Settled(account, tuple(names), (opening, grown_by)))
     return account
 
@@ -150,7 +152,7 @@ def _shape(opening: Opening, events: Sequence[Event]) -> Hashable | None:
             own = event.outcome is Outcome.DIRECT
             parts.append((event.engine, event.items, None if own else event.primitive))
         elif isinstance(event, Growth):
-            parts.append((event.instead_of, id(event.plan.p_graph), id(event.plan.e_graph)))
+            parts.append((event.instead_of, id(event.p_graph), id(event.e_graph)))
         else:
             return None
     return tuple(parts)

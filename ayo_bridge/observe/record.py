@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ayo_bridge.passes import Decision
     from ayo_bridge.runahead.plan import Plan
 
-_settling = threading.Lock()
+_settling = threading.RLock()  # A call may end, and be looked at, wherever Python collects.
 
 
 class CallRecord:
@@ -82,7 +82,8 @@ class CallRecord:
 
     def note_growth(self, instead_of: str, plan: Plan) -> None:
         """The graphs grow by those of ``plan``."""
-        self._events.append(Growth(instead_of, plan))
+        growth = Growth(instead_of, plan.p_graph, plan.e_graph, plan.decisions, plan.predicted_gain)
+        self._events.append(growth)
 
     def note_decision(self, decision: Decision) -> None:
         """Something was done or refused."""

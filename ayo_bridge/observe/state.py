@@ -138,14 +138,12 @@ class AcceleratedState:
     def note(self, record: CallRecord) -> None:
         """Take in a call whose scope has closed, and judge by it whether to go on.
 
-        A call in which nothing ran ahead gives nothing to judge; it is counted some time later,
-        without a lock for which other threads would wait.
+        A call in which nothing ran ahead gives nothing to judge; it is counted some time later.
         """
         self._new.append(record)
-        if record.ran_ahead:
-            with self._lock:
-                self._count()
-        elif len(self._new) > _LATER and self._lock.acquire(blocking=False):
+        # Never waits: a stream may be collected, and its call end, wherever Python allocates, even
+        # in this thread inside of this lock. Who holds it, or comes next, counts this one.
+        if (record.ran_ahead or len(self._new) > _LATER) and self._lock.acquire(blocking=False):
             try:
                 self._count()
             finally:

@@ -62,7 +62,7 @@ class LiveProfile:
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # A stream may be collected, and observed, at any time.
         self._calls: deque[Sample] = deque(maxlen=WINDOW)
         self._batches: dict[int, deque[float]] = {}
         self._count = 0
@@ -130,7 +130,7 @@ class LiveProfiles:
     def __init__(self, store: ProfileStore | None = None, *, device: str = "local") -> None:
         self._store = store
         self._device = device
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # A stream may be collected, and observed, at any time.
         self._live: dict[str, LiveProfile] = {}
         self._next: dict[str, int] = {}
         self._published = Profiles()

@@ -12,9 +12,10 @@ import itertools
 import logging
 import threading
 from collections.abc import Callable, Hashable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ayo_bridge.engines.protocol import EngineKind
+from ayo_bridge.graph import Graph, Template
 from ayo_bridge.observe.call import EngineCall, Outcome
 from ayo_bridge.observe.record import CallRecord
 from ayo_bridge.passes import Decision
@@ -130,17 +131,19 @@ class Scope:
         """Have run-ahead know of an event: now, or should it wake."""
         if self.closed:
             return
-        if self._ahead is None:
+        ahead = self._ahead
+        if ahead is None:
             with self._lock:
-                if self._ahead is None:
+                ahead = self._ahead
+                if ahead is None:
                     self._past.append(event)
                     return
-        event(self._ahead)
+        event(ahead)
 
     def _wake(self) -> Ahead | None:
         with self._lock:
             ahead = self._ahead
-            if ahead is None and not self._refused():
+            if ahead is None and not self.closed and not self._refused():
                 ahead = Ahead(self.runtime, self.plan, self.record, self.number, self._lock)
                 past, self._past = self._past, []
                 for event in past:
@@ -226,9 +229,6 @@ class Scope:
             self.closed = True
         for closer in self._closers:
             _safely(closer)
-        self._past.clear()
-        self._handed.clear()
-        self._closers.clear()
         if self._ahead is not None:
             self._ahead.end()
         self.record.ended = self.runtime.clock()
@@ -237,6 +237,22 @@ class Scope:
                 self.on_finish(self.record)
             except Exception:
                 _complain()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Let go of the user's objects.
+
+        Whatever takes a copy of the context while the call runs (a loop that is made, a task) keeps
+        the scope, and for as long as it likes.
+        """
+        self.plan = _NOTHING
+        self.guide = self.on_finish = self._doubtful = self._ahead = None
+        self._past.clear()
+        self._handed.clear()
+        self._closers.clear()
+
+
+_NOTHING: Final = Plan(Template(()), Graph(()), Graph(()))
 
 
 def open_scope(

@@ -95,6 +95,25 @@ def test_prompts_and_settings_changed_later_take_effect(env: Env, runtime: Runti
     assert stats(engine).wasted == 0
 
 
+def test_a_change_that_is_not_noticed_yet_never_runs_ahead(
+    env: Env, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ayo_llamaindex.entry._PAUSE", 1e9)  # Nothing is looked at again by itself.
+    engines = tree(env), accelerate(tree(env), runtime=runtime)
+    for engine in engines:
+        engine.query("one")
+    hits = stats(engines[1]).hits
+    assert hits
+    prompt = PromptTemplate("Answer {query_str} from {context_str}")
+    for engine in engines:
+        engine.update_prompts({"response_synthesizer:summary_template": prompt})
+    assert str(engines[1].query("one")) == str(engines[0].query("one"))
+    assert (stats(engines[1]).hits, stats(engines[1]).wasted) == (hits, 0)
+    assert "has just been changed" in str(explain(engines[1]))
+    assert str(engines[1].query("one")) == str(engines[0].query("one"))
+    assert (stats(engines[1]).hits, stats(engines[1]).wasted) == (2 * hits, 0)
+
+
 def _shouting(self: Any, query_str: str, text_chunks: Any, **kwargs: Any) -> str:
     return f"{query_str}!"
 
@@ -109,6 +128,7 @@ def test_a_class_patched_by_the_user_is_left_alone(
     if not before:
         fast.query("one")
         monkeypatch.setattr(TreeSummarize, "get_response", _shouting)
+    monkeypatch.setattr("ayo_llamaindex.entry._PAUSE", 0)
     env.stub.reset()
     assert str(fast.query("one")) == "one!"
     assert not env.stub.calls
