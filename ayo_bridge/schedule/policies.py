@@ -6,7 +6,14 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ayo_bridge.schedule.queues import FunctionQueue, Queue, RankedQueue, TopologyQueue, Waiting
+from ayo_bridge.schedule.queues import (
+    FunctionQueue,
+    Queue,
+    Rank,
+    RankedQueue,
+    TopologyQueue,
+    Waiting,
+)
 
 Policy = Callable[[Sequence[Waiting], int | None], list[Waiting]]
 """Given the queue in arrival order and the slots of a batch (``None``: no bound), pick a batch.
@@ -43,17 +50,16 @@ def queue_of(policy: Policy) -> Queue:
     return policy.queue() if isinstance(policy, QueuePolicy) else FunctionQueue(policy)
 
 
-def _as_it_came(request: Waiting) -> float:
-    return 0.0
+def _as_it_came(request: Waiting) -> Rank:
+    return 0.0, 0.0
 
 
 def _invocation(request: Waiting) -> Hashable:
     return request.query, request.node, request.group
 
 
-def _expected_end(request: Waiting) -> float:
-    slack = request.left - request.remaining
-    return request.since + request.left + slack
+def _expected_end(request: Waiting) -> Rank:
+    return request.since + request.left, -request.remaining
 
 
 per_invocation: Final = QueuePolicy("per_invocation", lambda: RankedQueue(_as_it_came, _invocation))
@@ -76,10 +82,10 @@ critical_path: Final = QueuePolicy(
 )
 """Whoever would end first goes first: age and remaining critical path, a second for a second.
 
-A request's rank is the time at which its query would end if nothing stood in its way, later by the
-slack that it has beside its query's critical path. The rank never changes, and what is submitted
-after that time comes after it: nobody starves. Prefix warms wait until an instance of an engine
-that batches by itself has nothing to do, since every prefilling holds up the sequences that decode.
+A request's rank is the time at which its query would end if nothing stood in its way; of one query
+the longest path goes first. A rank never changes, and what is submitted after that time comes after
+it: nobody starves. Prefix warms wait until an instance of an engine that batches by itself has
+nothing to do, since every prefilling holds up the sequences that decode.
 
 The paper's advanced app (``examples/apps``, published 7B costs, two instances, Poisson): mean and
 p95 latency against :data:`topology`:

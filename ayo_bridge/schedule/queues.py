@@ -128,6 +128,9 @@ class Batch:
         return True
 
 
+Rank = tuple[float, float]
+
+
 class RankedQueue:
     """The lowest ``rank`` goes first, of equal ones whoever came first; work ahead goes last.
 
@@ -136,7 +139,7 @@ class RankedQueue:
 
     def __init__(
         self,
-        rank: Callable[[Waiting], float],
+        rank: Callable[[Waiting], Rank],
         bundle: Callable[[Waiting], Hashable] = lambda request: request.group,
     ) -> None:
         self._rank = rank
@@ -146,7 +149,7 @@ class RankedQueue:
         self._bundles: dict[Hashable, list[_Entry]] = {}
         self._sizes = Sizes()
         # The head of every bundle, and what was one: whatever is no head any more is passed over.
-        self._heads: list[tuple[int, float, int, Hashable]] = []
+        self._heads: list[tuple[int, Rank, int, Hashable]] = []
 
     def __len__(self) -> int:
         """The number of requests that wait."""
@@ -219,7 +222,7 @@ class RankedQueue:
             self._sizes.clear()
 
 
-_Entry = tuple[int, float, int, Waiting]
+_Entry = tuple[int, Rank, int, Waiting]
 """``(priority, rank, number, request)``; numbers are unique and rise with every request added."""
 
 

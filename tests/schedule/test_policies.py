@@ -153,31 +153,28 @@ def test_of_one_query_what_its_end_waits_for_goes_first() -> None:
 
 @given(
     left=st.floats(0, 100),
-    slack=st.floats(0, 100),
+    remaining=st.floats(0, 100),
     others=st.lists(st.tuples(st.floats(0, 5), st.floats(0, 50)), max_size=200),
     slots=st.integers(1, 3),
 )
 def test_the_critical_path_starves_nobody(
-    left: float, slack: float, others: list[tuple[float, float]], slots: int
+    left: float, remaining: float, others: list[tuple[float, float]], slots: int
 ) -> None:
-    """Whoever is submitted after a query would have ended alone, and its slack, comes after it.
+    """Whoever is submitted after a query would have ended alone comes after it.
 
     ``others`` are queries ``(pause, remaining)`` in the order of their arrival; they come faster
     than they are served, one batch for every five.
     """
     queue = queue_of(critical_path)
-    patient = under_way("A", -1, since=0.0, remaining=max(left - slack, 0.0), left=left)
+    patient = under_way("A", -1, since=0.0, remaining=min(remaining, left), left=left)
     queue.add(patient)
-    deadline = 2 * patient.left - patient.remaining
     now = 0.0
-    for number, (pause, remaining) in enumerate(others):
+    for number, (pause, path) in enumerate(others):
         now += pause
-        queue.add(
-            Waiting(number + 1000, number, "B", 1, now, 1, "prefill", 0, now, remaining, remaining)
-        )
+        queue.add(Waiting(number + 1000, number, "B", 1, now, 1, "prefill", 0, now, path, path))
         picked = queue.pick(slots) if number % 5 == 4 else []
         if patient in picked:
             return
-        assert all(request.since <= deadline for request in picked)
+        assert all(request.since <= patient.left for request in picked)
     while patient not in (picked := queue.pick(slots)):
-        assert all(request.since <= deadline for request in picked)
+        assert all(request.since <= patient.left for request in picked)

@@ -62,7 +62,7 @@ def topology(queue: Whole) -> Iterable[Waiting]:
 
 
 def critical_path(queue: Whole) -> Iterable[Waiting]:
-    return sorted(queue, key=lambda r: (r.priority, r.since + r.left + (r.left - r.remaining)))
+    return sorted(queue, key=lambda r: (r.priority, r.since + r.left, -r.remaining))
 
 
 WHOLE: dict[str, Callable[[Whole], Iterable[Waiting]]] = {
