@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
-from ayo_bridge.engines.protocol import BatchEngine, Engine, EngineKind
+from ayo_bridge.engines.protocol import Engine, EngineKind, runs_batches
 from ayo_bridge.observe.call import EngineCall
 from ayo_bridge.passes import PIPELINE, Pass
 from ayo_bridge.profile import EngineProfile, LiveProfiles, ProfileStore, measure_when_idle
@@ -220,7 +220,7 @@ class Runtime:
     def placement(self, engine: Engine) -> LoopPlacement | ThreadPlacement:
         """Where an engine runs: threads of its own for a batch engine, else the loop."""
         with self._lock:
-            if isinstance(engine, BatchEngine):
+            if runs_batches(engine):
                 if engine.name not in self._threads:
                     self._threads[engine.name] = ThreadPlacement(
                         engine.name, engine.limits.instances

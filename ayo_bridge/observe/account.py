@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from ayo_bridge.graph import Graph, Op, Primitive
 from ayo_bridge.graph.graph import join
@@ -17,8 +17,7 @@ from ayo_bridge.observe.call import EngineCall, Outcome
 from ayo_bridge.passes.rewrite import Decision
 
 
-@dataclass(frozen=True, slots=True)
-class Growth:
+class Growth(NamedTuple):
     """The graphs have grown, in the place of ``instead_of`` if they have it.
 
     Holds nothing of the user's, as a plan does: records are kept for long.
