@@ -56,6 +56,12 @@ class Choice:
         every = {name for _, names in self.branches for name in names}
         return frozenset(every.difference(*chosen))
 
+    @property
+    def optional(self) -> frozenset[str]:
+        """The components that do not run for some value of the condition."""
+        branches = [frozenset(names) for _, names in self.branches]
+        return frozenset().union(*branches).difference(frozenset.intersection(*branches))
+
 
 @dataclass(frozen=True, slots=True)
 class Flow(Composable):
@@ -75,7 +81,7 @@ class Flow(Composable):
         """
         from ayo_bridge.graph.template import Template  # which needs Composable
 
-        return Template(self.components, self.edges, inputs, name)
+        return Template(self.components, self.edges, inputs, name, choices=self.choices)
 
     def _with(
         self,

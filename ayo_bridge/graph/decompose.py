@@ -35,6 +35,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ayo_bridge.errors import GraphError
+from ayo_bridge.graph.compose import Choice
 from ayo_bridge.graph.graph import Graph
 from ayo_bridge.graph.primitive import Effect, Op, Primitive, PromptPart
 from ayo_bridge.graph.synthesis import Order, expand_synthesis, synthesis_primitives
@@ -74,7 +75,7 @@ def decompose(template: Template) -> Graph:
     done: dict[str, _Fragment] = {}
     for component in _in_program_order(template):
         previous = [done[name] for name in before.get(component.name, ())]
-        fragment = _decompose(component, previous, template.inputs)
+        fragment = _decompose(component, previous, template)
         done[component.name] = fragment
         primitives += fragment.primitives
         order += fragment.order
@@ -134,9 +135,7 @@ def _heads(fragment: _Fragment) -> list[str]:
     ]
 
 
-def _decompose(
-    component: Component, previous: list[_Fragment], template_inputs: tuple[str, ...]
-) -> _Fragment:
+def _decompose(component: Component, previous: list[_Fragment], template: Template) -> _Fragment:
     contexts = _unique(value for fragment in previous for value in fragment.contexts)
     match component:
         case QueryExpansion():
@@ -155,13 +154,14 @@ def _decompose(
         case SearchApi():
             return _source([_search_api(component)])
         case Condition():
-            return _Fragment([_condition(component, contexts)], [], contexts)
+            condition = _condition(component, contexts, template.choices)
+            return _Fragment([condition], [], contexts)
         case Contextualising():
             primitives, order = _contextualising(component)
             return _Fragment(primitives, order, (), documents=primitives[-1].outputs)
         case Opaque():
             made = _unique(v for fragment in previous for v in fragment.primitives[-1].outputs)
-            return _source([_opaque(component, made or template_inputs)])
+            return _source([_opaque(component, made or template.inputs)])
         case _:
             raise GraphError(
                 f"component {component.name!r} is a {type(component).__name__}, which has no "
@@ -290,13 +290,17 @@ def _search_api(component: SearchApi) -> Primitive:
     )
 
 
-def _condition(component: Condition, contexts: tuple[str, ...]) -> Primitive:
+def _condition(
+    component: Condition, contexts: tuple[str, ...], choices: tuple[Choice, ...]
+) -> Primitive:
+    optional = [choice.optional for choice in choices if choice.condition == component.name]
     return Primitive(
         id=f"{component.name}.condition",
         op=Op.CONDITION,
         component=component.name,
         inputs=component.inputs or contexts or QUESTION,
         outputs=component.outputs or (f"{component.name}.branch",),
+        optional=frozenset().union(*optional) if optional else None,
     )
 
 
@@ -315,13 +319,14 @@ def _contextualising(component: Contextualising) -> tuple[list[Primitive], Order
     name = component.name
     inputs = component.inputs or ("documents",)
     outputs = component.outputs or (f"{name}.contexts",)
-    prompt = (
-        PromptPart(INSTRUCTION_TOKENS),
-        *(PromptPart(component.document_tokens // len(inputs), value) for value in inputs),
-    )
+    share = component.document_tokens // len(inputs)
     primitives: list[Primitive] = []
     order: Order = []
     for i in range(max(component.items, 1)):
+        prompt = (
+            PromptPart(INSTRUCTION_TOKENS),
+            *(PromptPart(share, value, chunk=i) for value in inputs),
+        )
         prefill = Primitive(
             id=f"{name}.prefill[{i}]",
             op=Op.PREFILLING,

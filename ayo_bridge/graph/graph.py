@@ -12,6 +12,8 @@ from ayo_bridge.graph.primitive import Primitive
 
 T = TypeVar("T")
 
+_NONE: frozenset[str] = frozenset()
+
 
 @dataclass(frozen=True, slots=True)
 class Edge:
@@ -71,6 +73,8 @@ class Graph:
         self._producers = producers
         self._predecessors = {
             name: frozenset([producers[v] for v in primitive.inputs if v in producers])
+            if primitive.inputs
+            else _NONE
             for name, primitive in self.primitives.items()
         }
         self._verified = False

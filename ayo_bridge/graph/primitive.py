@@ -53,11 +53,15 @@ class PromptPart:
     """One stretch of a prompt, in prompt order.
 
     ``value`` names the graph value it is made from; ``None`` is literal text, known at once.
-    ``tokens`` is an estimate of its length.
+    ``tokens`` is an estimate of its length. Two parts are the same text if they are equal and
+    stand in prompts of one component: ``chunk`` tells apart what calls take of one value, and
+    the texts of a component that has several.
     """
 
     tokens: int
     value: str | None = None
+    chunk: int | None = None
+    """Which part of the value this call takes, or which text this is; ``None`` for all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,9 @@ class Primitive:
     """The original program itself starts its items together, instead of one after the other."""
     origin: str = ""
     """Id of the p-graph primitive that this one was cut from; empty if it was not cut."""
+    optional: frozenset[str] | None = None
+    """Of a condition: the components that it may leave out; ``None`` if that is not known, and it
+    may be any that comes after it."""
 
     @property
     def root(self) -> str:

@@ -112,7 +112,8 @@ class _Calls:
         values = tuple(f"{self.base}{value}{level}[{i}]" for i in range(chunks))
         for i, output in enumerate(values):
             index = f"{level}[{i}]"
-            self._call(index, self.contexts, self.component.context_tokens, (output,))
+            tokens = self.component.context_tokens
+            self._call(index, self.contexts, tokens, (output,), chunk=i)
             if i and not self.component.concurrent:
                 before = f"{self.base}decode{level}[{i - 1}]"
                 self.order.append((before, f"{self.base}prefill{index}"))
@@ -130,8 +131,9 @@ class _Calls:
         draft: str | None = None
         for i in range(chunks):
             output = self.outputs if i == chunks - 1 else (f"{self.base}draft[{i}]",)
-            contexts = self.contexts if steps is None else steps[i]
-            self._call(f"[{i}]", contexts, self.component.context_tokens, output, draft)
+            contexts, chunk = (self.contexts, i) if steps is None else (steps[i], None)
+            tokens = self.component.context_tokens
+            self._call(f"[{i}]", contexts, tokens, output, draft, chunk)
             draft = output[0]
 
     def _call(
@@ -141,9 +143,11 @@ class _Calls:
         context_tokens: int,
         outputs: tuple[str, ...],
         draft: str | None = None,
+        chunk: int | None = None,
     ) -> None:
+        """One call; it takes only ``chunk`` of the contexts if these are not its own."""
         component = self.component
-        prompt = self._prompt(contexts, context_tokens, draft)
+        prompt = self._prompt(contexts, context_tokens, draft, chunk)
         prefilled = f"{self.base}prefilled{index}"
         values = (self.question, *contexts, draft)
         self._add(
@@ -164,18 +168,24 @@ class _Calls:
         )
 
     def _prompt(
-        self, contexts: tuple[str, ...], context_tokens: int, draft: str | None
+        self,
+        contexts: tuple[str, ...],
+        context_tokens: int,
+        draft: str | None,
+        chunk: int | None,
     ) -> tuple[PromptPart, ...]:
         """The parts of a prompt in prompt order."""
         component = self.component
         parts: list[PromptPart] = []
         if component.instruction_tokens:
-            parts.append(PromptPart(component.instruction_tokens))
+            # A refine step asks for something else than the call that makes the first draft.
+            asks = None if draft is None else 1
+            parts.append(PromptPart(component.instruction_tokens, chunk=asks))
         question: list[PromptPart] = []
         if self.question is not None:
             question.append(PromptPart(component.question_tokens, self.question))
         share = max(context_tokens // len(contexts), 1) if contexts else 0
-        context = [PromptPart(share, value) for value in contexts]
+        context = [PromptPart(share, value, chunk) for value in contexts]
         if draft is not None and not component.early_context:
             return (*parts, *question, PromptPart(component.tokens, draft), *context)
         parts += context + question if component.context_first else question + context

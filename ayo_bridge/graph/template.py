@@ -7,7 +7,7 @@ import itertools
 from dataclasses import dataclass, field
 
 from ayo_bridge.errors import GraphError
-from ayo_bridge.graph.compose import Composable
+from ayo_bridge.graph.compose import Choice, Composable
 
 
 class SynthesisMode(enum.StrEnum):
@@ -165,6 +165,8 @@ class Template:
     name: str = ""
     notes: tuple[str, ...] = field(default=())
     """What the lifter found worth saying, for ``explain``."""
+    choices: tuple[Choice, ...] = ()
+    """What conditions choose between; one that is not told of may leave out all that follows."""
 
     def __post_init__(self) -> None:
         names = [component.name for component in self.components]

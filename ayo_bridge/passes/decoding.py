@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -21,35 +22,64 @@ class DecodingPipelining:
         """Rewrite ``graph``; every decode gets a decision."""
         decisions: list[Decision] = []
 
-        def follows(primitive: Primitive) -> bool:
-            # An item may still turn out different from what the original parses: no writes.
-            pure = primitive.effect is Effect.PURE
-            return pure and may_be_cut(primitive, strict=context.strict)
-
         def start(decode: Primitive) -> None:
             if decode.op is not Op.DECODING:
                 return
-            gain = None
-            if decode.items < 2:
-                reason = "its output is one item"
-            elif not decode.splittable or len(decode.outputs) != 1:
-                reason = "its items cannot be recognised while it is being decoded"
-            elif not cutter.followers(decode):
-                reason = "nothing batchable follows that could start on an item"
-            elif decode.engine not in context.can_stream:
-                reason = f"not proven yet that a reply of {decode.engine!r} can be rebuilt exactly"
-            else:
-                gain = _gain(cutter, decode, context)
-                if gain is None or gain > 0:
-                    cutter.into_items(decode)
-                    reason = f"{decode.items} items, each passed on when it is complete"
-                    decisions.append(Decision(self.name, (decode.id,), True, reason, gain))
-                    return
-                reason = "the predicted gain is not positive"
-            decisions.append(Decision(self.name, (decode.id,), False, reason, gain))
+            decision = _decide(cutter, decode, context)
+            decisions.append(decision)
+            if decision.applied:
+                cutter.into_items(decode)
 
-        cutter = Cutter(graph, follows)
+        cutter = _cutter(graph, context)
         return Rewrite(cutter.sweep(start), tuple(decisions))
+
+
+def fed_by_items(graph: Graph, context: PassContext) -> Mapping[str, str]:
+    """The primitives that decoding pipelining will cut, each with the decode whose items do it."""
+    cutter = _cutter(graph, context)
+    fed: dict[str, str] = {}
+    for decode in graph:
+        if not decode.splittable or decode.op is not Op.DECODING:
+            continue
+        if not _decide(cutter, decode, context).applied:
+            continue
+        reached = cutter.followers(decode)
+        for primitive in reached:  # which grows
+            if primitive.id not in fed:
+                fed[primitive.id] = decode.id
+                reached += cutter.followers(primitive)
+    return fed
+
+
+def _cutter(graph: Graph, context: PassContext) -> Cutter:
+    def follows(primitive: Primitive) -> bool:
+        # An item may still turn out different from what the original parses: no writes.
+        pure = primitive.effect is Effect.PURE
+        return pure and may_be_cut(primitive, strict=context.strict)
+
+    return Cutter(graph, follows)
+
+
+def _decide(cutter: Cutter, decode: Primitive, context: PassContext) -> Decision:
+    gain = None
+    applied = False
+    if decode.items < 2:
+        reason = "its output is one item"
+    elif not decode.splittable or len(decode.outputs) != 1:
+        reason = "its items cannot be recognised while it is being decoded"
+    elif not cutter.followers(decode):
+        reason = "nothing batchable follows that could start on an item"
+    elif decode.engine not in context.can_stream:
+        reason = f"not proven yet that a reply of {decode.engine!r} can be rebuilt exactly"
+    else:
+        gain = _gain(cutter, decode, context)
+        applied = gain is None or gain > 0
+        reason = (
+            f"{decode.items} items, each passed on when it is complete"
+            if applied
+            else "the predicted gain is not positive"
+        )
+    return Decision(DecodingPipelining.name, (decode.id,), applied, reason, gain)
 
 
 def _gain(cutter: Cutter, decode: Primitive, context: PassContext) -> float | None:

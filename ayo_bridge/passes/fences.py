@@ -1,8 +1,9 @@
 """Which orders of the original program a rewrite must keep although no data flows.
 
 A *fence* is a primitive whose order against others can be seen from outside: one of unknown effect
-(against everything), a condition (against everything after it), a write (against whatever uses the
-same engine). Legality is asked of the declared effects; an unknown effect means: keep.
+(against everything), a condition (against what it may leave out, and effects), a write (against
+whatever uses the same engine). Of a condition of which nobody says what it chooses between, that is
+everything after it. Legality is asked of the declared effects; an unknown effect means: keep.
 
 Sets of fences are integers with one bit a fence, numbered in topological order, so that asking what
 lies before each of ten thousand primitives costs milliseconds.
@@ -47,8 +48,9 @@ class FenceSet:
         self.bits = {name: 1 << i for i, name in enumerate(self.names)}
         self._primitives = graph.primitives
         self._order_edges = graph.order
-        self._barriers = self._conditions = 0
+        self._barriers = self._conditions = self._unknown_choices = 0
         self._writes: dict[str, int] = {}
+        self._choices: dict[str, int] = {}
         for name, bit in self.bits.items():
             fence = graph[name]
             if fence.effect is Effect.UNKNOWN:
@@ -57,6 +59,10 @@ class FenceSet:
                 self._writes[fence.engine] = self._writes.get(fence.engine, 0) | bit
             else:
                 self._conditions |= bit
+                if fence.optional is None:
+                    self._unknown_choices |= bit
+                for component in fence.optional or ():
+                    self._choices[component] = self._choices.get(component, 0) | bit
         self._predecessors = graph.adjacency
         self._data = {target: graph.makers(target) for _, target in self._order_edges}
         self._window = self._from_first_to_last()
@@ -70,6 +76,8 @@ class FenceSet:
                     found |= bits[previous]
             before[name] = found
         self._edges: list[tuple[str, str]] | None = None
+        self._kept: dict[str, int] = {}
+        """The fences that data and the edges of :meth:`edges` put before each primitive."""
 
     def _from_first_to_last(self) -> Sequence[str]:
         """What lies from the first fence to the last primitive that a fence could hold back."""
@@ -89,7 +97,10 @@ class FenceSet:
     def before(self, name: str) -> tuple[str, ...]:
         """The last fences that must end before the primitive ``name`` starts."""
         required = self._before.get(name, 0) & self._hold_back(self._primitives[name])
-        return tuple(self._last(required, 0, self._before))
+        if not required:
+            return ()
+        self.edges()
+        return tuple(self._last(required, 0, self._kept))
 
     def edges(self) -> list[tuple[str, str]]:
         """The order edges that, with the data edges, keep every order that must be kept.
@@ -110,7 +121,12 @@ class FenceSet:
         """The fences that ``primitive`` must not pass if they come before it."""
         if primitive.effect is Effect.UNKNOWN:
             return -1
-        return self._barriers | self._conditions | self._writes.get(primitive.engine, 0)
+        if primitive.effect is Effect.PURE:
+            # What runs whatever is chosen may as well run before that is known.
+            conditions = self._unknown_choices | self._choices.get(primitive.component, 0)
+        else:
+            conditions = self._conditions
+        return self._barriers | conditions | self._writes.get(primitive.engine, 0)
 
     def _wait_for(self, primitive: Primitive) -> int:
         """The fences that must not pass ``primitive`` if they come after it.
@@ -132,7 +148,7 @@ class FenceSet:
     def _forward_edges(self) -> list[tuple[str, str]]:
         """Edges from fences to what they hold back."""
         edges: list[tuple[str, str]] = []
-        bits, kept = self.bits, dict[str, int]()
+        bits, kept = self.bits, self._kept
         for name in self._window:
             known = 0
             for maker in self._makers(name):

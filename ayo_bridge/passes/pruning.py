@@ -42,9 +42,15 @@ class DependencyPruning:
 
     def _dropped(self, graph: Graph, cut: Graph, pruned: Graph, context: PassContext) -> Decision:
         seconds = context.profiles.seconds
+        known = {primitive.id: seconds(primitive) for primitive in graph}
         gain = None
-        if all(seconds(primitive) is not None for primitive in graph):
-            gain = critical_path(graph, seconds) - critical_path(pruned, seconds)
+        if None not in known.values():
+            known |= {p.id: seconds(p) for p in pruned if p.id not in known}
+            before, after = (
+                critical_path(each, lambda primitive: known[primitive.id])
+                for each in (graph, pruned)
+            )
+            gain = before - after
         left = set(pruned.order)
         dropped = [edge for edge in cut.order if edge not in left]
         targets = tuple(dict.fromkeys(name for edge in dropped for name in edge))

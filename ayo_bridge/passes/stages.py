@@ -1,7 +1,8 @@
 """Pass 2, stage decomposition: a large batch is cut so that what follows can start on its parts.
 
 Paper: a batchable primitive whose input reaches the engine's maximum efficient batch size b* is cut
-into stages of b*, each pipelined with batchable successors.
+into stages of b*, each pipelined with batchable successors. Here what a decode will feed item by
+item is left to decoding pipelining: stages could begin only when the whole text is there.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import ClassVar
 from ayo_bridge.graph.graph import Graph
 from ayo_bridge.graph.primitive import Effect, Primitive
 from ayo_bridge.passes.cutting import Cutter, batch_inputs, may_be_cut
+from ayo_bridge.passes.decoding import fed_by_items
 from ayo_bridge.passes.rewrite import Decision, PassContext, Rewrite
 
 
@@ -24,12 +26,15 @@ class StageDecomposition:
     def apply(self, graph: Graph, context: PassContext) -> Rewrite:
         """Rewrite ``graph``; b* comes from the profiles only."""
         decisions: list[Decision] = []
+        fed = fed_by_items(graph, context)
 
         def follows(primitive: Primitive) -> bool:
             # A primitive that gathers several values is pruning's to cut: its stages would not line
             # up with those of one of them.
             gathers = len(batch_inputs(primitive)) > 1
-            return not gathers and may_be_cut(primitive, strict=context.strict)
+            if gathers or primitive.id in fed:
+                return False
+            return may_be_cut(primitive, strict=context.strict)
 
         def start(primitive: Primitive) -> None:
             if not primitive.batchable or primitive.items < 2 or primitive.stage is not None:
@@ -44,6 +49,8 @@ class StageDecomposition:
                 reason = "its effect or its result is not known to come apart"
             elif not may_be_cut(primitive, strict=context.strict):
                 reason = "strict: another batch would change the last bits of the scores"
+            elif primitive.id in fed:
+                reason = f"the items of {fed[primitive.id]} start it one by one"
             elif not cutter.followers(primitive):
                 reason = "nothing batchable follows that could start on a part"
             else:
