@@ -12,7 +12,7 @@ from typing import Any
 from ayo_bridge.graph import Graph, Op, Primitive
 from ayo_bridge.graph.primitive import DECODES, PREFILLS
 from ayo_bridge.profile import EngineProfile
-from ayo_bridge.profile.estimate import critical_path
+from ayo_bridge.profile.estimate import asap, critical_path
 from ayo_bridge.simulate import LLMCosts
 from ayo_bridge.workflow import App
 from benchmarks.paper.jobs import Point, run_all, statistics
@@ -93,15 +93,20 @@ def graphs(given: Parameters, panel: Panel) -> tuple[Graph, Graph]:
 
 
 def single_bound(given: Parameters, panel: Panel) -> Json:
-    """The larger of the critical path and each engine's own work, for one query."""
+    """The larger of the critical path and each engine's own work, for one query.
+
+    Before an engine's work lies at least the shortest way to it, after it that to the answer.
+    """
     costs = Costs(given, panel)
-    _, e_graph = graphs(given, panel)
+    p_graph, e_graph = graphs(given, panel)
+    start = {name: begin for name, (begin, _) in asap(e_graph, costs.alone).items()}
     path = critical_path(e_graph, costs.alone)
-    work: dict[str, float] = {}
-    for primitive in e_graph:
-        if primitive.engine not in costs.llms and primitive.engine and primitive.engine != WEB:
-            share = costs.least(primitive, 1.0) / costs.instances(primitive.engine)
-            work[primitive.engine] = work.get(primitive.engine, 0.0) + share
+    work = {
+        engine: min(start[p.id] for p in e_graph if p.engine == engine)
+        + seconds / costs.instances(engine)
+        + _tail(e_graph, engine, costs)
+        for engine, seconds in _work(p_graph, costs).items()
+    }
     return {"critical_path": path, "work": work, "bound": max([path, *work.values()])}
 
 
@@ -135,8 +140,7 @@ def mean_bound(
 def _work(p_graph: Graph, costs: Costs) -> dict[str, float]:
     """Seconds of each engine for one query, at best.
 
-    Of prompts only what no prefix cache can hold counts: nothing literal, and the values that a
-    query brings along once in each component.
+    Of prompts only what no prefix cache can hold counts.
     """
     work: dict[str, float] = {}
     for engine in {p.engine for p in p_graph if p.engine and p.engine != WEB}:
@@ -147,25 +151,26 @@ def _work(p_graph: Graph, costs: Costs) -> dict[str, float]:
         decodes = [p for p in own if p.op in DECODES]
         held = [p.prompt_tokens for p in own if p.op in PREFILLS]
         context = sum(held) / len(held) / 2  # half of it at least is a sequence's own
-        fresh = _fresh(p_graph, own)
+        fresh = _fresh(own)
         work[engine] = fresh * costs.llms[engine].prefill_per_token + sum(
             costs.least(p, context) for p in decodes
         )
     return work
 
 
-def _fresh(p_graph: Graph, own: Sequence[Primitive]) -> int:
-    """Prompt tokens that have to be prefilled: inputs of the query once, what is made each time."""
+def _fresh(own: Sequence[Primitive]) -> int:
+    """Prompt tokens that no prefix cache can hold.
+
+    Nothing literal, the question once in each component, and everything else each time: calls see
+    different chunks, contexts and drafts.
+    """
     parts = [(p.component, part) for p in own for part in p.prompt if part.value is not None]
-    brought = {(c, part.value): part.tokens for c, part in parts if part.value in p_graph.inputs}
-    made = sum(part.tokens for _, part in parts if part.value not in p_graph.inputs)
-    return sum(brought.values()) + made
+    question = {name: part.tokens for name, part in parts if part.value == "question"}
+    return sum(question.values()) + sum(p.tokens for _, p in parts if p.value != "question")
 
 
 def _tail(e_graph: Graph, engine: str, costs: Costs) -> float:
     """Seconds at least from the last work of an engine to the answer."""
-    if engine in costs.llms:
-        return 0.0
     left: dict[str, float] = {}
     for name in reversed(e_graph.topological_order()):
         after = [left[n] + costs.alone(e_graph[n]) for n in e_graph.successors(name)]

@@ -33,14 +33,18 @@ def fig8() -> Json:
         _panel(panel, runs.rates, SCHEMES, runs.queries, runs.seeds, found)
         for panel in given.panels
     ]
-    chosen = [panel for panel in given.panels if panel.core == "7B"]
+    chosen = [
+        panel
+        for panel in given.panels
+        if panel.core == "7B" and panel.workload.dataset in runs.many_datasets
+    ]
     found = run_all(
-        _points(chosen, runs.rates, MANY_ARMS, runs.many_queries),
+        _points(chosen, runs.many_rates, MANY_ARMS, runs.many_queries),
         runs.many_seeds,
         f"Fig. 8, {runs.many_queries} queries",
     )
     many = [
-        _panel(panel, runs.rates, MANY_ARMS, runs.many_queries, runs.many_seeds, found)
+        _panel(panel, runs.many_rates, MANY_ARMS, runs.many_queries, runs.many_seeds, found)
         for panel in chosen
     ]
     return {"policy": BEST_POLICY, "panels": panels, "many": many}

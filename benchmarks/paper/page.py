@@ -229,7 +229,8 @@ def _fig8(made: Json) -> str:
             calibrated,
         )
         + f"<h3>{made['many'][0]['queries'] if made['many'] else 0} queries: mean latency (s) of "
-        "LlamaDist+TO / Ayo / ours</h3>" + _table(("panel", *columns), many)
+        "LlamaDist+TO / Ayo / ours</h3>"
+        + _table(("panel", *(f"{rate:g}/s" for rate in made["many"][0]["rates"])), many)
     )
 
 

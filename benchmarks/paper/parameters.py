@@ -26,6 +26,8 @@ class Runs:
     many_queries: int
     seeds: tuple[int, ...]
     many_seeds: tuple[int, ...]
+    many_rates: tuple[float, ...]
+    many_datasets: tuple[str, ...]
     rates: tuple[float, ...]
     ablation_rates: tuple[float, ...]
     colocated_rate: float
