@@ -33,11 +33,19 @@ EXPERIMENTS: dict[str, Callable[[], dict[str, Any]]] = {
 def run(names: Iterable[str]) -> None:
     """Run experiments and write their results beside those that are there, and the page."""
     fingerprint = hashlib.sha256(FILE.read_bytes()).hexdigest()[:16]
-    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     for name in names:
-        results[name] = {"parameters": fingerprint, **EXPERIMENTS[name]()}
+        made = {"parameters": fingerprint, **EXPERIMENTS[name]()}
+        results = {**known_results(), name: made}  # others may have come meanwhile
         RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        PAGE.write_text(page(results, fingerprint), encoding="utf-8")
+    PAGE.write_text(page(known_results(), fingerprint), encoding="utf-8")
+
+
+def known_results() -> dict[str, Any]:
+    """The results that are there, by experiment."""
+    if not RESULTS.exists():
+        return {}
+    found: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))
+    return found
 
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -45,16 +53,15 @@ app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 @app.command()
 def main(
-    names: Annotated[list[str], typer.Argument(help=f"{', '.join(EXPERIMENTS)}, all, or page")],
+    names: Annotated[
+        list[str], typer.Argument(help=f"{', '.join(EXPERIMENTS)}, all; page makes no run")
+    ],
 ) -> None:
     """Run the paper's experiments in virtual time; results go to results.json and results.html."""
     chosen = list(EXPERIMENTS) if "all" in names else [n for n in names if n != "page"]
     if unknown := set(chosen).difference(EXPERIMENTS):
         raise typer.BadParameter(f"unknown: {', '.join(sorted(unknown))}")
     run(chosen)
-    if "page" in names:
-        results = json.loads(RESULTS.read_text(encoding="utf-8"))
-        PAGE.write_text(page(results, hashlib.sha256(FILE.read_bytes()).hexdigest()[:16]), "utf-8")
 
 
 if __name__ == "__main__":

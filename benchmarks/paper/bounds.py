@@ -43,7 +43,7 @@ class Costs:
             if primitive.op in DECODES:
                 # The first token comes out of the prefill.
                 return max(primitive.tokens - (primitive.stage in (None, 0)), 0) * costs.decode(1)
-            return costs.prefill([(primitive.prompt_tokens, 0)])
+            return costs.prefill([(_late(primitive), 0)])
         if primitive.engine == WEB:
             return self._webs
         curve = self._curve(primitive)
@@ -167,6 +167,12 @@ def _fresh(own: Sequence[Primitive]) -> int:
     parts = [(p.component, part) for p in own for part in p.prompt if part.value is not None]
     question = {name: part.tokens for name, part in parts if part.value == "question"}
     return sum(question.values()) + sum(p.tokens for _, p in parts if p.value != "question")
+
+
+def _late(prefill: Primitive) -> int:
+    """Prompt tokens that cannot be in the cache when a query comes to this call: what is made."""
+    parts = [part for part in prefill.prompt if part.value not in (None, "question")]
+    return sum(part.tokens for part in parts)
 
 
 def _tail(e_graph: Graph, engine: str, costs: Costs) -> float:

@@ -179,21 +179,6 @@ def _fig8(made: Json) -> str:
         for panel in made["panels"]
     ]
     rates = made["panels"][0]["rates"]
-    many = [
-        (
-            _panel_name(panel),
-            *(
-                f"{a:.1f} / {b:.1f} / {c:.1f}"
-                for a, b, c in zip(
-                    ratios.means(panel, "LlamaDist+TO"),
-                    ratios.means(panel, PAPER),
-                    ratios.means(panel, OURS),
-                    strict=True,
-                )
-            ),
-        )
-        for panel in made["many"]
-    ]
     calibrated = [
         (
             f"{panel['app']}, {panel['dataset']}",
@@ -228,10 +213,21 @@ def _fig8(made: Json) -> str:
             ),
             calibrated,
         )
-        + f"<h3>{made['many'][0]['queries'] if made['many'] else 0} queries: mean latency (s) of "
-        "LlamaDist+TO / Ayo / ours</h3>"
-        + _table(("panel", *(f"{rate:g}/s" for rate in made["many"][0]["rates"])), many)
+        + _many(made["many"])
     )
+
+
+def _many(panels: Sequence[Json]) -> str:
+    arms = ("LlamaDist+TO", PAPER, OURS)
+    parts = []
+    for panel in panels:
+        rows = [(arm, *(f"{mean:.1f}" for mean in ratios.means(panel, arm))) for arm in arms]
+        rows.append(("bound", *(f"{mean:.1f}" for mean in panel["bound"])))
+        parts.append(
+            f"<h3>{panel['queries']} queries: {_panel_name(panel)}, mean latency (s)</h3>"
+            + _table(("arm", *(f"{rate:g}/s" for rate in panel["rates"])), rows)
+        )
+    return "".join(parts)
 
 
 def _fig9(made: Json) -> str:

@@ -130,13 +130,12 @@ def parse(data: dict[str, Any]) -> Parameters:
         for dataset, own in given["datasets"].items():
             chosen = {**data["sizes"], **given.get("sizes", {}), **own}
             searched = float(chosen.pop("searched", 1.0))
+            cores = chosen.pop("cores", given["cores"])
             if unknown := set(chosen) - _SIZES:
                 raise KeyError(f"{app}/{dataset} has unknown sizes: {sorted(unknown)}")
             sizes = replace(APPS[app].sizes, **chosen)
             workloads[app, dataset] = Workload(app, dataset, sizes, searched)
-            panels += [
-                Panel(workloads[app, dataset], core, given["assistant"]) for core in given["cores"]
-            ]
+            panels += [Panel(workloads[app, dataset], core, given["assistant"]) for core in cores]
     schemes = data["schemes"]
     return Parameters(
         Runs(**runs),
