@@ -28,11 +28,12 @@ def fig8() -> Json:
     """Every panel, arm and rate; and the 7B panels with many queries."""
     given = parameters()
     runs = given.runs
-    found = run_all(_points(given.panels, runs.rates, SCHEMES, runs.queries), runs.seeds, "Fig. 8")
-    panels = [
-        _panel(panel, runs.rates, SCHEMES, runs.queries, runs.seeds, found)
-        for panel in given.panels
-    ]
+    panels: list[Json] = []
+    for seeds, scaled in ((runs.seeds, False), (runs.scaled_seeds, True)):
+        shown = [panel for panel in given.panels if panel.scaled == scaled]
+        points = _points(shown, runs.rates, SCHEMES, runs.queries)
+        found = run_all(points, seeds, "Fig. 8, scaled models" if scaled else "Fig. 8")
+        panels += [_panel(p, runs.rates, SCHEMES, runs.queries, seeds, found) for p in shown]
     chosen = [
         panel
         for panel in given.panels
@@ -132,7 +133,8 @@ def _panel(
         "app": app,
         "dataset": dataset,
         "core": panel.core,
-        "scaled": panel.core != "7B",
+        "scaled": panel.scaled,
+        "seeds": list(seeds),
         "queries": queries,
         "rates": list(rates),
         "curves": curves,

@@ -25,6 +25,7 @@ class Runs:
     queries: int
     many_queries: int
     seeds: tuple[int, ...]
+    scaled_seeds: tuple[int, ...]
     many_seeds: tuple[int, ...]
     many_rates: tuple[float, ...]
     many_datasets: tuple[str, ...]
@@ -72,6 +73,11 @@ class Panel:
     workload: Workload
     core: str
     assistant: str
+
+    @property
+    def scaled(self) -> bool:
+        """Whether a model of it is scaled from the profiled one."""
+        return {self.core, self.assistant} != {"7B"}
 
     @property
     def name(self) -> str:
