@@ -59,15 +59,16 @@ def advanced(
     chunks: int = 20,
     calls: int = 3,
     mode: SynthesisMode = SynthesisMode.REFINE,
-    answer_tokens: int = 128,
+    answer_tokens: int = 48,
 ) -> Flow:
     """Index, expand, search, rerank, refine. ``mark`` tells the components of one from another's.
 
-    The answer so far comes last in a prompt, so that the rest can be prefilled early.
+    Prompts are as long as in the prototype's published logs. The answer so far comes last in them,
+    so that the rest can be prefilled early.
     """
     return (
         Indexing(name=f"index{mark}", embedding="embedding", store="store", items=chunks)
-        >> QueryExpansion(name=f"expand{mark}", llm="llm", queries=3, prompt_tokens=80, tokens=78)
+        >> QueryExpansion(name=f"expand{mark}", llm="llm", queries=3, prompt_tokens=184, tokens=78)
         >> Searching(
             name=f"search{mark}",
             embedding="embedding",
@@ -83,6 +84,7 @@ def advanced(
             mode=mode,
             chunks=calls,
             instruction_tokens=60,
+            question_tokens=618,
             tokens=answer_tokens,
             context_first=False,
         )

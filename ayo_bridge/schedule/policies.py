@@ -87,20 +87,19 @@ the longest path goes first. A rank never changes, and what is submitted after t
 it: nobody starves. Prefix warms wait until an instance of an engine that batches by itself has
 nothing to do, since every prefilling holds up the sequences that decode.
 
-The paper's advanced app (``examples/apps``, published 7B costs, two instances, Poisson): mean and
-p95 latency against :data:`topology`:
+The paper's advanced app (``benchmarks/advanced_app.py``: 7B, two instances, Poisson arrivals),
+mean and p95 latency against :data:`topology`:
 
-==============================  =======================================================
-60 queries                      0.1/s: -1, -2 %; 0.6/s: -4, -7 %; 1/s (half of what the
-                                engines can do): -6, -7 %; 2/s: -14, -16 %; 8/s: the same
-300 queries of various sizes    3/s: -24, -10 %; 4/s: -27, -10 %; 8/s: -32, -8 %
-==============================  =======================================================
+=====================  ====================================================================
+60 equal queries       0.05/s: -2, -8 %; 0.3/s: -7, -13 %; 0.6/s: -15, -26 %; 2/s: -47, -47 %
+150 of various sizes   2/s: -48, -42 %; 4/s, when the KV caches are full: -43, -32 %
+=====================  ====================================================================
 
-Tried on the latter at 4/s and dropped: least attained service -4, +31 %; the earliest query first
--24, -14 %; the shortest remaining path -33, +8 %; twice the weight of the path -30, -8 %, half of
-it -26, -11 %; least slack to twice a query's own length, the same as this. Without warms stepping
-back none gains anything while all that wait are admitted. To gather prefills for half a second is
-up to 4 % better from 4/s on, and 5 % worse below 1/s.
+What does it, and what was tried and dropped, on the latter at 4/s: only the order -27, -13 %; only
+that warms step back -19, -13 %. With both, least attained service -8, +11 %; the earliest query
+first -43, -34 %; the shortest remaining path -44, -17 %; half or twice the weight of the path, and
+least slack to twice a query's own length, within 1 % of this. While all that come are admitted, no
+order is better than another by more than 1 %.
 """
 
 POLICIES: Final[dict[str, QueuePolicy]] = {

@@ -231,7 +231,7 @@ class TopologyQueue:
 
     def __init__(self) -> None:
         self._numbers = itertools.count()
-        self._places: dict[int, tuple[_Buckets, _Bucket, int]] = {}
+        self._places: dict[int, tuple[_Bucket, int]] = {}
         self._classes: dict[int, _Buckets] = {}
         self._sizes = Sizes()
 
@@ -242,9 +242,11 @@ class TopologyQueue:
     def add(self, request: Waiting) -> None:
         """Let a request wait."""
         self._sizes.add(request)
-        buckets = self._classes.setdefault(request.priority, _Buckets())
+        buckets = self._classes.get(request.priority)
+        if buckets is None:
+            buckets = self._classes[request.priority] = _Buckets()
         number = next(self._numbers)
-        self._places[request.id] = buckets, buckets.add(request, number), number
+        self._places[request.id] = buckets.add(request, number), number
 
     def discard(self, request: Waiting) -> None:
         """Forget a request."""
@@ -252,12 +254,14 @@ class TopologyQueue:
         self._remove(request)
 
     def _remove(self, request: Waiting) -> None:
-        buckets, bucket, number = self._places.pop(request.id)
-        buckets.remove(request, number, bucket)
-        if not buckets.by_query:
-            del self._classes[request.priority]
+        bucket, number = self._places.pop(request.id)
+        bucket.remove(request, number)
+        if not bucket.levels:
+            buckets = self._classes[request.priority]
+            del buckets.by_query[request.query]
+            if not buckets.by_query:
+                del self._classes[request.priority]
         if not self._places:
-            self._classes.clear()
             self._sizes.clear()
 
     def pick(self, slots: int | None, *, alone: bool = True, ahead: bool = True) -> list[Waiting]:
@@ -267,6 +271,9 @@ class TopologyQueue:
             buckets = self._classes[priority]
             first = batch.picked[0] if batch.picked else buckets.first()
             if (priority and not ahead) or not (batch.picked or _may_start(first, slots, alone)):
+                break
+            if first.group is None:
+                batch.take(first)
                 break
             with closing(buckets.in_order(first.group)) as requests:
                 while not batch.full and (request := next(requests, None)) is not None:
@@ -281,36 +288,28 @@ class TopologyQueue:
 class _Buckets:
     """The buckets of one priority.
 
-    ``heaps`` has for each group the buckets with requests of it, each by a time that is not after
-    its earliest arrival.
+    ``heaps`` has for each group the buckets with requests of it, each by a number that is not above
+    that of its earliest request.
     """
 
     def __init__(self) -> None:
         self.by_query: dict[Hashable, _Bucket] = {}
-        self.heaps: dict[Hashable, list[tuple[float, int, _Bucket]]] = {}
+        self.heaps: dict[Hashable, list[tuple[int, _Bucket]]] = {}
 
     def add(self, request: Waiting, number: int) -> _Bucket:
         bucket = self.by_query.get(request.query)
         if bucket is None:
             bucket = self.by_query[request.query] = _Bucket()
-        is_first_of_group = bucket.add(request, number)
-        arrival, earliest = bucket.earliest()
-        groups = bucket.groups if earliest == number else (request.group,)
-        if is_first_of_group or earliest == number:
-            for group in groups:
-                heapq.heappush(self.heaps.setdefault(group, []), (arrival, earliest, bucket))
+        if bucket.add(request, number):
+            heap = self.heaps.setdefault(request.group, [])
+            heapq.heappush(heap, (bucket.earliest(), bucket))
         return bucket
-
-    def remove(self, request: Waiting, number: int, bucket: _Bucket) -> None:
-        bucket.remove(request, number)
-        if not bucket.levels:
-            del self.by_query[request.query]
 
     def first(self) -> Waiting:
         """The first request of the deepest level of the first bucket."""
         heaps = [heap for group in list(self.heaps) if (heap := self._cleaned(group))]
-        bucket = min(heaps)[0][2]
-        return next(iter(bucket.levels[max(bucket.levels)].values()))
+        levels = min(heaps)[0][1].levels
+        return next(iter(levels[max(levels)].values()))
 
     def in_order(self, group: Hashable) -> Generator[Waiting, None, None]:
         """The deepest level of each bucket with requests of the group, then the next of each."""
@@ -318,9 +317,9 @@ class _Buckets:
         seen: set[int] = set()
         try:
             while heap := self._cleaned(group):
-                _, _, bucket = heapq.heappop(heap)
-                if id(bucket) not in seen:
-                    seen.add(id(bucket))
+                number, bucket = heapq.heappop(heap)
+                if number not in seen:
+                    seen.add(number)
                     depths = sorted(bucket.levels, reverse=True)
                     order.append((bucket, depths))
                     yield from bucket.levels[depths[0]].values()
@@ -331,22 +330,22 @@ class _Buckets:
         finally:
             heap = self.heaps.setdefault(group, [])
             for bucket, _ in order:
-                heapq.heappush(heap, (*bucket.earliest(), bucket))
+                heapq.heappush(heap, (bucket.earliest(), bucket))
 
-    def _cleaned(self, group: Hashable) -> list[tuple[float, int, _Bucket]]:
+    def _cleaned(self, group: Hashable) -> list[tuple[int, _Bucket]]:
         """The heap of a group, with a bucket that belongs there at its head; empty if none does."""
         heap = self.heaps.get(group)
         if heap is None:
             return []
         while heap:
-            arrival, number, bucket = heap[0]
+            number, bucket = heap[0]
             if group not in bucket.groups:
                 heapq.heappop(heap)
                 continue
             earliest = bucket.earliest()
-            if earliest == (arrival, number):
+            if earliest == number:
                 return heap
-            heapq.heapreplace(heap, (*earliest, bucket))  # what had come then has gone
+            heapq.heapreplace(heap, (earliest, bucket))  # what had come then has gone
         del self.heaps[group]
         return []
 
@@ -354,38 +353,34 @@ class _Buckets:
 class _Bucket:
     """The requests of one query: levels by depth, each in the order of arrival."""
 
-    __slots__ = ("_arrivals", "_numbers", "groups", "levels")
+    __slots__ = ("groups", "levels")
 
     def __init__(self) -> None:
         self.levels: dict[int, OrderedDict[int, Waiting]] = {}
         self.groups: dict[Hashable, int] = {}
-        self._numbers: set[int] = set()
-        self._arrivals: list[tuple[float, int]] = []
 
     def add(self, request: Waiting, number: int) -> bool:
-        """Add a request; returns whether it is the first of its group."""
-        self.levels.setdefault(request.depth, OrderedDict())[number] = request
+        """Add a request; returns whether it is the only one of its group."""
+        level = self.levels.get(request.depth)
+        if level is None:
+            level = self.levels[request.depth] = OrderedDict()
+        level[number] = request
         count = self.groups.get(request.group, 0)
         self.groups[request.group] = count + 1
-        self._numbers.add(number)
-        heapq.heappush(self._arrivals, (request.arrival, number))
         return not count
 
     def remove(self, request: Waiting, number: int) -> None:
         level, group = self.levels[request.depth], request.group
         del level[number]
-        self._numbers.discard(number)
         if not level:
             del self.levels[request.depth]
         self.groups[group] -= 1
         if not self.groups[group]:
             del self.groups[group]
 
-    def earliest(self) -> tuple[float, int]:
-        """Arrival and number of the request that has waited longest."""
-        while self._arrivals[0][1] not in self._numbers:
-            heapq.heappop(self._arrivals)
-        return self._arrivals[0]
+    def earliest(self) -> int:
+        """The number of the request that has waited longest."""
+        return min([next(iter(level)) for level in self.levels.values()])
 
 
 class FunctionQueue:

@@ -20,7 +20,7 @@ def latencies(policy: str, rate: float, queries: int, spread: float = 0.0) -> li
 
         async def one(number: int, arrival: float, size: float) -> float:
             await asyncio.sleep(arrival)
-            chunks, tokens = max(round(20 * size), 3), max(round(128 * size), 1)
+            chunks, tokens = max(round(20 * size), 3), max(round(48 * size), 1)
             workflow = advanced(chunks=chunks, answer_tokens=tokens)
             return (await app.submit(inputs(number, chunks), workflow)).seconds
 
