@@ -178,7 +178,7 @@ class GraphScheduler:
                 continue
             primitive = self.graph[name]
             skipped = name in self.skipped
-            if not skipped and any(value not in self.values for value in primitive.inputs):
+            if not skipped and not all(map(self.values.__contains__, primitive.inputs)):
                 continue
             self._taken.add(name)
             if name in self.ended:

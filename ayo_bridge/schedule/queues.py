@@ -353,9 +353,10 @@ class _Buckets:
 class _Bucket:
     """The requests of one query: levels by depth, each in the order of arrival."""
 
-    __slots__ = ("groups", "levels")
+    __slots__ = ("_earliest", "groups", "levels")
 
     def __init__(self) -> None:
+        self._earliest: int | None = None
         self.levels: dict[int, OrderedDict[int, Waiting]] = {}
         self.groups: dict[Hashable, int] = {}
 
@@ -372,6 +373,8 @@ class _Bucket:
     def remove(self, request: Waiting, number: int) -> None:
         level, group = self.levels[request.depth], request.group
         del level[number]
+        if number == self._earliest:
+            self._earliest = None
         if not level:
             del self.levels[request.depth]
         self.groups[group] -= 1
@@ -380,7 +383,9 @@ class _Bucket:
 
     def earliest(self) -> int:
         """The number of the request that has waited longest."""
-        return min([next(iter(level)) for level in self.levels.values()])
+        if self._earliest is None:
+            self._earliest = min([next(iter(level)) for level in self.levels.values()])
+        return self._earliest
 
 
 class FunctionQueue:
