@@ -34,6 +34,16 @@ def query_of(text: str) -> int:
     return int(found.group(1))
 
 
+def is_searched(query: int, share: float) -> bool:
+    """Whether the judge sends a query to the web; the same in every arm."""
+    return digest("judge", query) < share * 2**32
+
+
+def found(text: str) -> list[str]:
+    """What the web has on a text."""
+    return [f"q{query_of(text)} result of {digest(text)}"]
+
+
 @dataclass(slots=True)
 class Account:
     """What one query has asked of its LLMs. ``first_token`` is that of its answer's last call."""
@@ -104,12 +114,11 @@ class Payloads:
     def looked_up(self, call: Call) -> ApiRequest:
         """A web search."""
         request = cast(Lookup, call.payload)
-        text = text_of(request.values[0])
-        return ApiRequest([f"q{query_of(text)} result of {digest(text)}"])
+        return ApiRequest(found(text_of(request.values[0])))
 
     def _pieces(self, request: Generate, query: int, primitive: str) -> list[str]:
         if primitive.startswith("judge."):
-            return ["yes" if digest("judge", query) < self.searched * 2**32 else "no"]
+            return ["yes" if is_searched(query, self.searched) else "no"]
         made = digest(request.text)
         if request.items > 1:
             return [f"q{query} query {i} {made}\n" for i in range(request.items)]

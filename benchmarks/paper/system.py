@@ -42,8 +42,16 @@ class WebSearch(SimulatedSearchApi):
     def seconds(self, call: Call) -> float:
         """How long a call takes."""
         request = call.payload
-        asked = request.result if isinstance(request, ApiRequest) else None
-        return self.latency.sample(random.Random(f"{self._seed}:{asked!r}"))
+        return self.takes(request.result if isinstance(request, ApiRequest) else None)
+
+    def takes(self, found: object) -> float:
+        """How long it takes to find this."""
+        return self.latency.sample(random.Random(f"{self._seed}:{found!r}"))
+
+
+def web_search(settings: EngineSettings, trace: Trace = no_trace) -> WebSearch:
+    """The search engine of the apps."""
+    return WebSearch(WEB, LogNormal(settings.web_median, settings.web_sigma), trace=trace)
 
 
 @cache
@@ -104,10 +112,7 @@ def build(
             llm = _llm(role, costs[role], settings, trace)
             app.register(llm, placement=place, ask=payloads.generate)
         elif role == WEB:
-            latency = LogNormal(settings.web_median, settings.web_sigma)
-            app.register(
-                WebSearch(role, latency, trace=trace), placement=place, ask=payloads.looked_up
-            )
+            app.register(web_search(settings, trace), placement=place, ask=payloads.looked_up)
         else:
             engine = _batch_engine(role, settings, trace)
             app.register(engine, placement=place, ask=payloads.batched)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -70,7 +71,7 @@ def test_a_query_that_decodes_other_than_its_graph_says_fails(
 def test_llamadist_is_a_chain_of_modules() -> None:
     graph = e_graph("advanced", "LlamaDist+TO")
     ends = ["index.ingest", "expand.prefill", "search.embed", "rerank.rerank", "answer.prefill[0]"]
-    assert all(runs_before(graph, a, b) for a, b in zip(ends, ends[1:], strict=False))
+    assert all(runs_before(graph, a, b) for a, b in itertools.pairwise(ends))
 
 
 def test_llamadistpc_runs_independent_modules_side_by_side() -> None:

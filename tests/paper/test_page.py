@@ -1,0 +1,88 @@
+"""Bounds, statistics and the page, on made-up results."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from benchmarks.paper.jobs import Outcome, percentile, statistics
+from benchmarks.paper.page import page
+from benchmarks.paper.ratios import (
+    over_best_baseline,
+    over_llamadist,
+    over_paper_system,
+    possible,
+)
+from benchmarks.paper.schemes import OURS, PAPER, SCHEMES
+from benchmarks.paper.svg import Curve, plot
+
+
+def panel(**means: list[float]) -> dict[str, Any]:
+    curves = {arm: [{"mean": value} for value in (8.0, 16.0)] for arm in SCHEMES}
+    curves |= {arm: [{"mean": value} for value in values] for arm, values in means.items()}
+    return {
+        "app": "advanced",
+        "dataset": "TruthfulQA",
+        "core": "7B",
+        "scaled": False,
+        "queries": 60,
+        "rates": [0.6, 8.0],
+        "curves": curves,
+        "bound": [2.0, 3.0],
+        "paper": {},
+    }
+
+
+def test_ratios_take_the_best_of_the_others_at_each_point() -> None:
+    made = panel(**{OURS: [4.0, 8.0], PAPER: [5.0, 8.0], "LlamaDist+PO": [6.0, 20.0]})
+    assert over_llamadist(made) == [1.5, 2.0]
+    assert over_best_baseline(made) == [1.5, 2.0]
+    assert over_paper_system(made) == [1.25, 1.0]
+    assert possible(made) == [3.0, pytest.approx(16 / 3)]
+
+
+def test_percentiles() -> None:
+    assert percentile([1.0, 2.0, 3.0], 50) == 2.0
+    assert percentile([1.0, 2.0], 75) == 1.75
+    assert percentile([4.0], 99) == 4.0
+
+
+def test_statistics_are_over_all_seeds_or_one_app() -> None:
+    runs = [
+        Outcome(("a", "b"), (1.0, 5.0), (0.5, 0.5), (0, 0), 6.0),
+        Outcome(("a", "b"), (3.0, 7.0), (1.5, 0.5), (0, 0), 8.0),
+    ]
+    assert statistics(runs)["mean"] == 4.0
+    assert statistics(runs, "a") == {
+        "mean": 2.0,
+        "p50": 2.0,
+        "p95": 2.9,
+        "p99": 2.98,
+        "first_token": 1.0,
+        "seconds": 7.0,
+    }
+
+
+def test_the_page_is_self_contained_and_says_what_is_missed() -> None:
+    made = panel(**{OURS: [4.0, 8.0]})
+    text = page({"fig8": {"parameters": "p", "panels": [made], "many": []}}, "p")
+    assert "Targets" in text
+    assert re.search(r"over LlamaDist at 0.6/s</td><td>2.2x</td><td>2.00x.*?missed", text)
+    assert re.search(r"over LlamaDist at 8/s</td><td>1.7x</td><td>2.00x.*?met", text)
+    assert "<script" not in text
+    assert not re.search(r'(src|href)="', text)
+
+
+def test_the_page_says_which_results_are_of_other_parameters() -> None:
+    results = {"table3": {"parameters": "old", "rows": []}}
+    assert "other parameters: table3" in page(results, "new")
+    assert "other parameters" not in page(results, "old")
+
+
+def test_a_plot_has_a_line_for_each_curve() -> None:
+    drawn = plot("title", [1.0, 2.0], [Curve("ours", [1.0, 3.0]), Curve("Ayo", [2.0, 2.0], True)])
+    assert drawn.count("<polyline") == 2
+    assert "ours: 3.00 s at 2" in drawn
+    assert "Ayo (paper)" in drawn
