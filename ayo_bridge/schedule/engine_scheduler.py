@@ -11,7 +11,7 @@ import itertools
 import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, InvalidStateError
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -57,13 +57,15 @@ class Request:
         self.shares_with, self.abort = (), None
         if self.on_done is not None:
             self.on_done(self)
-        with suppress(InvalidStateError):
+        try:
             if isinstance(result, CancelledError):
                 self.future.cancel()
             elif isinstance(result, BaseException):
                 self.future.set_exception(result)
             else:
                 self.future.set_result(result)
+        except InvalidStateError:
+            return
 
 
 class EngineScheduler:
