@@ -10,11 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks.paper.bounds import bounds
-from benchmarks.paper.figures import fig8, fig9, fig10, fig11
+from benchmarks.paper.figures import fig8, fig8_many, fig8_scaled, fig9, fig10, fig11
 from benchmarks.paper.page import page
 from benchmarks.paper.parameters import FILE, HERE
 from benchmarks.paper.ragpulse import trace
-from benchmarks.paper.where import fig12, table3
+from benchmarks.paper.where import fig12, prefills, table3
 
 RESULTS = HERE / "results.json"
 PAGE = HERE / "results.html"
@@ -25,8 +25,11 @@ EXPERIMENTS: dict[str, Callable[[], dict[str, Any]]] = {
     "fig10": fig10,
     "fig11": fig11,
     "fig12": fig12,
+    "prefills": prefills,
     "trace": trace,
     "fig8": fig8,
+    "fig8_scaled": fig8_scaled,
+    "fig8_many": fig8_many,
 }
 
 

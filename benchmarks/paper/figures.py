@@ -25,30 +25,43 @@ ABLATED_CORE = "30B"
 
 
 def fig8() -> Json:
-    """Every panel, arm and rate; and the 7B panels with many queries."""
+    """The panels on profiled models: every arm and rate."""
+    runs = parameters().runs
+    return _fig8([p for p in parameters().panels if not p.scaled], runs.seeds, "Fig. 8")
+
+
+def fig8_scaled() -> Json:
+    """The panels on models that are scaled from the profiled one."""
+    runs = parameters().runs
+    return _fig8([p for p in parameters().panels if p.scaled], runs.scaled_seeds, "Fig. 8, scaled")
+
+
+def _fig8(panels: Sequence[Panel], seeds: Sequence[int], label: str) -> Json:
+    runs = parameters().runs
+    found = run_all(_points(panels, runs.rates, SCHEMES, runs.queries), seeds, label)
+    return {
+        "policy": BEST_POLICY,
+        "panels": [_panel(p, runs.rates, SCHEMES, runs.queries, seeds, found) for p in panels],
+    }
+
+
+def fig8_many() -> Json:
+    """Some of the profiled panels with many queries."""
     given = parameters()
     runs = given.runs
-    panels: list[Json] = []
-    for seeds, scaled in ((runs.seeds, False), (runs.scaled_seeds, True)):
-        shown = [panel for panel in given.panels if panel.scaled == scaled]
-        points = _points(shown, runs.rates, SCHEMES, runs.queries)
-        found = run_all(points, seeds, "Fig. 8, scaled models" if scaled else "Fig. 8")
-        panels += [_panel(p, runs.rates, SCHEMES, runs.queries, seeds, found) for p in shown]
     chosen = [
         panel
         for panel in given.panels
-        if panel.core == "7B" and panel.workload.dataset in runs.many_datasets
+        if not panel.scaled and panel.workload.dataset in runs.many_datasets
     ]
-    found = run_all(
-        _points(chosen, runs.many_rates, MANY_ARMS, runs.many_queries),
-        runs.many_seeds,
-        f"Fig. 8, {runs.many_queries} queries",
-    )
-    many = [
-        _panel(panel, runs.many_rates, MANY_ARMS, runs.many_queries, runs.many_seeds, found)
-        for panel in chosen
-    ]
-    return {"policy": BEST_POLICY, "panels": panels, "many": many}
+    points = _points(chosen, runs.many_rates, MANY_ARMS, runs.many_queries)
+    found = run_all(points, runs.many_seeds, f"Fig. 8, {runs.many_queries} queries")
+    return {
+        "panels": [
+            _panel(panel, runs.many_rates, MANY_ARMS, runs.many_queries, runs.many_seeds, found)
+            for panel in chosen
+        ]
+    }
 
 
 def fig9() -> Json:

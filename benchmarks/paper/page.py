@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from benchmarks.paper import ratios
-from benchmarks.paper.findings import FINDINGS
+from benchmarks.paper.findings import all_panels, findings
 from benchmarks.paper.parameters import parameters
 from benchmarks.paper.schemes import OURS, PAPER
 from benchmarks.paper.svg import Curve, legend, plot, stacked
@@ -36,21 +36,23 @@ td:first-child, th:first-child { text-align: left }
 
 def page(results: Json, fingerprint: str) -> str:
     """The page. Sections whose experiment has not run yet are left out."""
-    sections: Sequence[tuple[str, Callable[[Json], str]]] = (
-        ("fig8", _fig8),
-        ("fig9", _fig9),
-        ("fig10", _fig10),
-        ("fig11", _fig11),
-        ("fig12", _fig12),
-        ("table3", _table3),
-        ("bounds", _bounds),
-        ("trace", _trace),
-    )
+    sections: Mapping[str, Callable[[Json], str]] = {
+        "fig8": lambda _: _fig8(all_panels(results), results.get("fig8_many")),
+        "prefills": _prefills,
+        "fig9": _fig9,
+        "fig10": _fig10,
+        "fig11": _fig11,
+        "fig12": _fig12,
+        "table3": _table3,
+        "bounds": _bounds,
+        "trace": _trace,
+    }
+    said = findings(results)
     parts = [_head(results, fingerprint)]
-    for name, section in sections:
+    for name, section in sections.items():
         if name in results:
             parts.append(section(results[name]))
-            parts += [f"<p>{text}</p>" for text in FINDINGS.get(name, ())]
+            parts += [f"<p>{text}</p>" for text in said[name]]
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
@@ -80,7 +82,6 @@ def _head(results: Json, fingerprint: str) -> str:
         "Ayo, the paper's own system (four passes, topology-aware batching); ours (four passes, "
         "the policy <code>critical_path</code>).</p>",
     ]
-    text += [f"<p>{each}</p>" for each in FINDINGS["summary"]]
     if stale:
         text.append(f'<p class="missed">Made with other parameters: {", ".join(stale)}.</p>')
     if "fig8" in results:
@@ -89,7 +90,7 @@ def _head(results: Json, fingerprint: str) -> str:
 
 
 def _targets(results: Json) -> str:
-    panels = results["fig8"]["panels"]
+    panels = all_panels(results)
     advanced = [panel for panel in panels if panel["app"] == "advanced"]
     rates = panels[0]["rates"]
     low, high = rates.index(0.6), rates.index(8.0)
@@ -153,9 +154,9 @@ def _panel_name(panel: Json) -> str:
     return f"{NAMES[panel['app']]}, {panel['dataset']}, {panel['core']}{scaled}"
 
 
-def _fig8(made: Json) -> str:
+def _fig8(panels: Sequence[Json], many: Json | None) -> str:
     plots = []
-    for panel in made["panels"]:
+    for panel in panels:
         rates = panel["rates"]
         curves = [Curve(arm, ratios.means(panel, arm)) for arm in panel["curves"]]
         curves.append(Curve("bound", panel["bound"], paper=True))
@@ -176,9 +177,9 @@ def _fig8(made: Json) -> str:
                 )
             ),
         )
-        for panel in made["panels"]
+        for panel in panels
     ]
-    rates = made["panels"][0]["rates"]
+    rates = panels[0]["rates"]
     calibrated = [
         (
             f"{panel['app']}, {panel['dataset']}",
@@ -188,7 +189,7 @@ def _fig8(made: Json) -> str:
             f"{theirs:.2f}",
             f"{ratio:+.1%}",
         )
-        for panel in made["panels"]
+        for panel in panels
         if panel["core"] == "7B" and panel["paper"]
         for rate, off, ours, theirs, ratio in ratios.calibration(panel)
     ]
@@ -213,7 +214,7 @@ def _fig8(made: Json) -> str:
             ),
             calibrated,
         )
-        + _many(made["many"])
+        + (_many(many["panels"]) if many else "")
     )
 
 
@@ -227,6 +228,14 @@ def _many(panels: Sequence[Json]) -> str:
             f"<h3>{panel['queries']} queries: {_panel_name(panel)}, mean latency (s)</h3>"
             + _table(("arm", *(f"{rate:g}/s" for rate in panel["rates"])), rows)
         )
+    return "".join(parts)
+
+
+def _prefills(made: Json) -> str:
+    parts = ["<h2>Prompt tokens that are prefilled for a query, 7B</h2>"]
+    for name, arms in made["tokens"].items():
+        rows = [(arm, *(f"{tokens:.0f}" for tokens in values)) for arm, values in arms.items()]
+        parts.append(_table((name, *(f"{rate:g}/s" for rate in made["rates"])), rows))
     return "".join(parts)
 
 

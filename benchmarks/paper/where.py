@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ayo_bridge.simulate import (
     Batching,
+    Busy,
     LLMRequest,
     Segment,
     SimulatedLLM,
@@ -22,9 +23,11 @@ from benchmarks.paper.run import inputs_of, poisson, simulate
 from benchmarks.paper.schemes import OURS, PAPER, scheme
 from benchmarks.paper.system import Models, build, published
 from examples.apps import APPS
+from examples.apps.spec import LLM
 
 Json = dict[str, Any]
 RATES: Final = (1.0, 2.0, 3.0, 4.0)
+PREFILL_RATES: Final = (0.6, 1.0, 2.0, 8.0)
 PARTS: Final = ("communication", "queueing", "execution")
 
 
@@ -80,6 +83,29 @@ def fig12() -> Json:
         "paper": {name: list(values) for name, values in SHARES.items()},
         "graph_ms": graph_milliseconds(given, panel),
     }
+
+
+def prefills() -> Json:
+    """Prompt tokens that the core LLM prefills for a query, by arm and rate.
+
+    A prefix that is warmed and then evicted, or warmed on another instance, is prefilled twice.
+    """
+    given = parameters()
+    arms = ("LlamaDist+TO", PAPER, "passes 1, 2 and 4", OURS)
+    found: dict[str, dict[str, list[float]]] = {}
+    for workload in (("advanced", "TruthfulQA"), ("advanced", "small_documents")):
+        panel = given.panel(*workload, "7B")
+        models = Models(panel.core, panel.assistant)
+        for arm in arms:
+            for rate in PREFILL_RATES:
+                busy: list[Busy] = []
+                arrivals = poisson(panel.workload, rate, given.runs.queries, given.runs.seeds[0])
+                simulate(given, arrivals, models, arm, trace=busy.append)
+                tokens = sum(each.items for each in busy if each.engine == LLM)
+                found.setdefault("/".join(workload), {}).setdefault(arm, []).append(
+                    round(tokens / given.runs.queries, 1)
+                )
+    return {"rates": list(PREFILL_RATES), "tokens": found}
 
 
 def graph_milliseconds(given: Parameters, panel: Panel) -> dict[str, float]:
