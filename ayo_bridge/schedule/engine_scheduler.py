@@ -282,7 +282,7 @@ class EngineScheduler:
         with self._lock:
             self._idle_since = now
             self._running -= 1
-            self._running_items -= sum(request.call.items for request in requests)
+            self._running_items -= sum([request.call.items for request in requests])
         for request, result in zip(requests, results, strict=True):
             request.finish(result, now)
         self._dispatch()

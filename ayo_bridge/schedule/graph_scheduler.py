@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 import heapq
-from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -169,19 +168,21 @@ class GraphScheduler:
 
     def _ready(self, candidates: Iterable[str]) -> list[Primitive]:
         ready = []
-        pending = deque(candidates)
-        while pending:
-            name = pending.popleft()
-            if name in self._taken:
+        taken, ended, known, grown = self._taken, self.ended, self.values, self._grown
+        primitives = self.graph.primitives
+        pending = list(candidates)
+        for name in pending:  # which grows
+            if name in taken:
                 continue
-            if not self._grown.get(name, self._shape).may_follow(name, self.ended):
+            shape = grown.get(name, self._shape) if grown else self._shape
+            if not shape.may_follow(name, ended):
                 continue
-            primitive = self.graph[name]
+            primitive = primitives[name]
             skipped = name in self.skipped
-            if not skipped and not all(map(self.values.__contains__, primitive.inputs)):
+            if not skipped and not all(map(known.__contains__, primitive.inputs)):
                 continue
-            self._taken.add(name)
-            if name in self.ended:
+            taken.add(name)
+            if name in ended:
                 continue
             if skipped:
                 pending.extend(self._pass_over(primitive))
