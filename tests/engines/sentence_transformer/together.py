@@ -1,0 +1,142 @@
+"""Texts and pairs, and calls that are queued together before any is served."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
+
+import numpy as np
+
+from ayo_bridge.engines import Call
+from ayo_bridge.graph import Graph, Op, Primitive, Template
+from ayo_bridge.observe.record import CallRecord, EngineCall
+from ayo_bridge.runahead import Plan, Scope, entered
+from ayo_bridge.runtime import Runtime
+
+TOLERANCE = 1e-6
+DEADLINE = 30.0
+TEXTS = [
+    "What is the capital of France?",
+    "Ferries of the northern islands run twice a day in summer and once in winter.",
+    "",
+    "naïve café — ünïcödé 🚢",
+    "The council met on Tuesday. " * 40,
+    "x",
+]
+SHORT = [text for text in TEXTS if len(text) < 100]
+PAIRS = [("capital of France", text) for text in TEXTS if text]
+SHORT_PAIRS = [pair for pair in PAIRS if len(pair[1]) < 100]
+
+
+def open_scope(runtime: Runtime, plan: Plan | None = None) -> Scope:
+    plan = plan or Plan(Template(()), Graph([]), Graph([]))
+    return Scope(runtime, plan, CallRecord("query", 0.0, plan.template, plan.p_graph, plan.e_graph))
+
+
+class Ahead:
+    """A maker of one primitive with given calls, whose value is the list of their results."""
+
+    def __init__(self, calls: Sequence[Call]) -> None:
+        self._calls = calls
+        self.results: list[object] = []
+
+    def calls(self, primitive: Primitive, values: object, feed: object) -> Sequence[Call]:
+        return self._calls
+
+    def outputs(self, primitive: Primitive, results: Sequence[object]) -> dict[str, object]:
+        self.results = list(results)
+        return {"made": list(results)}
+
+
+def scope_with_ahead(runtime: Runtime, *calls: Call) -> tuple[Scope, Ahead]:
+    made = Primitive("made", Op.EMBEDDING, "c", calls[0].engine, outputs=("made",))
+    graph, maker = Graph([made]), Ahead(calls)
+    plan = Plan(
+        Template(()),
+        graph,
+        graph,
+        ahead=frozenset({"made"}),
+        makers={("c", Op.EMBEDDING): maker},
+    )
+    scope = open_scope(runtime, plan)
+    scope.start({})
+    return scope, maker
+
+
+class Busy:
+    """Keeps an engine's only instance busy until told otherwise."""
+
+    def __init__(self, runtime: Runtime, engine: str) -> None:
+        self._scheduler = runtime.scheduler(engine)
+        self._running, self._release = threading.Event(), threading.Event()
+        self._queued = threading.Semaphore(0)
+        self._thread = threading.Thread(target=self._hold, daemon=True)
+
+    def _hold(self) -> None:
+        def block() -> None:
+            self._running.set()
+            assert self._release.wait(DEADLINE)
+
+        here, _ = self._scheduler.run_here(Call(self._scheduler.engine.name, "busy", None), block)
+        assert here
+
+    def __enter__(self) -> "Busy":
+        submit = self._scheduler.submit
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            request = submit(*args, **kwargs)
+            self._queued.release()
+            return request
+
+        self._scheduler.submit = counted  # type: ignore[method-assign]
+        self._thread.start()
+        assert self._running.wait(DEADLINE)
+        return self
+
+    def wait_for_a_request(self) -> None:
+        assert self._queued.acquire(timeout=DEADLINE)
+
+    def release(self) -> None:
+        self._release.set()
+
+    def __exit__(self, *exc: object) -> None:
+        self._release.set()
+        self._thread.join(DEADLINE)
+        del self._scheduler.submit  # type: ignore[method-assign]
+
+
+def run_together(
+    runtime: Runtime, engine: str, calls: Sequence[Callable[[], Any]]
+) -> list[tuple[Any, EngineCall]]:
+    """Make each call under a scope of its own, all of them queued before any is served."""
+
+    def make(call: Callable[[], Any]) -> tuple[Any, EngineCall]:
+        scope = open_scope(runtime)
+        with entered(scope):
+            try:
+                result = call()
+            except Exception as error:
+                result = error
+        scope.close()
+        (record,) = scope.record.calls
+        return result, record
+
+    with ThreadPoolExecutor(len(calls)) as pool, Busy(runtime, engine) as busy:
+        made = []
+        for call in calls:  # One after another: the order is known.
+            made.append(pool.submit(make, call))
+            busy.wait_for_a_request()
+        busy.release()
+        wait(made, DEADLINE)
+    return [future.result(0) for future in made]
+
+
+def same_kind(got: Any, expected: Any) -> None:
+    assert type(got) is type(expected)
+    assert got.dtype == expected.dtype
+    assert got.shape == expected.shape
+
+
+def close_to(got: Any, expected: Any) -> None:
+    same_kind(got, expected)
+    assert np.abs(np.asarray(got) - np.asarray(expected)).max() <= TOLERANCE
