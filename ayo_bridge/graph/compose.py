@@ -60,7 +60,8 @@ class Choice:
     def optional(self) -> frozenset[str]:
         """The components that do not run for some value of the condition."""
         branches = [frozenset(names) for _, names in self.branches]
-        return frozenset().union(*branches).difference(frozenset.intersection(*branches))
+        always = frozenset.intersection(*branches) if branches else frozenset()
+        return frozenset().union(*branches) - always
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,19 @@
 The partial prefilling warms the engine's prefix cache (on stock vLLM: automatic prefix caching) and
 has no successors: the full prefilling finds the blocks there, and need not wait if it does not. The
 split pays only if the prefix is done before the rest is known, so every split shows its gain.
+
+For one call a warm takes no work off an engine, it adds to it: a step of its own, and what of the
+prefix fills no block is prefilled twice. It saves its query time only on an instance that is idle
+meanwhile. On one that decodes it delays every sequence by its whole length, shortens a later step
+by what it has saved, and all lose the difference. So a split must gain, by the share of time in
+which an instance is idle, more than what others lose. Calls that start together would each prefill
+the prefix that they share: for them one warm does take work off.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -26,11 +35,13 @@ class PrefillingSplit:
     """Split a prefilling into a partial one of its early prefix and a full one of the rest.
 
     ``block`` is the number of tokens that the engine's prefix cache keeps together; ``overhead``
-    the seconds that one more request costs.
+    the seconds that one more request costs. ``sequences`` of other queries are taken to run on an
+    instance where the context does not say; with 0 every gain is taken, as in the paper.
     """
 
     block: int = 16
     overhead: float = 0.001
+    sequences: float = 0.75
     name: ClassVar[str] = "prefilling-split"
 
     def apply(self, graph: Graph, context: PassContext) -> Rewrite:
@@ -39,10 +50,11 @@ class PrefillingSplit:
         decisions: list[Decision] = []
         splits: dict[str, tuple[Primitive, Primitive]] = {}
         warmed = {_prefix(p): p.root for p in graph if p.op is Op.PARTIAL_PREFILLING}
+        shared = _sharing(graph)
         for name in graph.topological_order():
             primitive = graph[name]
             if primitive.op is Op.PREFILLING:
-                outcome = self._decide(primitive, clock, warmed)
+                outcome = self._decide(primitive, clock, warmed, shared)
                 decisions.append(outcome.decision)
                 if outcome.split is not None:
                     splits[name] = outcome.split
@@ -52,7 +64,13 @@ class PrefillingSplit:
             return Rewrite(graph, tuple(decisions))
         return Rewrite(_split(graph, splits, clock.fences), tuple(decisions))
 
-    def _decide(self, prefill: Primitive, clock: _Clock, warmed: dict[_Prefix, str]) -> _Outcome:
+    def _decide(
+        self,
+        prefill: Primitive,
+        clock: _Clock,
+        warmed: dict[_Prefix, str],
+        shared: Callable[[_Prefix, int], int],
+    ) -> _Outcome:
         def refuse(reason: str, gain: float | None = None) -> _Outcome:
             return _Outcome(Decision(self.name, (prefill.id,), False, reason, gain))
 
@@ -86,13 +104,23 @@ class PrefillingSplit:
         if lead < alone:
             late = f"the prefix is known {lead:.3f} s before the rest and needs {alone:.3f} s"
             return refuse(f"no gain: {late}", lead - alone)
-        gain = (whole - rest) * saved / tokens - self.overhead
+        key = _prefix(partial)
+        if key in warmed:
+            return refuse(f"the prefix is that of {warmed[key]}, which warms it")
+        each = (whole - rest) / tokens
+        calls = shared(key, clock.graph.depth(prefill.id))
+        gain = each * saved * calls - self.overhead
         if gain <= 0:
             return refuse("the predicted gain is not positive", gain)
-        key = _prefix(partial)
-        if key in warmed and clock.are_inputs(partial.inputs):
-            return refuse(f"the prefix is that of {warmed[key]}, which warms it")
-        warmed.setdefault(key, prefill.id)
+        others = clock.context.sequences.get(prefill.engine, self.sequences)
+        more = alone - each * (cached + saved * calls)
+        balance = max(1.0 - others, 0.0) * gain - others * more
+        if balance <= 0:
+            work = (
+                f"{gain:.3f} s saved if it is idle, {more:.3f} s more work for {prefill.engine!r}"
+            )
+            return refuse(f"not worth it under load: {work}", balance)
+        warmed[key] = prefill.id
         reason = f"{tokens} of {prefill.prompt_tokens} prompt tokens are known {lead:.3f} s early"
         decision = Decision(self.name, (prefill.id,), True, reason, gain)
         return _Outcome(decision, (partial, full))
@@ -167,10 +195,6 @@ class _Clock:
         makers = [self.graph.producer(value) or "" for value in values]
         return next((self._unsure[maker] for maker in makers if maker in self._unsure), "")
 
-    def are_inputs(self, values: tuple[str, ...]) -> bool:
-        """Whether all values are known when the query is submitted."""
-        return self.graph.inputs.issuperset(values)
-
     def _call(self, decode: str, wanted: set[str]) -> float | None:
         """Seconds of the LLM call that ends in ``decode``, if it cannot start before ``wanted``."""
         if self.graph[decode].op not in DECODES:
@@ -194,6 +218,25 @@ class _Clock:
     def _unsure_before(self, name: str) -> str:
         before = self.graph.predecessors(name) if self._unsure else ()
         return next((self._unsure[b] for b in sorted(before) if b in self._unsure), "")
+
+
+def _sharing(graph: Graph) -> Callable[[_Prefix, int], int]:
+    """Tell how many calls at a depth of the graph begin with a prefix: one warm serves them all.
+
+    Of calls at different depths the later ones find the prefix in the cache in any case.
+    """
+    calls = [p for p in graph if p.op is Op.PREFILLING]
+    counted: dict[int, Counter[tuple[_Prefix, int]]] = {}
+
+    def shared(prefix: _Prefix, depth: int) -> int:
+        length = len(prefix[2])
+        if length not in counted:
+            counted[length] = Counter(
+                ((p.engine, p.component, p.prompt[:length]), graph.depth(p.id)) for p in calls
+            )
+        return counted[length][prefix, depth]
+
+    return shared
 
 
 def _prefix(partial: Primitive) -> _Prefix:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
@@ -30,13 +31,15 @@ class PassContext:
 
     ``can_stream`` names the LLM engines whose decodes may be streamed internally (a non-streamed
     reply can be rebuilt exactly); ``can_warm`` those that take prefix warms. With ``strict`` no
-    pass may change which items an embedding or a reranking batch holds.
+    pass may change which items an embedding or a reranking batch holds. ``sequences`` says how many
+    sequences of other queries each instance of an LLM engine runs, on average, where that is known.
     """
 
     profiles: Profiles = field(default_factory=Profiles)
     can_stream: frozenset[str] = frozenset()
     can_warm: frozenset[str] = frozenset()
     strict: bool = False
+    sequences: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ayo_bridge.errors import GraphError
-from ayo_bridge.graph import Choice, Condition, Opaque, Template, choose, flow
+from ayo_bridge.graph import Choice, Condition, Opaque, Template, choose, decompose, flow
 
 A, B, C, D, E = (Opaque(name=name) for name in "abcde")
 ASK = Condition(name="ask")
@@ -55,6 +55,9 @@ def test_a_component_that_two_branches_share_runs_with_either() -> None:
     assert choice.unchosen(1) == {"c"}
     assert choice.unchosen(2) == {"a"}
     assert choice.unchosen(3) == {"a", "b", "c"}
+    assert choice.optional == {"a", "b", "c"}
+    assert Choice("ask", choice.branches[:2]).optional == {"a", "c"}
+    assert Choice("ask", ()).optional == frozenset()
     with pytest.raises(GraphError, match=r"'ask' chose 4; its branches are 1, 2, 3"):
         choice.unchosen(4)
 
@@ -64,6 +67,13 @@ def test_choices_in_branches_are_kept() -> None:
     whole = choose(ASK, {"yes": inner, "no": B})
     assert [choice.condition for choice in whole.choices] == ["inner", "ask"]
     assert whole.choices[1].unchosen("no") == {"inner", "d", "e"}
+    graph = decompose((whole >> A).template())
+    assert graph["ask.condition"].optional == {"inner", "d", "e", "b"}
+    assert graph["inner.condition"].optional == {"d", "e"}
+
+
+def test_what_a_condition_leaves_out_is_unknown_without_a_choice() -> None:
+    assert decompose((ASK >> A).template())["ask.condition"].optional is None
 
 
 def test_a_choice_without_branches_is_refused() -> None:

@@ -1,13 +1,23 @@
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import pytest
 
 from ayo_bridge.errors import GraphError
-from ayo_bridge.graph import Graph, Op, Primitive, SynthesisMode, decompose
+from ayo_bridge.graph import (
+    Graph,
+    Op,
+    Primitive,
+    QueryExpansion,
+    Searching,
+    SynthesisMode,
+    Template,
+    decompose,
+)
 from ayo_bridge.passes import PIPELINE, Pass, PassContext, Rewrite, optimise
-from tests.passes.workflows import EVERYTHING, advanced_rag, synthesis
+from ayo_bridge.profile import EngineProfile, Profiles
+from tests.passes.workflows import EVERYTHING, PROFILES, RERANK, advanced_rag, synthesis
 
 P_GRAPH = decompose(advanced_rag(synthesis(SynthesisMode.REFINE)))
 
@@ -31,6 +41,25 @@ def test_on_pass_sees_every_step() -> None:
     assert steps[0][1] == len(P_GRAPH)
     assert steps[-1][2] == len(optimised.graph)
     assert all(before[2] == after[1] for before, after in itertools.pairwise(steps))
+
+
+def test_a_measured_best_batch_below_the_number_of_queries_does_not_cost_the_pipelining() -> None:
+    expand = QueryExpansion(name="expand", llm="llm", queries=3, tokens=78)
+    search = Searching(
+        name="search", embedding="bge", store="pg", queries=3, inputs=("expand.queries",)
+    )
+    p_graph = decompose(Template.chain(expand, search, RERANK, synthesis(SynthesisMode.REFINE)))
+    embedding = PROFILES["bge"]
+    assert isinstance(embedding, EngineProfile)
+    measured = Profiles({**PROFILES, "bge": replace(embedding, best_batch=2)})
+    context = replace(EVERYTHING, profiles=measured)
+    graph = optimise(p_graph, context).graph
+    assert graph == optimise(p_graph, EVERYTHING).graph
+    assert graph["search.embed[2]"].inputs == ("expand.queries[2]",)
+    # Where replies cannot be streamed, stages are what is left.
+    graph = optimise(p_graph, replace(context, can_stream=frozenset())).graph
+    assert graph["search.embed[0]"].items == 2
+    assert graph["search.embed[1]"].inputs == ("expand.queries",)
 
 
 def test_no_passes_leave_the_graph_as_it_is() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from ayo_bridge.graph import (
     Component,
+    Condition,
     Graph,
     Op,
     Opaque,
@@ -11,10 +12,11 @@ from ayo_bridge.graph import (
     Synthesis,
     SynthesisMode,
     Template,
+    choose,
     decompose,
 )
 from ayo_bridge.passes import Decision, DependencyPruning, PassContext, PrefillingSplit, optimise
-from ayo_bridge.profile import LLMProfile, Profiles
+from ayo_bridge.profile import Curve, EngineProfile, LLMProfile, Profiles
 from tests.passes.workflows import EVERYTHING, EXPAND, LLM, synthesis
 
 SEARCH = Searching(name="search", embedding="bge", store="pg")
@@ -129,6 +131,97 @@ def test_a_gain_below_the_cost_of_a_request_is_none() -> None:
     context = replace(EVERYTHING, profiles=tiny)
     _, decisions = split(SEARCH, synthesis(SynthesisMode.REFINE, 2), context=context)
     assert decisions["answer.prefill[1]"].reason == "the predicted gain is not positive"
+
+
+def test_a_warm_must_be_worth_what_it_costs_the_engine() -> None:
+    small = synthesis(SynthesisMode.ONE_SHOT, context_first=False)
+    chain = (EXPAND, replace(SEARCH, inputs=("expand.queries",)))
+    _, alone = split(*chain, small)
+    assert alone["answer.prefill[0]"].predicted_gain == pytest.approx(
+        16 * LLM.prefill_per_token - 0.001
+    )
+    _, decisions = split(*chain, small, context=replace(EVERYTHING, sequences={}))
+    refused = decisions["answer.prefill[0]"]
+    assert not refused.applied
+    assert refused.reason == (
+        "not worth it under load: 0.003 s saved if it is idle, 0.036 s more work for 'llm'"
+    )
+    long = replace(small, question_tokens=600)
+    _, decisions = split(*chain, long, context=replace(EVERYTHING, sequences={}))
+    assert decisions["answer.prefill[0]"].applied
+
+
+@pytest.mark.parametrize(
+    ("others", "applied"), [(0.0, True), (0.5, True), (0.9, False), (4, False)]
+)
+def test_a_warm_is_for_engines_with_time_to_spare(others: float, applied: bool) -> None:
+    context = replace(EVERYTHING, sequences={"llm": others})
+    _, decisions = split(SEARCH, synthesis(SynthesisMode.REFINE, 2), context=context)
+    assert decisions["answer.prefill[1]"].applied == applied
+
+
+def test_a_warm_for_calls_that_start_together_takes_work_off_a_busy_engine() -> None:
+    long = replace(synthesis(SynthesisMode.TREE, 3, context_first=False), question_tokens=200)
+    search = replace(SEARCH, inputs=("expand.queries",))
+    context = replace(EVERYTHING, sequences={"llm": 100.0})
+    graph, decisions = split(EXPAND, search, long, context=context)
+    assert decisions["answer.prefill[0][0]"].predicted_gain == pytest.approx(
+        3 * (208 - 16) * LLM.prefill_per_token - 0.001
+    )
+    assert "answer.prefill[0][0][partial]" in graph
+
+
+def test_different_chunks_of_one_value_are_different_prefixes() -> None:
+    answer = replace(synthesis(SynthesisMode.REFINE, 3), inputs=("question", "documents"))
+    optimised = optimise(
+        decompose(Template.chain(answer, inputs=("question", "documents"))), EVERYTHING, PASSES
+    )
+    warms = [p.id for p in optimised.graph if p.op is Op.PARTIAL_PREFILLING]
+    assert warms == ["answer.prefill[1][partial]", "answer.prefill[2][partial]"]
+
+
+def test_a_prefix_that_the_graph_makes_is_warmed_once_too() -> None:
+    long = replace(synthesis(SynthesisMode.TREE, 3, context_first=False), question_tokens=200)
+    answer = replace(long, inputs=("rewrite.answer", "search.hits"))
+    rewrite = Synthesis(name="rewrite", llm="other", mode=SynthesisMode.GENERATION, tokens=1)
+    llms = Profiles({**EVERYTHING.profiles, "other": LLMProfile(0.0, 0.0, 0.0)})
+    slow = replace(SEARCH, store="slow")
+    known = Profiles({**llms, "slow": EngineProfile("vector_store", Curve.of([(1, 1.0)]))})
+    graph, decisions = split(rewrite, slow, answer, context=replace(EVERYTHING, profiles=known))
+    assert [p.id for p in graph if p.op is Op.PARTIAL_PREFILLING] == [
+        "answer.prefill[0][0][partial]"
+    ]
+    assert decisions["answer.prefill[0][2]"].reason.startswith("the prefix is that of")
+
+
+def test_a_refine_step_does_not_ask_what_the_first_call_asks() -> None:
+    answer = replace(
+        synthesis(SynthesisMode.REFINE, 2, context_first=False),
+        question_tokens=200,
+        early_context=False,
+    )
+    slow = replace(SEARCH, store="slow")
+    known = Profiles(
+        {**EVERYTHING.profiles, "slow": EngineProfile("vector_store", Curve.of([(1, 1.0)]))}
+    )
+    graph, _ = split(slow, answer, context=replace(EVERYTHING, profiles=known))
+    warms = [p for p in graph if p.op is Op.PARTIAL_PREFILLING]
+    assert [warm.prompt_tokens for warm in warms] == [220, 220]
+
+
+def test_a_prefix_that_every_branch_needs_is_warmed_before_the_condition() -> None:
+    judge = Synthesis(name="judge", llm="llm", mode=SynthesisMode.GENERATION)
+    needed = Condition(name="needed", inputs=("judge.answer",))
+    last = replace(
+        synthesis(SynthesisMode.ONE_SHOT, 1, context_first=False),
+        inputs=("question", "search.hits"),
+        question_tokens=200,
+    )
+    flow = judge >> choose(needed, {"yes": SEARCH, "no": None}) >> last
+    graph = optimise(decompose(flow.template()), EVERYTHING, PASSES).graph
+    assert graph.predecessors("answer.prefill[0][partial]") == frozenset()
+    assert graph.predecessors("answer.prefill[0][full]") == {"search.search"}
+    assert graph.predecessors("search.embed") == {"needed.condition"}
 
 
 def test_nothing_is_warmed_before_an_unknown_effect_in_front_of_it() -> None:

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ayo_bridge.graph import (
+    Choice,
     Component,
     Condition,
     Contextualising,
@@ -52,7 +53,13 @@ def templates(draw: st.DrawFn) -> Template:
     if not any(isinstance(c, Indexing | Opaque) for c in components):
         pairs = list(itertools.combinations(names, 2))
         edges = draw(st.lists(st.sampled_from(pairs), unique=True)) if pairs else []
-    return Template(tuple(components), tuple(edges), tuple(INPUTS))
+    choices = [
+        Choice(name, ((True, draw(branch)), (False, draw(branch))))
+        for i, name in enumerate(names)
+        if isinstance(components[i], Condition) and draw(st.booleans())
+        for branch in [st.lists(st.sampled_from(names), unique=True).map(tuple)]
+    ]
+    return Template(tuple(components), tuple(edges), tuple(INPUTS), choices=tuple(choices))
 
 
 @st.composite
@@ -135,7 +142,8 @@ def contexts(draw: st.DrawFn) -> PassContext:
     if draw(st.booleans()):
         known["llm"] = LLMProfile(0.01, 0.0005, 0.01)
     able = st.sampled_from([frozenset({"llm"}), frozenset()])
-    return PassContext(Profiles(known), draw(able), draw(able), strict=draw(st.booleans()))
+    load = {"llm": draw(st.sampled_from([0.0, 0.9, 5.0]))} if draw(st.booleans()) else {}
+    return PassContext(Profiles(known), draw(able), draw(able), draw(st.booleans()), load)
 
 
 @thorough
@@ -234,6 +242,9 @@ def _paths(graph: Graph) -> dict[str, set[str]]:
 
 def _order_matters(first: Primitive, second: Primitive) -> bool:
     effects = {first.effect, second.effect}
-    if Effect.UNKNOWN in effects or first.op is Op.CONDITION:
+    if Effect.UNKNOWN in effects:
         return True
+    if first.op is Op.CONDITION:
+        may_skip = first.optional is None or second.component in first.optional
+        return may_skip or second.effect is not Effect.PURE
     return Effect.WRITE in effects and first.engine == second.engine

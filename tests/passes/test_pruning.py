@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 from ayo_bridge.graph import (
+    Choice,
     Component,
     Condition,
     Graph,
@@ -11,9 +12,10 @@ from ayo_bridge.graph import (
     Searching,
     SynthesisMode,
     Template,
+    choose,
     decompose,
 )
-from ayo_bridge.passes import DependencyPruning, PassContext
+from ayo_bridge.passes import DependencyPruning, PassContext, optimise
 from tests.passes.workflows import EVERYTHING, EXPAND, SEARCH, synthesis
 
 INPUTS = ("question", "documents")
@@ -62,6 +64,45 @@ def test_nothing_runs_before_the_condition_that_decides_on_it() -> None:
     graph = pruned(EXPAND, Condition(name="enough", inputs=("question",)), SEARCH)
     assert ("enough.condition", "search.embed[question]") in graph.order
     assert "expand.decode" not in graph.predecessors("enough.condition")
+
+
+ENOUGH = Condition(name="enough", inputs=("question",))
+
+
+def test_what_runs_whatever_is_chosen_does_not_wait_for_the_condition() -> None:
+    flow = EXPAND >> choose(ENOUGH, {"yes": None, "no": SEARCH}) >> replace(EXPAND, name="more")
+    graph = DependencyPruning().apply(decompose(flow.template()), EVERYTHING).graph
+    assert ("enough.condition", "search.embed[question]") in graph.order
+    assert not graph.predecessors("more.prefill")
+
+
+def test_what_every_branch_has_does_not_wait_either() -> None:
+    branches = {"yes": SEARCH, "no": SEARCH >> replace(EXPAND, name="more")}
+    flow = EXPAND >> choose(ENOUGH, branches)
+    graph = DependencyPruning().apply(decompose(flow.template()), EVERYTHING).graph
+    assert graph.order == (("enough.condition", "more.prefill"),)
+
+
+def test_an_effect_waits_for_a_condition_that_does_not_choose_it() -> None:
+    index = Indexing(name="index", embedding="bge", store="pg")
+    flow = choose(ENOUGH, {"yes": EXPAND, "no": None}) >> index
+    graph = DependencyPruning().apply(decompose(flow.template(INPUTS)), EVERYTHING).graph
+    assert "enough.condition" in graph.predecessors("index.ingest")
+    assert not graph.predecessors("index.embed")
+
+
+def test_each_of_two_conditions_holds_back_what_both_decide_on() -> None:
+    # Neither condition waits for the other: the order after both does not follow from one.
+    names = ("one", "two")
+    conditions = [Condition(name=name, inputs=("question",)) for name in names]
+    template = Template(
+        (*conditions, SEARCH, EXPAND),
+        (("one", "two"), ("two", "search")),
+        choices=tuple(Choice(name, ((True, ("search",)), (False, ()))) for name in names),
+    )
+    graph = optimise(decompose(template), EVERYTHING).graph
+    for part in ("search.embed[question]", "search.embed[expand.queries][0]"):
+        assert {"one.condition", "two.condition"} <= graph.predecessors(part)
 
 
 def test_kept_orders_are_explained() -> None:

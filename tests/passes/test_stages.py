@@ -2,7 +2,18 @@ from dataclasses import replace
 
 import pytest
 
-from ayo_bridge.graph import Component, Graph, Indexing, Op, Opaque, Searching, Template, decompose
+from ayo_bridge.graph import (
+    Component,
+    Graph,
+    Indexing,
+    Op,
+    Opaque,
+    QueryExpansion,
+    Reranking,
+    Searching,
+    Template,
+    decompose,
+)
 from ayo_bridge.passes import Decision, PassContext, StageDecomposition, part_of
 from ayo_bridge.profile import Curve, EngineProfile, Profiles
 from tests.passes.workflows import EVERYTHING
@@ -88,6 +99,27 @@ def test_nothing_is_cut_where_a_part_costs_what_the_whole_costs() -> None:
     graph, (decision, *_) = staged(context, SEARCH)
     assert "s.embed" in graph
     assert decision.reason == "the predicted gain is not positive"
+
+
+ASKED = QueryExpansion(name="e", llm="llm", queries=10)
+BY_ITEM = replace(SEARCH, inputs=("e.queries",))
+
+
+def test_what_a_decode_feeds_item_by_item_is_left_to_it() -> None:
+    graph, decisions = staged(
+        replace(EVERYTHING, profiles=Profiles({**EVERYTHING.profiles, **bge(2).profiles})),
+        ASKED,
+        BY_ITEM,
+        Reranking(name="r", reranker="cross", candidates=100),
+    )
+    assert {"s.embed", "s.search", "r.rerank"} <= graph.primitives.keys()
+    reasons = {decision.targets[0]: decision.reason for decision in decisions}
+    assert reasons["s.embed"] == reasons["r.rerank"] == "the items of e.decode start it one by one"
+
+
+def test_what_a_decode_feeds_as_a_whole_is_cut() -> None:
+    graph, _ = staged(bge(4), ASKED, BY_ITEM)
+    assert "s.embed[2]" in graph
 
 
 def test_single_items_are_not_worth_a_word() -> None:

@@ -20,7 +20,12 @@ EMBEDDING = EngineProfile("embedding", Curve.of([(1, 0.03), (16, 0.045), (128, 0
 STORE = EngineProfile("vector_store", Curve.of([(1, 0.002), (16, 0.03)]), 64)
 RERANKER = EngineProfile("reranker", Curve.of([(1, 0.02), (20, 0.05), (60, 0.116)]), 64)
 PROFILES = Profiles({"llm": LLM, "bge": EMBEDDING, "pg": STORE, "cross": RERANKER})
-EVERYTHING = PassContext(PROFILES, can_stream=frozenset({"llm"}), can_warm=frozenset({"llm"}))
+EVERYTHING = PassContext(
+    PROFILES,
+    can_stream=frozenset({"llm"}),
+    can_warm=frozenset({"llm"}),
+    sequences={"llm": 0.0},
+)
 
 EXPAND = QueryExpansion(name="expand", llm="llm")
 SEARCH = Searching(
