@@ -7,9 +7,8 @@ the contexts of all chunks) it issues together, as the paper's bundles do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Final
+from dataclasses import dataclass
+from typing import ClassVar, Final
 
 from ayo_bridge.graph import Effect, Graph, Op, Primitive
 from ayo_bridge.passes import PIPELINE, Pass, PassContext, PrefillingSplit, Rewrite
@@ -104,10 +103,7 @@ BEST_POLICY: Final = "critical_path" if "critical_path" in POLICIES else "topolo
 _POLICIES: Final = {"PO": "per_invocation", "TO": "throughput"}
 _PRUNING, _STAGES, _DECODING = PIPELINE[:3]
 # The paper has no cost model: its third pass takes every gain, whatever it costs other queries.
-_NO_COSTS: Final[Mapping[str, Any]] = {
-    field.name: 0.0 for field in fields(PrefillingSplit) if field.name == "sequences"
-}
-_PREFILLING: Final = replace(PrefillingSplit(), **_NO_COSTS)
+_PREFILLING: Final = PrefillingSplit(sequences=0.0)
 PAPER_PASSES: Final[tuple[Pass, ...]] = (_PRUNING, _STAGES, _DECODING, _PREFILLING)
 _ABLATIONS: Final[dict[str, tuple[Pass, ...]]] = {
     "none": (ModuleBundles(),),
