@@ -39,17 +39,23 @@ def test_both_scripts_give_the_same_values(spec: AppSpec) -> None:
     assert len({result.output for result in optimised.results}) == len(SUBJECTS)
 
 
-@every_app
-def test_a_single_query_is_earlier(spec: AppSpec) -> None:
-    plain, optimised = arms(spec, queries=1)
+@pytest.mark.parametrize("name", ["naive", "advanced", "contextual"])
+def test_a_single_query_is_earlier(name: str) -> None:
+    plain, optimised = arms(APPS[name], queries=1)
     assert optimised.seconds < plain.seconds
+
+
+@pytest.mark.parametrize("queries", [1, len(SUBJECTS)])
+@pytest.mark.parametrize("name", ["search", "agent"])
+def test_a_chain_with_little_to_warm_is_not_later(name: str, queries: int) -> None:
+    # Prefix warms are all that could be gained, and one block of a prompt is not worth a step.
+    plain, optimised = arms(APPS[name], queries)
+    assert optimised.seconds == pytest.approx(plain.seconds)
 
 
 @pytest.mark.parametrize(
     ("name", "most"),
-    # The search app and the agent are chains: prefix warms are all that can be gained, and of six
-    # that come at once each is in the way of the others.
-    [("naive", 0.75), ("advanced", 0.99), ("contextual", 0.6), ("search", 1.02), ("agent", 1.01)],
+    [("naive", 0.60), ("advanced", 0.98), ("contextual", 0.6)],
 )
 def test_queries_that_come_at_once_are_earlier(name: str, most: float) -> None:
     plain, optimised = arms(APPS[name])

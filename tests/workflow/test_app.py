@@ -14,6 +14,7 @@ from ayo_bridge.errors import (
     QueryTimeoutError,
 )
 from ayo_bridge.graph import Graph, Op, Primitive, SynthesisMode
+from ayo_bridge.passes import PIPELINE, PrefillingSplit
 from ayo_bridge.runtime import Runtime
 from ayo_bridge.simulate import run_virtual
 from ayo_bridge.workflow import App, Generate, Ingest, Result
@@ -256,7 +257,8 @@ class Colds(LLM):
 def test_a_prefix_warm_that_fails_or_lasts_changes_nothing(seconds: float) -> None:
     async def main() -> Colds:
         engines, llm = Engines(), Colds(seconds)
-        app = App(profiles=PROFILES)
+        # Whatever it gains, so that there is a warm.
+        app = App(profiles=PROFILES, passes=(*PIPELINE[:-1], PrefillingSplit(sequences=0)))
         for engine in (llm, engines.embedding, engines.store, engines.reranker):
             app.register(engine)
         result = await app.submit(QUESTION, advanced())
