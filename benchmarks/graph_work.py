@@ -33,7 +33,7 @@ from benchmarks.measure import write
 BUILT, CACHED, THOUSAND, GROWTH = 0.002, 0.0003, 0.040, 15.0
 """At most so many seconds for the advanced app, for one whose shape was seen before, and for 1,000
 primitives; at most so many times as long for ten times as many. That leaves half as much again for
-caches of the processor and collections of garbage: what is quadratic takes a hundred times."""
+caches of the processor and collections of garbage; were it quadratic, it would be a hundred."""
 
 CONTEXT = context(best_batch=8)
 
@@ -60,15 +60,20 @@ LARGE: dict[str, Callable[[int], Composable]] = {
 """A workflow whose e-graph has about ``n`` primitives."""
 
 
-def median(run: Callable[[], object], rounds: int) -> float:
-    """Median CPU seconds of a call."""
+def timed(run: Callable[[], object], rounds: int) -> list[float]:
+    """CPU seconds of calls."""
     run()
     taken = []
     for _ in range(rounds):
         started = time.process_time()
         run()
         taken.append(time.process_time() - started)
-    return statistics.median(taken)
+    return taken
+
+
+def median(run: Callable[[], object], rounds: int) -> float:
+    """Median CPU seconds of a call."""
+    return statistics.median(timed(run, rounds))
 
 
 def built(workflow: Composable) -> Callable[[], int]:
@@ -104,10 +109,13 @@ def main(
     note("advanced app, shape seen before", cached(10 * rounds), CACHED)
     for name, make in LARGE.items():
         one, ten = built(make(1000)), built(make(10_000))
-        thousand = median(one, 11)
-        note(f"{name} of 1,000", thousand * 1000 / one(), THOUSAND, primitives=one())
-        grown = median(ten, 3) / thousand * one() / ten() * 10
-        note(f"{name} of 10,000", thousand * grown * 1000 / one(), THOUSAND * GROWTH)
+        small_rounds, large_rounds = timed(one, 15), timed(ten, 5)
+        thousand = statistics.median(small_rounds) * 1000 / one()
+        note(f"{name} of 1,000", thousand, THOUSAND, primitives=one())
+        # Of the shortest rounds, for neighbours on the machine disturb long ones more.
+        grown = min(large_rounds) / min(small_rounds) * one() / ten() * 10
+        taken = statistics.median(large_rounds) * 10_000 / ten()
+        note(f"{name} of 10,000", taken, THOUSAND * GROWTH)
         figures[f"{name} of 10,000"] |= {
             "primitives": ten(),
             "times_that_of_1000": round(grown, 1),

@@ -272,12 +272,12 @@ class TopologyQueue:
             first = batch.picked[0] if batch.picked else buckets.first()
             if (priority and not ahead) or not (batch.picked or _may_start(first, slots, alone)):
                 break
-            if first.group is None:
+            if not batch.picked:
                 batch.take(first)
-                break
             with closing(buckets.in_order(first.group)) as requests:
                 while not batch.full and (request := next(requests, None)) is not None:
-                    batch.take(request)
+                    if request is not first:
+                        batch.take(request)
             if batch.full:
                 break
         for request in batch.picked:
@@ -308,7 +308,7 @@ class _Buckets:
     def first(self) -> Waiting:
         """The first request of the deepest level of the first bucket."""
         heaps = [heap for group in list(self.heaps) if (heap := self._cleaned(group))]
-        levels = min(heaps)[0][1].levels
+        levels = min(heaps)[0][1].levels if len(heaps) > 1 else heaps[0][0][1].levels
         return next(iter(levels[max(levels)].values()))
 
     def in_order(self, group: Hashable) -> Generator[Waiting, None, None]:
@@ -320,7 +320,8 @@ class _Buckets:
                 number, bucket = heapq.heappop(heap)
                 if number not in seen:
                     seen.add(number)
-                    depths = sorted(bucket.levels, reverse=True)
+                    levels = bucket.levels
+                    depths = sorted(levels, reverse=True) if len(levels) > 1 else list(levels)
                     order.append((bucket, depths))
                     yield from bucket.levels[depths[0]].values()
             for rank in range(1, max((len(depths) for _, depths in order), default=0)):
