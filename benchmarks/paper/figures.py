@@ -16,9 +16,18 @@ from benchmarks.paper.published import (
 from benchmarks.paper.published import (
     fig8 as published_fig8,
 )
-from benchmarks.paper.schemes import ABLATIONS, BASELINES, BEST_POLICY, OURS, PAPER, SCHEMES
+from benchmarks.paper.schemes import (
+    ABLATIONS,
+    BASELINES,
+    BEST_POLICY,
+    OURS,
+    PAPER,
+    SCHEMES,
+    WITHOUT_SPLIT,
+)
 
 Json = dict[str, Any]
+FIG8_ARMS = (*SCHEMES, WITHOUT_SPLIT)
 MANY_ARMS = ("LlamaDist+TO", "LlamaDistPC+TO", PAPER, OURS)
 ABLATED = (("advanced", "TruthfulQA"),)
 ABLATED_CORE = "30B"
@@ -38,10 +47,10 @@ def fig8_scaled() -> Json:
 
 def _fig8(panels: Sequence[Panel], seeds: Sequence[int], label: str) -> Json:
     runs = parameters().runs
-    found = run_all(_points(panels, runs.rates, SCHEMES, runs.queries), seeds, label)
+    found = run_all(_points(panels, runs.rates, FIG8_ARMS, runs.queries), seeds, label)
     return {
         "policy": BEST_POLICY,
-        "panels": [_panel(p, runs.rates, SCHEMES, runs.queries, seeds, found) for p in panels],
+        "panels": [_panel(p, runs.rates, FIG8_ARMS, runs.queries, seeds, found) for p in panels],
     }
 
 
