@@ -97,8 +97,8 @@ def _fig8(results: Json) -> list[str]:
             f"{ratios.geometric_mean(whole):.2f}x. Against the better of that system with and "
             "without its third pass, chosen at each point, it is "
             f"{ratios.geometric_mean(split):.2f}x: most of the lead comes from holding back prefix "
-            "warms, the rest from the order of calls. The paper's modified engine does not have the "
-            "cost that is saved there."
+            "warms, the rest from the order of calls. The paper's modified engine does not have "
+            "the cost that is saved there."
         )
     slower = [
         (panel, rate, value)
