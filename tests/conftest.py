@@ -5,6 +5,7 @@ Imports nothing heavy: tests/openai3 runs where no engine library is installed.
 
 import importlib.util
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +33,14 @@ def _set_environment() -> None:
             os.environ["TIKTOKEN_CACHE_DIR"] = str(cache)
 
 
+def _take_interrupts() -> None:
+    """Started in the background of a shell we would ignore SIGINT, and so would all our children."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 _set_environment()
+_take_interrupts()
 
 
 @pytest.fixture(scope="session")
