@@ -34,7 +34,7 @@ def _set_environment() -> None:
 
 
 def _take_interrupts() -> None:
-    """Started in the background of a shell we would ignore SIGINT, and so would all our children."""
+    """In the background of a shell we would ignore SIGINT, and so would all our children."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
