@@ -15,6 +15,7 @@ from ayo_bridge.profile import LLMProfile, Profiles
 from ayo_bridge.runtime import Runtime
 from ayo_bridge.workflow import App, LanguageModel
 from ayo_bridge.workflow.engines import LLMServerError, ServedLLM, Tool
+from tests.deadline import eventually
 from tests.stub_openai import StubOpenAI
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ async def test_the_answer_is_streamed_as_it_grows(stub_openai: StubOpenAI) -> No
 async def test_each_step_of_a_plan_starts_its_tool_while_the_rest_is_written(
     stub_openai: StubOpenAI,
 ) -> None:
-    stub_openai.latency, stub_openai.token_interval = 0.0, 0.02
+    stub_openai.latency, stub_openai.token_interval = 0.0, 0.1
     stub_openai.reply_when("Write 3", text="first of all\nsecond of all\nthird and the last one")
     asked: dict[str, float] = {}
 
@@ -99,7 +100,7 @@ async def test_each_step_of_a_plan_starts_its_tool_while_the_rest_is_written(
     assert result["plan.queries"] == ["first of all", "second of all", "third and the last one"]
     assert result["act.results"] == ["FIRST OF ALL", "SECOND OF ALL", "THIRD AND THE LAST ONE"]
     (call,) = stub_openai.calls
-    assert call.ended is not None
+    eventually(lambda: call.ended is not None, "the end of the reply at the server")
     assert asked["first of all"] < asked["second of all"] < call.ended
 
 
