@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tomllib
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
@@ -35,12 +36,18 @@ EXPERIMENTS: dict[str, Callable[[], dict[str, Any]]] = {
 
 def run(names: Iterable[str]) -> None:
     """Run experiments and write their results beside those that are there, and the page."""
-    fingerprint = hashlib.sha256(FILE.read_bytes()).hexdigest()[:16]
+    fingerprint = fingerprint_of(FILE.read_text(encoding="utf-8"))
     for name in names:
         made = {"parameters": fingerprint, **EXPERIMENTS[name]()}
         results = {**known_results(), name: made}  # others may have come meanwhile
         RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     PAGE.write_text(page(known_results(), fingerprint), encoding="utf-8")
+
+
+def fingerprint_of(text: str) -> str:
+    """Of the parameters, not of what is said about them."""
+    values = json.dumps(tomllib.loads(text), sort_keys=True)
+    return hashlib.sha256(values.encode()).hexdigest()[:16]
 
 
 def known_results() -> dict[str, Any]:
