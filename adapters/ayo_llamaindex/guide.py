@@ -173,7 +173,13 @@ class Guide:
         if component.mode is SynthesisMode.TREE:
             prefix = f"L{self._level}"
         plan = scope.runtime.planner.plan_expansion(
-            scope.plan.template, component, chunks, makers, inputs=inputs, prefix=prefix
+            scope.plan.template,
+            component,
+            chunks,
+            makers,
+            inputs=inputs,
+            prefix=prefix,
+            known=scope.plan.known,
         )
         scope.expand(replaced, plan, dict.fromkeys(plan.e_graph.inputs))
         self._level += 1

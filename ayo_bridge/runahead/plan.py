@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -70,3 +70,5 @@ class Plan:
     ahead: frozenset[str] = frozenset()
     predicted_gain: float | None = None
     makers: Mapping[MakerKey, Maker] = field(default_factory=dict)
+    known: Hashable = None
+    """What was known of the engines when it was made; plans of one call go by the same."""

@@ -60,6 +60,11 @@ class _Shape:
     predicted_gain: float | None
 
 
+_Same = tuple[object, Plan | None, _Shape]
+"""What was planned (so that its identity stays its own), the plan of every call if nothing in it
+runs ahead, and its shape."""
+
+
 class Planner:
     """Plans calls; shapes are cached by template and by what is known of the engines."""
 
@@ -67,14 +72,20 @@ class Planner:
         self._runtime = runtime
         self._capacity = capacity
         self._shapes: OrderedDict[Hashable, _Shape] = OrderedDict()
-        self._same: dict[tuple[Hashable, ...], tuple[object, _Shape]] = {}
+        # Adapters keep what they lift, so the very same object comes again and need not be hashed.
+        # Read without the lock: all calls of 32 threads come by here.
+        self._same: dict[Hashable, _Same] = {}
         self._lock = threading.Lock()
 
     def plan(self, template: Template, makers: Mapping[MakerKey, Maker]) -> Plan:
         """Plan a whole call."""
-        known = (self._known(),)
-        shape = self._cached(template, (template,), known, lambda: decompose(template))
-        return _plan(template, shape, makers)
+        known = self._known()
+        same = self._same.get((id(template), known))
+        if same is None:
+            same = self._plan(
+                template, template, (template,), (known,), lambda: decompose(template)
+            )
+        return same[1] if same[1] is not None else _plan(template, same[2], makers, known)
 
     def plan_expansion(
         self,
@@ -85,47 +96,54 @@ class Planner:
         *,
         inputs: tuple[str, ...] | None = None,
         prefix: str = "",
+        known: Hashable = None,
     ) -> Plan:
         """Plan the sub-graph of a synthesis whose number of chunks has become known.
 
-        ``inputs`` are what it takes in place of the component's own.
+        ``inputs`` are what it takes in place of the component's own; ``known`` is that of the plan
+        which the call began with.
         """
+        known = known or self._known()
+        key = (id(component), id(template), inputs, chunks, prefix, known)
+        same = self._same.get(key)
+        if same is None:
 
-        def build() -> Graph:
-            taking = component if inputs is None else replace(component, inputs=inputs)
-            return expand_synthesis(taking, chunks, prefix=prefix)
+            def build() -> Graph:
+                taking = component if inputs is None else replace(component, inputs=inputs)
+                return expand_synthesis(taking, chunks, prefix=prefix)
 
-        known = (inputs, chunks, prefix, self._known())
-        return _plan(template, self._cached(component, (component,), known, build), makers)
+            same = self._plan(component, template, (component,), key[2:], build, key)
+        return same[1] if same[1] is not None else _plan(template, same[2], makers, known)
 
     def _known(self) -> Hashable:
         """What plans depend on beside what is planned."""
         return self._runtime.profiles.epoch, self._runtime.learned()
 
-    def _cached(
+    def _plan(
         self,
         what: object,
+        template: Template,
         identity: tuple[Hashable, ...],
-        known: tuple[Hashable, ...],
+        rest: tuple[Hashable, ...],
         build: Callable[[], Graph],
-    ) -> _Shape:
-        # Adapters keep what they lift, so the very same object comes again and need not be hashed.
-        # No lock: all calls of 32 threads come by here.
-        same = self._same.get((id(what), *known))
-        if same is not None:
-            return same[1]
-        full = (*identity, *known)
+        key: Hashable = None,
+    ) -> _Same:
+        """The shape of what is planned, by value, and from now on by identity."""
+        full = (*identity, *rest)
         shape = self._shapes.get(full)
         if shape is None:
             shape = self._build(build(), self._context())
+        # With nothing ahead no maker is asked for, and one plan serves all calls.
+        plan = None if shape.ahead else _plan(template, shape, {}, rest[-1])
+        same = ((what, template), plan, shape)
         with self._lock:
             self._shapes[full] = shape
             while len(self._shapes) > self._capacity:
                 self._shapes.popitem(last=False)
             if len(self._same) >= self._capacity:
                 self._same.clear()
-            self._same[id(what), *known] = (what, shape)
-        return shape
+            self._same[key or (id(what), *rest)] = same
+        return same
 
     def _context(self) -> PassContext:
         return PassContext(
@@ -202,7 +220,9 @@ def _end(times: Mapping[str, tuple[float, float]]) -> float:
     return max((end for _, end in times.values()), default=0.0)
 
 
-def _plan(template: Template, shape: _Shape, makers: Mapping[MakerKey, Maker]) -> Plan:
+def _plan(
+    template: Template, shape: _Shape, makers: Mapping[MakerKey, Maker], known: Hashable
+) -> Plan:
     return Plan(
         template,
         shape.p_graph,
@@ -211,4 +231,5 @@ def _plan(template: Template, shape: _Shape, makers: Mapping[MakerKey, Maker]) -
         shape.ahead,
         shape.predicted_gain,
         makers,
+        known,
     )

@@ -247,9 +247,7 @@ class Scope:
         """
         self.plan = _NOTHING
         self.guide = self.on_finish = self._doubtful = self._ahead = None
-        self._past.clear()
-        self._handed.clear()
-        self._closers.clear()
+        self._past, self._closers, self._handed = [], [], {}
 
 
 _NOTHING: Final = Plan(Template(()), Graph(()), Graph(()))

@@ -24,7 +24,6 @@ from ayo_bridge.engines.binding import Binding, Target
 from ayo_bridge.engines.openai_http.client import transport_differs
 from ayo_bridge.engines.openai_http.reply import (
     Body,
-    RawHeaders,
     Reply,
     ReplyAbandonedError,
     usage_of,
@@ -75,7 +74,7 @@ def _looked_up(url: str, parts: Hashable) -> str | None:
     return engine
 
 
-def _engine(transport: Any, request: Any) -> str | None:
+def _engine(request: Any) -> str | None:
     """The engine of a request to a registered endpoint; ``None`` for every other."""
     if request.method != "POST":
         return None
@@ -86,7 +85,7 @@ def _engine(transport: Any, request: Any) -> str | None:
         engine = _seen[parts]
     except KeyError:
         engine = _looked_up(str(url), parts)
-    return engine if engine is not None and transport_differs(transport) is None else None
+    return engine
 
 
 def _key(request: Any) -> Hashable:
@@ -111,8 +110,8 @@ def _sync(
     if scope is None:
         return wrapped(*args, **kwargs)
     request = args[0] if args else kwargs["request"]
-    engine = _engine(instance, request)
-    if engine is None:
+    engine = _engine(request)
+    if engine is None or (not scope.quiet and transport_differs(instance) is not None):
         return wrapped(*args, **kwargs)
     learn = scope.runtime.profiles
     key = None if scope.quiet else _key(request)
@@ -142,8 +141,8 @@ async def _async(
     if scope is None or not _on_asyncio():
         return await wrapped(*args, **kwargs)
     request = args[0] if args else kwargs["request"]
-    engine = _engine(instance, request)
-    if engine is None:
+    engine = _engine(request)
+    if engine is None or (not scope.quiet and transport_differs(instance) is not None):
         return await wrapped(*args, **kwargs)
     learn = scope.runtime.profiles
     key = None if scope.quiet else _key(request)
@@ -209,7 +208,7 @@ class _Watch:
     def __init__(self, response: Any, observation: Observation, learn: LiveProfiles) -> None:
         self.stream = response.stream
         self._status: int = response.status_code
-        self._headers: RawHeaders = response.headers.raw
+        self._headers = response.headers
         self._extensions = response.extensions
         self._observation: Observation | None = observation
         self._learn = learn
@@ -218,7 +217,7 @@ class _Watch:
     def _reply(self) -> Reply:
         return Reply(
             self._status,
-            tuple(self._headers),
+            tuple(self._headers.raw),
             Body(self.chunks, ended=True),
             reason=self._extensions.get("reason_phrase", b""),
             http_version=self._extensions.get("http_version", b"HTTP/1.1"),
@@ -232,7 +231,8 @@ class _Watch:
         observation.done(self._reply() if observation.wanted else None)
         if self._status >= 300:
             return
-        record.usage = partial(usage_of, self._headers, self.chunks)
+        headers, chunks = self._headers, self.chunks
+        record.usage = lambda: usage_of(headers.raw, chunks)
         if len(self.chunks) > _FEW or self._learn.due(record.engine):
             self._learn.observe(record)
 
