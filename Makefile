@@ -5,7 +5,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 RUFF := .venv/env/bin/ruff
 
-.PHONY: setup check test demo bench clean
+.PHONY: setup check test demo bench paper clean
 
 setup:
 	@$(PYTHON) .ci/environment
@@ -32,6 +32,12 @@ demo: setup
 bench: setup
 	$(PY) -m benchmarks.stub_latency
 	$(PY) -m benchmarks.overhead
+	$(PY) -m benchmarks.graph_work
+	$(PY) -m benchmarks.scheduler
+
+# The paper's experiments in virtual time: long, and the same on any machine.
+paper: setup
+	$(PY) -m benchmarks.paper all
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build dist

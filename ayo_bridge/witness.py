@@ -102,8 +102,10 @@ class Witness:
         for space, name, function, before in functions:
             if (id(space), name) not in self._functions:
                 self._functions.add((id(space), name))
-                for column, value in zip(self._found, (space, name, function), strict=True):
-                    column.append(value)
+                spaces, names, values = self._found
+                spaces.append(space)
+                names.append(name)
+                values.append(function)
             for earlier in before:
                 self._elsewhere[id(earlier), name] = (earlier, name)
 
