@@ -98,8 +98,8 @@ mean and p95 latency against :data:`topology`:
 What does it, and what was tried and dropped, on the latter at 4/s: only the order -27, -13 %; only
 that warms step back -19, -13 %. With both, least attained service -8, +11 %; the earliest query
 first -43, -34 %; the shortest remaining path -44, -17 %; half or twice the weight of the path, and
-least slack to twice a query's own length, within 1 % of this. While all that come are admitted, no
-order is better than another by more than 1 %.
+least slack to twice a query's own length, within 1 % of this. Where all that come are admitted, the
+order alone matters less: -5, -10 % for 60 equal queries at 2/s.
 """
 
 POLICIES: Final[dict[str, QueuePolicy]] = {

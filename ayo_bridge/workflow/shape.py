@@ -91,10 +91,11 @@ class Shapes:
                 raise GraphError(f"the query lacks the inputs {', '.join(missing)}")
         else:
             if isinstance(workflow, Composable):
-                composed = flow(workflow)
-                choices = (*composed.choices, *choices)
-                workflow = composed.template(tuple(inputs))
-            source = identity = fitted(workflow, inputs)
+                workflow = flow(workflow).template(tuple(inputs))
+            # A choice that comes with the query stands for the workflow's own: the passes go by it.
+            by_condition = {c.condition: c for c in (*workflow.choices, *choices)}
+            choices = tuple(by_condition.values())
+            source = identity = fitted(replace(workflow, choices=choices), inputs)
         key = (identity, choices, epoch, context.can_stream, context.can_warm, context.strict)
         found = self._kept.get(key)
         if found is not None:

@@ -1,6 +1,7 @@
 """Conditions: what is not chosen does not run, and whoever takes its values sees that."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -39,14 +40,36 @@ JUDGED = JUDGE >> choose(NEEDED, {"yes": EXPAND >> SEARCH >> RERANK, "no": None}
 both = pytest.mark.parametrize("passes", [(), PIPELINE], ids=["as it is", "optimised"])
 
 
-def run(says: str, passes: tuple[Pass, ...], workflow: Flow = JUDGED) -> tuple[Result, Engines]:
+def run(
+    says: str,
+    passes: tuple[Pass, ...],
+    workflow: Flow | Template = JUDGED,
+    choices: tuple[Choice, ...] = (),
+) -> tuple[Result, Engines]:
     async def main() -> tuple[Result, Engines]:
         handlers = {("judge", Op.PREFILLING): LanguageModel("Is a search needed?")}
         engines = Engines(passes=passes, handlers=handlers)
         engines.llm.answers = {"Is a search needed?": says}
-        return await engines.app.submit({"question": "why?"}, workflow), engines
+        result = await engines.app.submit({"question": "why?"}, workflow, choices=choices)
+        return result, engines
 
     return run_virtual(main())
+
+
+@both
+@pytest.mark.parametrize("given", [False, True], ids=["the template's", "the query's"])
+def test_the_choices_of_a_template_hold_whoever_gives_them(
+    passes: tuple[Pass, ...], given: bool
+) -> None:
+    template = JUDGED.template(("question",))
+    choices = template.choices if given else ()
+    template = replace(template, choices=()) if given else template
+    for says, searched in (("yes", True), ("no", False)):
+        result, engines = run(says, passes, template, choices)
+        flow, of_flow = run(says, passes)
+        assert result.output == flow.output
+        assert bool(engines.reranker.served) is searched
+        assert engines.embedding.served == of_flow.embedding.served
 
 
 @both
