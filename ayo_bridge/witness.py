@@ -33,7 +33,6 @@ class Witness:
     """
 
     __slots__ = (
-        "_attributes",
         "_bindings",
         "_classes",
         "_dicts",
