@@ -18,7 +18,24 @@ from ayo_bridge.workflow.requests import Embed, Rerank
 _QUIET = {"show_progress_bar": False}
 
 
-class Embedder(EmbeddingModel):
+class _Held:
+    """A model of the user's, and the arguments of all its calls."""
+
+    def __init__(
+        self,
+        name: str,
+        model: Any,
+        *,
+        max_items: int | None = None,
+        strict: bool = False,
+        **arguments: Any,
+    ) -> None:
+        super().__init__(name, max_items=max_items, strict=strict)  # type: ignore[call-arg]
+        self._model = model
+        self._arguments = {**_QUIET, **arguments}
+
+
+class Embedder(_Held, EmbeddingModel):
     """A ``SentenceTransformer`` that serves :class:`Embed`; vectors are its own arrays.
 
     Texts of many queries share a batch where that gives each the vector it would have got alone
@@ -31,19 +48,6 @@ class Embedder(EmbeddingModel):
         strict: never fuse, so that vectors are bit-equal.
         arguments: for every ``encode``, e.g. ``prompt_name="query"``.
     """
-
-    def __init__(
-        self,
-        name: str,
-        model: Any,
-        *,
-        max_items: int | None = None,
-        strict: bool = False,
-        **arguments: Any,
-    ) -> None:
-        super().__init__(name, max_items=max_items, strict=strict)
-        self._model = model
-        self._arguments = {**_QUIET, **arguments}
 
     def to_request(self, call: Call) -> Call:
         """The call of ``encode``."""
@@ -58,21 +62,8 @@ class Embedder(EmbeddingModel):
         return list(result)
 
 
-class CrossEncoderReranker(CrossEncoderModel):
+class CrossEncoderReranker(_Held, CrossEncoderModel):
     """A ``CrossEncoder`` that serves :class:`Rerank`; arguments are those of :class:`Embedder`."""
-
-    def __init__(
-        self,
-        name: str,
-        model: Any,
-        *,
-        max_items: int | None = None,
-        strict: bool = False,
-        **arguments: Any,
-    ) -> None:
-        super().__init__(name, max_items=max_items, strict=strict)
-        self._model = model
-        self._arguments = {**_QUIET, **arguments}
 
     def to_request(self, call: Call) -> Call:
         """The call of ``predict``."""
