@@ -87,19 +87,10 @@ the longest path goes first. A rank never changes, and what is submitted after t
 it: nobody starves. Prefix warms wait until an instance of an engine that batches by itself has
 nothing to do, since every prefilling holds up the sequences that decode.
 
-The paper's advanced app (``benchmarks/advanced_app.py``: 7B, two instances, Poisson arrivals),
-mean and p95 latency against :data:`topology`:
-
-=====================  ====================================================================
-60 equal queries       0.05/s: -2, -8 %; 0.3/s: -7, -13 %; 0.6/s: -15, -26 %; 2/s: -47, -47 %
-150 of various sizes   2/s: -48, -42 %; 4/s, when the KV caches are full: -43, -32 %
-=====================  ====================================================================
-
-What does it, and what was tried and dropped, on the latter at 4/s: only the order -27, -13 %; only
-that warms step back -19, -13 %. With both, least attained service -8, +11 %; the earliest query
-first -43, -34 %; the shortest remaining path -44, -17 %; half or twice the weight of the path, and
-least slack to twice a query's own length, within 1 % of this. Where all that come are admitted, the
-order alone matters less: -5, -10 % for 60 equal queries at 2/s.
+On the paper's advanced app (``python -m benchmarks.paper fig11``) mean latency is 7 to 27 % below
+that of :data:`topology` and the p95 1 to 25 %, by rate. Both the order and the stepping back have a
+part in it. Tried and dropped, since neither mean nor p95 was better: least attained service, the
+earliest query first, the shortest remaining path, other weights of the path, least slack.
 """
 
 POLICIES: Final[dict[str, QueuePolicy]] = {
