@@ -89,8 +89,8 @@ nothing to do, since every prefilling holds up the sequences that decode.
 
 On the paper's advanced app (``python -m benchmarks.paper fig11``) mean latency is 7 to 27 % below
 that of :data:`topology` and the p95 1 to 25 %, by rate. Both the order and the stepping back have a
-part in it. Tried and dropped, since neither mean nor p95 was better: least attained service, the
-earliest query first, the shortest remaining path, other weights of the path, least slack.
+part in it. Tried and dropped, for none was better in mean and p95 alike: least attained service,
+the earliest query first, the shortest remaining path, other weights of the path, least slack.
 """
 
 POLICIES: Final[dict[str, QueuePolicy]] = {
