@@ -10,7 +10,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
@@ -21,15 +21,14 @@ from ayo_bridge.passes import PIPELINE, Pass
 from ayo_bridge.profile import EngineProfile, LiveProfiles, ProfileStore, measure_when_idle
 from ayo_bridge.runahead.planner import Planner
 from ayo_bridge.schedule import (
-    POLICIES,
     EngineScheduler,
     LoopPlacement,
-    Policy,
+    Policies,
     Request,
     ThreadPlacement,
+    policy_for,
 )
 
-_DEFAULT_POLICY = "topology"
 _generations = itertools.count()
 
 
@@ -37,7 +36,7 @@ class Runtime:
     """Engines, policies and passes for accelerated objects.
 
     Args:
-        policies: how the engine schedulers of a kind pick batches: ``"per_invocation"``,
+        policies: how engine schedulers pick batches, for all or by kind: ``"per_invocation"``,
             ``"throughput"``, ``"topology"`` (the default) or a function.
         passes: the rewrites applied to every p-graph, in order.
         run_ahead: with ``False`` requests are only scheduled and fused, never made early.
@@ -58,7 +57,7 @@ class Runtime:
     def __init__(
         self,
         *,
-        policies: Mapping[EngineKind, str | Policy] | None = None,
+        policies: Policies | None = None,
         passes: tuple[Pass, ...] = PIPELINE,
         run_ahead: bool = True,
         strict: bool = False,
@@ -80,10 +79,7 @@ class Runtime:
         self.store = profiles if profiles is not None else ProfileStore()
         self.profiles = LiveProfiles(self.store)
         self.planner = Planner(self)
-        self._policies = {
-            kind: POLICIES[chosen] if isinstance(chosen, str) else chosen
-            for kind, chosen in (policies or {}).items()
-        }
+        self._policies = {kind: policy_for(kind, policies) for kind in EngineKind}
         self._reset()
         for engine in engines:
             self.register(engine)
@@ -115,7 +111,7 @@ class Runtime:
         with self._lock:
             scheduler = self._schedulers.get(engine.name)
             if scheduler is None:
-                policy = self._policies.get(engine.kind, POLICIES[_DEFAULT_POLICY])
+                policy = self._policies[engine.kind]
                 placement = _Lazy(self, engine)
                 scheduler = EngineScheduler(
                     engine,

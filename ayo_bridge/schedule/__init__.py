@@ -4,17 +4,21 @@ from ayo_bridge.schedule.engine_scheduler import EngineScheduler, Placement, Req
 from ayo_bridge.schedule.graph_scheduler import MISSING, GraphScheduler, Missing
 from ayo_bridge.schedule.placement import LoopPlacement, ThreadPlacement
 from ayo_bridge.schedule.policies import (
+    DEFAULT,
     POLICIES,
+    Policies,
     Policy,
     QueuePolicy,
     critical_path,
     per_invocation,
+    policy_for,
     throughput,
     topology,
 )
 from ayo_bridge.schedule.queues import Waiting
 
 __all__ = [
+    "DEFAULT",
     "MISSING",
     "POLICIES",
     "EngineScheduler",
@@ -22,6 +26,7 @@ __all__ = [
     "LoopPlacement",
     "Missing",
     "Placement",
+    "Policies",
     "Policy",
     "QueuePolicy",
     "Request",
@@ -29,6 +34,7 @@ __all__ = [
     "Waiting",
     "critical_path",
     "per_invocation",
+    "policy_for",
     "throughput",
     "topology",
 ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ayo_bridge.engines.protocol import EngineKind
 from ayo_bridge.schedule.queues import (
     FunctionQueue,
     Queue,
@@ -96,3 +97,27 @@ the earliest query first, the shortest remaining path, other weights of the path
 POLICIES: Final[dict[str, QueuePolicy]] = {
     policy.name: policy for policy in (per_invocation, throughput, topology, critical_path)
 }
+
+DEFAULT: Final = topology
+
+Policies = str | Policy | Mapping[EngineKind, str | Policy]
+"""One policy for every engine, or one by kind; a name in :data:`POLICIES`, or a function."""
+
+
+def policy_for(kind: EngineKind, chosen: Policies | None = None) -> Policy:
+    """The policy of the engines of a kind; :data:`DEFAULT` where none was chosen.
+
+    Raises:
+        ValueError: there is no policy of that name.
+    """
+    if isinstance(chosen, Mapping):
+        chosen = chosen.get(kind)
+    if chosen is None:
+        return DEFAULT
+    if not isinstance(chosen, str):
+        return chosen
+    if chosen not in POLICIES:
+        raise ValueError(
+            f"no policy is called {chosen!r}: take {', '.join(POLICIES)}, or a function"
+        )
+    return POLICIES[chosen]

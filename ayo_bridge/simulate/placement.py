@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError
 from typing import cast
 
 from ayo_bridge.engines.protocol import Call, Engine
-from ayo_bridge.schedule import POLICIES, EngineScheduler, Policy
+from ayo_bridge.schedule import EngineScheduler, Policy, policy_for
 from ayo_bridge.schedule.engine_scheduler import Done
 from ayo_bridge.simulate.serving import Abort, SimulatedEngine
 
@@ -77,7 +77,7 @@ class _Batch:
 
 
 def virtual_scheduler(
-    engine: SimulatedEngine, policy: str | Policy = "topology", *, delay: float = 0.0
+    engine: SimulatedEngine, policy: str | Policy | None = None, *, delay: float = 0.0
 ) -> EngineScheduler:
     """The engine scheduler of a simulated engine, on the clock of the running loop.
 
@@ -85,7 +85,7 @@ def virtual_scheduler(
     """
     return EngineScheduler(
         cast(Engine, engine),
-        POLICIES[policy] if isinstance(policy, str) else policy,
+        policy_for(engine.kind, policy),
         VirtualPlacement(delay),
         asyncio.get_running_loop().time,
     )

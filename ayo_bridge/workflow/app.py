@@ -16,13 +16,13 @@ from ayo_bridge.observe.record import EngineCall, Outcome
 from ayo_bridge.passes import PIPELINE, Pass, PassContext
 from ayo_bridge.profile import Profile, Profiles
 from ayo_bridge.schedule import (
-    POLICIES,
     EngineScheduler,
     LoopPlacement,
     Placement,
-    Policy,
+    Policies,
     Request,
     ThreadPlacement,
+    policy_for,
 )
 from ayo_bridge.workflow.handlers import DEFAULTS
 from ayo_bridge.workflow.query import Query
@@ -38,7 +38,6 @@ HandlerKey = str | Op | tuple[str, Op]
 """A primitive's id in the p-graph, ``(component, op)``, a component, or an operation."""
 
 _CONTROL: Final = frozenset({Op.CONDITION, Op.HOST, Op.EXPAND})
-_DEFAULT_POLICY: Final = "topology"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ class App:
         runtime: Runtime | None = None,
         *,
         passes: tuple[Pass, ...] | None = None,
-        policies: str | Policy | Mapping[EngineKind, str | Policy] = _DEFAULT_POLICY,
+        policies: Policies | None = None,
         handlers: Mapping[HandlerKey, Handler | Function] | None = None,
         profiles: Profiles | None = None,
         strict: bool = False,
@@ -81,7 +80,7 @@ class App:
         self.runtime = runtime
         if passes is None:
             passes = PIPELINE if runtime is None else runtime.passes
-        self._policies = policies
+        self._policies = {kind: policy_for(kind, policies) for kind in EngineKind}
         self._handlers = {key: _as_handler(served) for key, served in (handlers or {}).items()}
         self._profiles = profiles if profiles is not None else Profiles()
         self._strict = strict or (runtime is not None and runtime.strict)
@@ -306,7 +305,7 @@ class App:
             registered = self._engines[engine]
             scheduler = self._schedulers[engine] = EngineScheduler(
                 registered.engine,
-                self._policy(registered.engine.kind),
+                self._policies[registered.engine.kind],
                 registered.placement or self._placement(registered.engine),
                 self.clock,
                 lambda: self._profiles.best_batch(engine),
@@ -379,12 +378,6 @@ class App:
             batch=request.batch,
         )
         self.runtime.observe(record, request)
-
-    def _policy(self, kind: EngineKind) -> Policy:
-        chosen = self._policies
-        if isinstance(chosen, Mapping):
-            chosen = chosen.get(kind, _DEFAULT_POLICY)
-        return POLICIES[chosen] if isinstance(chosen, str) else chosen
 
     def _placement(self, engine: Engine) -> Placement:
         if isinstance(engine, BatchEngine):

@@ -98,7 +98,7 @@ PAPER: Final = "Ayo"
 """The paper's own system: its four passes and its policy."""
 OURS: Final = "ours"
 SCHEMES: Final = (*BASELINES, PAPER, OURS)
-BEST_POLICY: Final = "critical_path" if "critical_path" in POLICIES else "topology"
+BEST_POLICY: Final = "critical_path"
 
 _POLICIES: Final = {"PO": "per_invocation", "TO": "throughput"}
 _PRUNING, _STAGES, _DECODING = PIPELINE[:3]

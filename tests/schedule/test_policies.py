@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ayo_bridge import Runtime
+from ayo_bridge.engines.protocol import EngineKind
 from ayo_bridge.schedule import (
+    DEFAULT,
     POLICIES,
+    Policies,
     Waiting,
     critical_path,
     per_invocation,
+    policy_for,
     throughput,
     topology,
 )
 from ayo_bridge.schedule.policies import queue_of
+from ayo_bridge.workflow import App
 
 
 def waiting(
@@ -178,3 +187,24 @@ def test_the_critical_path_starves_nobody(
         assert all(request.since <= patient.left for request in picked)
     while patient not in (picked := queue.pick(slots)):
         assert all(request.since <= patient.left for request in picked)
+
+
+def test_a_policy_is_chosen_for_all_engines_or_by_kind() -> None:
+    def first(queue: Sequence[Waiting], slots: int | None) -> list[Waiting]:
+        return list(queue[:1])
+
+    by_kind: Policies = {EngineKind.LLM: "critical_path", EngineKind.EMBEDDING: first}
+    assert policy_for(EngineKind.LLM) is DEFAULT
+    assert policy_for(EngineKind.LLM, "throughput") is throughput
+    assert policy_for(EngineKind.LLM, by_kind) is critical_path
+    assert policy_for(EngineKind.EMBEDDING, by_kind) is first
+    assert policy_for(EngineKind.RERANKER, by_kind) is DEFAULT
+
+
+@pytest.mark.parametrize("of", [Runtime, App])
+@pytest.mark.parametrize("policies", ["fastest", {EngineKind.LLM: "fastest"}])
+def test_an_unknown_policy_is_refused_at_once(
+    of: type[Runtime | App], policies: str | dict[EngineKind, str]
+) -> None:
+    with pytest.raises(ValueError, match="no policy is called 'fastest': take per_invocation, "):
+        of(policies=policies)
