@@ -13,16 +13,17 @@ import pytest
 
 from tests.stub_openai import StubOpenAI
 
-_SCRIPT = Path(__file__).with_name("stub_openai.py")
+_REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 class StubProcess:
     """A stub in a process of its own, for measurements: it takes no time of this interpreter."""
 
     def __init__(self, *, latency: float = 0.0, token_interval: float = 0.0) -> None:
-        options = ["--latency", str(latency), "--token-interval", str(token_interval), "--no-log"]
+        command = [sys.executable, "-m", "tests.stub_openai", "--no-log"]
+        command += ["--latency", str(latency), "--token-interval", str(token_interval)]
         self._process = subprocess.Popen(
-            [sys.executable, str(_SCRIPT), *options], stdout=subprocess.PIPE, text=True
+            command, cwd=_REPOSITORY, stdout=subprocess.PIPE, text=True
         )
         assert self._process.stdout is not None
         self.base_url = self._process.stdout.readline().strip()

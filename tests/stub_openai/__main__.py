@@ -1,0 +1,29 @@
+"""``python -m tests.stub_openai``: the stub in a process of its own."""
+
+import argparse
+import threading
+
+from tests.stub_openai.server import StubOpenAI
+
+
+def main() -> None:
+    """Serve until killed; prints the base URL on the first line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--latency", type=float, default=0.1)
+    parser.add_argument("--token-interval", type=float, default=0.0)
+    parser.add_argument("--no-log", action="store_true", help="keep no list of requests")
+    options = parser.parse_args()
+    stub = StubOpenAI(
+        port=options.port,
+        latency=options.latency,
+        token_interval=options.token_interval,
+        keep_log=not options.no_log,
+    )
+    with stub:
+        print(stub.base_url, flush=True)
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

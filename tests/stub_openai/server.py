@@ -1,0 +1,207 @@
+"""The server: what it replies to whom, in a thread of its own."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from tests.stub_openai.connection import Connection
+from tests.stub_openai.replies import (
+    as_json,
+    error_reply,
+    hashed_text,
+    plain_reply,
+    stream_events,
+    tokens_of,
+)
+from tests.stub_openai.requests import Body, Script, StubRequest
+
+
+class StubOpenAI:
+    """The server; a context manager. All settings may be changed while it runs.
+
+    Args:
+        latency: seconds each call takes.
+        token_interval: seconds between the events of a stream.
+        model: the name it serves.
+        keep_log: keep every request in `requests`; off for tests of throughput.
+    """
+
+    def __init__(
+        self,
+        *,
+        latency: float = 0.1,
+        token_interval: float = 0.0,
+        model: str = "stub",
+        port: int = 0,
+        keep_log: bool = True,
+    ) -> None:
+        self.latency = latency
+        self.token_interval = token_interval
+        self.model = model
+        self.keep_log = keep_log
+        self.text: Callable[[Body], str] = hashed_text
+        self.extra_headers: list[tuple[str, str]] = []
+        self.compress = False
+        self.requests: list[StubRequest] = []
+        self.served = 0
+        self.in_flight = 0
+        self.max_in_flight = 0
+        self._scripts: list[Script] = []
+        self._port = port
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="stub openai", daemon=True)
+        self._started = threading.Event()
+        self._server: asyncio.Server | None = None
+        self.connections: set[Connection] = set()
+
+    # What tests use.
+
+    @property
+    def root_url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def base_url(self) -> str:
+        """What the SDKs call so."""
+        return f"{self.root_url}/v1"
+
+    @property
+    def calls(self) -> list[StubRequest]:
+        """The requests for completions, without warms and probes."""
+        return [r for r in self.requests if r.path.endswith("completions") and r.mark is None]
+
+    def reply_when(self, predicate: Callable[[StubRequest], bool] | str, **what: Any) -> Script:
+        """Script the replies to some requests; a string picks prompts that contain it.
+
+        Keyword arguments are the fields of `Script`. The last script that fits wins.
+        """
+        if isinstance(predicate, str):
+            wanted = predicate
+            script = Script(lambda request: wanted in request.prompt, **what)
+        else:
+            script = Script(predicate, **what)
+        self._scripts.append(script)
+        return script
+
+    def reset(self) -> None:
+        """Forget requests and scripts."""
+        self.requests.clear()
+        self._scripts.clear()
+        self.served = self.max_in_flight = 0
+
+    def hang_up(self) -> None:
+        """Close every connection."""
+        self.loop.call_soon_threadsafe(
+            lambda: [connection.drop() for connection in list(self.connections)]
+        )
+
+    def __enter__(self) -> "StubOpenAI":
+        self._thread.start()
+        self._started.wait()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.loop.call_soon_threadsafe(self._stop)
+        self._thread.join()
+
+    # Replies.
+
+    def _script(self, request: StubRequest) -> Script | None:
+        for script in reversed(self._scripts):
+            if script.times != 0 and script.predicate(request):
+                if script.times is not None:
+                    script.times -= 1
+                return script
+        return None
+
+    def respond(self, request: StubRequest, connection: Connection) -> None:
+        """Reply to a request, now or when its latency has passed."""
+        if request.path == "/health":
+            connection.reply(request, 200, b"", "text/plain")
+        elif request.path == "/v1/models":
+            listed = {"object": "list", "data": [{"id": self.model, "object": "model"}]}
+            connection.reply(request, 200, as_json(listed))
+        elif request.path == "/requests":
+            connection.reply(request, 200, as_json(self._seen()))
+        elif request.path == "/reset":
+            self.reset()
+            connection.reply(request, 200, b"{}")
+        elif not request.path.endswith("completions"):
+            connection.reply(request, 404, as_json({"detail": "Not Found"}))
+        else:
+            self._complete(request, connection)
+
+    def _seen(self) -> Body:
+        return {
+            "served": self.served,
+            "max_in_flight": self.max_in_flight,
+            "requests": [
+                {
+                    "path": r.path,
+                    "body": r.body,
+                    "mark": r.mark,
+                    "arrived": r.arrived,
+                    "ended": r.ended,
+                    "aborted": r.aborted,
+                    "status": r.status,
+                }
+                for r in self.requests
+            ],
+        }
+
+    def _complete(self, request: StubRequest, connection: Connection) -> None:
+        script = self._script(request) if self._scripts else None
+        latency = self.latency
+        if script is not None and script.latency is not None:
+            latency = script.latency
+        if latency <= 0:
+            self._answer(request, connection, script)
+        else:
+            connection.later(latency, lambda: self._answer(request, connection, script))
+
+    def _answer(self, request: StubRequest, connection: Connection, script: Script | None) -> None:
+        headers = [*self.extra_headers, *(script.headers if script else ())]
+        cut = script.disconnect if script else None
+        status = (script.status if script else None) or 200
+        if script is not None and (script.content is not None or status != 200):
+            content = script.content if script.content is not None else error_reply(status)
+            connection.reply(request, status, content, headers=headers, cut=cut)
+            return
+        text = self.text(request.body)
+        if script is not None and script.text is not None:
+            text = script.text if isinstance(script.text, str) else script.text(request)
+        tokens = tokens_of(text)
+        most = request.body.get("max_completion_tokens") or request.body.get("max_tokens")
+        finish = "stop"
+        if most is not None and most < len(tokens):
+            tokens, finish = tokens[:most], "length"
+        chat = request.path.endswith("chat/completions")
+        if request.body.get("stream"):
+            events = stream_events(self.model, request, tokens, finish, chat)
+            connection.stream(request, events, headers, self.token_interval, cut)
+        else:
+            plain = plain_reply(self.model, request, tokens, finish, chat)
+            connection.reply(request, 200, as_json(plain), headers=headers, cut=cut)
+
+    # Its thread.
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_until_complete(self._start())
+        self.loop.run_forever()
+        self.loop.close()
+
+    async def _start(self) -> None:
+        self._server = await self.loop.create_server(
+            lambda: Connection(self), "127.0.0.1", self._port, backlog=1024
+        )
+        self._port = self._server.sockets[0].getsockname()[1]
+        self._started.set()
+
+    def _stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self.connections):
+            connection.drop()
+        self.loop.call_later(0.01, self.loop.stop)
