@@ -119,15 +119,9 @@ def _generate(call: Call) -> LLMRequest:
     request = cast(Generate, call.payload)
     made = zlib.crc32(request.text.encode())
     lines = [f"line {i} of {made}\n" for i in range(request.items)]
-    ends = [(i + 1) * request.max_tokens // len(lines) for i in range(len(lines))]
-    told = request.on_text
-    return LLMRequest(
-        tuple((segment.text, max(segment.tokens, 1)) for segment in request.prompt),
-        request.max_tokens,
-        "".join(lines),
-        priority=int(call.warm),
-        marks=tuple(ends) if told else (),
-        on_mark=(lambda i: told("".join(lines[: i + 1]))) if told else None,
+    prompt = [(segment.text, segment.tokens) for segment in request.prompt]
+    return LLMRequest.of_text(
+        prompt, request.max_tokens, lines, on_text=request.on_text, priority=int(call.warm)
     )
 
 

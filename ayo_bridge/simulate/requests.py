@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 Segment = tuple[Hashable, int]
@@ -35,6 +35,34 @@ class LLMRequest:
             raise ValueError("an LLM request needs a prompt and decodes at least one token")
         if any(a >= b for a, b in itertools.pairwise((0, *self.marks, self.tokens + 1))):
             raise ValueError(f"marks must rise and lie within 1 to {self.tokens}: {self.marks}")
+
+    @classmethod
+    def of_text(
+        cls,
+        prompt: Iterable[tuple[str, int]],
+        tokens: int,
+        pieces: Sequence[str],
+        *,
+        on_text: Callable[[str], None] | None = None,
+        priority: int = 0,
+    ) -> LLMRequest:
+        """A call that answers with the text of ``pieces``, which take equal shares of ``tokens``.
+
+        A part of the prompt has at least one token, whatever was estimated. ``on_text``, if
+        somebody listens, is told the text so far when a piece is there (of more pieces than tokens
+        several are there at once).
+        """
+        ends = {(i + 1) * tokens // len(pieces): i + 1 for i in range(len(pieces))}
+        ends.pop(0, None)
+        told, counts = on_text, tuple(ends.values())
+        return cls(
+            tuple((text, max(length, 1)) for text, length in prompt),
+            tokens,
+            "".join(pieces),
+            priority=priority,
+            marks=tuple(ends) if told else (),
+            on_mark=(lambda i: told("".join(pieces[: counts[i]]))) if told else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,17 +119,9 @@ def _generation(call: Call, forms: Mapping[str, Form]) -> LLMRequest:
     asked = cast(Generate, call.payload)
     component = str(cast(tuple[object, ...], call.key)[1]).partition(".")[0]
     pieces = written(asked, forms.get(component, Form()))
-    ends = [(i + 1) * asked.max_tokens // len(pieces) for i in range(len(pieces))]
-    told = asked.on_text
-    marks = tuple(end for i, end in enumerate(ends) if end > (ends[i - 1] if i else 0))
-    seen = [i for i, end in enumerate(ends) if end > (ends[i - 1] if i else 0)]
-    return LLMRequest(
-        tuple((segment.text, max(segment.tokens, 1)) for segment in asked.prompt),
-        asked.max_tokens,
-        "".join(pieces),
-        priority=int(call.warm),
-        marks=marks if told else (),
-        on_mark=(lambda i: told("".join(pieces[: seen[i] + 1]))) if told else None,
+    prompt = [(segment.text, segment.tokens) for segment in asked.prompt]
+    return LLMRequest.of_text(
+        prompt, asked.max_tokens, pieces, on_text=asked.on_text, priority=int(call.warm)
     )
 
 

@@ -143,6 +143,17 @@ def test_marks_are_told_at_their_token() -> None:
     assert [step.steps for step in steps] == [1, 3, 6]
 
 
+@pytest.mark.parametrize(
+    ("tokens", "expected"), [(6, ["a", "ab", "abc"]), (2, ["ab", "abc"]), (1, ["abc"])]
+)
+def test_a_text_is_told_as_it_grows(tokens: int, expected: list[str]) -> None:
+    told: list[str] = []
+    request = LLMRequest.of_text([("question", 0)], tokens, "abc", on_text=told.append)
+    outcome = run((0.0, request))
+    assert told == expected
+    assert outcome.result == ["abc"]
+
+
 def test_urgent_requests_go_before_those_that_wait_and_warms_after_them() -> None:
     requests = [
         (0.0, prompt("running", 800)),

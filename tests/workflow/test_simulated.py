@@ -27,15 +27,9 @@ def generate(call: Call) -> LLMRequest:
     """The answer is known in advance; the engine tells when so much of it is there."""
     request = cast(Generate, call.payload)
     lines = [f"line {i} {digest(request.text)}\n" for i in range(request.items)]
-    ends = [(i + 1) * request.max_tokens // len(lines) for i in range(len(lines))]
-    told = request.on_text
-    return LLMRequest(
-        tuple((segment.text, max(segment.tokens, 1)) for segment in request.prompt),
-        request.max_tokens,
-        "".join(lines),
-        priority=int(call.warm),
-        marks=tuple(ends) if told else (),
-        on_mark=(lambda i: told("".join(lines[: i + 1]))) if told else None,
+    prompt = [(segment.text, segment.tokens) for segment in request.prompt]
+    return LLMRequest.of_text(
+        prompt, request.max_tokens, lines, on_text=request.on_text, priority=int(call.warm)
     )
 
 
