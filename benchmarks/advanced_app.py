@@ -1,4 +1,8 @@
-"""The paper's advanced app, and an :class:`App` that simulates it: for benchmarks of our code."""
+"""The advanced app of ``examples/apps`` at a size of its own, to measure our own code with.
+
+Its simulated engines answer with stand-ins, which cost no CPU time: those of ``examples/apps`` work
+their answers out from texts.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,7 @@ from dataclasses import replace
 from typing import Final, cast
 
 from ayo_bridge.engines import Call, Limits
-from ayo_bridge.graph import (
-    Flow,
-    Indexing,
-    QueryExpansion,
-    Reranking,
-    Searching,
-    Synthesis,
-    SynthesisMode,
-)
+from ayo_bridge.graph import Flow
 from ayo_bridge.passes import PassContext
 from ayo_bridge.profile import Profiles
 from ayo_bridge.schedule import Policy
@@ -29,8 +25,12 @@ from ayo_bridge.simulate import (
     load_profiles,
 )
 from ayo_bridge.workflow import App, Embed, Generate, Ingest, Rerank, Search
+from examples.apps.advanced import ADVANCED
+from examples.apps.naive import NAIVE
 
-INPUTS: Final = ("question", "documents")
+INPUTS: Final = ADVANCED.inputs
+SIZES: Final = replace(ADVANCED.sizes, chunks=20, question_tokens=618, answer_tokens=48)
+"""20 chunks in, 3 expansions, a refine chain over 3; prompts as long as in the prototype's logs."""
 PUBLISHED: Final = load_profiles()
 COSTS: Final = PUBLISHED.llms["llama-2-7b@1x3090"]
 EMBEDDING: Final = PUBLISHED.batches["bge-large-en-v1.5@1x3090"]
@@ -56,42 +56,40 @@ def context(best_batch: int) -> PassContext:
 def advanced(
     mark: str = "",
     *,
-    chunks: int = 20,
-    calls: int = 3,
-    mode: SynthesisMode = SynthesisMode.REFINE,
-    answer_tokens: int = 48,
+    chunks: int = SIZES.chunks,
+    calls: int = SIZES.top_n,
+    answer_tokens: int = SIZES.answer_tokens,
 ) -> Flow:
-    """Index, expand, search, rerank, refine. ``mark`` tells the components of one from another's.
+    """The app of this size. ``mark`` tells the components of one from another's."""
+    sizes = replace(SIZES, chunks=chunks, top_n=calls, answer_tokens=answer_tokens)
+    return _marked(ADVANCED.workflow(sizes), mark)
 
-    Prompts are as long as in the prototype's published logs. The answer so far comes last in them,
-    so that the rest can be prefilled early.
-    """
-    return (
-        Indexing(name=f"index{mark}", embedding="embedding", store="store", items=chunks)
-        >> QueryExpansion(name=f"expand{mark}", llm="llm", queries=3, prompt_tokens=184, tokens=78)
-        >> Searching(
-            name=f"search{mark}",
-            embedding="embedding",
-            store="store",
-            queries=3,
-            top_k=16,
-            inputs=(f"expand{mark}.queries",),
-        )
-        >> Reranking(name=f"rerank{mark}", reranker="reranker", candidates=48)
-        >> Synthesis(
-            name=f"answer{mark}",
-            llm="llm",
-            mode=mode,
-            chunks=calls,
-            instruction_tokens=60,
-            question_tokens=618,
-            tokens=answer_tokens,
-            context_first=False,
-        )
+
+def tree(calls: int) -> Flow:
+    """The naive app with so many leaves."""
+    return NAIVE.workflow(replace(SIZES, top_k=calls))
+
+
+def _marked(app: Flow, mark: str) -> Flow:
+    """The same app with a mark on the names of its components, and of their values."""
+    names = {component.name: component.name + mark for component in app.components}
+
+    def marked(value: str) -> str:
+        component, dot, rest = value.partition(".")
+        return names.get(component, component) + dot + rest
+
+    return Flow(
+        tuple(
+            replace(each, name=names[each.name], inputs=tuple(map(marked, each.inputs)))
+            for each in app.components
+        ),
+        tuple((names[before], names[after]) for before, after in app.edges),
+        tuple(names[head] for head in app.heads),
+        tuple(names[tail] for tail in app.tails),
     )
 
 
-def inputs(query: int, chunks: int = 20) -> dict[str, object]:
+def inputs(query: int, chunks: int = SIZES.chunks) -> dict[str, object]:
     """What a query brings."""
     return {"question": f"{query}?", "documents": [f"passage {i}" for i in range(chunks)]}
 

@@ -22,12 +22,11 @@ from ayo_bridge.graph import (
     Composable,
     Contextualising,
     Flow,
-    SynthesisMode,
     decompose,
     flow,
 )
 from ayo_bridge.passes import optimise
-from benchmarks.advanced_app import INPUTS, advanced, context, inputs, simulated
+from benchmarks.advanced_app import INPUTS, advanced, context, inputs, simulated, tree
 from benchmarks.measure import write
 
 BUILT, CACHED, THOUSAND, GROWTH = 0.002, 0.0003, 0.040, 15.0
@@ -52,7 +51,7 @@ def _side_by_side(apps: int) -> Composable:
 
 LARGE: dict[str, Callable[[int], Composable]] = {
     "refine chain": lambda n: advanced(calls=n // 3),
-    "tree": lambda n: advanced(calls=n // 2, mode=SynthesisMode.TREE),
+    "tree": lambda n: tree(n // 2),
     "large index": lambda n: advanced(chunks=n * 4),
     "contexts": lambda n: _contexts(n // 2),
     "side by side": lambda n: _side_by_side(n // 34),
