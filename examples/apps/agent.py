@@ -4,10 +4,8 @@ from collections.abc import Mapping
 
 from ayo_bridge.graph import Flow, Op, QueryExpansion, SearchApi, Synthesis, SynthesisMode
 from ayo_bridge.workflow import Function, Handler, HandlerKey, LanguageModel
+from examples.apps import tools
 from examples.apps.spec import LLM, TOOLS, AppSpec, Form, Sizes
-
-STEPS = ("lookup", "signature", "calculate")
-"""What a step of a plan may begin with."""
 
 
 def workflow(sizes: Sizes) -> Flow:
@@ -61,5 +59,5 @@ AGENT = AppSpec(
     workflow=workflow,
     roles=(LLM, TOOLS),
     handlers=handlers,
-    forms=lambda sizes: {"plan": Form(lines=sizes.queries, starts=STEPS)},
+    forms=lambda sizes: {"plan": Form(lines=sizes.queries, starts=tuple(tools.BY_NAME))},
 )

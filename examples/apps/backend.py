@@ -29,14 +29,14 @@ class Role:
 class Backend:
     """Engines under the names of their roles.
 
-    ``held_to_forms``: the LLMs take regular expressions as vLLM's structured outputs do. ``url`` is
-    that of the LLM server, if there is one.
+    ``held_to_forms``: the LLMs take regular expressions as vLLM's structured outputs do.
+    ``empty_prefix_caches`` has LLM servers forget what they were asked, and says whether they did.
     """
 
     roles: Sequence[Role]
     profiles: Profiles = field(default_factory=Profiles)
     held_to_forms: bool = False
-    url: str = ""
+    empty_prefix_caches: Callable[[], bool] = lambda: True
 
     async def probe(self) -> None:
         """Find out what LLM servers can do, once: whether they cache prefixes.

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -47,7 +48,8 @@ from examples.apps.spec import (
     AppSpec,
     Sizes,
 )
-from examples.apps.texts import library, use_tool
+from examples.apps.texts import library
+from examples.apps.tools import use_tool
 from examples.apps.web import search_engine, web_search
 from examples.demo.settings import Settings, cache_directory
 
@@ -133,7 +135,8 @@ def real(spec: AppSpec, sizes: Sizes, engines: Engines, say: Say) -> Iterator[Ba
         library()  # Parsed now, not while the first tool is waited for.
         if TOOLS in spec.roles:
             roles.append(Role(Tool(TOOLS, use_tool)))
-        yield Backend(roles, Profiles(known), held_to_forms=engines.forms, url=url)
+        forget = partial(empty_prefix_cache, url)
+        yield Backend(roles, Profiles(known), engines.forms, empty_prefix_caches=forget)
 
 
 @contextmanager

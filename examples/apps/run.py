@@ -42,6 +42,12 @@ def main(
     ] = None,
     model: Annotated[str | None, typer.Option(help="The model, of the server or to serve.")] = None,
     chat: Annotated[bool, typer.Option(help="Send prompts as messages.")] = False,
+    embedding: Annotated[
+        str | None, typer.Option(help="An embedding model, all-MiniLM-L6-v2 by default.")
+    ] = None,
+    reranker: Annotated[
+        str | None, typer.Option(help="A cross-encoder, an untrained one by default.")
+    ] = None,
     forms: Annotated[
         bool, typer.Option(help="Hold answers to their forms (vLLM's structured outputs).")
     ] = True,
@@ -67,7 +73,17 @@ def main(
         from examples.apps.real import Engines, on_stage, small
 
         sizes = small(APPS[name].sizes)
-        engines = Engines(llm_url, model, chat, None, None, store, forms, profiles, tiny)
+        engines = Engines(
+            llm_url=llm_url,
+            model=model,
+            chat=chat,
+            embedding=embedding,
+            reranker=reranker,
+            store=store,
+            forms=forms,
+            profiles=profiles,
+            tiny=tiny,
+        )
         stage = on_stage(APPS[name], sizes, engines, console.print)
     sizes = replace(
         sizes, chunks=chunks or sizes.chunks, answer_tokens=answer_tokens or sizes.answer_tokens

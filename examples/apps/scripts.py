@@ -12,6 +12,7 @@ from ayo_bridge.passes import PIPELINE, Pass
 from ayo_bridge.simulate import run_virtual
 from examples.apps.arms import Arm, run, stream
 from examples.apps.backend import Backend
+from examples.apps.simulated import simulated
 from examples.apps.spec import AppSpec, Sizes
 from examples.apps.texts import Subject
 
@@ -58,8 +59,11 @@ class Stage:
     def warm_up(self, task: Task) -> None:
         """Have real engines serve a query that does not count: the first pays for what is loaded
         and compiled on first use, and which script comes first must not matter."""
-        if self._real is not None:
-            self.run(replace(task, subjects=task.subjects[:1]), PLAIN)
+        if self._real is None:
+            return
+        self.run(replace(task, subjects=task.subjects[:1]), PLAIN)
+        if not self._real.empty_prefix_caches():
+            self._say("The server does not empty its prefix cache: every script finds it warm.")
 
     def stream(self, task: Task, script: Script, tell: Say) -> None:
         """Ask the first question and tell its answer as it is written."""
@@ -82,13 +86,8 @@ class Stage:
 
     def _backend(self, task: Task) -> Backend:
         if self._real is None:
-            from examples.apps.simulated import simulated
-
             return simulated(task.spec, task.sizes)
-        from examples.apps.real import empty_prefix_cache
-
-        if not empty_prefix_cache(self._real.url):
-            self._say("The server does not empty its prefix cache: a second script finds it warm.")
+        self._real.empty_prefix_caches()
         return self._real
 
     def _finished(self, main: Coroutine[Any, Any, T]) -> T:

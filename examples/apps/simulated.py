@@ -50,7 +50,8 @@ from examples.apps.spec import (
     Form,
     Sizes,
 )
-from examples.apps.texts import bag, library, use_tool
+from examples.apps.texts import bag, library
+from examples.apps.tools import use_tool
 
 LLAMA: Final = "llama-2-7b@1x3090"
 GEMMA: Final = "gemma-2-2b@1x3090"

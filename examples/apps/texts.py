@@ -5,12 +5,10 @@ Sources are parsed, never imported, and nothing comes over a network.
 
 from __future__ import annotations
 
-import ast
 import math
-import operator
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -131,55 +129,3 @@ def bag(text: str) -> Counter[str]:
     """The words of a text that say something, in a form that endings do not change much."""
     words = re.findall(r"[a-z]{3,}", text.lower())
     return Counter(word[:6] for word in words)
-
-
-# An agent's tools.
-
-
-def use_tool(step: object) -> str:
-    """Carry out one step of a plan, ``tool: argument``; a line that names no tool is looked up.
-
-    A step that cannot be carried out has that for its result: the model is to see it.
-    """
-    text = str(getattr(step, "text", step))
-    name, _, argument = text.partition(":")
-    tool = TOOLS.get(name.strip().lower())
-    return tool(argument.strip()) if tool is not None else TOOLS["lookup"](text)
-
-
-def _lookup(argument: str) -> str:
-    found = library().search(argument, 1)
-    return found[0] if found else f"nothing is known about {argument!r}"
-
-
-def _calculate(argument: str) -> str:
-    try:
-        return f"{argument} = {_value(ast.parse(argument, mode='eval').body):g}"
-    except (SyntaxError, ValueError, ArithmeticError) as error:
-        return f"{argument!r} cannot be worked out: {error}"
-
-
-_OPERATORS: Final[Mapping[type[ast.operator], Callable[[float, float], float]]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-}
-
-
-def _value(node: ast.expr) -> float:
-    match node:
-        case ast.Constant(value=int() | float() as number):
-            return float(number)
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-            return _OPERATORS[type(op)](_value(left), _value(right))
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -_value(operand)
-    raise ValueError("only + - * / and numbers are known")
-
-
-TOOLS: Final[Mapping[str, Callable[[str], str]]] = {
-    "lookup": _lookup,
-    "signature": lambda name: library().signature(name),
-    "calculate": _calculate,
-}
