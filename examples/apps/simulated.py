@@ -50,7 +50,7 @@ from examples.apps.spec import (
     Form,
     Sizes,
 )
-from examples.apps.texts import bag, library
+from examples.apps.texts import WORDS_PER_TOKEN, bag, library
 from examples.apps.tools import use_tool
 
 LLAMA: Final = "llama-2-7b@1x3090"
@@ -61,7 +61,6 @@ INSTANCES: Final = 2
 """Of each LLM; one of every other engine (paper, section 7.1)."""
 API_SECONDS: Final = 0.4
 """A search took about a fifth of the search app's 2.2 s (paper, Fig. 1 and Fig. 8)."""
-_WORDS_PER_TOKEN: Final = 0.75
 _PIECES: Final = 8
 """In how many pieces the text of an answer is told that somebody follows."""
 
@@ -132,7 +131,7 @@ def written(asked: Generate, form: Form) -> list[str]:
     if form.choices:
         return [source.choice(form.choices)]
     known = asked.text.split() or ["nothing"]
-    count = max(round(asked.max_tokens * _WORDS_PER_TOKEN), 1)
+    count = max(round(asked.max_tokens * WORDS_PER_TOKEN), 1)
     if asked.items < 2:
         words = source.choices(known, k=count)
         step = -(-count // _PIECES)
