@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.paper.schemes import BASELINES, OURS, PAPER, WITHOUT_SPLIT
 
 Json = dict[str, Any]
 LOW_RATES = (0.6, 1.0, 2.0)
+"""Requests/s."""
 
 
 def means(panel: Json, arm: str) -> list[float]:
@@ -51,19 +53,43 @@ def possible(panel: Json) -> list[float]:
     return [a / b for a, b in zip(base, panel["bound"], strict=True)]
 
 
-def calibration(panel: Json) -> list[tuple[float, float, float, float, float]]:
-    """At low rates: rate, LlamaDist+TO relative to the paper's, both speed-ups of the paper's
-    system, and their ratio less one."""
-    arm = "LlamaDist+TO"
-    rows = []
-    for i, rate in enumerate(panel["rates"]):
-        if rate not in LOW_RATES:
-            continue
-        off = means(panel, arm)[i] / panel["paper"][arm][i] - 1
-        ours = means(panel, arm)[i] / means(panel, PAPER)[i]
-        theirs = panel["paper"][arm][i] / panel["paper"][PAPER][i]
-        rows.append((rate, off, ours, theirs, ours / theirs - 1))
-    return rows
+def paper_over_llamadist(panel: Json) -> list[float]:
+    """Speed-up of the paper's system over LlamaDist in the paper, as in :func:`over_llamadist`."""
+    paper = panel["paper"]
+    base = map(min, paper["LlamaDist+PO"], paper["LlamaDist+TO"])
+    return [a / b for a, b in zip(base, paper[PAPER], strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """LlamaDist+TO and the paper's system, here and in the paper, at one rate."""
+
+    rate: float
+    latency_off: float
+    """Latency of LlamaDist+TO here relative to the paper's, less one."""
+    speedup_here: float
+    """Of the paper's system over LlamaDist+TO."""
+    speedup_paper: float
+
+    @property
+    def speedup_off(self) -> float:
+        """The speed-up here relative to that in the paper, less one."""
+        return self.speedup_here / self.speedup_paper - 1
+
+
+def calibration(panel: Json) -> list[Calibrated]:
+    """The points at low rates, to which the workload was fitted."""
+    here, paper = means(panel, "LlamaDist+TO"), panel["paper"]["LlamaDist+TO"]
+    return [
+        Calibrated(
+            rate,
+            here[i] / paper[i] - 1,
+            here[i] / means(panel, PAPER)[i],
+            paper[i] / panel["paper"][PAPER][i],
+        )
+        for i, rate in enumerate(panel["rates"])
+        if rate in LOW_RATES
+    ]
 
 
 def geometric_mean(values: Iterable[float]) -> float:

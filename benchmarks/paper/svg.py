@@ -26,11 +26,15 @@ _BOTTOM: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Points over the plot's x values. ``paper`` curves are drawn thin and dashed."""
+    """Points over the plot's x values. ``paper`` says in its title that a curve is the paper's.
+
+    Such curves, and those that are ``thin``, are drawn thin and dashed, without a dot a point.
+    """
 
     label: str
     values: Sequence[float]
     paper: bool = False
+    thin: bool = False
 
 
 def colour(label: str, rank: int = 0) -> str:
@@ -38,8 +42,14 @@ def colour(label: str, rank: int = 0) -> str:
     return COLOURS.get(label.partition("+")[0], _OTHERS[rank % len(_OTHERS)])
 
 
-def plot(title: str, xs: Sequence[float], curves: Sequence[Curve], unit: str = "s") -> str:
-    """Curves over ``xs``, which are drawn as they are, from 0."""
+def plot(
+    title: str, xs: Sequence[float], curves: Sequence[Curve], labels: Sequence[str] = ()
+) -> str:
+    """Seconds over ``xs`` requests/s, which are drawn as they are, from 0.
+
+    Colours are those of a :func:`legend` of ``labels``, by default of the curves' own.
+    """
+    ranks = {label: i for i, label in enumerate(labels or [curve.label for curve in curves])}
     top = _nice(max((max(curve.values) for curve in curves), default=1.0))
     right = max(xs)
     width, height = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
@@ -63,26 +73,24 @@ def plot(title: str, xs: Sequence[float], curves: Sequence[Curve], unit: str = "
         )
     parts.append(
         f'<text x="{_LEFT + width / 2:.0f}" y="{_HEIGHT - 3}" text-anchor="middle">requests/s'
-        f'</text><text x="3" y="{_TOP - 6}">{unit}</text>'
+        f'</text><text x="3" y="{_TOP - 6}">s</text>'
     )
-    for rank, curve in enumerate(curves):
-        points = " ".join(
-            f"{x(at):.1f},{y(value):.1f}" for at, value in zip(xs, curve.values, strict=True)
-        )
-        dash = ' stroke-dasharray="3 3"' if curve.paper else ""
+    for curve in curves:
+        thin, stroke = curve.thin or curve.paper, colour(curve.label, ranks[curve.label])
+        points = [(x(at), y(value)) for at, value in zip(xs, curve.values, strict=True)]
+        line = " ".join(f"{left:.1f},{down:.1f}" for left, down in points)
+        dash = ' stroke-dasharray="3 3"' if thin else ""
         dash = ' stroke-dasharray="1 3"' if curve.label.endswith("+PO") else dash
-        weight = 1.0 if curve.paper else 1.8
         name = html.escape(curve.label + (" (paper)" if curve.paper else ""))
         parts.append(
-            f'<polyline points="{points}" fill="none" stroke="{colour(curve.label, rank)}" '
-            f'stroke-width="{weight}"{dash}><title>{name}</title></polyline>'
+            f'<polyline points="{line}" fill="none" stroke="{stroke}" '
+            f'stroke-width="{1.0 if thin else 1.8}"{dash}><title>{name}</title></polyline>'
         )
-        if not curve.paper:
+        if not thin:
             parts += [
-                f'<circle cx="{x(at):.1f}" cy="{y(value):.1f}" r="2.2" '
-                f'fill="{colour(curve.label, rank)}"><title>{name}: {value:.2f} {unit} at '
-                f"{at:g}</title></circle>"
-                for at, value in zip(xs, curve.values, strict=True)
+                f'<circle cx="{left:.1f}" cy="{down:.1f}" r="2.2" fill="{stroke}">'
+                f"<title>{name}: {value:.2f} s at {at:g}</title></circle>"
+                for (left, down), at, value in zip(points, xs, curve.values, strict=True)
             ]
     return "".join([*parts, "</svg>"])
 
@@ -127,12 +135,8 @@ def _head(title: str) -> str:
 
 
 def _nice(value: float) -> float:
-    """The next round number."""
+    """The next of 1, 2, 4, 6, 8, 10, 20, 40, ..."""
     step = 1.0
-    while True:
-        for factor in (1, 2, 4, 6, 8):
-            if value <= factor * step:
-                return factor * step
+    while value > 8 * step:
         step *= 10
-        if value < step / 10:  # smaller than one
-            return value or 1.0
+    return next(factor * step for factor in (1, 2, 4, 6, 8) if value <= factor * step)
