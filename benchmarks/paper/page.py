@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from benchmarks.paper import ratios
@@ -13,6 +13,8 @@ from benchmarks.paper.schemes import OURS, PAPER, SCHEMES, WITHOUT_SPLIT
 from benchmarks.paper.svg import Curve, legend, plot, stacked
 
 Json = dict[str, Any]
+Target = tuple[str, str, str, bool]
+"""What is wanted of a figure: its name, the target, what it is, whether that meets the target."""
 NAMES: Final = {
     "search": "Search-engine generation",
     "naive": "Naive RAG",
@@ -90,38 +92,41 @@ def _head(results: Json, fingerprint: str) -> str:
 
 
 def _targets(results: Json) -> str:
-    panels = all_panels(results)
-    advanced = [panel for panel in panels if panel["app"] == "advanced"]
-    rates = panels[0]["rates"]
-    low, high = rates.index(0.6), rates.index(8.0)
-    rows: list[tuple[str, str, str, bool]] = []
-    for panel in advanced:
-        name = f"{panel['dataset']}, {panel['core']}"
-        for place, wanted in ((low, 2.2), (high, 1.7)):
-            got, most = ratios.over_llamadist(panel)[place], ratios.possible(panel)[place]
-            rows.append(
-                (
-                    f"advanced, {name}: over LlamaDist at {rates[place]:g}/s",
-                    f"{wanted}x",
-                    f"{got:.2f}x (no schedule: more than {most:.2f}x)",
-                    got >= wanted,
-                )
-            )
-    worst = min(value for panel in advanced for value in ratios.over_best_baseline(panel))
-    rows.append(
-        ("advanced: over the best baseline, worst point", "1.4x", f"{worst:.2f}x", worst >= 1.4)
-    )
-    every = [value for panel in panels for value in ratios.over_paper_system(panel)]
-    rows.append(
-        (
-            "all panels: over the paper's own system, worst point",
-            "1.00x",
-            f"{min(every):.3f}x",
-            min(every) >= 1,
+    rows = (
+        (what, wanted, got, _verdict(met))
+        for what, wanted, got, met in (
+            *_ratio_targets(all_panels(results)),
+            *_bound_target(results),
         )
     )
-    mean = ratios.geometric_mean(every)
-    rows.append(("the same, geometric mean", "1.10x", f"{mean:.3f}x", mean >= 1.1))
+    return "<h2>Targets</h2>" + _table(("what", "wanted", "is", ""), rows)
+
+
+def _verdict(met: bool) -> str:
+    word = "met" if met else "missed"
+    return f'<b class="{word}">{word}</b>'
+
+
+def _ratio_targets(panels: Sequence[Json]) -> Iterator[Target]:
+    advanced = [panel for panel in panels if panel["app"] == "advanced"]
+    for panel in advanced:
+        for rate, wanted in ((0.6, 2.2), (8.0, 1.7)):
+            at = panel["rates"].index(rate)
+            got, most = ratios.over_llamadist(panel)[at], ratios.possible(panel)[at]
+            yield (
+                f"advanced, {panel['dataset']}, {panel['core']}: over LlamaDist at {rate:g}/s",
+                f"{wanted}x",
+                f"{got:.2f}x (no schedule: more than {most:.2f}x)",
+                got >= wanted,
+            )
+    worst = min(value for panel in advanced for value in ratios.over_best_baseline(panel))
+    what = "advanced: over the best baseline, worst point"
+    yield what, "1.4x", f"{worst:.2f}x", worst >= 1.4
+    every = [value for panel in panels for value in ratios.over_paper_system(panel)]
+    worst, mean = min(every), ratios.geometric_mean(every)
+    what = "all panels: over the paper's own system, worst point"
+    yield what, "1.00x", f"{worst:.3f}x", worst >= 1
+    yield "the same, geometric mean", "1.10x", f"{mean:.3f}x", mean >= 1.1
     harder = [
         value
         for panel in panels
@@ -129,39 +134,22 @@ def _targets(results: Json) -> str:
         for value in ratios.over_paper_without_split(panel)
     ]
     if harder:
-        rows.append(
-            (
-                "against the better of that system with and without prefilling split",
-                "1.00x",
-                f"{min(harder):.3f}x (geometric mean {ratios.geometric_mean(harder):.3f}x)",
-                min(harder) >= 1,
-            )
-        )
-    if "bounds" in results:
-        gaps = [
-            made["ours"] / made["bound"]
-            for made in results["bounds"].values()
-            if isinstance(made, dict)
-        ]
-        rows.append(
-            (
-                "a single query over its bound, worst app",
-                "1.10x",
-                f"{max(gaps):.3f}x",
-                max(gaps) <= 1.1,
-            )
-        )
-    return "<h2>Targets</h2>" + _table(
-        ("what", "wanted", "is", ""),
-        [
-            (what, wanted, got, f'<b class="{"met" if ok else "missed"}">{_word(ok)}</b>')
-            for what, wanted, got, ok in rows
-        ],
-    )
+        worst, mean = min(harder), ratios.geometric_mean(harder)
+        what = "against the better of that system with and without prefilling split"
+        yield what, "1.00x", f"{worst:.3f}x (geometric mean {mean:.3f}x)", worst >= 1
 
 
-def _word(met: bool) -> str:
-    return "met" if met else "missed"
+def _bound_target(results: Json) -> Iterator[Target]:
+    gaps = [made["ours"] / made["bound"] for made in _apps(results.get("bounds", {})).values()]
+    if gaps:
+        worst = max(gaps)
+        what = "a single query over its bound, worst app"
+        yield what, "1.10x", f"{worst:.3f}x", worst <= 1.1
+
+
+def _apps(bounds: Json) -> Json:
+    """The bounds by app, without what else stands in these results."""
+    return {name: made for name, made in bounds.items() if isinstance(made, dict)}
 
 
 def _panel_name(panel: Json) -> str:
@@ -170,33 +158,48 @@ def _panel_name(panel: Json) -> str:
 
 
 def _fig8(panels: Sequence[Json], many: Json | None) -> str:
-    plots = []
+    return (
+        "<h2>Fig. 8: mean latency by request rate</h2>"
+        + legend(["LlamaDist", "LlamaDistPC", "AutoGen", "Ayo", "ours", "bound"])
+        + "<p>Solid: TO; dotted: PO. The bound is what no schedule can beat.</p>"
+        + f'<div class="plots">{"".join(map(_plots, panels))}</div>'
+        + "<h3>Speed-up of ours: over LlamaDist (better of PO and TO) / over the best baseline / "
+        "over the paper's own system</h3>"
+        + _speedups(panels)
+        + "<h3>The calibration: 7B panels at low rates</h3>"
+        + _calibration(panels)
+        + (_many(many["panels"]) if many else "")
+    )
+
+
+def _plots(panel: Json) -> str:
+    """A panel here and, if it is there, in the paper."""
+    rates = panel["rates"]
+    curves = [Curve(arm, ratios.means(panel, arm)) for arm in SCHEMES]
+    curves.append(Curve("bound", panel["bound"], thin=True))
+    pair = [plot(_panel_name(panel), rates, curves)]
+    if panel["paper"]:
+        paper = [Curve(arm, values) for arm, values in panel["paper"].items()]
+        pair.append(plot(f"the paper: {panel['dataset']}, {panel['core']}", rates, paper))
+    return f"<div>{''.join(pair)}</div>"
+
+
+def _speedups(panels: Sequence[Json]) -> str:
+    rows = []
     for panel in panels:
-        rates = panel["rates"]
-        curves = [Curve(arm, ratios.means(panel, arm)) for arm in SCHEMES]
-        curves.append(Curve("bound", panel["bound"], thin=True))
-        pair = [plot(_panel_name(panel), rates, curves)]
-        if panel["paper"]:
-            paper = [Curve(arm, values) for arm, values in panel["paper"].items()]
-            pair.append(plot(f"the paper: {panel['dataset']}, {panel['core']}", rates, paper))
-        plots.append(f"<div>{''.join(pair)}</div>")
-    speedups = [
-        (
-            _panel_name(panel),
-            *(
-                f"{a:.2f} / {b:.2f} / {c:.2f}"
-                for a, b, c in zip(
-                    ratios.over_llamadist(panel),
-                    ratios.over_best_baseline(panel),
-                    ratios.over_paper_system(panel),
-                    strict=True,
-                )
-            ),
+        points = zip(
+            ratios.over_llamadist(panel),
+            ratios.over_best_baseline(panel),
+            ratios.over_paper_system(panel),
+            strict=True,
         )
-        for panel in panels
-    ]
-    rates = panels[0]["rates"]
-    calibrated = [
+        cells = (" / ".join(f"{value:.2f}" for value in point) for point in points)
+        rows.append((_panel_name(panel), *cells))
+    return _table(("panel", *(f"{rate:g}/s" for rate in panels[0]["rates"])), rows)
+
+
+def _calibration(panels: Sequence[Json]) -> str:
+    rows = [
         (
             f"{panel['app']}, {panel['dataset']}",
             f"{point.rate:g}",
@@ -209,29 +212,15 @@ def _fig8(panels: Sequence[Json], many: Json | None) -> str:
         if panel["core"] == "7B" and panel["paper"]
         for point in ratios.calibration(panel)
     ]
-    columns = [f"{rate:g}/s" for rate in rates]
-    return (
-        "<h2>Fig. 8: mean latency by request rate</h2>"
-        + legend(["LlamaDist", "LlamaDistPC", "AutoGen", "Ayo", "ours", "bound"])
-        + "<p>Solid: TO; dotted: PO. The bound is what no schedule can beat.</p>"
-        + f'<div class="plots">{"".join(plots)}</div>'
-        + "<h3>Speed-up of ours: over LlamaDist (better of PO and TO) / over the best baseline / "
-        "over the paper's own system</h3>"
-        + _table(("panel", *columns), speedups)
-        + "<h3>The calibration: 7B panels at low rates</h3>"
-        + _table(
-            (
-                "panel",
-                "requests/s",
-                "LlamaDist+TO against the paper's",
-                "Ayo's speed-up here",
-                "in the paper",
-                "difference",
-            ),
-            calibrated,
-        )
-        + (_many(many["panels"]) if many else "")
+    head = (
+        "panel",
+        "requests/s",
+        "LlamaDist+TO against the paper's",
+        "Ayo's speed-up here",
+        "in the paper",
+        "difference",
     )
+    return _table(head, rows)
 
 
 def _many(panels: Sequence[Json]) -> str:
@@ -360,8 +349,7 @@ def _bounds(made: Json) -> str:
             f"{each['ours']:.3f}",
             f"{each['ours'] / each['bound']:.3f}x",
         )
-        for name, each in made.items()
-        if isinstance(each, dict)
+        for name, each in _apps(made).items()
     ]
     return "<h2>A single query and its bound</h2>" + _table(
         ("app", "critical path, s", "busiest engine, s", "ours, s", "ours over bound"), rows
