@@ -96,6 +96,8 @@ class Primitive:
     optional: frozenset[str] | None = None
     """Of a condition: the components that it may leave out; ``None`` if that is not known, and it
     may be any that comes after it."""
+    serves: int = 1
+    """Of a partial prefilling: the calls that start together with its prompt."""
 
     @property
     def root(self) -> str:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ayo_bridge.graph.graph import Graph
@@ -123,7 +123,7 @@ class PrefillingSplit:
         warmed[key] = prefill.id
         reason = f"{tokens} of {prefill.prompt_tokens} prompt tokens are known {lead:.3f} s early"
         decision = Decision(self.name, (prefill.id,), True, reason, gain)
-        return _Outcome(decision, (partial, full))
+        return _Outcome(decision, (replace(partial, serves=calls), full))
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,6 +211,7 @@ class Ahead:
                 node=primitive.id,
                 depth=self._graph.depth(primitive.id),
                 priority=1 if call.warm else 0,
+                serves=primitive.serves,
                 on_done=ended,
             )
             self._requests.append((request, record))

@@ -117,6 +117,7 @@ class EngineScheduler:
         node: str,
         depth: int = 1,
         priority: int = 0,
+        serves: int = 1,
         since: float | None = None,
         remaining: float = 0.0,
         left: float = 0.0,
@@ -124,8 +125,8 @@ class EngineScheduler:
     ) -> Request:
         """Queue a call; its future resolves when the engine has served it.
 
-        ``since`` is when its query was submitted (by default, now); ``remaining`` and ``left`` are
-        estimated seconds to the end of the query, as in :class:`Waiting`.
+        ``since`` is when its query was submitted (by default, now); ``serves``, ``remaining`` and
+        ``left`` are as in :class:`Waiting`.
         ``on_done`` is called with the request once, when it has ended in whatever way.
         """
         now = self._clock()
@@ -138,6 +139,7 @@ class EngineScheduler:
             call.items,
             call.group,
             priority,
+            serves,
             now if since is None else since,
             remaining,
             max(left, remaining),
@@ -249,9 +251,13 @@ class EngineScheduler:
         elif slots is None:
             slots = self._best_batch()
         busy = limits.continuous and self._running > 0
-        # Every further sequence slows down those that decode, so what nobody waits for steps back.
-        ahead = not (self._steps_back and busy and self._running >= limits.instances)
-        picked = self._queue.pick(slots, alone=not busy, ahead=ahead)
+        least = 0
+        if self._steps_back and busy:
+            # A warm for n calls holds up every sequence of its instance once; n calls start sooner,
+            # and n - 1 prefills of its prompt less hold up the others later. It pays while an
+            # instance runs fewer than 2n - 1.
+            least = (self._running // limits.instances + 1) // 2 + 1
+        picked = self._queue.pick(slots, alone=not busy, least=least)
         if not picked:
             return []
         requests = [self._requests.pop(waiting.id) for waiting in picked]

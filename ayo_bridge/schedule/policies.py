@@ -30,8 +30,8 @@ Any function will do. Those in :data:`POLICIES` do not look at the whole queue f
 class QueuePolicy:
     """A policy that keeps its own queue. Called as a function, it says what that would pick.
 
-    With ``steps_back``, work ahead (``priority`` above 0) starts on an engine that batches by
-    itself only while one of its instances has nothing to do.
+    With ``steps_back``, work ahead (``priority`` above 0) that serves n calls starts on an engine
+    that batches by itself only while one of its instances runs fewer than 2n - 1 sequences.
     """
 
     name: str
@@ -85,8 +85,9 @@ critical_path: Final = QueuePolicy(
 
 A request's rank is the time at which its query would end if nothing stood in its way; of one query
 the longest path goes first. A rank never changes, and what is submitted after that time comes after
-it: nobody starves. Prefix warms wait until an instance of an engine that batches by itself has
-nothing to do, since every prefilling holds up the sequences that decode.
+it: nobody starves. Every prefilling holds up the sequences that decode, so a prefix warm for one
+call waits until an instance of the LLM has nothing to do; one for several calls, which takes work
+off the LLM, waits less long.
 
 On the paper's advanced app (``python -m benchmarks.paper fig11``) mean latency is 7 to 27 % below
 that of :data:`topology` and the p95 1 to 25 %, by rate. Both the order and the stepping back have a

@@ -36,12 +36,19 @@ class Waiting(NamedTuple):
     group: Hashable | None = None
     priority: int = 0
     """0: somebody waits for it. Higher: work ahead that may step back."""
+    serves: int = 1
+    """Of work ahead: how many calls it makes shorter."""
     since: float = 0.0
     """When its query was submitted."""
     remaining: float = 0.0
     """Estimated seconds from the start of its primitive to the end of its query; 0 if unknown."""
     left: float = 0.0
     """The longest such path of all that its query has under way, itself included."""
+
+    @property
+    def level(self) -> tuple[int, int]:
+        """Lower goes first under every policy: work ahead last, and of it what serves few."""
+        return self.priority, -self.serves if self.priority else 0
 
 
 class Queue(Protocol):
@@ -56,11 +63,12 @@ class Queue(Protocol):
     def discard(self, request: Waiting) -> None:
         """Forget a request that waits."""
 
-    def pick(self, slots: int | None, *, alone: bool = True, ahead: bool = True) -> list[Waiting]:
+    def pick(self, slots: int | None, *, alone: bool = True, least: int = 0) -> list[Waiting]:
         """Take out the requests of the next batch, all of one group.
 
         They have no more items than there are slots, except for a single request that is larger
-        than a batch, if it may run ``alone``. Without ``ahead``, work ahead is left where it is.
+        than a batch, if it may run ``alone``. Work ahead that serves fewer than ``least`` calls is
+        left where it is.
         """
 
 
@@ -129,6 +137,7 @@ class Batch:
 
 
 Rank = tuple[float, float]
+Level = tuple[int, int]
 
 
 class RankedQueue:
@@ -149,7 +158,7 @@ class RankedQueue:
         self._bundles: dict[Hashable, list[_Entry]] = {}
         self._sizes = Sizes()
         # The head of every bundle, and what was one: whatever is no head any more is passed over.
-        self._heads: list[tuple[int, Rank, int, Hashable]] = []
+        self._heads: list[tuple[Level, Rank, int, Hashable]] = []
 
     def __len__(self) -> int:
         """The number of requests that wait."""
@@ -159,7 +168,7 @@ class RankedQueue:
         """Let a request wait."""
         self._waiting[request.id] = request
         self._sizes.add(request)
-        entry = (request.priority, self._rank(request), next(self._numbers), request)
+        entry = (request.level, self._rank(request), next(self._numbers), request)
         bundle = self._bundle(request)
         heap = self._bundles.setdefault(bundle, [])
         heapq.heappush(heap, entry)
@@ -172,14 +181,14 @@ class RankedQueue:
         self._sizes.remove(request)
         self._forget_if_empty()
 
-    def pick(self, slots: int | None, *, alone: bool = True, ahead: bool = True) -> list[Waiting]:
+    def pick(self, slots: int | None, *, alone: bool = True, least: int = 0) -> list[Waiting]:
         """Take out the next batch, from the bundle with the first head."""
         bundle, heap = self._first()
-        if not heap or not _may_start(heap[0][3], slots, alone, ahead):
+        if not heap or not _may_start(heap[0][3], slots, alone, least):
             return []
         batch = Batch(slots, self._sizes)
         passed_over: list[_Entry] = []
-        while heap and not batch.full and (ahead or not heap[0][0]):
+        while heap and not batch.full and _is_due(heap[0][3], least):
             entry = heapq.heappop(heap)
             request = entry[3]
             if self._waiting.get(request.id) is not request:
@@ -222,8 +231,8 @@ class RankedQueue:
             self._sizes.clear()
 
 
-_Entry = tuple[int, Rank, int, Waiting]
-"""``(priority, rank, number, request)``; numbers are unique and rise with every request added."""
+_Entry = tuple[Level, Rank, int, Waiting]
+"""``(level, rank, number, request)``; numbers are unique and rise with every request added."""
 
 
 class TopologyQueue:
@@ -232,7 +241,7 @@ class TopologyQueue:
     def __init__(self) -> None:
         self._numbers = itertools.count()
         self._places: dict[int, tuple[_Bucket, int]] = {}
-        self._classes: dict[int, _Buckets] = {}
+        self._classes: dict[Level, _Buckets] = {}
         self._sizes = Sizes()
 
     def __len__(self) -> int:
@@ -242,9 +251,10 @@ class TopologyQueue:
     def add(self, request: Waiting) -> None:
         """Let a request wait."""
         self._sizes.add(request)
-        buckets = self._classes.get(request.priority)
+        level = request.level
+        buckets = self._classes.get(level)
         if buckets is None:
-            buckets = self._classes[request.priority] = _Buckets()
+            buckets = self._classes[level] = _Buckets()
         number = next(self._numbers)
         self._places[request.id] = buckets.add(request, number), number
 
@@ -257,20 +267,21 @@ class TopologyQueue:
         bucket, number = self._places.pop(request.id)
         bucket.remove(request, number)
         if not bucket.levels:
-            buckets = self._classes[request.priority]
+            buckets = self._classes[request.level]
             del buckets.by_query[request.query]
             if not buckets.by_query:
-                del self._classes[request.priority]
+                del self._classes[request.level]
         if not self._places:
             self._sizes.clear()
 
-    def pick(self, slots: int | None, *, alone: bool = True, ahead: bool = True) -> list[Waiting]:
+    def pick(self, slots: int | None, *, alone: bool = True, least: int = 0) -> list[Waiting]:
         """Take out the next batch."""
         batch = Batch(slots, self._sizes)
-        for priority in sorted(self._classes):
-            buckets = self._classes[priority]
-            first = batch.picked[0] if batch.picked else buckets.first()
-            if (priority and not ahead) or not (batch.picked or _may_start(first, slots, alone)):
+        for level in sorted(self._classes):
+            buckets = self._classes[level]
+            own = buckets.first()
+            first = batch.picked[0] if batch.picked else own
+            if not (_is_due(own, least) if batch.picked else _may_start(own, slots, alone, least)):
                 break
             if not batch.picked:
                 batch.take(first)
@@ -286,7 +297,7 @@ class TopologyQueue:
 
 
 class _Buckets:
-    """The buckets of one priority.
+    """The buckets of one level.
 
     ``heaps`` has for each group the buckets with requests of it, each by a number that is not above
     that of its earliest request.
@@ -408,17 +419,22 @@ class FunctionQueue:
         """Forget a request."""
         del self._waiting[request.id]
 
-    def pick(self, slots: int | None, *, alone: bool = True, ahead: bool = True) -> list[Waiting]:
+    def pick(self, slots: int | None, *, alone: bool = True, least: int = 0) -> list[Waiting]:
         """Take out what the function says."""
-        queue = [request for request in self._waiting.values() if ahead or not request.priority]
+        queue = [request for request in self._waiting.values() if _is_due(request, least)]
         picked = self._pick(queue, slots) if queue else []
-        if picked and not _may_start(picked[0], slots, alone, ahead):
+        if picked and not _may_start(picked[0], slots, alone):
             return []
         for request in picked:
             del self._waiting[request.id]
         return picked
 
 
-def _may_start(first: Waiting, slots: int | None, alone: bool, ahead: bool = True) -> bool:
+def _may_start(first: Waiting, slots: int | None, alone: bool, least: int = 0) -> bool:
     """Whether the first of all requests may run now."""
-    return (ahead or not first.priority) and (alone or slots is None or first.items <= slots)
+    return _is_due(first, least) and (alone or slots is None or first.items <= slots)
+
+
+def _is_due(request: Waiting, least: int) -> bool:
+    """Whether it is no work ahead, or serves enough."""
+    return not request.priority or request.serves >= least

@@ -67,6 +67,7 @@ class Query:
         self._timings: dict[str, Timing] = {}
         self._requests: dict[int, tuple[EngineScheduler, Request]] = {}
         self._tasks: dict[asyncio.Future[Outcome], str] = {}
+        self._warms: dict[str, tuple[EngineScheduler, Request]] = {}
         self._on_text = on_text
         self._streamed: dict[str, str] = dict.fromkeys(shape.results, "") if on_text else {}
         self._timer: asyncio.TimerHandle | None = None
@@ -232,6 +233,7 @@ class Query:
                 node=primitive.id,
                 depth=self._tier.depth(primitive.id),
                 priority=1 if call.warm else 0,
+                serves=primitive.serves,
                 since=self._submitted,
                 remaining=self._tier.remaining(primitive.id),
                 left=self._tier.left(),
@@ -241,6 +243,10 @@ class Query:
             return
         running.requests.append(request)
         self._requests[id(request)] = scheduler, request
+        if call.warm:
+            self._warms[primitive.root] = scheduler, request
+        elif primitive.op is Op.FULL_PREFILLING:
+            self._drop_warm(primitive.root)
         adding = True
 
         def ended(_: object) -> None:
@@ -249,6 +255,13 @@ class Query:
 
         request.future.add_done_callback(ended)
         adding = False
+
+    def _drop_warm(self, root: str) -> None:
+        """A warm that waits for its turn when its call is there comes too late."""
+        if warm := self._warms.pop(root, None):
+            scheduler, request = warm
+            if request.started_at is None:
+                scheduler.cancel(request)
 
     def _here(self, event: Callable[[], None], *, later: bool = False) -> None:
         """Let something happen on the app's loop: at once, if that is where we are."""

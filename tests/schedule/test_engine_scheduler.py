@@ -194,21 +194,24 @@ def test_a_batch_is_aborted_once_nobody_wants_any_of_it(placement: Manual) -> No
     assert two.future.cancelled()
 
 
-def test_work_ahead_steps_back_while_every_instance_has_something_to_do(
-    placement: Manual,
+@pytest.mark.parametrize(
+    ("running", "serves", "starts"), [(1, 1, True), (2, 1, False), (5, 2, True), (6, 2, False)]
+)
+def test_work_ahead_steps_back_while_more_run_than_it_is_worth(
+    running: int, serves: int, starts: bool
 ) -> None:
     def started(policy: Policy) -> list[object]:
         manual = Manual()
         engine = Engine(limits=Limits(instances=2, continuous=True))
         tier = EngineScheduler(engine, policy, manual, lambda: 0.0)
-        tier.submit(call(0, None), query=0, node="prefill")
-        tier.submit(call(1, None), query=0, node="warm", priority=1)
-        tier.submit(call(2, None), query=0, node="warm", priority=1)
-        tier.submit(call(3, None), query=1, node="prefill")
+        for number in range(running):
+            tier.submit(call(number, None), query=number, node="prefill")
+        tier.submit(call(100, None), query=0, node="warm", priority=1, serves=serves)
+        tier.submit(call(101, None), query=8, node="prefill")
         return [calls[0].payload for calls, _ in manual.running]
 
-    assert started(topology) == [0, 1, 2, 3]
-    assert started(critical_path) == [0, 1, 3]
+    assert started(topology) == [*range(running), 100, 101]
+    assert started(critical_path) == [*range(running), *[100] * starts, 101]
 
 
 def test_work_ahead_starts_when_an_instance_has_nothing_left_to_do(placement: Manual) -> None:

@@ -98,6 +98,7 @@ requests = st.builds(
     items=st.integers(1, 8),
     group=st.sampled_from([None, "x", "y"]),
     priority=st.integers(0, 1),
+    serves=st.integers(1, 3),
     since=st.floats(0, 10),
     remaining=st.floats(0, 20),
 )

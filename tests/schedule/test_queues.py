@@ -35,7 +35,7 @@ def sum_of(requests: Iterable[Waiting]) -> int:
 
 
 def urgent_first(queue: Whole) -> list[Waiting]:
-    return sorted(queue, key=lambda r: r.priority)
+    return sorted(queue, key=lambda r: r.level)
 
 
 def per_invocation(queue: Whole) -> Iterable[Waiting]:
@@ -44,10 +44,10 @@ def per_invocation(queue: Whole) -> Iterable[Waiting]:
 
 
 def topology(queue: Whole) -> Iterable[Waiting]:
-    for priority in sorted({r.priority for r in queue}):
+    for level in sorted({r.level for r in queue}):
         buckets: dict[Hashable, list[Waiting]] = {}
         for request in queue:
-            if request.priority == priority:
+            if request.level == level:
                 buckets.setdefault(request.query, []).append(request)
         order = sorted(buckets.values(), key=lambda bucket: min(r.arrival for r in bucket))
         levels = [
@@ -62,7 +62,7 @@ def topology(queue: Whole) -> Iterable[Waiting]:
 
 
 def critical_path(queue: Whole) -> Iterable[Waiting]:
-    return sorted(queue, key=lambda r: (r.priority, r.since + r.left, -r.remaining))
+    return sorted(queue, key=lambda r: (r.level, r.since + r.left, -r.remaining))
 
 
 WHOLE: dict[str, Callable[[Whole], Iterable[Waiting]]] = {
@@ -81,13 +81,14 @@ requests = st.fixed_dictionaries(
         "node": st.sampled_from("AB"),
         "group": st.sampled_from([None, "x", "y"]),
         "priority": st.sampled_from([0, 0, 0, 1]),
+        "serves": st.integers(1, 3),
         "since": seconds,
         "remaining": seconds,
         "left": seconds,
     }
 )
 events = st.lists(
-    requests | st.integers(0, 40) | st.tuples(st.none() | st.integers(1, 12), st.booleans()),
+    requests | st.integers(0, 40) | st.tuples(st.none() | st.integers(1, 12), st.integers(0, 3)),
     max_size=40,
 )
 
@@ -110,10 +111,10 @@ def test_a_queue_picks_what_a_look_at_all_of_it_would(events: list[object], name
         elif isinstance(event, int) and waiting:
             queue.discard(waiting.pop(event % len(waiting)))
         elif isinstance(event, tuple):
-            slots, ahead = event
-            allowed = [r for r in waiting if ahead or not r.priority]
+            slots, least = event
+            allowed = [r for r in waiting if not r.priority or r.serves >= least]
             expected = fill(WHOLE[name](allowed), slots) if allowed else []
-            assert queue.pick(slots, ahead=ahead) == expected
+            assert queue.pick(slots, least=least) == expected
             waiting = [r for r in waiting if r not in expected]
         assert len(queue) == len(waiting)
 

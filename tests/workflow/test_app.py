@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -13,13 +14,21 @@ from ayo_bridge.errors import (
     PrimitiveError,
     QueryTimeoutError,
 )
-from ayo_bridge.graph import Graph, Op, Primitive, SynthesisMode
+from ayo_bridge.graph import Graph, Op, Primitive, SynthesisMode, flow
 from ayo_bridge.passes import PIPELINE, PrefillingSplit
 from ayo_bridge.runtime import Runtime
 from ayo_bridge.simulate import run_virtual
 from ayo_bridge.workflow import App, Generate, Ingest, Result
 from tests.workflow.engines import LLM, PROFILES, Engine, Engines
-from tests.workflow.workflows import DOCUMENTS, EXPAND, QUESTION, SEARCH, advanced, direct
+from tests.workflow.workflows import (
+    DOCUMENTS,
+    EXPAND,
+    QUESTION,
+    SEARCH,
+    advanced,
+    direct,
+    synthesis,
+)
 
 
 def once(engines: Engines, inputs: dict[str, object], workflow: object) -> Result:
@@ -270,6 +279,32 @@ def test_a_prefix_warm_that_fails_or_lasts_changes_nothing(seconds: float) -> No
         return llm
 
     assert bool(run_virtual(main()).cancelled) == bool(seconds)
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_prefix_warm_is_dropped_that_its_call_overtakes(busy: bool) -> None:
+    async def main() -> int:
+        quiet = await Engines().app.submit(QUESTION, advanced())
+        last_call = max(t.started for n, t in quiet.timings.items() if "answer.prefill" in n)
+        engines = Engines(
+            policies="critical_path", passes=(*PIPELINE[:-1], PrefillingSplit(sequences=0))
+        )
+        engines.llm.limits = Limits(instances=2, continuous=True)
+        # As long as these run, a warm steps back. They end while the last call is under way.
+        tokens = round((last_call - quiet.submitted + 0.5) / 0.02)
+        long = flow(replace(synthesis(SynthesisMode.GENERATION), tokens=tokens))
+        others = [
+            asyncio.ensure_future(engines.app.submit({"question": "?"}, long))
+            for _ in range(2 if busy else 0)
+        ]
+        await asyncio.sleep(0)
+        result = await engines.app.submit(QUESTION, advanced())
+        assert any(p.op is Op.PARTIAL_PREFILLING for p in result.e_graph)
+        assert result.output == quiet.output
+        assert all(other.done() for other in others)
+        return len(engines.llm.warm)
+
+    assert bool(run_virtual(main())) is not busy
 
 
 # Engines and primitives of one's own.
