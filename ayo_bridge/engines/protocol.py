@@ -25,11 +25,16 @@ class Limits:
     ``instances`` batches run side by side. ``max_items`` bounds one batch (b*, or the token
     budget of an LLM); ``None`` is unbounded. With ``continuous`` the engine batches by itself
     (vLLM): every admitted call is its own batch and ``max_items`` bounds their sum.
+
+    An engine behind a connection idles for a round trip between two batches. With ``prefetch`` it
+    is handed so many batches an instance while it is busy, which it has to keep in their order;
+    only full ones of a backlog of several, since what has been handed over cannot be overtaken.
     """
 
     instances: int = 1
     max_items: int | None = None
     continuous: bool = False
+    prefetch: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,7 @@ class EngineScheduler:
         self._requests: dict[int, Request] = {}
         self._running = 0
         self._running_items = 0
+        self._waiting_items = 0
         self._held = 0
         self._idle_since = clock()
         self.batches = 0
@@ -147,6 +148,7 @@ class EngineScheduler:
         request = Request(call, waiting, queued_at=now, on_done=on_done)
         with self._lock:
             self._requests[waiting.id] = request
+            self._waiting_items += call.items
             self._queue.add(waiting)
         self._dispatch()
         return request
@@ -217,6 +219,7 @@ class EngineScheduler:
             request.aborted = True
             queued = self._requests.pop(request.waiting.id, None)
             if queued is not None:
+                self._waiting_items -= request.call.items
                 self._queue.discard(request.waiting)
         if queued is not None:
             queued.finish(CancelledError(), self._clock())
@@ -246,10 +249,11 @@ class EngineScheduler:
                 slots -= self._running_items
                 if slots <= 0 and self._running:
                     return []
-        elif self._running >= limits.instances:
-            return []
-        elif slots is None:
-            slots = self._best_batch()
+        else:
+            if slots is None:
+                slots = self._best_batch()
+            if self._running >= limits.instances + self._prefetched(slots):
+                return []
         busy = limits.continuous and self._running > 0
         least = 0
         if self._steps_back and busy:
@@ -264,9 +268,17 @@ class EngineScheduler:
         items = sum([waiting.items for waiting in picked])
         self._running += 1
         self._running_items += items
+        self._waiting_items -= items
         self.batches += 1
         self.batched_calls += len(requests)
         return requests
+
+    def _prefetched(self, slots: int | None) -> int:
+        """How many batches may wait at the engine: none unless as much again waits here."""
+        limits = self.engine.limits
+        if not limits.prefetch or slots is None or self._waiting_items < 2 * slots:
+            return 0
+        return limits.prefetch * limits.instances
 
     def _start(self, requests: list[Request]) -> None:
         now = self._clock()

@@ -6,6 +6,7 @@ import asyncio
 import heapq
 import math
 import random
+from collections import deque
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ class SimulatedBatchEngine:
         self.limits = limits or Limits(max_items=min(best, default=None))
         self._trace = trace
         self._free = list(range(self.limits.instances))
+        self._queue: deque[_Batch] = deque()
 
     def call(self, key: Hashable, request: BatchRequest, items: int = 1) -> Call:
         """The call that makes a request of ``items`` texts, pairs, rows or vectors."""
@@ -69,26 +71,45 @@ class SimulatedBatchEngine:
         return [_request(call).result for call in calls]
 
     def start(self, calls: Sequence[Call], done: Done) -> Abort:
-        """Start a batch; as in a thread, one that has started runs to its end."""
-        loop = asyncio.get_running_loop()
+        """Start a batch, or queue it while all instances are busy.
+
+        As in a thread, one that has started runs to its end.
+        """
         try:
-            seconds, results = self.seconds(calls), self.run(calls)
+            batch = _Batch(calls, self.seconds(calls), self.run(calls), done)
         except (KeyError, TypeError, ValueError) as error:
-            loop.call_soon(done, [error for _ in calls])
+            asyncio.get_running_loop().call_soon(done, [error for _ in calls])
             return nothing_to_abort
-        start = loop.time()
-        instance = heapq.heappop(self._free) if self._free else 0
+        self._queue.append(batch)
+        self._next()
+        return lambda: self._abort(batch)
 
-        def end() -> None:
-            heapq.heappush(self._free, instance)
-            items = sum(call.items for call in calls)
-            self._trace(
-                Busy(self.name, instance, start, start + seconds, calls=len(calls), items=items)
-            )
-            done(results)
+    def _next(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._queue and self._free:
+            batch, instance = self._queue.popleft(), heapq.heappop(self._free)
+            loop.call_later(batch.seconds, self._end, batch, instance, loop.time())
 
-        loop.call_at(start + seconds, end)
-        return nothing_to_abort
+    def _end(self, batch: _Batch, instance: int, start: float) -> None:
+        heapq.heappush(self._free, instance)
+        items = sum(call.items for call in batch.calls)
+        end = start + batch.seconds
+        self._trace(Busy(self.name, instance, start, end, calls=len(batch.calls), items=items))
+        self._next()
+        batch.done(batch.results)
+
+    def _abort(self, batch: _Batch) -> None:
+        if batch in self._queue:
+            self._queue.remove(batch)
+            batch.done([CancelledError() for _ in batch.calls])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Batch:
+    calls: Sequence[Call]
+    seconds: float
+    results: Sequence[object]
+    done: Done
 
 
 @dataclass(frozen=True, slots=True)

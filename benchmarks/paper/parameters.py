@@ -51,6 +51,7 @@ class EngineSettings:
     reranker_batch: int
     store_batch: int
     delay: float
+    prefetch: int
     web_median: float
     web_sigma: float
 

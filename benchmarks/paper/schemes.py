@@ -82,11 +82,15 @@ class Agents:
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """An arm: a name, the passes over an app's p-graph, and a policy."""
+    """An arm: a name, the passes over an app's p-graph, and a policy.
+
+    ``prefetch`` is the batches that wait at each instance of a busy engine.
+    """
 
     name: str
     passes: tuple[Pass, ...]
     policy: str
+    prefetch: int = 0
 
 
 BASELINES: Final = tuple(
@@ -130,7 +134,7 @@ def scheme(name: str, app: str, given: Parameters) -> Scheme:
     if name == PAPER:
         return Scheme(name, PAPER_PASSES, "topology")
     if name == OURS:
-        return Scheme(name, PIPELINE, BEST_POLICY)
+        return Scheme(name, PIPELINE, BEST_POLICY, given.engines.prefetch)
     if name in _ABLATIONS:
         return Scheme(name, _ABLATIONS[name], "topology")
     if name in POLICIES:

@@ -114,7 +114,7 @@ def build(
         elif role == WEB:
             app.register(web_search(settings, trace), placement=place, ask=payloads.looked_up)
         else:
-            engine = _batch_engine(role, settings, trace)
+            engine = _batch_engine(role, settings, scheme.prefetch, trace)
             app.register(engine, placement=place, ask=payloads.batched)
     return app
 
@@ -147,12 +147,14 @@ def _batch(role: str, settings: EngineSettings) -> int:
     return sizes[role]
 
 
-def _batch_engine(role: str, settings: EngineSettings, trace: Trace) -> SimulatedBatchEngine:
+def _batch_engine(
+    role: str, settings: EngineSettings, prefetch: int, trace: Trace
+) -> SimulatedBatchEngine:
     batches = published().batches
     curves: EngineProfile | dict[str, EngineProfile]
     if role == STORE:
         curves = {"insert": batches["pgvector.insert"], "search": batches["pgvector.search"]}
     else:
         curves = batches[BATCHED[role]]
-    limits = Limits(settings.other_instances, _batch(role, settings))
+    limits = Limits(settings.other_instances, _batch(role, settings), prefetch=prefetch)
     return SimulatedBatchEngine(role, curves, limits=limits, trace=trace)

@@ -87,6 +87,24 @@ def test_a_batch_is_no_larger_than_its_limit(placement: Manual) -> None:
     assert [placement.end() for _ in range(3)] == [[0], [1, 2], [3, 4]]
 
 
+def test_a_busy_engine_is_handed_full_batches_of_a_backlog_only(placement: Manual) -> None:
+    engine = Engine(limits=Limits(max_items=2, prefetch=1))
+    tier = EngineScheduler(engine, throughput, placement, lambda: 0.0)
+    requests = [tier.submit(call(n), query=n, node="embed") for n in range(4)]
+
+    def running() -> list[list[object]]:
+        return [[call.payload for call in calls] for calls, _ in placement.running]
+
+    assert running() == [[0]], "what waits fills two batches with the next one only"
+    requests.append(tier.submit(call(4), query=4, node="embed"))
+    assert running() == [[0], [1, 2]]
+    tier.cancel(requests[3])
+    assert placement.end() == [0]
+    assert running() == [[1, 2]], "no backlog is left"
+    assert placement.end() == [1, 2]
+    assert placement.end() == [4]
+
+
 def test_calls_of_other_groups_are_not_fused(placement: Manual) -> None:
     tier = scheduler(placement)
     for n, group in enumerate(["a", "a", "b", "a", None, None]):

@@ -49,6 +49,31 @@ def test_what_queues_up_shares_batches_of_at_most_b_star() -> None:
     assert outcome.ended == pytest.approx([0.033, 0.194, 0.194, 0.194, 0.227])
 
 
+@pytest.mark.parametrize("prefetch", [0, 1])
+def test_with_prefetch_an_engine_need_not_wait_for_its_next_batch(prefetch: int) -> None:
+    limits = Limits(max_items=10, prefetch=prefetch)
+    outcome = drive(
+        lambda busy: SimulatedBatchEngine("e", EMBEDDING, limits=limits, trace=busy.append),
+        embeddings(*[10] * 5),
+        delay=0.005,
+    )
+    idle = [b.start - a.end for a, b in zip(outcome.busy, outcome.busy[1:], strict=False)]
+    # The round trip, and with prefetch only once there is no backlog any more.
+    assert idle == pytest.approx([0.0, 0.0, 0.0, 0.01] if prefetch else [0.01] * 4)
+    assert outcome.result == [0, 1, 2, 3, 4]
+
+
+def test_a_batch_that_waits_at_its_engine_can_be_aborted() -> None:
+    limits = Limits(max_items=1, prefetch=1)
+    outcome = drive(
+        lambda busy: SimulatedBatchEngine("e", EMBEDDING, limits=limits),
+        embeddings(1, 1, 1, 1),
+        aborts=[(0.01, 1)],
+    )
+    assert outcome.result == [0, "cancelled", 2, 3]
+    assert outcome.ended == pytest.approx([0.033, 0.01, 0.066, 0.099])
+
+
 def test_instances_work_side_by_side() -> None:
     limits = Limits(instances=2, max_items=8)
     outcome = drive(
