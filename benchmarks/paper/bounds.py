@@ -1,7 +1,9 @@
 """What no schedule can beat: bounds on the latency of one query, and on the mean under load.
 
 Every bound is of work: the calls that every arm makes, at the rate at which the engines would do
-them in batches of the best size, without waiting, messages, or a second prefill of anything.
+them in batches of the best size, without waiting, messages, or a second prefill of anything. What
+no arm is spared is counted: the way to an engine and back, and what a step of an LLM costs that
+cannot hold more prompts.
 """
 
 from __future__ import annotations
@@ -36,15 +38,16 @@ class Costs:
         self.batches = published().batches
 
     def alone(self, primitive: Primitive) -> float:
-        """As the only work of its engine."""
-        costs = self.llms.get(primitive.engine)
+        """As the only work of its engine, with the way there and back."""
+        costs, way = self.llms.get(primitive.engine), self.settings.delay
         if costs is not None:
             if primitive.op in DECODES:
-                # The first token comes out of the prefill.
-                return max(primitive.tokens - (primitive.stage in (None, 0)), 0) * costs.decode(1)
-            return costs.prefill([(_late(primitive), 0)])
+                # The first token comes out of the prefill; items are passed on as they are made.
+                tokens = max(primitive.tokens - (primitive.stage in (None, 0)), 0)
+                return tokens * costs.decode(1) + (way if primitive.stage is None else 0.0)
+            return way + costs.prefill([(self.uncached(primitive), 0)])
         curve = self._curve(primitive)
-        return curve.curve.seconds(primitive.items) if curve is not None else 0.0
+        return 2 * way + curve.curve.seconds(primitive.items) if curve is not None else 0.0
 
     def least(self, primitive: Primitive, context: float) -> float:
         """Its share of an instance's time when batches are as good as can be.
@@ -66,6 +69,33 @@ class Costs:
         )
         return primitive.items * min(curve.curve.seconds(n) / n for n in range(1, limit + 1))
 
+    def uncached(self, prefill: Primitive) -> int:
+        """Prompt tokens that cannot be in the cache when a query comes to this call.
+
+        The cache may hold whole blocks of what is before the first part that is made on the way;
+        calls see different chunks, contexts and drafts.
+        """
+        known = 0
+        for part in prefill.prompt:
+            if part.value not in (None, "question"):
+                break
+            known += part.tokens
+        return prefill.prompt_tokens - known // self.settings.block * self.settings.block
+
+    def steps(self, fresh: Sequence[int]) -> float:
+        """Steps of an LLM at least that prefill prompts with so many tokens each.
+
+        Prompts run whole: of those above any size only so many share a step.
+        """
+        if self.settings.chunked:
+            return sum(fresh) / self.settings.step_tokens
+        most = self.settings.max_sequences
+        return max(
+            sum(tokens >= size for tokens in fresh)
+            / min(max(self.settings.step_tokens // max(size, 1), 1), most)
+            for size in fresh
+        )
+
     def instances(self, engine: str) -> int:
         """Of the engine."""
         if engine in self.llms:
@@ -85,7 +115,7 @@ def web_seconds(given: Parameters, panel: Panel, query: int) -> float:
     if WEB not in APPS[workload.app].roles or not is_searched(query, workload.searched):
         return 0.0
     asked = str(inputs_of(query, workload)["question"])
-    return web_search(given.engines).takes(found(asked))
+    return web_search(given.engines).takes(found(asked)) + 2 * given.engines.delay
 
 
 def graphs(given: Parameters, panel: Panel) -> tuple[Graph, Graph]:
@@ -110,6 +140,7 @@ def single_bound(given: Parameters, panel: Panel) -> Json:
     path = critical_path(e_graph, costs.alone)
     work = {
         engine: min(start[p.id] for p in e_graph if p.engine == engine)
+        + costs.settings.delay
         + seconds / costs.instances(engine)
         + _tail(e_graph, engine, costs)
         for engine, seconds in _work(p_graph, costs).items()
@@ -141,7 +172,7 @@ def mean_bound(
         for engine, seconds in work.items():
             free = 0.0
             for i, at in enumerate(arrivals):
-                free = max(free, at) + seconds / costs.instances(engine)
+                free = max(free, at + given.engines.delay) + seconds / costs.instances(engine)
                 ends[i] = max(ends[i], free + tails[engine])
         total += sum(end - at for end, at in zip(ends, arrivals, strict=True)) / queries
     return round(max(total / len(seeds), path + webs), 4)
@@ -161,37 +192,33 @@ def _work(p_graph: Graph, costs: Costs) -> dict[str, float]:
         decodes = [p for p in own if p.op in DECODES]
         held = [p.prompt_tokens for p in own if p.op in PREFILLS]
         context = sum(held) / len(held) / 2  # half of it at least is a sequence's own
-        fresh = _fresh(own)
-        work[engine] = fresh * costs.llms[engine].prefill_per_token + sum(
-            costs.least(p, context) for p in decodes
+        llm = costs.llms[engine]
+        fresh = [costs.uncached(p) for p in own if p.op in PREFILLS]
+        tokens = sum(fresh) + _questions(own, costs.settings.block)
+        steps = costs.steps(fresh)
+        work[engine] = (
+            tokens * llm.prefill_per_token
+            + steps * llm.prefill_base
+            + sum(costs.least(p, context) for p in decodes)
         )
     return work
 
 
-def _fresh(own: Sequence[Primitive]) -> int:
-    """Prompt tokens that no prefix cache can hold.
-
-    Nothing literal, the question once in each component, and everything else each time: calls see
-    different chunks, contexts and drafts.
-    """
-    parts = [(p.component, part) for p in own for part in p.prompt if part.value is not None]
+def _questions(own: Sequence[Primitive], block: int) -> int:
+    """Prompt tokens of the question: prefilled once in each component, but for a block's rest."""
+    parts = [(p.component, part) for p in own for part in p.prompt]
     question = {name: part.tokens for name, part in parts if part.value == "question"}
-    return sum(question.values()) + sum(p.tokens for _, p in parts if p.value != "question")
-
-
-def _late(prefill: Primitive) -> int:
-    """Prompt tokens that cannot be in the cache when a query comes to this call: what is made."""
-    parts = [part for part in prefill.prompt if part.value not in (None, "question")]
-    return sum(part.tokens for part in parts)
+    return sum(max(tokens - block, 0) for tokens in question.values())
 
 
 def _tail(e_graph: Graph, engine: str, costs: Costs) -> float:
     """Seconds at least from the last work of an engine to the answer."""
+    back = 0.0 if engine in costs.llms else costs.settings.delay
     left: dict[str, float] = {}
     for name in reversed(e_graph.topological_order()):
         after = [left[n] + costs.alone(e_graph[n]) for n in e_graph.successors(name)]
         left[name] = max(after, default=0.0)
-    return min(left[p.id] for p in e_graph if p.engine == engine)
+    return back + min(left[p.id] for p in e_graph if p.engine == engine)
 
 
 def bounds() -> Json:
