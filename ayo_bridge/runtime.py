@@ -37,7 +37,7 @@ class Runtime:
 
     Args:
         policies: how engine schedulers pick batches, for all or by kind: ``"per_invocation"``,
-            ``"throughput"``, ``"topology"`` (the default) or a function.
+            ``"throughput"``, ``"topology"`` (the default), ``"critical_path"`` or a function.
         passes: the rewrites applied to every p-graph, in order.
         run_ahead: with ``False`` requests are only scheduled and fused, never made early.
         strict: nothing is fused, so embedding and rerank scores are bit-equal.
