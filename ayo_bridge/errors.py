@@ -47,10 +47,6 @@ class EngineUnavailableError(AyoBridgeError):
     """An engine cannot be started or reached; the message says what to install or start."""
 
 
-class ScopeClosedError(AyoBridgeError):
-    """A result was asked of a scope that has ended."""
-
-
 class UnsupportedVersionWarning(UserWarning):
     """A library is outside the range that was tested; calls pass through unaccelerated."""
 

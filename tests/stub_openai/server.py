@@ -24,6 +24,7 @@ class StubOpenAI:
         latency: seconds each call takes.
         token_interval: seconds between the events of a stream.
         model: the name it serves.
+        port: where it listens; a free one by default.
         keep_log: keep every request in `requests`; off for tests of throughput.
     """
 
