@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import Any, TypeVar
 
 from ayo_bridge.errors import GraphError
 from ayo_bridge.graph.primitive import Primitive
 
 T = TypeVar("T")
-
-_NONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +32,7 @@ class Graph:
     Iteration is in insertion order, which is the order the original program would run in.
     """
 
-    __slots__ = (
-        "_derived",
-        "_order",
-        "_predecessors",
-        "_producers",
-        "_successors",
-        "_verified",
-        "inputs",
-        "primitives",
-    )
+    __slots__ = ("_derived", "_order", "_verified", "inputs", "primitives", "producers")
 
     def __init__(
         self,
@@ -58,60 +47,47 @@ class Graph:
             GraphError: an id or a value's producer is not unique, or an order edge names a
                 primitive that is not there.
         """
-        self.inputs: frozenset[str] = frozenset(inputs)
-        self.primitives: dict[str, Primitive] = {}
+        given = frozenset(inputs)
+        found: dict[str, Primitive] = {}
         producers: dict[str, str] = {}
         for primitive in primitives:
             name = primitive.id
-            if name in self.primitives:
+            if name in found:
                 raise GraphError(f"two primitives are called {name!r}")
-            self.primitives[name] = primitive
+            found[name] = primitive
             for value in primitive.outputs:
-                if value in producers or value in self.inputs:
+                if value in producers or value in given:
                     raise GraphError(f"value {value!r} of {name!r} has another producer already")
                 producers[value] = name
-        self._producers = producers
-        self._predecessors = {
-            name: frozenset([producers[v] for v in primitive.inputs if v in producers])
-            if primitive.inputs
-            else _NONE
-            for name, primitive in self.primitives.items()
-        }
-        self._verified = False
+        self.inputs: frozenset[str] = given
+        self.primitives: Mapping[str, Primitive] = found
+        self.producers: Mapping[str, str] = producers
+        """Ids by the values that they make."""
         self._connect(order)
 
     def _connect(self, order: Iterable[tuple[str, str]]) -> None:
-        """Add the order edges that no data edge goes along to the predecessors."""
+        """Keep the order edges that no data edge goes along."""
         kept: list[tuple[str, str]] = []
-        before: dict[str, list[str]] = {}
+        makers: dict[str, frozenset[str]] = {}
         for edge in dict.fromkeys(order):
             source, target = edge
             if source not in self.primitives or target not in self.primitives:
                 raise GraphError(f"an order edge joins unknown primitives: {source} -> {target}")
-            if source not in self._predecessors[target]:
+            if target not in makers:
+                makers[target] = self.makers(target)
+            if source not in makers[target]:
                 kept.append(edge)
-                before.setdefault(target, []).append(source)
-        for target, sources in before.items():
-            self._predecessors[target] = self._predecessors[target].union(sources)
         self._order = tuple(kept)
-        # In the order of insertion, so that whoever follows them meets ties in that order.
-        successors: dict[str, list[str]] = {name: [] for name in self.primitives}
-        for target, names in self._predecessors.items():
-            for source in names:
-                successors[source].append(target)
-        self._successors = successors
-        self._derived: dict[object, object] = {}
+        self._verified = False
+        self._derived: dict[object, Any] = {}
 
     def with_order(self, order: Iterable[tuple[str, str]]) -> Graph:
         """The same primitives with these order edges instead of those there are."""
         made = Graph.__new__(Graph)
         made.inputs, made.primitives = self.inputs, self.primitives
-        made._producers = self._producers
-        made._predecessors = dict(self._predecessors)
-        for target in {target for _, target in self._order}:
-            made._predecessors[target] = self.makers(target)
-        made._verified = False
+        made.producers = self.producers
         made._connect(order)
+        made._derived[_users] = self.derive(_users)
         return made
 
     def __iter__(self) -> Iterator[Primitive]:
@@ -144,7 +120,7 @@ class Graph:
             Edge(source, primitive.id, value)
             for primitive in self
             for value in primitive.inputs
-            if (source := self._producers.get(value)) is not None
+            if (source := self.producers.get(value)) is not None
         ]
         return (*data, *(Edge(source, target) for source, target in self._order))
 
@@ -155,22 +131,22 @@ class Graph:
 
     def predecessors(self, primitive_id: str) -> frozenset[str]:
         """Ids of the primitives that must end before this one starts."""
-        return self._predecessors[primitive_id]
-
-    @property
-    def adjacency(self) -> Mapping[str, frozenset[str]]:
-        """The predecessors of every primitive."""
-        return self._predecessors
+        return self.derive(_predecessors)[primitive_id]
 
     def makers(self, primitive_id: str) -> frozenset[str]:
         """Ids of the primitives whose values this one takes."""
-        producers = self._producers
+        producers = self.producers
         inputs = self.primitives[primitive_id].inputs
         return frozenset([producers[value] for value in inputs if value in producers])
 
+    @property
+    def ordered_before(self) -> Mapping[str, Sequence[str]]:
+        """Of each primitive to which order edges lead, the ids from which they do."""
+        return self.derive(_ordered_before)
+
     def successors(self, primitive_id: str) -> frozenset[str]:
         """Ids of the primitives that wait for this one."""
-        return frozenset(self._successors[primitive_id])
+        return self.derive(_successors)[primitive_id]
 
     def derive(self, make: Callable[[Graph], T]) -> T:
         """``make(self)``, worked out once: a graph never changes, and many ask the same of it.
@@ -178,14 +154,14 @@ class Graph:
         What is made must not refer to the graph, which would then live until the garbage collector
         finds it.
         """
-        found = self._derived.get(make)
+        found: T | None = self._derived.get(make)
         if found is None:
             found = self._derived[make] = make(self)
-        return cast(T, found)
+        return found
 
     def producer(self, value: str) -> str | None:
         """Id of the primitive that makes ``value``; ``None`` for a graph input."""
-        return self._producers.get(value)
+        return self.producers.get(value)
 
     def topological_order(self) -> list[str]:
         """Ids so that each comes after its predecessors; ties keep insertion order.
@@ -203,7 +179,7 @@ class Graph:
         """Longest path from the primitive to a sink."""
         return self.derive(_depths)[primitive_id]
 
-    def users(self, value: str) -> tuple[str, ...]:
+    def users(self, value: str) -> Sequence[str]:
         """Ids of the primitives that take ``value``."""
         return self.derive(_users).get(value, ())
 
@@ -213,7 +189,7 @@ class Graph:
 
     def may_follow(self, primitive_id: str, ended: AbstractSet[str]) -> bool:
         """Whether all primitives that must end before this one are among ``ended``."""
-        return self._predecessors[primitive_id] <= ended
+        return self.derive(_predecessors)[primitive_id] <= ended
 
     def verify(self) -> None:
         """Check every invariant of a primitive graph.
@@ -223,15 +199,14 @@ class Graph:
         """
         if self._verified:
             return
-        self.topological_order()
+        self.derive(_sort)
+        for value, users in self.derive(_users).items():
+            if value not in self.producers and value not in self.inputs:
+                raise GraphError(f"{users[0]!r} needs {value!r}, which nothing makes")
         for primitive in self.primitives.values():
-            inputs = primitive.inputs
-            for value in inputs:
-                if value not in self._producers and value not in self.inputs:
-                    raise GraphError(f"{primitive.id!r} needs {value!r}, which nothing makes")
             if not primitive.prompt:
                 continue
-            known = {None, *inputs}
+            known = {None, *primitive.inputs}
             for part in primitive.prompt:
                 if part.value not in known:
                     raise GraphError(
@@ -282,11 +257,26 @@ def join(graph: Graph, fragment: Graph, order: Iterable[tuple[str, str]] = ()) -
 
 
 def _sort(graph: Graph) -> list[str]:
-    successors = graph._successors
-    waiting = {name: len(before) for name, before in graph._predecessors.items()}
+    primitives, users = graph.primitives, graph.derive(_users)
+    waiting = dict.fromkeys(primitives, 0)
+    for value in graph.producers:
+        for user in users.get(value, ()):
+            waiting[user] += 1
+    after: dict[str, list[str]] = {}
+    for source, target in graph.order:
+        waiting[target] += 1
+        after.setdefault(source, []).append(target)
     result = [name for name, count in waiting.items() if not count]
     for name in result:  # which grows
-        for successor in successors[name]:
+        outputs = primitives[name].outputs
+        if len(outputs) == 1 and name not in after:
+            following = users.get(outputs[0], ())
+        else:
+            following = [user for value in outputs for user in users.get(value, ())]
+            following += after.get(name, ())
+            if len(following) > 1:
+                following.sort(key=graph.rank)
+        for successor in following:
             waiting[successor] -= 1
             if not waiting[successor]:
                 result.append(successor)
@@ -297,19 +287,54 @@ def _sort(graph: Graph) -> list[str]:
 
 
 def _depths(graph: Graph) -> dict[str, int]:
-    depths: dict[str, int] = {}
+    depths = dict.fromkeys(graph.primitives, 1)
+    producers, before = graph.producers, graph.ordered_before
     for name in reversed(graph.derive(_sort)):
-        after = graph._successors[name]
-        depths[name] = 1 + max([depths[s] for s in after]) if after else 1
+        depth = depths[name] + 1
+        for value in graph.primitives[name].inputs:
+            maker = producers.get(value)
+            if maker is not None and depths[maker] < depth:
+                depths[maker] = depth
+        for source in before.get(name, ()):
+            depths[source] = max(depths[source], depth)
     return depths
 
 
-def _users(graph: Graph) -> dict[str, tuple[str, ...]]:
-    users: dict[str, list[str]] = {}
-    for primitive in graph:
-        for name in dict.fromkeys(primitive.inputs):
-            users.setdefault(name, []).append(primitive.id)
-    return {name: tuple(ids) for name, ids in users.items()}
+def _users(graph: Graph) -> dict[str, Sequence[str]]:
+    # Most values have one user. A tuple of strings is nothing to the collector of garbage, which
+    # would walk a list for each value of a large graph again and again.
+    users: dict[str, Sequence[str]] = {}
+    many: dict[str, list[str]] = {}
+    for name, primitive in graph.primitives.items():
+        inputs = primitive.inputs
+        for value in inputs if len(inputs) < 2 else dict.fromkeys(inputs):
+            if value not in users:
+                users[value] = (name,)
+            elif value in many:
+                many[value].append(name)
+            else:
+                users[value] = many[value] = [*users[value], name]
+    return users
+
+
+def _ordered_before(graph: Graph) -> dict[str, list[str]]:
+    before: dict[str, list[str]] = {}
+    for source, target in graph.order:
+        before.setdefault(target, []).append(source)
+    return before
+
+
+def _predecessors(graph: Graph) -> dict[str, frozenset[str]]:
+    before = graph.ordered_before
+    return {name: graph.makers(name).union(before.get(name, ())) for name in graph.primitives}
+
+
+def _successors(graph: Graph) -> dict[str, frozenset[str]]:
+    after: dict[str, list[str]] = {name: [] for name in graph.primitives}
+    for target, sources in graph.derive(_predecessors).items():
+        for source in sources:
+            after[source].append(target)
+    return {name: frozenset(targets) for name, targets in after.items()}
 
 
 def _ranks(graph: Graph) -> dict[str, int]:

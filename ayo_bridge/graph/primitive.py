@@ -96,6 +96,9 @@ class Primitive:
     optional: frozenset[str] | None = None
     """Of a condition: the components that it may leave out; ``None`` if that is not known, and it
     may be any that comes after it."""
+    speculative: tuple[frozenset[str], ...] = ()
+    """Of a condition: the components of each of its branches, if they may start before it is
+    decided."""
     serves: int = 1
     """Of a partial prefilling: the calls that start together with its prompt."""
 
@@ -107,4 +110,4 @@ class Primitive:
     @property
     def prompt_tokens(self) -> int:
         """Estimated length of the whole prompt, in tokens."""
-        return sum(part.tokens for part in self.prompt)
+        return sum([part.tokens for part in self.prompt])

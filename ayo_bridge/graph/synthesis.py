@@ -73,6 +73,12 @@ class _Calls:
         else:
             self.question = None if lone_context else self.inputs[0]
         self.contexts = tuple(value for value in self.inputs if value != self.question)
+        # Calls share the parts that are the same in all of them. A refine step asks for something
+        # else than the call that makes the first draft.
+        tokens, asked = component.instruction_tokens, component.question_tokens
+        self._asks_first = (PromptPart(tokens),) if tokens else ()
+        self._asks_further = (PromptPart(tokens, chunk=1),) if tokens else ()
+        self._question = (PromptPart(asked, self.question),) if self.question is not None else ()
 
     def unknown(self) -> None:
         """One primitive that stands for calls whose number depends on data."""
@@ -153,7 +159,7 @@ class _Calls:
         self._add(
             f"prefill{index}",
             Op.PREFILLING,
-            tuple(value for value in values if value is not None),
+            tuple([value for value in values if value is not None]),
             (prefilled,),
             engine=component.llm,
             prompt=prompt,
@@ -175,23 +181,16 @@ class _Calls:
         chunk: int | None,
     ) -> tuple[PromptPart, ...]:
         """The parts of a prompt in prompt order."""
-        component = self.component
-        parts: list[PromptPart] = []
-        if component.instruction_tokens:
-            # A refine step asks for something else than the call that makes the first draft.
-            asks = None if draft is None else 1
-            parts.append(PromptPart(component.instruction_tokens, chunk=asks))
-        question: list[PromptPart] = []
-        if self.question is not None:
-            question.append(PromptPart(component.question_tokens, self.question))
+        component, question = self.component, self._question
+        asks = self._asks_first if draft is None else self._asks_further
         share = max(context_tokens // len(contexts), 1) if contexts else 0
-        context = [PromptPart(share, value, chunk) for value in contexts]
+        context = tuple([PromptPart(share, value, chunk) for value in contexts])
+        so_far = () if draft is None else (PromptPart(component.tokens, draft),)
         if draft is not None and not component.early_context:
-            return (*parts, *question, PromptPart(component.tokens, draft), *context)
-        parts += context + question if component.context_first else question + context
-        if draft is not None:
-            parts.append(PromptPart(component.tokens, draft))
-        return tuple(parts)
+            return asks + question + so_far + context
+        if component.context_first:
+            return asks + context + question + so_far
+        return asks + question + context + so_far
 
     def _add(
         self,

@@ -7,7 +7,7 @@ first, not in how batchable successors follow or where the parts are joined agai
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise, product
 
 from ayo_bridge.graph.graph import Graph
@@ -101,15 +101,20 @@ class Cutter:
         self._cut: dict[str, list[Primitive]] = {}
         self._changed: dict[str, Primitive] = {}
         self._joins: dict[str, Primitive] = {}
+        self._takes_parts: set[str] = set()
+        self._followers: dict[str, tuple[Primitive, ...]] = {}
 
-    def followers(self, primitive: Primitive) -> list[Primitive]:
+    def followers(self, primitive: Primitive) -> tuple[Primitive, ...]:
         """The primitives that could work on parts of this one's output as they arrive."""
-        return [
-            self.graph[user]
-            for value in primitive.outputs
-            for user in self.graph.users(value)
-            if self._follows(self.graph[user]) and value in batch_inputs(self.graph[user])
-        ]
+        found = self._followers.get(primitive.id)
+        if found is None:
+            found = self._followers[primitive.id] = tuple(
+                user
+                for value in primitive.outputs
+                for user in map(self.graph.primitives.__getitem__, self.graph.users(value))
+                if self._follows(user) and value in batch_inputs(user)
+            )
+        return found
 
     def is_cut(self, value: str) -> bool:
         """Whether the value now arrives in parts."""
@@ -122,12 +127,14 @@ class Cutter:
         """
         for name in self.graph.topological_order():
             primitive = self.graph[name]
-            arrives_cut = self._parts and any(map(self.is_cut, batch_inputs(primitive)))
-            if arrives_cut and self._follows(primitive):
+            if name not in self._takes_parts:
+                start(primitive)
+                continue
+            if any(map(self.is_cut, batch_inputs(primitive))) and self._follows(primitive):
                 self.by_input(primitive)
             else:
                 start(primitive)
-            if self._parts and name not in self._cut and any(map(self.is_cut, primitive.inputs)):
+            if name not in self._cut:
                 if primitive.op is Op.AGGREGATE:
                     self._splice(primitive)
                 else:
@@ -229,14 +236,26 @@ class Cutter:
         items: int,
         stage: int | None,
     ) -> Primitive:
-        return replace(
-            primitive,
+        # Written out, for dataclasses.replace takes twice as long.
+        return Primitive(
             id=primitive.id + suffix,
+            op=primitive.op,
+            component=primitive.component,
+            engine=primitive.engine,
             inputs=inputs,
             outputs=(primitive.outputs[0] + suffix,),
+            effect=primitive.effect,
             items=items,
+            tokens=primitive.tokens,
+            prompt=primitive.prompt,
+            batchable=primitive.batchable,
+            splittable=primitive.splittable,
             stage=stage,
+            concurrent=primitive.concurrent,
             origin=primitive.root,
+            optional=primitive.optional,
+            speculative=primitive.speculative,
+            serves=primitive.serves,
         )
 
     def _record(self, primitive: Primitive, parts: list[Primitive]) -> None:
@@ -246,7 +265,9 @@ class Cutter:
             _Part(part.id[len(primitive.id) :], part.outputs[0], part.items, part.stage)
             for part in parts
         )
-        if not self.graph.users(value):
+        users = self.graph.users(value)
+        self._takes_parts.update(users)
+        if not users:
             self._join(value)
 
     def _join_inputs(self, primitive: Primitive) -> None:
@@ -289,10 +310,12 @@ class Cutter:
 
     def _result(self) -> Graph:
         primitives: list[Primitive] = []
-        for primitive in self.graph:
-            primitives += self._cut.get(primitive.id) or (
-                self._changed.get(primitive.id, primitive),
-            )
+        for name, primitive in self.graph.primitives.items():
+            parts = self._cut.get(name)
+            if parts is None:
+                primitives.append(self._changed.get(name, primitive))
+                continue
+            primitives += parts
             for value in primitive.outputs:
                 if value in self._joins:
                     primitives.append(self._joins[value])

@@ -43,7 +43,7 @@ def fed_by_items(graph: Graph, context: PassContext) -> Mapping[str, str]:
             continue
         if not _decide(cutter, decode, context).applied:
             continue
-        reached = cutter.followers(decode)
+        reached = [*cutter.followers(decode)]
         for primitive in reached:  # which grows
             if primitive.id not in fed:
                 fed[primitive.id] = decode.id

@@ -25,7 +25,13 @@ def is_fence(primitive: Primitive) -> bool:
 
 def fences_of(graph: Graph) -> FenceSet | None:
     """The fences of ``graph``; ``None`` for a graph without any, as most are."""
-    return graph.derive(FenceSet) if any(map(is_fence, graph)) else None
+    return graph.derive(FenceSet) if graph.derive(_fences) else None
+
+
+def _fences(graph: Graph) -> list[str]:
+    """Ids of the fences, as inserted."""
+    pure, condition = Effect.PURE, Op.CONDITION
+    return [p.id for p in graph if p.effect is not pure or p.op is condition]
 
 
 def still_pruned(fences: FenceSet | None, new: Graph) -> Graph:
@@ -39,18 +45,41 @@ def still_pruned(fences: FenceSet | None, new: Graph) -> Graph:
     return new if set(edges) == set(new.order) else new.with_order(edges)
 
 
+def _takers(graph: Graph, condition: Primitive) -> Iterator[str]:
+    """What has to wait for a condition whose branches may start before it is decided.
+
+    That is whoever takes a value which will be missing if another branch is chosen, unless it is
+    left out then, too; and what would make the graph grow.
+    """
+    branches, optional = condition.speculative, condition.optional or frozenset()
+    for primitive in graph:
+        own = primitive.component
+        if own in optional and primitive.op is Op.EXPAND:
+            yield primitive.id
+            continue
+        makers = {graph[maker].component for v in primitive.inputs if (maker := graph.producer(v))}
+        for maker in makers & optional:
+            if own not in optional or any(own in b and maker not in b for b in branches):
+                yield primitive.id
+                break
+
+
 class FenceSet:
     """The fences of one graph, and which of them lie before and after each primitive."""
 
     def __init__(self, graph: Graph) -> None:
-        self.order = graph.topological_order()
-        self.names = [name for name in self.order if is_fence(graph[name])]
-        self.bits = {name: 1 << i for i, name in enumerate(self.names)}
         self._primitives = graph.primitives
+        self._producers = graph.producers
         self._order_edges = graph.order
+        self._ordered_before = graph.ordered_before
+        order, fences = graph.topological_order(), frozenset(graph.derive(_fences))
+        at = [i for i, name in enumerate(order) if name in fences]
+        self.names = [order[i] for i in at]
+        self.bits = {name: 1 << i for i, name in enumerate(self.names)}
         self._barriers = self._conditions = self._unknown_choices = 0
         self._writes: dict[str, int] = {}
         self._choices: dict[str, int] = {}
+        self._takers: dict[str, int] = {}
         for name, bit in self.bits.items():
             fence = graph[name]
             if fence.effect is Effect.UNKNOWN:
@@ -61,33 +90,42 @@ class FenceSet:
                 self._conditions |= bit
                 if fence.optional is None:
                     self._unknown_choices |= bit
-                for component in fence.optional or ():
-                    self._choices[component] = self._choices.get(component, 0) | bit
-        self._predecessors = graph.adjacency
-        self._data = {target: graph.makers(target) for _, target in self._order_edges}
-        self._window = self._from_first_to_last()
-        self._before: dict[str, int] = {}
-        bits, before = self.bits, self._before
-        for name in self._window:
-            found = 0
-            for previous in self._predecessors[name]:
-                found |= before.get(previous, 0)
-                if previous in bits:
-                    found |= bits[previous]
-            before[name] = found
+                elif fence.speculative:
+                    for taker in _takers(graph, fence):
+                        self._takers[taker] = self._takers.get(taker, 0) | bit
+                else:
+                    for component in fence.optional:
+                        self._choices[component] = self._choices.get(component, 0) | bit
+        primitives, writes = self._primitives, self._writes
+        against: Sequence[int] = range(len(order))
+        if not self._barriers:
+            against = [i for i, name in enumerate(order) if primitives[name].engine in writes]
+        self._up_to_last_fence = order[against[0] : at[-1] + 1] if against else []
+        """What lies from the first primitive that some fence must not pass to the last fence."""
+        self._from_first_fence = order[at[0] : None if self._conditions else against[-1] + 1]
+        """What lies from the first fence to the last primitive that a fence could hold back."""
+        self._before = self._all_before()
         self._edges: list[tuple[str, str]] | None = None
         self._kept: dict[str, int] = {}
         """The fences that data and the edges of :meth:`edges` put before each primitive."""
 
-    def _from_first_to_last(self) -> Sequence[str]:
-        """What lies from the first fence to the last primitive that a fence could hold back."""
-        first = self.order.index(self.names[0])
-        if self._barriers or self._conditions:
-            return self.order[first:]
-        last = len(self.order)
-        while self._primitives[self.order[last - 1]].engine not in self._writes:
-            last -= 1
-        return self.order[first:last]
+    def _all_before(self) -> dict[str, int]:
+        """The fences that the graph puts before each primitive."""
+        before: dict[str, int] = {}
+        made: dict[str, int] = {}  # The same for values, with the fence that makes one.
+        bits = self.bits
+        for name in self._from_first_fence:
+            primitive = self._primitives[name]
+            found = 0
+            for value in primitive.inputs:
+                found |= made.get(value, 0)
+            for source in self._ordered_before.get(name, ()):
+                found |= before.get(source, 0) | bits.get(source, 0)
+            before[name] = found
+            if found := found | bits.get(name, 0):
+                for value in primitive.outputs:
+                    made[value] = found
+        return before
 
     @property
     def are_pruned(self) -> bool:
@@ -113,10 +151,6 @@ class FenceSet:
             self._edges = forward + self._backward_edges(forward)
         return self._edges
 
-    def _makers(self, name: str) -> frozenset[str]:
-        """The primitives whose values the primitive takes."""
-        return self._data[name] if name in self._data else self._predecessors[name]
-
     def _hold_back(self, primitive: Primitive) -> int:
         """The fences that ``primitive`` must not pass if they come before it."""
         if primitive.effect is Effect.UNKNOWN:
@@ -124,6 +158,7 @@ class FenceSet:
         if primitive.effect is Effect.PURE:
             # What runs whatever is chosen may as well run before that is known.
             conditions = self._unknown_choices | self._choices.get(primitive.component, 0)
+            conditions |= self._takers.get(primitive.id, 0)
         else:
             conditions = self._conditions
         return self._barriers | conditions | self._writes.get(primitive.engine, 0)
@@ -149,28 +184,23 @@ class FenceSet:
         """Edges from fences to what they hold back."""
         edges: list[tuple[str, str]] = []
         bits, kept = self.bits, self._kept
-        for name in self._window:
+        made: dict[str, int] = {}
+        for name in self._from_first_fence:
+            primitive = self._primitives[name]
             known = 0
-            for maker in self._makers(name):
-                known |= kept.get(maker, 0)
-                if maker in bits:
-                    known |= bits[maker]
+            for value in primitive.inputs:
+                known |= made.get(value, 0)
             before = self._before[name]
-            required = before and before & self._hold_back(self._primitives[name])
+            required = before and before & self._hold_back(primitive)
             if required & ~known:
                 for fence in self._last(required, known, kept):
                     edges.append((fence, name))
                     known |= kept[fence] | bits[fence]
             kept[name] = known
+            if known := known | bits.get(name, 0):
+                for value in primitive.outputs:
+                    made[value] = known
         return edges
-
-    def _up_to_last_fence(self) -> Sequence[str]:
-        """What lies from the first primitive that some fence must not pass to the last fence."""
-        last = self.order.index(self.names[-1]) + 1
-        for first, name in enumerate(self.order[:last]):
-            if self._wait_for(self._primitives[name]):
-                return self.order[first:last]
-        return ()
 
     def _backward_edges(self, forward: list[tuple[str, str]]) -> list[tuple[str, str]]:
         """Edges to fences from what they must not pass.
@@ -181,13 +211,14 @@ class FenceSet:
         for fence, name in forward:
             held.setdefault(name, []).append(fence)
         edges: list[tuple[str, str]] = []
-        bits = self.bits
+        bits, producers = self.bits, self._producers
         after: dict[str, int] = defaultdict(int)
         kept: dict[str, int] = defaultdict(int)
-        for name in reversed(self._up_to_last_fence()):
+        for name in reversed(self._up_to_last_fence):
+            primitive = self._primitives[name]
             found, known = after[name], kept[name]
             if found:
-                required = found & self._wait_for(self._primitives[name])
+                required = found & self._wait_for(primitive)
                 while left := required & ~known:
                     bit = left & -left
                     fence = self.names[bit.bit_length() - 1]
@@ -199,8 +230,12 @@ class FenceSet:
             if not found:
                 continue
             known |= own
-            for previous in self._predecessors[name]:
+            for value in primitive.inputs:
+                if maker := producers.get(value):
+                    after[maker] |= found
+                    kept[maker] |= known
+            for previous in self._ordered_before.get(name, ()):
                 after[previous] |= found
-            for previous in (*self._makers(name), *held.get(name, ())):
+            for previous in held.get(name, ()):
                 kept[previous] |= known
         return edges

@@ -53,13 +53,14 @@ class PrefillingSplit:
         shared = _sharing(graph)
         for name in graph.topological_order():
             primitive = graph[name]
+            seconds = clock.seconds(primitive)
             if primitive.op is Op.PREFILLING:
-                outcome = self._decide(primitive, clock, warmed, shared)
+                outcome = self._decide(primitive, seconds, clock, warmed, shared)
                 decisions.append(outcome.decision)
                 if outcome.split is not None:
                     splits[name] = outcome.split
-                    primitive = outcome.split[1]
-            clock.run(name, primitive)
+                    seconds = clock.seconds(outcome.split[1])
+            clock.run(primitive, seconds)
         if not splits:
             return Rewrite(graph, tuple(decisions))
         return Rewrite(_split(graph, splits, clock.fences), tuple(decisions))
@@ -67,6 +68,7 @@ class PrefillingSplit:
     def _decide(
         self,
         prefill: Primitive,
+        whole: float | None,
         clock: _Clock,
         warmed: dict[_Prefix, str],
         shared: Callable[[_Prefix, int], int],
@@ -76,7 +78,6 @@ class PrefillingSplit:
 
         if prefill.engine not in clock.context.can_warm:
             return refuse(f"{prefill.engine!r} takes no prefix warms")
-        whole = clock.seconds(prefill)
         if whole is None:
             return refuse(f"no profile of {prefill.engine!r} yet: the gain cannot be shown")
         prefix = clock.early_prefix(prefill)
@@ -89,15 +90,14 @@ class PrefillingSplit:
             return refuse(
                 "only the static instruction is known earlier than the rest, and it stays cached"
             )
-        tokens = sum(part.tokens for part in prefix)
-        cached = sum(part.tokens for part in prefill.prompt[:head]) // self.block * self.block
+        tokens = sum([part.tokens for part in prefix])
+        cached = sum([part.tokens for part in prefix[:head]]) // self.block * self.block
         saved = max(tokens - HELD_BACK_TOKENS, 0) // self.block * self.block - cached
         if saved <= 0:
             return refuse(f"the early prefix fills no cache block of {self.block} tokens")
-        partial, full = _halves(prefill, prefix)
-        alone, rest = clock.seconds(partial), clock.seconds(full)
-        lead = clock.lead(prefill, partial.inputs)
-        if lead is None or alone is None or rest is None:
+        partial = _partial(prefill, prefix)
+        alone, lead = clock.seconds(partial), clock.lead(prefill, partial.inputs)
+        if lead is None or alone is None:
             return refuse(
                 f"no profile of {clock.unknown(partial.inputs)!r} yet: the gain cannot be shown"
             )
@@ -107,6 +107,8 @@ class PrefillingSplit:
         key = _prefix(partial)
         if key in warmed:
             return refuse(f"the prefix is that of {warmed[key]}, which warms it")
+        full = _full(prefill, prefix)
+        rest = clock.seconds(full) or 0.0  # which is known, as the whole is
         each = (whole - rest) / tokens
         calls = shared(key, clock.graph.depth(prefill.id))
         gain = each * saved * calls - self.overhead
@@ -123,7 +125,9 @@ class PrefillingSplit:
         warmed[key] = prefill.id
         reason = f"{tokens} of {prefill.prompt_tokens} prompt tokens are known {lead:.3f} s early"
         decision = Decision(self.name, (prefill.id,), True, reason, gain)
-        return _Outcome(decision, (replace(partial, serves=calls), full))
+        if calls > 1:
+            partial = replace(partial, serves=calls)
+        return _Outcome(decision, (partial, full))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,28 +148,35 @@ class _Clock:
         self.context = context
         self.seconds = context.profiles.seconds
         self.fences = fences_of(graph)
+        self._ordered_before = graph.ordered_before
+        self._known: dict[str | None, float] = {}
         self._start: dict[str, float] = {}
         self._end: dict[str, float] = {}
         self._unsure: dict[str, str] = {}
 
-    def run(self, name: str, primitive: Primitive) -> None:
-        """Note when ``name`` ends if it is carried out as ``primitive``."""
-        seconds = self.seconds(primitive)
+    def run(self, primitive: Primitive, seconds: float | None) -> None:
+        """Note when the primitive ends if it takes so many seconds."""
+        name = primitive.id
         unsure = self._unsure_before(name) or (primitive.engine if seconds is None else "")
         if unsure:
             self._unsure[name] = unsure
-        self._end[name] = self.start(name) + (seconds or 0.0)
+        end = self._end[name] = self.start(primitive) + (seconds or 0.0)
+        for value in primitive.outputs:
+            self._known[value] = end
 
-    def start(self, name: str) -> float:
-        """When everything before ``name`` has ended."""
-        if name not in self._start:
-            before = self.graph.predecessors(name)
-            self._start[name] = max((self._end[b] for b in before), default=0.0)
-        return self._start[name]
+    def start(self, primitive: Primitive) -> float:
+        """When everything before the primitive has ended."""
+        start = self._start.get(primitive.id)
+        if start is None:
+            known, before = self._known, self._ordered_before.get(primitive.id, ())
+            times = [known.get(value, 0.0) for value in primitive.inputs]
+            start = max(times + [self._end[name] for name in before], default=0.0)
+            self._start[primitive.id] = start
+        return start
 
     def early_prefix(self, prefill: Primitive) -> tuple[PromptPart, ...]:
         """The longest prefix known before the latest part; all, if all is known at once."""
-        times = [self._available(part.value) for part in prefill.prompt]
+        times = [self._known.get(part.value, 0.0) for part in prefill.prompt]
         latest = max(times, default=0.0)
         return prefill.prompt[: times.index(latest)] if latest > 0 else prefill.prompt
 
@@ -175,17 +186,17 @@ class _Clock:
         ``None`` if that is not known: something before ``values`` has no profile, and the late
         part is not the answer of a call that needs ``values`` itself.
         """
-        makers = [maker for value in values if (maker := self.graph.producer(value)) is not None]
-        if not any(maker in self._unsure for maker in makers):
-            known = max((self._available(value) for value in values), default=0.0)
-            held_back = max((self._end[name] for name in self._ordered(prefill)), default=0.0)
-            return self.start(prefill.id) - max(known, held_back)
-        if self._ordered(prefill):
+        ordered = self._ordered(prefill)
+        if not (self._unsure and self.unknown(values)):
+            known = max([self._known.get(value, 0.0) for value in values], default=0.0)
+            held_back = max([self._end[name] for name in ordered], default=0.0)
+            return self.start(prefill) - max(known, held_back)
+        if ordered:
             return None
         wanted = set(values) - self.graph.inputs
         calls = [
             seconds
-            for before in self.graph.predecessors(prefill.id)
+            for before in self.graph.makers(prefill.id)
             if (seconds := self._call(before, wanted)) is not None
         ]
         return max(calls, default=None)
@@ -202,21 +213,18 @@ class _Clock:
         for before in self.graph.predecessors(decode):
             prefill = self.graph[before]
             if prefill.op in PREFILLS and wanted.issubset(prefill.inputs):
-                return self._end[decode] - self.start(before)
+                return self._end[decode] - self.start(prefill)
         return None
 
-    def _ordered(self, prefill: Primitive) -> frozenset[str]:
+    def _ordered(self, prefill: Primitive) -> tuple[str, ...]:
         """The primitives that run before ``prefill`` for more reasons than their data."""
-        makers = {self.graph.producer(value) for value in prefill.inputs}
-        order_only = self.graph.predecessors(prefill.id) - makers
-        return order_only.union(self.fences.before(prefill.id) if self.fences else ())
-
-    def _available(self, value: str | None) -> float:
-        maker = self.graph.producer(value) if value is not None else None
-        return 0.0 if maker is None else self._end[maker]
+        fences = self.fences.before(prefill.id) if self.fences else ()
+        return (*self._ordered_before.get(prefill.id, ()), *fences)
 
     def _unsure_before(self, name: str) -> str:
-        before = self.graph.predecessors(name) if self._unsure else ()
+        if not self._unsure:
+            return ""
+        before = {*self.graph.makers(name), *self._ordered_before.get(name, ())}
         return next((self._unsure[b] for b in sorted(before) if b in self._unsure), "")
 
 
@@ -248,19 +256,23 @@ def _literal_head(prompt: tuple[PromptPart, ...]) -> int:
     return next((i for i, part in enumerate(prompt) if part.value is not None), len(prompt))
 
 
-def _halves(prefill: Primitive, prefix: tuple[PromptPart, ...]) -> tuple[Primitive, Primitive]:
-    """The partial prefilling, and the full prefilling of the rest."""
+def _partial(prefill: Primitive, prefix: tuple[PromptPart, ...]) -> Primitive:
+    """The partial prefilling of the prefix."""
     values = {part.value for part in prefix}
-    partial = Primitive(
+    return Primitive(
         id=f"{prefill.id}[partial]",
         op=Op.PARTIAL_PREFILLING,
         component=prefill.component,
         engine=prefill.engine,
-        inputs=tuple(value for value in prefill.inputs if value in values),
+        inputs=tuple([value for value in prefill.inputs if value in values]),
         prompt=prefix,
         origin=prefill.root,
     )
-    full = Primitive(
+
+
+def _full(prefill: Primitive, prefix: tuple[PromptPart, ...]) -> Primitive:
+    """The full prefilling of what is left after the prefix."""
+    return Primitive(
         id=f"{prefill.id}[full]",
         op=Op.FULL_PREFILLING,
         component=prefill.component,
@@ -270,7 +282,6 @@ def _halves(prefill: Primitive, prefix: tuple[PromptPart, ...]) -> tuple[Primiti
         prompt=prefill.prompt[len(prefix) :],
         origin=prefill.root,
     )
-    return partial, full
 
 
 def _split(

@@ -51,4 +51,16 @@ def remaining(graph: Graph, seconds: Seconds) -> dict[str, float]:
 
 def critical_path(graph: Graph, seconds: Seconds) -> float:
     """Return the length of the longest path: no schedule can end sooner."""
-    return max((end for _, end in asap(graph, seconds).values()), default=0.0)
+    ends: dict[str, float] = {}
+    known: dict[str, float] = {}  # when values are
+    for name in graph.topological_order():
+        primitive = graph[name]
+        end = 0.0
+        for value in primitive.inputs:
+            end = max(end, known.get(value, 0.0))
+        for source in graph.ordered_before.get(name, ()):
+            end = max(end, ends[source])
+        ends[name] = end = end + (seconds(primitive) or 0.0)
+        for value in primitive.outputs:
+            known[value] = end
+    return max(ends.values(), default=0.0)

@@ -1,13 +1,16 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
 from ayo_bridge.graph import (
     Component,
+    Effect,
     Graph,
     Indexing,
     Op,
     Opaque,
+    Primitive,
+    PromptPart,
     QueryExpansion,
     Reranking,
     Searching,
@@ -15,6 +18,7 @@ from ayo_bridge.graph import (
     decompose,
 )
 from ayo_bridge.passes import Decision, PassContext, StageDecomposition, part_of
+from ayo_bridge.passes.cutting import Cutter
 from ayo_bridge.profile import Curve, EngineProfile, Profiles
 from tests.passes.workflows import EVERYTHING
 
@@ -125,3 +129,28 @@ def test_what_a_decode_feeds_as_a_whole_is_cut() -> None:
 def test_single_items_are_not_worth_a_word() -> None:
     _, decisions = staged(EVERYTHING, Searching(name="s", embedding="bge", store="pg"))
     assert decisions == ()
+
+
+def test_a_part_is_the_whole_but_for_its_name_its_values_and_its_items() -> None:
+    whole = Primitive(
+        id="p",
+        op=Op.SEARCHING,
+        component="c",
+        engine="pg",
+        inputs=("question",),
+        outputs=("hits",),
+        effect=Effect.WRITE,
+        items=3,
+        tokens=4,
+        prompt=(PromptPart(5),),
+        batchable=True,
+        splittable=True,
+        concurrent=True,
+        optional=frozenset({"d"}),
+        serves=6,
+    )
+    usual = [field.name for field in fields(whole) if getattr(whole, field.name) == field.default]
+    assert usual == ["stage", "origin"], "of every other field it is seen whether it is kept"
+    cutter = Cutter(Graph([whole], inputs=("question",)), lambda _: False)
+    part = cutter.sweep(lambda primitive: cutter.into_stages(primitive, 2))["p[1]"]
+    assert part == replace(whole, id="p[1]", outputs=("hits[1]",), items=1, stage=1, origin="p")
