@@ -147,6 +147,7 @@ def test_a_part_is_the_whole_but_for_its_name_its_values_and_its_items() -> None
         splittable=True,
         concurrent=True,
         optional=frozenset({"d"}),
+        speculative=(frozenset({"d"}),),
         serves=6,
     )
     usual = [field.name for field in fields(whole) if getattr(whole, field.name) == field.default]
