@@ -61,9 +61,9 @@ def log_difference(original: Log, again: Log, accelerated: Log, tolerance: float
     """
     if not (original.concurrent or again.concurrent):
         return difference(_named(original), _named(accelerated), tolerance, "log")
-    reference, other = _tree(original), _tree(again)
-    found = _tree_difference(reference, _tree(accelerated), tolerance)
-    if found is not None and _tree_difference(other, _tree(accelerated), tolerance) is None:
+    fast = _tree(accelerated)
+    found = _tree_difference(_tree(original), fast, tolerance)
+    if found is not None and _tree_difference(_tree(again), fast, tolerance) is None:
         return None
     return found
 
