@@ -37,11 +37,13 @@ class Composable:
 class Choice:
     """What a condition chooses between: for each of its values the components that run.
 
-    A component that stands in no branch runs whatever is chosen.
+    A component that stands in no branch runs whatever is chosen. With ``speculate`` branches may
+    start before the condition is decided.
     """
 
     condition: str
     branches: tuple[tuple[Hashable, tuple[str, ...]], ...]
+    speculate: bool = False
 
     def unchosen(self, value: object) -> frozenset[str]:
         """The components that do not run.
@@ -109,11 +111,21 @@ def flow(part: Composable) -> Flow:
     return Flow((component,), (), (component.name,), (component.name,))
 
 
-def choose(condition: Condition, branches: Mapping[Hashable, Composable | None]) -> Flow:
+def choose(
+    condition: Condition,
+    branches: Mapping[Hashable, Composable | None],
+    *,
+    speculate: bool = False,
+) -> Flow:
     """A condition and what it chooses between; ``None`` is a branch in which nothing runs.
 
     What comes after the choice comes after the branch that runs. Primitives of the others are
     skipped, and whoever takes their values sees ``MISSING``.
+
+    With ``speculate`` the branches may start before the condition is decided, except for what has
+    an effect. What is not chosen is cancelled and counts as skipped, errors included; calls that it
+    has made by then were made in vain, so say it only where they cost nothing but time of an engine
+    that has some.
 
     Raises:
         GraphError: there is no branch.
@@ -133,7 +145,7 @@ def choose(condition: Condition, branches: Mapping[Hashable, Composable | None])
         (key, tuple(c.name for c in flows[key].components) if key in flows else ())
         for key in branches
     )
-    choice = Choice(condition.name, named)
+    choice = Choice(condition.name, named, speculate)
     return Flow(whole.components, whole.edges, start.heads, tails, (*whole.choices, choice))
 
 

@@ -293,14 +293,18 @@ def _search_api(component: SearchApi) -> Primitive:
 def _condition(
     component: Condition, contexts: tuple[str, ...], choices: tuple[Choice, ...]
 ) -> Primitive:
-    optional = [choice.optional for choice in choices if choice.condition == component.name]
+    own = [choice for choice in choices if choice.condition == component.name]
+    speculate = bool(own) and all(choice.speculate for choice in own)
     return Primitive(
         id=f"{component.name}.condition",
         op=Op.CONDITION,
         component=component.name,
         inputs=component.inputs or contexts or QUESTION,
         outputs=component.outputs or (f"{component.name}.branch",),
-        optional=frozenset().union(*optional) if optional else None,
+        optional=frozenset().union(*(choice.optional for choice in own)) if own else None,
+        speculative=tuple(
+            frozenset(names) for choice in own for _, names in choice.branches if speculate
+        ),
     )
 
 

@@ -7,7 +7,7 @@ part of the batch they feed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ayo_bridge.graph.graph import Graph
@@ -20,13 +20,23 @@ from ayo_bridge.profile.estimate import critical_path
 
 @dataclass(frozen=True, slots=True)
 class DependencyPruning:
-    """Drop order-only edges and cut batches by value."""
+    """Drop order-only edges and cut batches by value.
 
+    Without ``speculate`` no branch starts before its condition is decided, as in the paper.
+    """
+
+    speculate: bool = True
     name: ClassVar[str] = "dependency-pruning"
 
     def apply(self, graph: Graph, context: PassContext) -> Rewrite:
         """Rewrite ``graph``; the order around writes, conditions and unknown effects stays."""
         decisions: list[Decision] = []
+        speculating = [primitive for primitive in graph if primitive.speculative]
+        if speculating and not self.speculate:
+            graph = graph.replace(
+                remove=[primitive.id for primitive in speculating],
+                add=[replace(primitive, speculative=()) for primitive in speculating],
+            )
         cut = self._cut_by_value(graph, context, decisions)
         fences = fences_of(cut) if cut.order else None
         kept = set(fences.edges()) if fences is not None else set()
@@ -35,6 +45,11 @@ class DependencyPruning:
         if kept != set(order):
             pruned = cut.with_order(_in_order(order, kept))
             decisions.insert(0, self._dropped(graph, cut, pruned, context))
+        decisions += [
+            Decision(self.name, (condition.id,), True, "its branches start before it is decided")
+            for condition in speculating
+            if self.speculate
+        ]
         decisions += [
             Decision(self.name, edge, False, _why_kept(cut, edge)) for edge in pruned.order
         ]

@@ -92,15 +92,22 @@ class GraphScheduler:
             raise GraphError(f"{primitive_id!r} does not make {', '.join(sorted(unknown))}")
         return self._ready([*self._fed(values), *self._end(primitive_id)])
 
-    def skip(self, primitive_ids: Iterable[str]) -> list[Primitive]:
+    def skip(self, primitive_ids: Iterable[str], *, revoke: bool = False) -> list[Primitive]:
         """Never dispatch these primitives; returns what became ready.
 
         A skipped primitive makes :data:`MISSING` when its turn comes, so that every order that the
-        graph keeps is kept through it. What has been dispatched or has ended stays as it is.
+        graph keeps is kept through it. What has been dispatched or has ended stays as it is, unless
+        it is to be revoked: then it ends here, and what it has made is :data:`MISSING`.
         """
-        names = set(primitive_ids) - self._taken - self.ended
+        names = set(primitive_ids)
+        begun = names & (self._taken | self.ended)
+        if not revoke:
+            names -= begun
         self.skipped |= names
-        return self._ready(names)
+        pending = list(names - begun)
+        for name in begun & names:
+            pending.extend(self._pass_over(self.graph[name]))
+        return self._ready(pending)
 
     def extend(
         self,

@@ -10,34 +10,22 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from concurrent.futures import CancelledError
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
 
 from ayo_bridge.engines.protocol import Call
-from ayo_bridge.errors import AyoBridgeError, GraphError, PrimitiveError, QueryTimeoutError
+from ayo_bridge.errors import GraphError, QueryTimeoutError
 from ayo_bridge.graph import Op, Primitive
 from ayo_bridge.graph.graph import join
 from ayo_bridge.graph.primitive import PREFILLS
 from ayo_bridge.passes import Decision, part_of
 from ayo_bridge.schedule import MISSING, EngineScheduler, GraphScheduler, Request
-from ayo_bridge.workflow.requests import items_of, text_of
+from ayo_bridge.workflow.failures import error_of, named
+from ayo_bridge.workflow.requests import items_of
 from ayo_bridge.workflow.result import Result, Timing
 from ayo_bridge.workflow.services import Services
 from ayo_bridge.workflow.shape import Shape
-from ayo_bridge.workflow.work import Handler, Outcome, SubGraph, Work
-
-
-@dataclass(slots=True)
-class _Running:
-    """A primitive with its handler and the calls it is waiting for."""
-
-    work: Work
-    handler: Handler
-    left: int = 0
-    requests: list[Request] = field(default_factory=list)
-    passed_on: int = 0
-    """Items of its text that were passed on."""
+from ayo_bridge.workflow.streamed import Streamed
+from ayo_bridge.workflow.work import Outcome, Running, SubGraph, Work
 
 
 class Query:
@@ -67,9 +55,10 @@ class Query:
         self._timings: dict[str, Timing] = {}
         self._requests: dict[int, tuple[EngineScheduler, Request]] = {}
         self._tasks: dict[asyncio.Future[Outcome], str] = {}
+        self._errors: list[tuple[Primitive, BaseException]] = []
+        """Of what runs ahead of a condition, which may turn out not to be wanted."""
         self._warms: dict[str, tuple[EngineScheduler, Request]] = {}
-        self._on_text = on_text
-        self._streamed: dict[str, str] = dict.fromkeys(shape.results, "") if on_text else {}
+        self._streamed = Streamed(shape.results, on_text)
         self._timer: asyncio.TimerHandle | None = None
         self._submitted = services.clock()
 
@@ -102,6 +91,25 @@ class Query:
             self.done.set_exception(error)
         self._stop()
 
+    def _failed(self, primitive: Primitive, error: BaseException) -> None:
+        """Fail with the error of a primitive, as soon as it is known that it would have run."""
+        if self._is_over(primitive):
+            return
+        shape = self._shape(primitive.id)
+        if any(
+            primitive.component in branch
+            for condition in shape.speculating
+            if condition.id not in self._tier.ended
+            for branch in condition.speculative
+        ):
+            self._errors.append((primitive, error))
+        else:
+            self._fail(named(primitive, error))
+
+    def _is_over(self, primitive: Primitive) -> bool:
+        """Whether nothing waits for the primitive any more: it was revoked, or all has ended."""
+        return self.done.done() or primitive.id in self._tier.skipped
+
     def _too_late(self, seconds: float) -> None:
         running = [n for n, timing in self._timings.items() if timing.ended is None]
         graph = self._tier.graph
@@ -123,10 +131,7 @@ class Query:
 
     def _finish(self) -> None:
         values = self._tier.values
-        if self._on_text is not None:
-            for name, sent in self._streamed.items():
-                if not sent and (text := text_of(values.get(name, MISSING))):
-                    self._on_text(text)
+        self._streamed.finish(values)
         self.done.set_result(
             Result(
                 values,
@@ -147,22 +152,24 @@ class Query:
     def _advance(self, ready: Iterable[Primitive]) -> None:
         """Dispatch what is ready, and what that makes ready, until engines are to be waited for."""
         pending = deque(ready)
-        started: list[tuple[_Running, Sequence[Call]]] = []
+        started: list[tuple[Running, Sequence[Call]]] = []
         while pending and not self.done.done():
             primitive = pending.popleft()
+            if primitive.id in self._tier.skipped:  # revoked since
+                continue
             try:
                 pending.extend(self._dispatch(primitive, started))
             except Exception as error:
-                self._fail(_named(primitive, error))
+                self._failed(primitive, error)
         if started and not self.done.done():
             self._submit(started)
         self._settle()
 
     def _dispatch(
-        self, primitive: Primitive, started: list[tuple[_Running, Sequence[Call]]]
+        self, primitive: Primitive, started: list[tuple[Running, Sequence[Call]]]
     ) -> list[Primitive]:
         now = self._services.clock()
-        self._timings[primitive.id] = Timing(now, now)
+        self._timings.setdefault(primitive.id, Timing(now, now))  # decodings have one
         if primitive.op is Op.AGGREGATE and primitive.id not in self._p_graph:
             whole = self._gathered(primitive)
             self._end(primitive.id, now)
@@ -170,7 +177,7 @@ class Query:
         handler = self._services.handler(primitive)
         if handler is None:
             return []
-        running = _Running(self._work(primitive), handler)
+        running = Running(self._work(primitive), handler)
         work = running.work
         if primitive.op in PREFILLS and self._is_followed(work):
             work.on_text = self._listener(running)
@@ -211,7 +218,7 @@ class Query:
         maker = self._p_graph.producer(value)
         return None if maker is None else self._p_graph[maker]
 
-    def _submit(self, started: list[tuple[_Running, Sequence[Call]]]) -> None:
+    def _submit(self, started: list[tuple[Running, Sequence[Call]]]) -> None:
         """Hand over all calls at once, so that those that became ready together share batches."""
         with ExitStack() as held:
             if len(started) > 1 or len(started[0][1]) > 1:
@@ -219,9 +226,10 @@ class Query:
                     held.enter_context(self._services.scheduler(engine).held())
             for running, calls in started:
                 for call in calls:
-                    self._submit_call(running, call)
+                    if running.work.primitive.id not in self._tier.skipped:
+                        self._submit_call(running, call)
 
-    def _submit_call(self, running: _Running, call: Call) -> None:
+    def _submit_call(self, running: Running, call: Call) -> None:
         if self.done.done():
             return
         primitive = running.work.primitive
@@ -239,7 +247,7 @@ class Query:
                 left=self._tier.left(),
             )
         except Exception as error:
-            self._fail(_named(primitive, error))
+            self._failed(primitive, error)
             return
         running.requests.append(request)
         self._requests[id(request)] = scheduler, request
@@ -278,16 +286,16 @@ class Query:
 
     # What happens.
 
-    def _call_ended(self, running: _Running, request: Request) -> None:
+    def _call_ended(self, running: Running, request: Request) -> None:
         primitive = running.work.primitive
         self._services.ended(primitive, request)
         self._requests.pop(id(request), None)
-        if self.done.done():
+        if self._is_over(primitive):
             return
         is_warm = primitive.op is Op.PARTIAL_PREFILLING
-        error = _error_of(request)
+        error = error_of(request)
         if error is not None and not is_warm:
-            self._fail(_named(primitive, error))
+            self._failed(primitive, error)
             return
         running.left -= 1
         if running.left:
@@ -308,7 +316,7 @@ class Query:
                 return
             ready = self._completed(running.work, outcome)
         except Exception as error:
-            self._fail(_named(primitive, error))
+            self._failed(primitive, error)
             return
         self._advance(ready)
 
@@ -317,12 +325,12 @@ class Query:
 
         def ended(task: asyncio.Future[Outcome]) -> None:
             self._tasks.pop(task, None)
-            if self.done.done():
+            if self._is_over(work.primitive):
                 return
             try:
                 ready = self._completed(work, task.result())
             except (Exception, asyncio.CancelledError) as error:
-                self._fail(_named(work.primitive, error))
+                self._failed(work.primitive, error)
                 return
             self._advance(ready)
 
@@ -352,9 +360,14 @@ class Query:
         changed = [n for n, value in others.items() if n in known and known[n] != value]
         if changed:
             raise GraphError(f"{', '.join(changed)} had been passed on with another value")
-        self._tell_rest(work, others)
+        if work.sent:
+            self._streamed.tell_rest(others)
         ready += tier.complete(primitive.id, own)
         ready += tier.feed(others)
+        if primitive.speculative:  # Now it is known whose errors count.
+            errors, self._errors = self._errors, []
+            for failed, error in errors:
+                self._failed(failed, error)
         return ready
 
     def _end(self, primitive_id: str, now: float) -> None:
@@ -363,16 +376,29 @@ class Query:
             timing.ended = now
 
     def _chosen(self, condition: Primitive, outcome: Mapping[str, object]) -> list[Primitive]:
-        """Skip what the condition has not chosen."""
+        """Skip what the condition has not chosen, and stop what of it has begun ahead."""
         shape = self._shape(condition.id)
         choice = shape.choices.get(condition.component)
         if choice is None:
             return []
-        value = outcome[condition.outputs[0]]
-        names = choice.unchosen(value)
-        return self._tier.skip(
-            name for component in sorted(names) for name in shape.members.get(component, ())
-        )
+        unchosen = choice.unchosen(outcome[condition.outputs[0]])
+        names = {name for component in unchosen for name in shape.members.get(component, ())}
+        ready = self._tier.skip(names, revoke=bool(condition.speculative))
+        if condition.speculative:
+            self._revoke(names)
+        return ready
+
+    def _revoke(self, names: set[str]) -> None:
+        """Stop what ran ahead of a condition in vain."""
+        now = self._services.clock()
+        for name in names & self._timings.keys():
+            self._end(name, now)
+        for scheduler, request in list(self._requests.values()):
+            if request.waiting.node in names:
+                scheduler.cancel(request)
+        for task, name in list(self._tasks.items()):
+            if name in names:
+                task.cancel()
 
     def _expanded(self, primitive: Primitive, fragment: SubGraph) -> list[Primitive]:
         """Let the graph grow by a sub-graph."""
@@ -427,17 +453,17 @@ class Query:
         """Whether somebody wants the text of a call before it has ended."""
         decodes = work.decodes
         return len(decodes) > 1 or any(
-            name in self._streamed for decode in decodes for name in decode.outputs
+            name in self._streamed.names for decode in decodes for name in decode.outputs
         )
 
-    def _listener(self, running: _Running) -> Callable[[str], None]:
+    def _listener(self, running: Running) -> Callable[[str], None]:
         return lambda text: self._here(lambda: self._text(running, text))
 
-    def _text(self, running: _Running, text: str) -> None:
+    def _text(self, running: Running, text: str) -> None:
         """Pass on what a text that has grown now holds for certain."""
-        if self.done.done() or not running.left:
-            return
         work = running.work
+        if self._is_over(work.primitive) or not running.left:
+            return
         self._end(work.primitive.id, self._services.clock())
         decodes = work.decodes
         values: dict[str, object] = dict.fromkeys(work.primitive.outputs, True)
@@ -445,7 +471,7 @@ class Query:
             try:
                 items = running.handler.items_so_far(work, text)
             except Exception as error:
-                self._fail(_named(work.primitive, error))
+                self._failed(work.primitive, error)
                 return
             # How many there are is known at the end only: the last part takes all that is left.
             for i in range(running.passed_on, min(len(items), len(decodes) - 1)):
@@ -455,43 +481,15 @@ class Query:
         else:
             for decode in decodes:
                 for name in decode.outputs:
-                    self._tell(name, text)
+                    self._streamed.tell(name, text)
         self._advance(self._tier.feed(values))
 
     def _end_decode(self, decode: Primitive) -> None:
         now = self._services.clock()
         self._timings.setdefault(decode.id, Timing(now, now)).ended = now
 
-    def _tell(self, name: str, text: str) -> None:
-        """Stream what is new of a result's text."""
-        sent = self._streamed.get(name)
-        if self._on_text is not None and sent is not None and len(text) > len(sent):
-            self._streamed[name] = text
-            self._on_text(text[len(sent) :])
-
-    def _tell_rest(self, work: Work, values: Mapping[str, object]) -> None:
-        for name in self._streamed.keys() & values.keys():
-            if isinstance(text := values[name], str) and work.sent:
-                self._tell(name, text)
-
-    def _time(self, running: _Running) -> None:
+    def _time(self, running: Running) -> None:
         timing = self._timings[running.work.primitive.id]
         began = [r.started_at for r in running.requests if r.started_at is not None]
         timing.started = min(began, default=timing.started)
         timing.batch = max((request.batch for request in running.requests), default=0)
-
-
-def _error_of(request: Request) -> BaseException | None:
-    if request.future.cancelled():
-        return CancelledError("its engine has dropped the call")
-    return request.future.exception()
-
-
-def _named(primitive: Primitive, error: BaseException) -> AyoBridgeError:
-    """The error as that of a primitive, with the original as its cause."""
-    if isinstance(error, PrimitiveError):
-        return error
-    reason = f"{type(error).__name__}: {error}"
-    named = PrimitiveError(primitive.id, primitive.component, primitive.engine, reason)
-    named.__cause__ = error
-    return named

@@ -40,7 +40,7 @@ class Result:
 
     values: Mapping[str, object]
     timings: Mapping[str, Timing]
-    """By primitive of the e-graph; what was skipped has none."""
+    """By primitive of the e-graph; what was skipped before it began has none."""
     skipped: frozenset[str]
     p_graph: Graph
     e_graph: Graph

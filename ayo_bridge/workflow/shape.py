@@ -47,6 +47,8 @@ class Shape:
     """The decoding of each prefilling of the p-graph."""
     members: Mapping[str, tuple[str, ...]]
     """Ids of the e-graph's primitives by component."""
+    speculating: tuple[Primitive, ...]
+    """The conditions whose branches may start before they are decided."""
     results: tuple[str, ...]
     """The values that a query is for: those of its last components that nothing takes."""
     needed: int
@@ -140,6 +142,7 @@ class Shapes:
             _decodes(e_graph),
             {name: decodes[0] for name, decodes in _decodes(p_graph).items()},
             {name: tuple(ids) for name, ids in members.items()},
+            tuple(primitive for primitive in e_graph if primitive.speculative),
             _results(p_graph, template),
             sum(p.op is not Op.PARTIAL_PREFILLING for p in e_graph),
             remaining(e_graph, context.profiles.seconds),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ayo_bridge.engines.protocol import Call
 from ayo_bridge.graph import Choice, Composable, Graph, Op, Primitive, Template
 from ayo_bridge.passes.cutting import batch_inputs
-from ayo_bridge.schedule import MISSING
+from ayo_bridge.schedule import MISSING, Request
 from ayo_bridge.workflow.requests import items_of
 
 if TYPE_CHECKING:
@@ -151,3 +151,15 @@ class Computed(Handler):
         if not isinstance(made, tuple) or len(made) != len(names):
             raise TypeError(f"{len(names)} values are wanted ({', '.join(names)}), as a tuple")
         return dict(zip(names, made, strict=True))
+
+
+@dataclass(slots=True)
+class Running:
+    """A primitive with its handler and the calls it is waiting for."""
+
+    work: Work
+    handler: Handler
+    left: int = 0
+    requests: list[Request] = field(default_factory=list)
+    passed_on: int = 0
+    """Items of its text that were passed on."""

@@ -9,6 +9,7 @@ cannot hold more prompts.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ayo_bridge.graph import Graph, Op, Primitive
@@ -37,8 +38,13 @@ class Costs:
         self.llms: Mapping[str, LLMCosts] = Models(panel.core, panel.assistant).costs(given)
         self.batches = published().batches
 
-    def alone(self, primitive: Primitive) -> float:
-        """As the only work of its engine, with the way there and back."""
+    def alone(self, primitive: Primitive, web: float = 0.0) -> float:
+        """As the only work of its engine, with the way there and back.
+
+        ``web`` is what a search of the web takes, if it is made.
+        """
+        if primitive.engine == WEB:
+            return web
         costs, way = self.llms.get(primitive.engine), self.settings.delay
         if costs is not None:
             if primitive.op in DECODES:
@@ -110,7 +116,7 @@ class Costs:
 
 
 def web_seconds(given: Parameters, panel: Panel, query: int) -> float:
-    """What a query waits for the web, which is in the middle of its chain of calls."""
+    """What a query's search of the web takes, if it makes one."""
     workload = panel.workload
     if WEB not in APPS[workload.app].roles or not is_searched(query, workload.searched):
         return 0.0
@@ -137,7 +143,8 @@ def single_bound(given: Parameters, panel: Panel) -> Json:
     costs = Costs(given, panel)
     p_graph, e_graph = graphs(given, panel)
     start = {name: begin for name, (begin, _) in asap(e_graph, costs.alone).items()}
-    path = critical_path(e_graph, costs.alone)
+    paths = _paths(given, panel, e_graph, costs, given.runs.single_queries)
+    path = sum(paths) / len(paths)
     work = {
         engine: min(start[p.id] for p in e_graph if p.engine == engine)
         + costs.settings.delay
@@ -145,8 +152,6 @@ def single_bound(given: Parameters, panel: Panel) -> Json:
         + _tail(e_graph, engine, costs)
         for engine, seconds in _work(p_graph, costs).items()
     }
-    webs = [web_seconds(given, panel, query) for query in range(given.runs.single_queries)]
-    path += sum(webs) / len(webs)
     return {"critical_path": path, "work": work, "bound": max([path, *work.values()])}
 
 
@@ -155,27 +160,46 @@ def mean_bound(
 ) -> float:
     """A lower bound (s) on the mean latency of any schedule of these arrivals.
 
-    The k-th query to end cannot end before the k-th arrival and the critical path; nor before each
-    engine has done its work for k queries, in the order of arrival, as fast as full batches allow,
-    and the shortest way from that engine to the answer has passed.
+    The k-th query to end cannot end before the k-th of all arrivals and critical paths; nor before
+    each engine has done its work for k queries, in the order of arrival, as fast as full batches
+    allow, and the shortest way from that engine to the answer has passed.
     """
     costs = Costs(given, panel)
     p_graph, e_graph = graphs(given, panel)
-    path = critical_path(e_graph, costs.alone)
+    paths = _paths(given, panel, e_graph, costs, queries)
     work = _work(p_graph, costs)
     tails = {engine: _tail(e_graph, engine, costs) for engine in work}
-    webs = sum(web_seconds(given, panel, query) for query in range(queries)) / queries
     total = 0.0
     for seed in seeds:
         arrivals = [arrival.at for arrival in poisson(panel.workload, rate, queries, seed)]
-        ends = [at + path for at in arrivals]
+        ends = sorted(at + path for at, path in zip(arrivals, paths, strict=True))
         for engine, seconds in work.items():
             free = 0.0
             for i, at in enumerate(arrivals):
                 free = max(free, at + given.engines.delay) + seconds / costs.instances(engine)
                 ends[i] = max(ends[i], free + tails[engine])
         total += sum(end - at for end, at in zip(ends, arrivals, strict=True)) / queries
-    return round(max(total / len(seeds), path + webs), 4)
+    return round(total / len(seeds), 4)
+
+
+def _paths(
+    given: Parameters, panel: Panel, e_graph: Graph, costs: Costs, queries: int
+) -> list[float]:
+    """The critical path of each query (s); they differ in their search of the web, if any."""
+    searched = {value for p in e_graph if p.engine == WEB for value in p.outputs}
+
+    def path(web: float) -> float:
+        def alone(primitive: Primitive) -> float:
+            if not web and searched.intersection(primitive.inputs):
+                prompt = tuple(part for part in primitive.prompt if part.value not in searched)
+                primitive = replace(primitive, prompt=prompt)
+            return costs.alone(primitive, web)
+
+        return critical_path(e_graph, alone)
+
+    webs = [web_seconds(given, panel, query) for query in range(queries)]
+    known = {web: path(web) for web in set(webs)}
+    return [known[web] for web in webs]
 
 
 def _work(p_graph: Graph, costs: Costs) -> dict[str, float]:

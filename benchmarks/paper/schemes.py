@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from ayo_bridge.graph import Effect, Graph, Op, Primitive
-from ayo_bridge.passes import PIPELINE, Pass, PassContext, PrefillingSplit, Rewrite
+from ayo_bridge.passes import (
+    PIPELINE,
+    DependencyPruning,
+    Pass,
+    PassContext,
+    PrefillingSplit,
+    Rewrite,
+)
 from ayo_bridge.schedule import POLICIES
 from benchmarks.paper.parameters import Move, Parameters
 
@@ -105,7 +112,9 @@ SCHEMES: Final = (*BASELINES, PAPER, OURS)
 BEST_POLICY: Final = "critical_path"
 
 _POLICIES: Final = {"PO": "per_invocation", "TO": "throughput"}
-_PRUNING, _STAGES, _DECODING = PIPELINE[:3]
+_STAGES, _DECODING = PIPELINE[1:3]
+# In the paper nothing runs before the condition that decides on it.
+_PRUNING: Final = DependencyPruning(speculate=False)
 # The paper has no cost model: its third pass takes every gain, whatever it costs other queries.
 _PREFILLING: Final = PrefillingSplit(sequences=0.0)
 PAPER_PASSES: Final[tuple[Pass, ...]] = (_PRUNING, _STAGES, _DECODING, _PREFILLING)

@@ -12,6 +12,7 @@ def workflow(sizes: Sizes) -> Flow:
     """A proxy answers from memory, a judge reads that, the core LLM answers with what was found.
 
     Where the judge finds no need, the search is skipped and the core LLM has the question alone.
+    The search may start before that is known: one that was not needed costs the search engine only.
     """
     proxy = Synthesis(
         name="proxy",
@@ -47,7 +48,7 @@ def workflow(sizes: Sizes) -> Flow:
         tokens=sizes.answer_tokens,
         context_first=False,
     )
-    return proxy >> judge >> choose(needed, {"yes": web, "no": None}) >> answer
+    return proxy >> judge >> choose(needed, {"yes": web, "no": None}, speculate=True) >> answer
 
 
 def verdict(text: str) -> str:

@@ -54,7 +54,7 @@ def templates(draw: st.DrawFn) -> Template:
         pairs = list(itertools.combinations(names, 2))
         edges = draw(st.lists(st.sampled_from(pairs), unique=True)) if pairs else []
     choices = [
-        Choice(name, ((True, draw(branch)), (False, draw(branch))))
+        Choice(name, ((True, draw(branch)), (False, draw(branch))), draw(st.booleans()))
         for i, name in enumerate(names)
         if isinstance(components[i], Condition) and draw(st.booleans())
         for branch in [st.lists(st.sampled_from(names), unique=True).map(tuple)]
@@ -197,7 +197,7 @@ def test_every_order_that_can_be_seen_from_outside_is_kept(
         if primitive.op is not Op.AGGREGATE:
             parts.setdefault(primitive.root, []).append(primitive)
     for first, second in itertools.permutations(p_graph, 2):
-        if second.id in before[first.id] and _order_matters(first, second):
+        if second.id in before[first.id] and _order_matters(first, second, p_graph):
             for a, b in itertools.product(parts.get(first.id, ()), parts.get(second.id, ())):
                 if a.op is not Op.PARTIAL_PREFILLING:
                     assert b.id in after[a.id], f"{a.id} before {b.id}"
@@ -240,11 +240,21 @@ def _paths(graph: Graph) -> dict[str, set[str]]:
     return {name: nx.descendants(drawn, name) for name in graph.primitives}
 
 
-def _order_matters(first: Primitive, second: Primitive) -> bool:
+def _order_matters(first: Primitive, second: Primitive, graph: Graph) -> bool:
     effects = {first.effect, second.effect}
     if Effect.UNKNOWN in effects:
         return True
-    if first.op is Op.CONDITION:
-        may_skip = first.optional is None or second.component in first.optional
-        return may_skip or second.effect is not Effect.PURE
-    return Effect.WRITE in effects and first.engine == second.engine
+    if first.op is not Op.CONDITION:
+        return Effect.WRITE in effects and first.engine == second.engine
+    if second.effect is not Effect.PURE or first.optional is None:
+        return True
+    if not first.speculative:
+        return second.component in first.optional
+    # Branches start early; whoever takes what may be missing has to know whether it is.
+    makers = [graph.producer(value) for value in second.inputs]
+    return any(
+        all(second.component not in branch for branch in first.speculative)
+        or any(second.component in b and maker not in b for b in first.speculative)
+        for maker in {graph[name].component for name in makers if name is not None}
+        if maker in first.optional
+    )

@@ -10,6 +10,7 @@ from ayo_bridge.graph import (
     QueryExpansion,
     Reranking,
     Searching,
+    Synthesis,
     SynthesisMode,
     Template,
     choose,
@@ -74,6 +75,31 @@ def test_what_runs_whatever_is_chosen_does_not_wait_for_the_condition() -> None:
     graph = DependencyPruning().apply(decompose(flow.template()), EVERYTHING).graph
     assert ("enough.condition", "search.embed[question]") in graph.order
     assert not graph.predecessors("more.prefill")
+
+
+def test_with_speculation_only_takers_wait_for_the_condition() -> None:
+    answer = Synthesis(
+        name="answer",
+        llm="llm",
+        mode=SynthesisMode.ONE_SHOT,
+        chunks=1,
+        inputs=("question", "search.hits"),
+    )
+    index = Indexing(name="index", embedding="bge", store="other")
+    branches = {"yes": None, "no": SEARCH >> index}
+    flow = EXPAND >> choose(ENOUGH, branches, speculate=True) >> answer
+    p_graph = decompose(flow.template(INPUTS))
+    rewrite = DependencyPruning().apply(p_graph, EVERYTHING)
+    assert "enough.condition" not in rewrite.graph.predecessors("search.embed[question]")
+    # Who takes what may be missing, and what has an effect.
+    assert set(rewrite.graph.order) == {
+        ("enough.condition", "answer.prefill[0]"),
+        ("enough.condition", "index.ingest"),
+    }
+    reasons = {d.reason: d.targets for d in rewrite.decisions if d.applied}
+    assert reasons["its branches start before it is decided"] == ("enough.condition",)
+    paper = DependencyPruning(speculate=False).apply(p_graph, EVERYTHING)
+    assert "enough.condition" in paper.graph.predecessors("search.embed[question]")
 
 
 def test_what_every_branch_has_does_not_wait_either() -> None:

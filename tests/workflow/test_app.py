@@ -62,6 +62,7 @@ def test_a_program_order_graph_takes_the_sum_of_its_calls() -> None:
     assert result.seconds == pytest.approx(sum(calls))
     assert result.timings["search.embed"].started == pytest.approx(calls[0])
     assert result.timings["expand.prefill"].ended == pytest.approx(calls[0])
+    assert all(timing.ended is not None for timing in result.timings.values())
 
 
 def test_the_answer_sees_what_the_retrieval_found() -> None:

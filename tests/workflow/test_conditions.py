@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from ayo_bridge.engines import Call, EngineKind
 from ayo_bridge.errors import GraphError, PrimitiveError
 from ayo_bridge.graph import (
     Choice,
@@ -22,8 +23,8 @@ from ayo_bridge.graph import (
 from ayo_bridge.passes import PIPELINE, Pass
 from ayo_bridge.simulate import run_virtual
 from ayo_bridge.workflow import MISSING, Generate, LanguageModel, Result
-from tests.workflow.engines import Engines
-from tests.workflow.workflows import EXPAND, RERANK, SEARCH
+from tests.workflow.engines import Engine, Engines
+from tests.workflow.workflows import EXPAND, INDEX, RERANK, SEARCH
 
 JUDGE = Synthesis(name="judge", llm="llm", mode=SynthesisMode.GENERATION, tokens=1)
 NEEDED = Condition(name="needed", inputs=("judge.answer",))
@@ -191,3 +192,110 @@ def test_a_choice_of_a_component_that_is_not_there_is_refused() -> None:
 
 def _last_prompt(engines: Engines) -> str:
     return [request.text for request in engines.llm.served if isinstance(request, Generate)][-1]
+
+
+# Branches that start before their condition is decided.
+
+
+def early(judge_tokens: int) -> Flow:
+    """JUDGED, with a judge that takes its time."""
+    judge = replace(JUDGE, tokens=judge_tokens)
+    branches = {"yes": EXPAND >> SEARCH >> RERANK, "no": None}
+    return judge >> choose(NEEDED, branches, speculate=True) >> LAST
+
+
+def started(result: Result, name: str) -> float:
+    return result.timings[name].started - result.submitted
+
+
+@pytest.mark.parametrize("tokens", [1, 400], ids=["decided at once", "decided late"])
+@pytest.mark.parametrize("says", ["yes", "no"])
+def test_speculation_changes_nothing_but_when_a_branch_starts(says: str, tokens: int) -> None:
+    before, _ = run(says, (), early(tokens))
+    result, engines = run(says, PIPELINE, early(tokens))
+    assert result.output == before.output
+    ranked = result.values.get("rerank.ranked", MISSING)
+    assert ranked == before.values.get("rerank.ranked", MISSING)
+    assert (ranked is MISSING) is (says == "no")
+    decided = result.timings["needed.condition"].ended
+    assert decided is not None
+    assert result.timings["expand.prefill"].started == result.submitted
+    assert result.timings["answer.prefill[0]"].started >= decided
+    branch = {"expand", "search", "rerank"}
+    skipped = {result.e_graph[name].component for name in result.skipped}
+    assert skipped == (branch if says == "no" else set())
+    if says == "no":
+        assert all(
+            timing.ended is not None and timing.ended <= decided
+            for name, timing in result.timings.items()
+            if name in result.skipped
+        )
+    if (says, tokens) == ("no", 1):
+        assert len(engines.llm.cancelled) == 1, "the expansion"
+        assert not engines.embedding.running
+    assert not engines.running
+
+
+def test_a_late_condition_costs_no_time_where_the_branch_was_wanted() -> None:
+    late, _ = run("yes", PIPELINE, JUDGED)
+    soon, _ = run("yes", PIPELINE, early(1))
+    assert soon.seconds < late.seconds
+
+
+class Offline(Engine):
+    """A reranker that nobody can reach."""
+
+    async def answer(self, request: object, call: Call) -> object:
+        raise ConnectionError("no route to host")
+
+
+@pytest.mark.parametrize("tokens", [1, 400])
+def test_an_error_ahead_of_a_condition_counts_if_the_branch_is_chosen(tokens: int) -> None:
+    async def main(says: str) -> Result:
+        engines = Engines(handlers={("judge", Op.PREFILLING): LanguageModel("Is a search needed?")})
+        engines.llm.answers = {"Is a search needed?": says}
+        engines.app.register(Offline("nowhere", EngineKind.RERANKER))
+        branch = EXPAND >> SEARCH >> replace(RERANK, reranker="nowhere")
+        flow = replace(JUDGE, tokens=tokens) >> choose(
+            NEEDED, {"yes": branch, "no": None}, speculate=True
+        )
+        return await engines.app.submit({"question": "why?"}, flow >> LAST)
+
+    expected, _ = run("no", ())
+    assert run_virtual(main("no")).output == expected.output
+    with pytest.raises(PrimitiveError, match=r"rerank\.rerank.*no route to host"):
+        run_virtual(main("yes"))
+
+
+def test_what_has_an_effect_waits_for_its_condition() -> None:
+    flow = JUDGE >> choose(NEEDED, {"yes": INDEX, "no": EXPAND}, speculate=True)
+    inputs = {"question": "why?", "documents": [f"passage {i}" for i in range(40)]}
+
+    async def main(says: str) -> tuple[Result, Engines]:
+        engines = Engines(handlers={("judge", Op.PREFILLING): LanguageModel("Is a search needed?")})
+        engines.llm.answers = {"Is a search needed?": says}
+        return await engines.app.submit(inputs, flow), engines
+
+    result, engines = run_virtual(main("yes"))
+    decided = result.timings["needed.condition"].ended
+    assert decided is not None
+    assert started(result, "index.embed[0]") == 0
+    stored = [t.started for n, t in result.timings.items() if "index.ingest[" in n]
+    assert min(stored) >= decided
+    assert engines.store.documents
+    _, engines = run_virtual(main("no"))
+    assert not engines.store.documents
+
+
+def test_what_one_branch_takes_from_another_waits_for_the_condition() -> None:
+    one = Synthesis(name="one", llm="llm", mode=SynthesisMode.GENERATION, tokens=1)
+    other = replace(LAST, name="other", inputs=("question", "one.answer"))
+    flow = replace(JUDGE, tokens=40) >> choose(NEEDED, {"yes": one, "no": other}, speculate=True)
+    for passes in ((), PIPELINE):
+        result, _ = run("no", passes, flow)
+        assert result.values["one.answer"] is MISSING
+    decided = result.timings["needed.condition"].ended
+    assert decided is not None
+    assert result.timings["one.prefill[0]"].started == result.submitted
+    assert result.timings["other.prefill[0]"].started >= decided
+    assert result.output == run("no", (), flow)[0].output
