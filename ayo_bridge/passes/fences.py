@@ -11,7 +11,6 @@ lies before each of ten thousand primitives costs milliseconds.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from ayo_bridge.graph.graph import Graph
@@ -106,25 +105,20 @@ class FenceSet:
         """What lies from the first fence to the last primitive that a fence could hold back."""
         self._before = self._all_before()
         self._edges: list[tuple[str, str]] | None = None
-        self._kept: dict[str, int] = {}
-        """The fences that data and the edges of :meth:`edges` put before each primitive."""
+        self._kept: dict[str | None, int] = {}
+        """As ``_before``, but of data and the edges of :meth:`edges`."""
 
-    def _all_before(self) -> dict[str, int]:
-        """The fences that the graph puts before each primitive."""
-        before: dict[str, int] = {}
-        made: dict[str, int] = {}  # The same for values, with the fence that makes one.
-        bits = self.bits
+    def _all_before(self) -> dict[str | None, int]:
+        """The fences that the graph puts before each primitive, and the primitive if it is one."""
+        before: dict[str | None, int] = {}
+        bits, producers, ordered = self.bits, self._producers, self._ordered_before
         for name in self._from_first_fence:
-            primitive = self._primitives[name]
-            found = 0
-            for value in primitive.inputs:
-                found |= made.get(value, 0)
-            for source in self._ordered_before.get(name, ()):
-                found |= before.get(source, 0) | bits.get(source, 0)
+            found = bits.get(name, 0)
+            for value in self._primitives[name].inputs:
+                found |= before.get(producers.get(value), 0)
+            for source in ordered.get(name, ()):
+                found |= before.get(source, 0)
             before[name] = found
-            if found := found | bits.get(name, 0):
-                for value in primitive.outputs:
-                    made[value] = found
         return before
 
     @property
@@ -134,11 +128,12 @@ class FenceSet:
 
     def before(self, name: str) -> tuple[str, ...]:
         """The last fences that must end before the primitive ``name`` starts."""
-        required = self._before.get(name, 0) & self._hold_back(self._primitives[name])
+        own = self.bits.get(name, 0)
+        required = self._before.get(name, 0) & self._hold_back(self._primitives[name]) & ~own
         if not required:
             return ()
         self.edges()
-        return tuple(self._last(required, 0, self._kept))
+        return tuple(self._last(required, own, self._kept))
 
     def edges(self) -> list[tuple[str, str]]:
         """The order edges that, with the data edges, keep every order that must be kept.
@@ -172,34 +167,29 @@ class FenceSet:
             return 0
         return self._barriers | self._writes.get(primitive.engine, 0)
 
-    def _last(self, required: int, implied: int, before: Mapping[str, int]) -> Iterator[str]:
+    def _last(self, required: int, implied: int, before: Mapping[str | None, int]) -> Iterator[str]:
         """The fences of ``required`` not in ``implied`` and not before another of them."""
         while left := required & ~implied:
-            bit = 1 << (left.bit_length() - 1)
-            fence = self.names[bit.bit_length() - 1]
+            fence = self.names[left.bit_length() - 1]
             yield fence
-            implied |= bit | before[fence]
+            implied |= before[fence]
 
     def _forward_edges(self) -> list[tuple[str, str]]:
         """Edges from fences to what they hold back."""
         edges: list[tuple[str, str]] = []
-        bits, kept = self.bits, self._kept
-        made: dict[str, int] = {}
+        bits, producers, kept = self.bits, self._producers, self._kept
         for name in self._from_first_fence:
             primitive = self._primitives[name]
-            known = 0
+            known = bits.get(name, 0)
             for value in primitive.inputs:
-                known |= made.get(value, 0)
+                known |= kept.get(producers.get(value), 0)
             before = self._before[name]
             required = before and before & self._hold_back(primitive)
             if required & ~known:
                 for fence in self._last(required, known, kept):
                     edges.append((fence, name))
-                    known |= kept[fence] | bits[fence]
+                    known |= kept[fence]
             kept[name] = known
-            if known := known | bits.get(name, 0):
-                for value in primitive.outputs:
-                    made[value] = known
         return edges
 
     def _backward_edges(self, forward: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -212,30 +202,31 @@ class FenceSet:
             held.setdefault(name, []).append(fence)
         edges: list[tuple[str, str]] = []
         bits, producers = self.bits, self._producers
-        after: dict[str, int] = defaultdict(int)
-        kept: dict[str, int] = defaultdict(int)
+        after = dict.fromkeys(self._up_to_last_fence, 0)
+        kept = after.copy()
         for name in reversed(self._up_to_last_fence):
             primitive = self._primitives[name]
-            found, known = after[name], kept[name]
-            if found:
-                required = found & self._wait_for(primitive)
+            found, known = after.pop(name), kept[name]
+            if required := found and found & self._wait_for(primitive):
                 while left := required & ~known:
-                    bit = left & -left
-                    fence = self.names[bit.bit_length() - 1]
+                    fence = self.names[(left & -left).bit_length() - 1]
                     edges.append((name, fence))
-                    known |= bit | kept[fence]
-                kept[name] = known
-            own = bits.get(name, 0)
-            found |= own
+                    known |= kept[fence]
+            if own := bits.get(name, 0):
+                found |= own
+                known |= own
             if not found:
                 continue
-            known |= own
+            kept[name] = known
             for value in primitive.inputs:
-                if maker := producers.get(value):
+                maker = producers.get(value)
+                if maker in after:
                     after[maker] |= found
                     kept[maker] |= known
             for previous in self._ordered_before.get(name, ()):
-                after[previous] |= found
+                if previous in after:
+                    after[previous] |= found
             for previous in held.get(name, ()):
-                kept[previous] |= known
+                if previous in after:
+                    kept[previous] |= known
         return edges

@@ -299,4 +299,6 @@ def _split(
     if fences is not None:
         for name, (partial, _) in splits.items():
             order += [(fence, partial.id) for fence in fences.before(name)]
-    return still_pruned(fences, Graph(primitives, inputs=graph.inputs, order=order))
+    new = Graph(primitives, inputs=graph.inputs, order=order)
+    # With the same order edges none has become superfluous: the halves are behind no fence.
+    return new if order == [*graph.order] else still_pruned(fences, new)
