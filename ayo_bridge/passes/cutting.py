@@ -97,7 +97,6 @@ class Cutter:
     def __init__(self, graph: Graph, follows: Callable[[Primitive], bool]) -> None:
         self.graph = graph
         self._follows = follows
-        self._parts: dict[str, tuple[_Part, ...]] = {}
         self._cut: dict[str, list[Primitive]] = {}
         self._changed: dict[str, Primitive] = {}
         self._joins: dict[str, Primitive] = {}
@@ -118,7 +117,7 @@ class Cutter:
 
     def is_cut(self, value: str) -> bool:
         """Whether the value now arrives in parts."""
-        return value in self._parts
+        return self.graph.producer(value) in self._cut
 
     def sweep(self, start: Callable[[Primitive], None]) -> Graph:
         """Visit every primitive, following cuts made upstream; return the resulting graph.
@@ -149,7 +148,7 @@ class Cutter:
             if len(values) > 1
             else part
             for value in values
-            for part in self._parts.get(value) or (self._whole(value),)
+            for part in self._pieces(value)
         ]
         shared = primitive.inputs[: len(primitive.inputs) - len(values)]
         items = shares(primitive.items, _weights(primitive.items, pieces))
@@ -222,11 +221,18 @@ class Cutter:
             best = max(best, whole - part + further)
         return best
 
-    def _whole(self, value: str) -> _Part:
+    def _pieces(self, value: str) -> list[_Part]:
+        """The parts of a value; the whole, if it is not cut."""
         producer = self.graph.producer(value)
-        made = self.graph[producer] if producer is not None else None
-        items = made.items if made is not None and made.op in _LISTS else 0
-        return _Part("", value, items, None)
+        if producer is None:
+            return [_Part("", value, 0, None)]
+        if producer not in self._cut:
+            made = self.graph[producer]
+            return [_Part("", value, made.items if made.op in _LISTS else 0, None)]
+        return [
+            _Part(part.id[len(producer) :], part.outputs[0], part.items, part.stage)
+            for part in self._cut[producer]
+        ]
 
     def _make(
         self,
@@ -259,12 +265,8 @@ class Cutter:
         )
 
     def _record(self, primitive: Primitive, parts: list[Primitive]) -> None:
-        value = primitive.outputs[0]
         self._cut[primitive.id] = parts
-        self._parts[value] = tuple(
-            _Part(part.id[len(primitive.id) :], part.outputs[0], part.items, part.stage)
-            for part in parts
-        )
+        value = primitive.outputs[0]
         users = self.graph.users(value)
         self._takes_parts.update(users)
         if not users:
@@ -280,12 +282,12 @@ class Cutter:
         if value in self._joins:
             return
         producer = self.graph[self.graph.producer(value) or ""]
-        parts = self._parts[value]
+        parts = self._cut[producer.id]
         self._joins[value] = Primitive(
             id=f"{producer.id}.join",
             op=Op.AGGREGATE,
             component=producer.component,
-            inputs=tuple(part.value for part in parts),
+            inputs=tuple(part.outputs[0] for part in parts),
             outputs=(value,),
             items=sum(part.items for part in parts),
             origin=producer.root,
@@ -293,11 +295,7 @@ class Cutter:
 
     def _splice(self, aggregate: Primitive) -> None:
         """Let an aggregate take the parts themselves; joining twice would only delay it."""
-        inputs = tuple(
-            part.value
-            for value in aggregate.inputs
-            for part in self._parts.get(value) or (self._whole(value),)
-        )
+        inputs = tuple(part.value for value in aggregate.inputs for part in self._pieces(value))
         self._changed[aggregate.id] = Primitive(
             id=aggregate.id,
             op=aggregate.op,
