@@ -102,7 +102,13 @@ async def observe_async(
 def _submit(scope: Scope, scheduler: EngineScheduler, call: Call, record: EngineCall) -> Request:
     record.fused = True
     depth = scope.place(record)
-    return scheduler.submit(call, query=scope.number, node=record.primitive, depth=depth)
+    return scheduler.submit(
+        call,
+        query=scope.number,
+        node=record.primitive,
+        depth=depth,
+        since=scope.record.started,
+    )
 
 
 def _wait(scheduler: EngineScheduler, request: Request, original: Callable[[], object]) -> object:

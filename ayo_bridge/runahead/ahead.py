@@ -45,7 +45,7 @@ class Ahead:
         self._number = number
         self._lock = lock
         self._closed = False
-        self._graph = GraphScheduler(plan.e_graph)
+        self._graph = GraphScheduler(plan.e_graph, plan.remaining)
         self._makers: dict[MakerKey, Maker] = dict(plan.makers)
         self._planned = set(plan.ahead)
         self._tickets: defaultdict[Hashable, deque[Ticket]] = defaultdict(deque)
@@ -77,7 +77,7 @@ class Ahead:
             self._planned |= plan.ahead
             self._graph.values.update(values)
             known = primitive_id if primitive_id in self._graph.graph else None
-            ready = self._graph.extend(plan.e_graph, instead_of=known)
+            ready = self._graph.extend(plan.e_graph, instead_of=known, remaining=plan.remaining)
         self._dispatch(ready)
 
     def add_makers(self, makers: Mapping[MakerKey, Maker]) -> None:
@@ -212,6 +212,9 @@ class Ahead:
                 depth=self._graph.depth(primitive.id),
                 priority=1 if call.warm else 0,
                 serves=primitive.serves,
+                since=self._record.started,
+                remaining=self._graph.remaining(primitive.id),
+                left=self._graph.left(),
                 on_done=ended,
             )
             self._requests.append((request, record))

@@ -70,5 +70,7 @@ class Plan:
     ahead: frozenset[str] = frozenset()
     predicted_gain: float | None = None
     makers: Mapping[MakerKey, Maker] = field(default_factory=dict)
+    remaining: Mapping[str, float] = field(default_factory=dict)
+    """Seconds from the start of each primitive of the e-graph to the end, if anything is ahead."""
     known: Hashable = None
     """What was known of the engines when it was made; plans of one call go by the same."""

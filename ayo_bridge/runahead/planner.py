@@ -20,6 +20,7 @@ from ayo_bridge.graph import (
 from ayo_bridge.graph.primitive import CONTROL_OPS, LLM_OPS, PREFILLS
 from ayo_bridge.passes import Decision, PassContext, optimise
 from ayo_bridge.profile import asap
+from ayo_bridge.profile.estimate import remaining
 from ayo_bridge.runahead.plan import Maker, MakerKey, Plan
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class _Shape:
     decisions: tuple[Decision, ...]
     ahead: frozenset[str]
     predicted_gain: float | None
+    remaining: Mapping[str, float]
 
 
 _Same = tuple[object, Plan | None, _Shape]
@@ -194,7 +196,14 @@ class Planner:
             )
             decisions.append(Decision("run-ahead", tuple(sorted(ahead)), False, reason, gain))
             ahead = set()
-        return _Shape(p_graph, e_graph, tuple(decisions), frozenset(ahead), gain if ahead else 0.0)
+        return _Shape(
+            p_graph,
+            e_graph,
+            tuple(decisions),
+            frozenset(ahead),
+            gain if ahead else 0.0,
+            remaining(e_graph, seconds) if ahead else {},
+        )
 
 
 def _leads(
@@ -231,5 +240,6 @@ def _plan(
         shape.ahead,
         shape.predicted_gain,
         makers,
+        shape.remaining,
         known,
     )

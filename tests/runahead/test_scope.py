@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -12,6 +12,7 @@ from ayo_bridge.graph import Graph, Op, Primitive, Template
 from ayo_bridge.observe import CallRecord, Outcome
 from ayo_bridge.runahead import Plan, Scope, current_scope, entered
 from ayo_bridge.runtime import Runtime
+from ayo_bridge.schedule import Waiting
 from tests.runahead.fakes import CallsOf, GatedEngine, call, open_scope, prefill
 
 TIMEOUT = 20
@@ -176,6 +177,42 @@ def test_results_flow_to_the_next_primitive(runtime: Runtime, engine: GatedEngin
     assert ticket is not None
     assert ticket.wait() is not None
     scope.close()
+
+
+def test_policies_are_told_how_far_a_query_has_come(engine: GatedEngine) -> None:
+    seen: dict[str, Waiting] = {}
+
+    def watch(queue: Sequence[Waiting], slots: int | None) -> list[Waiting]:
+        seen.update((waiting.node, waiting) for waiting in queue)
+        return [queue[0]]
+
+    engine.gate.set()
+    runtime = Runtime(policies=watch, engines=[engine])
+    graph = Graph([prefill("p"), prefill("q", ["p.out"]), prefill("r")], inputs=["question"])
+    maker = CallsOf(
+        {name: [call(name)] for name in "pqr"}, lambda p, results: {p.outputs[0]: results[0]}
+    )
+    plan = Plan(
+        Template(()),
+        graph,
+        graph,
+        ahead=frozenset("pqr"),
+        makers={("c", Op.PREFILLING): maker},
+        remaining={"p": 3.0, "q": 1.0, "r": 2.0},
+    )
+    record = CallRecord("query", runtime.clock() - 5.0, plan.template, graph, graph)
+    scope = Scope(runtime, plan, record)
+    scope.start({"question": "?"})
+    try:
+        for _ in range(3):
+            assert engine.ended.acquire(timeout=TIMEOUT)
+    finally:
+        scope.close()
+        runtime.close()
+    assert {waiting.since for waiting in seen.values()} == {record.started}
+    assert {node: waiting.remaining for node, waiting in seen.items()} == plan.remaining
+    assert seen["p"].left == seen["r"].left == 3.0
+    assert seen["q"].left in (1.0, 2.0), "r may have ended by then"
 
 
 def test_an_expand_is_replaced_when_its_data_is_there(
