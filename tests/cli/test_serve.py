@@ -42,6 +42,7 @@ def test_a_missing_model_is_an_error_message_and_not_a_traceback() -> None:
 
 @pytest.mark.real
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_served_model_answers_until_it_is_interrupted(tiny_llama: Path, tmp_path: Path) -> None:
     command = [*PROGRAM, "serve-llm", str(tiny_llama), "--dtype", "float32"]
     command += ["--log", str(tmp_path / "log"), "--", "--enforce-eager"]

@@ -18,7 +18,8 @@ from ayo_bridge.engines.vllm_server import ModelNotFoundError, VLLMServer
 from tests.deadline import eventually
 from tests.processes import all_gone, descendants
 
-pytestmark = pytest.mark.real
+# As long as a start may take: the neighbours of the test run may be busy.
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 
 def ask(server: VLLMServer, path: str, **body: Any) -> dict[str, Any]:

@@ -190,6 +190,7 @@ async def test_a_query_that_is_too_late_is_aborted_in_the_server(
 
 
 @pytest.mark.real
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("chat", [False, True])
 async def test_a_warm_fills_the_cache_of_a_real_server(
     vllm_server: "VLLMServer", chat: bool
