@@ -279,15 +279,19 @@ class TopologyQueue:
         batch = Batch(slots, self._sizes)
         for level in sorted(self._classes):
             buckets = self._classes[level]
-            own = buckets.first()
-            first = batch.picked[0] if batch.picked else own
-            if not (_is_due(own, least) if batch.picked else _may_start(own, slots, alone, least)):
-                break
-            if not batch.picked:
+            first = buckets.first()
+            if batch.picked:
+                if not _is_due(first, least):
+                    break
+            elif _may_start(first, slots, alone, least):
                 batch.take(first)
-            with closing(buckets.in_order(first.group)) as requests:
+            else:
+                break
+            if batch.full:
+                break
+            with closing(buckets.in_order(batch.picked[0].group)) as requests:
                 while not batch.full and (request := next(requests, None)) is not None:
-                    if request is not first:
+                    if request is not batch.picked[0]:
                         batch.take(request)
             if batch.full:
                 break
