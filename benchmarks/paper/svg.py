@@ -26,14 +26,10 @@ _BOTTOM: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Points over the plot's x values. ``paper`` says in its title that a curve is the paper's.
-
-    Such curves, and those that are ``thin``, are drawn thin and dashed, without a dot a point.
-    """
+    """Points over the plot's x values. What is ``thin`` is dashed, without a dot a point."""
 
     label: str
     values: Sequence[float]
-    paper: bool = False
     thin: bool = False
 
 
@@ -76,12 +72,12 @@ def plot(
         f'</text><text x="3" y="{_TOP - 6}">s</text>'
     )
     for curve in curves:
-        thin, stroke = curve.thin or curve.paper, colour(curve.label, ranks[curve.label])
+        thin, stroke = curve.thin, colour(curve.label, ranks[curve.label])
         points = [(x(at), y(value)) for at, value in zip(xs, curve.values, strict=True)]
         line = " ".join(f"{left:.1f},{down:.1f}" for left, down in points)
         dash = ' stroke-dasharray="3 3"' if thin else ""
         dash = ' stroke-dasharray="1 3"' if curve.label.endswith("+PO") else dash
-        name = html.escape(curve.label + (" (paper)" if curve.paper else ""))
+        name = html.escape(curve.label)
         parts.append(
             f'<polyline points="{line}" fill="none" stroke="{stroke}" '
             f'stroke-width="{1.0 if thin else 1.8}"{dash}><title>{name}</title></polyline>'
