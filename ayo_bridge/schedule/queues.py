@@ -293,8 +293,6 @@ class TopologyQueue:
                 while not batch.full and (request := next(requests, None)) is not None:
                     if request is not batch.picked[0]:
                         batch.take(request)
-            if batch.full:
-                break
         for request in batch.picked:
             self._remove(request)
         return batch.picked
