@@ -28,7 +28,8 @@ def mean(
     app: str, dataset: str, arm: str, rate: float, queries: int = QUERIES, seed: int = 1
 ) -> float:
     arrivals = poisson(GIVEN.workload(app, dataset), rate, queries, seed)
-    models = Models("7B", GIVEN.assistants[app])
+    # The smallest model that the paper has it on.
+    models = Models("13B" if app == "search" else "7B", GIVEN.assistants[app])
     return simulate(GIVEN, arrivals, models, arm).mean
 
 
@@ -37,12 +38,12 @@ def over(app: str, dataset: str, arms: tuple[str, ...], rate: float) -> float:
     return min(mean(app, dataset, arm, rate) for arm in arms) / mean(app, dataset, OURS, rate)
 
 
-@pytest.mark.parametrize(("rate", "floor"), [(0.6, 1.235), (2.0, 1.54), (8.0, 1.91)])
+@pytest.mark.parametrize(("rate", "floor"), [(0.6, 1.24), (2.0, 1.585), (8.0, 1.945)])
 def test_over_llamadist_on_the_advanced_app(rate: float, floor: float) -> None:
     assert over("advanced", "TruthfulQA", ("LlamaDist+PO", "LlamaDist+TO"), rate) >= floor
 
 
-@pytest.mark.parametrize(("rate", "floor"), [(0.6, 1.065), (2.0, 1.31), (8.0, 1.91)])
+@pytest.mark.parametrize(("rate", "floor"), [(0.6, 1.07), (2.0, 1.35), (8.0, 1.945)])
 def test_over_the_best_baseline_on_the_advanced_app(rate: float, floor: float) -> None:
     assert over("advanced", "TruthfulQA", BASELINES, rate) >= floor
 
@@ -50,12 +51,15 @@ def test_over_the_best_baseline_on_the_advanced_app(rate: float, floor: float) -
 @pytest.mark.parametrize(
     ("app", "dataset", "rate", "floor"),
     [
-        ("advanced", "TruthfulQA", 0.6, 1.125),
-        ("advanced", "TruthfulQA", 2.0, 1.48),
-        ("advanced", "small_documents", 8.0, 1.42),
+        ("search", "HotpotQA", 0.6, 1.235),
+        ("search", "HotpotQA", 8.0, 1.18),
+        ("advanced", "TruthfulQA", 0.6, 1.13),
+        ("advanced", "TruthfulQA", 2.0, 1.52),
+        ("advanced", "small_documents", 8.0, 1.41),
         ("naive", "TruthfulQA", 0.6, 1.0),
-        ("naive", "small_documents", 0.6, 0.965),
-        ("naive", "small_documents", 8.0, 1.43),
+        ("naive", "TruthfulQA", 3.0, 1.15),
+        ("naive", "small_documents", 0.6, 1.0),
+        ("naive", "small_documents", 8.0, 1.44),
     ],
 )
 def test_over_the_papers_own_system(app: str, dataset: str, rate: float, floor: float) -> None:
