@@ -141,8 +141,8 @@ def _report(settings: Settings, outcomes: list[Outcome], model: str, console: Co
     console.print(table(outcomes))
     console.print(
         f"Medians of {settings.rounds} rounds in turns, {settings.warmups} before them not "
-        "counted; the prefix cache is emptied before every call. LLM calls: as it is / "
-        "accelerated, as the server counts them, without prefix warms."
+        "counted; the ratio is that within a round. The prefix cache is emptied before every call. "
+        "LLM calls: as it is / accelerated, as the server counts them, without prefix warms."
     )
     for outcome in outcomes:
         for difference in outcome.differences:
