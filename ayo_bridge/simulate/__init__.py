@@ -3,7 +3,13 @@
 from ayo_bridge.simulate.clock import VirtualClockLoop, run_virtual
 from ayo_bridge.simulate.costs import LLMCosts
 from ayo_bridge.simulate.iterations import Batching
-from ayo_bridge.simulate.llm import KVCapacityError, SimulatedLLM
+from ayo_bridge.simulate.llm import (
+    KVCapacityError,
+    Routing,
+    SimulatedLLM,
+    fewest_tokens,
+    least_delay,
+)
 from ayo_bridge.simulate.placement import VirtualPlacement, virtual_scheduler
 from ayo_bridge.simulate.published import PublishedProfiles, load_profiles
 from ayo_bridge.simulate.requests import ApiRequest, BatchRequest, LLMRequest, Prompt, Segment
@@ -22,6 +28,7 @@ __all__ = [
     "LogNormal",
     "Prompt",
     "PublishedProfiles",
+    "Routing",
     "Segment",
     "SimulatedBatchEngine",
     "SimulatedEngine",
@@ -30,6 +37,8 @@ __all__ = [
     "Trace",
     "VirtualClockLoop",
     "VirtualPlacement",
+    "fewest_tokens",
+    "least_delay",
     "load_profiles",
     "run_virtual",
     "virtual_scheduler",

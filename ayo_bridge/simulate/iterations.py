@@ -109,6 +109,17 @@ class Instance:
                 return count * self.batching.block
         return len(hashes) * self.batching.block
 
+    @property
+    def sequences(self) -> int:
+        """How many run."""
+        return len(self._prefilling) + len(self._decoding)
+
+    @property
+    def to_prefill(self) -> int:
+        """Prompt tokens of those that run or wait which are still to be prefilled, at most."""
+        waiting = sum(g.length for _, g in self._waiting if not g.ended)
+        return waiting + sum(generation.missing for generation in self._prefilling)
+
     def _leave(self, generation: Generation) -> None:
         generation.ended = True
         self.outstanding -= generation.kv_tokens

@@ -20,11 +20,29 @@ class KVCapacityError(AyoBridgeError):
     """A request needs more KV blocks than an instance has, so it could never run."""
 
 
+Routing = Callable[[Instance, Generation], float]
+"""What it would cost to serve a sequence on an instance; it goes where that is least."""
+
+
+def fewest_tokens(instance: Instance, generation: Generation) -> float:
+    """KV tokens outstanding, less those of the prompt that are in the cache or on their way."""
+    return instance.outstanding - instance.prefix(generation.hashes)
+
+
+def least_delay(instance: Instance, generation: Generation) -> float:
+    """Seconds lost by all: a prompt holds up every sequence of an instance while it is prefilled.
+
+    And it waits itself for the prompts before it. What of it is in the cache, or on its way there,
+    takes no time.
+    """
+    costs = instance.costs
+    fresh = generation.length - min(instance.prefix(generation.hashes), generation.length - 1)
+    own = costs.prefill_base + fresh * costs.prefill_per_token
+    return own * (1 + instance.sequences) + instance.to_prefill * costs.prefill_per_token
+
+
 class SimulatedLLM:
     """Serves :class:`LLMRequest` payloads; an :class:`~ayo_bridge.engines.protocol.AsyncEngine`.
-
-    A call goes to the instance with the fewest outstanding KV tokens, where tokens of its prompt
-    that are in an instance's cache, or on their way there, do not count.
 
     Args:
         name: the engine's name, as calls and graphs refer to it.
@@ -33,7 +51,8 @@ class SimulatedLLM:
         batching: how an instance forms its steps.
         limits: by default everything is admitted at once and the engine batches by itself. With
             ``continuous=False`` the engine scheduler's batches run to completion, each on one
-            instance, an idle one if there is.
+            instance, the one with the fewest outstanding KV tokens.
+        routing: which instance a call goes to, if each is a batch of its own.
         trace: is told of every step.
     """
 
@@ -49,10 +68,12 @@ class SimulatedLLM:
         instances: int = 1,
         batching: Batching | None = None,
         limits: Limits | None = None,
+        routing: Routing = fewest_tokens,
         trace: Trace = no_trace,
     ) -> None:
         self.name = name
         self.costs = costs
+        self._routing = routing
         self.batching = batching or Batching()
         self.limits = limits or Limits(instances=instances, continuous=True)
         self.instances = tuple(
@@ -127,10 +148,9 @@ class SimulatedLLM:
         return lambda: instance.abort(generation)
 
     def _route(self, generation: Generation) -> Instance:
-        def load(instance: Instance) -> tuple[int, int]:
-            prefix = instance.prefix(generation.hashes)
+        def load(instance: Instance) -> tuple[float, int]:
             if self.limits.continuous:
-                return instance.outstanding - prefix, 0
-            return instance.outstanding, -prefix
+                return self._routing(instance, generation), 0
+            return instance.outstanding, -instance.prefix(generation.hashes)
 
         return min(self.instances, key=load)

@@ -142,8 +142,10 @@ def _lead_over_the_paper(panels: Sequence[Json]) -> Iterator[str]:
         <b>What the lead over the paper's system is made of.</b> In the geometric mean it is
         {whole:.2f}x. Against the better of that system with and without its third pass, chosen at
         each point, it is {split:.2f}x: that much comes from the order of calls, from batches handed
-        to busy engines and from searches ahead of their judge, the rest from holding back prefix
-        warms. The paper's modified engine does not have the cost that is saved there.
+        to busy engines, from prompts that go to the instance of an LLM where they hold up the
+        fewest sequences (every other arm goes by outstanding KV tokens) and from searches ahead of
+        their judge; the rest from holding back prefix warms. The paper's modified engine does not
+        have the cost that is saved there.
     """
 
 

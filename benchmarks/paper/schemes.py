@@ -20,6 +20,7 @@ from ayo_bridge.passes import (
     Rewrite,
 )
 from ayo_bridge.schedule import POLICIES
+from ayo_bridge.simulate import Routing, fewest_tokens, least_delay
 from benchmarks.paper.parameters import Move, Parameters
 
 MESSAGE: Final = "message"
@@ -91,13 +92,15 @@ class Agents:
 class Scheme:
     """An arm: a name, the passes over an app's p-graph, and a policy.
 
-    ``prefetch`` is the batches that wait at each instance of a busy engine.
+    ``prefetch`` is the batches that wait at each instance of a busy engine; ``routing`` says which
+    instance of an LLM a call goes to.
     """
 
     name: str
     passes: tuple[Pass, ...]
     policy: str
     prefetch: int = 0
+    routing: Routing = fewest_tokens
 
 
 BASELINES: Final = tuple(
@@ -143,7 +146,7 @@ def scheme(name: str, app: str, given: Parameters) -> Scheme:
     if name == PAPER:
         return Scheme(name, PAPER_PASSES, "topology")
     if name == OURS:
-        return Scheme(name, PIPELINE, BEST_POLICY, given.engines.prefetch)
+        return Scheme(name, PIPELINE, BEST_POLICY, given.engines.prefetch, least_delay)
     if name in _ABLATIONS:
         return Scheme(name, _ABLATIONS[name], "topology")
     if name in POLICIES:

@@ -18,6 +18,7 @@ from ayo_bridge.simulate import (
     LLMCosts,
     LogNormal,
     PublishedProfiles,
+    Routing,
     SimulatedBatchEngine,
     SimulatedLLM,
     SimulatedSearchApi,
@@ -109,7 +110,7 @@ def build(
     for role in roles:
         place = VirtualPlacement(settings.delay)
         if role in costs:
-            llm = _llm(role, costs[role], settings, trace)
+            llm = _llm(role, costs[role], settings, scheme.routing, trace)
             app.register(llm, placement=place, ask=payloads.generate)
         elif role == WEB:
             app.register(web_search(settings, trace), placement=place, ask=payloads.looked_up)
@@ -119,7 +120,9 @@ def build(
     return app
 
 
-def _llm(role: str, costs: LLMCosts, settings: EngineSettings, trace: Trace) -> SimulatedLLM:
+def _llm(
+    role: str, costs: LLMCosts, settings: EngineSettings, routing: Routing, trace: Trace
+) -> SimulatedLLM:
     instances = settings.llm_instances
     admitted = int(settings.admitted_kv * instances * costs.kv_tokens)
     return SimulatedLLM(
@@ -134,6 +137,7 @@ def _llm(role: str, costs: LLMCosts, settings: EngineSettings, trace: Trace) -> 
             settings.block,
         ),
         limits=Limits(instances=instances, max_items=admitted, continuous=True),
+        routing=routing,
         trace=trace,
     )
 

@@ -38,12 +38,12 @@ def over(app: str, dataset: str, arms: tuple[str, ...], rate: float) -> float:
     return min(mean(app, dataset, arm, rate) for arm in arms) / mean(app, dataset, OURS, rate)
 
 
-@pytest.mark.parametrize(("rate", "floor"), [(0.6, 1.24), (2.0, 1.585), (8.0, 1.945)])
+@pytest.mark.parametrize(("rate", "floor"), [(0.6, 1.245), (2.0, 1.6), (8.0, 1.965)])
 def test_over_llamadist_on_the_advanced_app(rate: float, floor: float) -> None:
     assert over("advanced", "TruthfulQA", ("LlamaDist+PO", "LlamaDist+TO"), rate) >= floor
 
 
-@pytest.mark.parametrize(("rate", "floor"), [(0.6, 1.07), (2.0, 1.35), (8.0, 1.945)])
+@pytest.mark.parametrize(("rate", "floor"), [(0.6, 1.075), (2.0, 1.365), (8.0, 1.965)])
 def test_over_the_best_baseline_on_the_advanced_app(rate: float, floor: float) -> None:
     assert over("advanced", "TruthfulQA", BASELINES, rate) >= floor
 
@@ -52,14 +52,14 @@ def test_over_the_best_baseline_on_the_advanced_app(rate: float, floor: float) -
     ("app", "dataset", "rate", "floor"),
     [
         ("search", "HotpotQA", 0.6, 1.235),
-        ("search", "HotpotQA", 8.0, 1.18),
-        ("advanced", "TruthfulQA", 0.6, 1.13),
-        ("advanced", "TruthfulQA", 2.0, 1.52),
-        ("advanced", "small_documents", 8.0, 1.41),
-        ("naive", "TruthfulQA", 0.6, 1.0),
-        ("naive", "TruthfulQA", 3.0, 1.15),
-        ("naive", "small_documents", 0.6, 1.0),
-        ("naive", "small_documents", 8.0, 1.44),
+        ("search", "HotpotQA", 8.0, 1.195),
+        ("advanced", "TruthfulQA", 0.6, 1.135),
+        ("advanced", "TruthfulQA", 2.0, 1.535),
+        ("advanced", "small_documents", 8.0, 1.415),
+        ("naive", "TruthfulQA", 0.6, 1.04),
+        ("naive", "TruthfulQA", 3.0, 1.22),
+        ("naive", "small_documents", 0.6, 1.045),
+        ("naive", "small_documents", 8.0, 1.42),
     ],
 )
 def test_over_the_papers_own_system(app: str, dataset: str, rate: float, floor: float) -> None:

@@ -17,7 +17,10 @@ from ayo_bridge.simulate import (
     Busy,
     KVCapacityError,
     LLMRequest,
+    Routing,
     SimulatedLLM,
+    fewest_tokens,
+    least_delay,
     load_profiles,
     run_virtual,
 )
@@ -240,6 +243,29 @@ def test_calls_go_where_their_prefix_is_or_will_be() -> None:
     outcome = drive(two, llm_calls(requests))
     assert [(b.instance, b.items) for b in outcome.busy if b.start >= 5.0] == [(1, 10)]
     assert {b.instance: b.items for b in outcome.busy if b.start < 0.1} == {0: 300, 1: 650}
+
+
+@pytest.mark.parametrize("routing", [fewest_tokens, least_delay])
+def test_a_prompt_goes_where_it_holds_up_the_fewest(routing: Routing) -> None:
+    """Three short sequences decode on one instance, a long one on the other."""
+
+    def two(busy: list[Busy]) -> SimulatedLLM:
+        return SimulatedLLM("llm", COSTS, instances=2, routing=routing, trace=busy.append)
+
+    long, late = LLMRequest((("a", 400),), 100), LLMRequest((("late", 20),))
+    short = [LLMRequest(((name, 50),), 100) for name in "bcd"]
+    outcome = drive(two, llm_calls([(0.0, long), *((0.5, each) for each in short), (1.0, late)]))
+    (prefilled,) = (b for b in outcome.busy if b.items == 20)
+    assert prefilled.instance == (1 if routing is fewest_tokens else 0)
+
+
+def test_of_two_instances_alike_a_prompt_goes_where_less_is_to_be_prefilled() -> None:
+    def two(busy: list[Busy]) -> SimulatedLLM:
+        return SimulatedLLM("llm", COSTS, instances=2, routing=least_delay, trace=busy.append)
+
+    sizes = [500, 100, 100, 100, 300]
+    outcome = drive(two, llm_calls([(0.0, prompt(f"p{s}{n}", s)) for n, s in enumerate(sizes)]))
+    assert sorted((b.instance, b.items) for b in outcome.busy) == [(0, 500), (1, 600)]
 
 
 def test_batches_of_the_scheduler_run_to_completion_where_they_are_wanted() -> None:
