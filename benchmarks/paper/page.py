@@ -9,7 +9,7 @@ from typing import Any, Final
 from benchmarks.paper import ratios
 from benchmarks.paper.findings import all_panels, findings
 from benchmarks.paper.parameters import parameters
-from benchmarks.paper.schemes import OURS, PAPER, SCHEMES, WITHOUT_SPLIT
+from benchmarks.paper.schemes import BASELINES, OURS, PAPER, SCHEMES, WITHOUT_SPLIT
 from benchmarks.paper.svg import Curve, legend, plot, stacked
 
 Json = dict[str, Any]
@@ -119,9 +119,21 @@ def _ratio_targets(panels: Sequence[Json]) -> Iterator[Target]:
                 f"{got:.2f}x (no schedule: more than {most:.2f}x)",
                 got >= wanted,
             )
-    worst = min(value for panel in advanced for value in ratios.over_best_baseline(panel))
-    what = "advanced: over the best baseline, worst point"
-    yield what, "1.4x", f"{worst:.2f}x", worst >= 1.4
+    points = [
+        point
+        for panel in advanced
+        for point in zip(
+            ratios.over_best_baseline(panel), ratios.possible(panel, BASELINES), strict=True
+        )
+    ]
+    worst = min(got for got, _ in points)
+    reached, beyond = sum(got >= 1.4 for got, _ in points), sum(most < 1.4 for _, most in points)
+    yield (
+        "advanced: over the best baseline, worst point",
+        "1.4x",
+        f"{worst:.2f}x ({reached} of {len(points)} points reach it; at {beyond} no schedule could)",
+        worst >= 1.4,
+    )
     every = [value for panel in panels for value in ratios.over_paper_system(panel)]
     worst, mean = min(every), ratios.geometric_mean(every)
     what = "all panels: over the paper's own system, worst point"

@@ -41,6 +41,7 @@ def test_ratios_take_the_best_of_the_others_at_each_point() -> None:
     assert over_best_baseline(made) == [1.5, 2.0]
     assert over_paper_system(made) == [1.25, 1.0]
     assert possible(made) == [3.0, pytest.approx(16 / 3)]
+    assert possible(made, ("LlamaDist+TO",)) == [4.0, pytest.approx(16 / 3)]
 
 
 def test_percentiles() -> None:
