@@ -15,7 +15,7 @@ from benchmarks.paper.figures import fig8, fig8_many, fig8_scaled, fig9, fig10, 
 from benchmarks.paper.page import page
 from benchmarks.paper.parameters import FILE, HERE
 from benchmarks.paper.ragpulse import trace
-from benchmarks.paper.where import fig12, prefills, table3
+from benchmarks.paper.where import contention, fig12, prefills, table3
 
 RESULTS = HERE / "results.json"
 PAGE = HERE / "results.html"
@@ -27,6 +27,7 @@ EXPERIMENTS: dict[str, Callable[[], dict[str, Any]]] = {
     "fig11": fig11,
     "fig12": fig12,
     "prefills": prefills,
+    "contention": contention,
     "trace": trace,
     "fig8": fig8,
     "fig8_scaled": fig8_scaled,

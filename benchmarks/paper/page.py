@@ -41,6 +41,7 @@ def page(results: Json, fingerprint: str) -> str:
     sections: Mapping[str, Callable[[Json], str]] = {
         "fig8": lambda _: _fig8(all_panels(results), results.get("fig8_many")),
         "prefills": _prefills,
+        "contention": _contention,
         "fig9": _fig9,
         "fig10": _fig10,
         "fig11": _fig11,
@@ -253,6 +254,18 @@ def _prefills(made: Json) -> str:
     for name, arms in made["tokens"].items():
         rows = [(arm, *(f"{tokens:.0f}" for tokens in values)) for arm, values in arms.items()]
         parts.append(_table((name, *(f"{rate:g}/s" for rate in made["rates"])), rows))
+    return "".join(parts)
+
+
+def _contention(made: Json) -> str:
+    parts = ["<h2>Advanced RAG, 7B, with engines to spare: mean latency (s)</h2>"]
+    heads = [f"{rate:g}/s{more}" for rate in made["rates"] for more in ("", ", to spare")]
+    for dataset, arms in made["datasets"].items():
+        rows = [
+            (arm, *(f"{s:.2f}" for pair in zip(*means.values(), strict=True) for s in pair))
+            for arm, means in arms.items()
+        ]
+        parts.append(_table((dataset, *heads), rows))
     return "".join(parts)
 
 

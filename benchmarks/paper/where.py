@@ -1,9 +1,10 @@
-"""Fig. 12 and Table 3: where the time goes, and what splitting a prefill costs."""
+"""Fig. 12, Table 3: where the time goes, what splitting a prefill costs, what contention does."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import Any, Final
 
 from ayo_bridge.simulate import (
@@ -16,6 +17,7 @@ from ayo_bridge.simulate import (
     virtual_scheduler,
 )
 from ayo_bridge.workflow import Result
+from benchmarks.paper.jobs import in_background
 from benchmarks.paper.parameters import Panel, Parameters, parameters
 from benchmarks.paper.payloads import Payloads
 from benchmarks.paper.published import SHARES, TABLE_3
@@ -28,6 +30,9 @@ from examples.apps.spec import LLM
 Json = dict[str, Any]
 RATES: Final = (1.0, 2.0, 3.0, 4.0)
 PREFILL_RATES: Final = (0.6, 1.0, 2.0, 8.0)
+CONTENTION_RATES: Final = (0.6, 1.0)
+CONTENDED: Final = ("TruthfulQA", "small_documents")
+CONTENDING: Final = ("LlamaDist+TO", "LlamaDistPC+TO", "AutoGen+TO", OURS)
 PARTS: Final = ("communication", "queueing", "execution")
 
 
@@ -106,6 +111,59 @@ def prefills() -> Json:
                     round(tokens / given.runs.queries, 1)
                 )
     return {"rates": list(PREFILL_RATES), "tokens": found}
+
+
+def contention() -> Json:
+    """Mean latency (s) at low rates, with the engines there are and with more than are needed.
+
+    With an instance of every engine for each query nobody waits for another query: what is left is
+    what a query waits for itself, in its arm.
+    """
+    given = parameters()
+    jobs = [
+        (workload, arm, rate, spare, seed)
+        for workload in CONTENDED
+        for arm in CONTENDING
+        for rate in CONTENTION_RATES
+        for spare in (False, True)
+        for seed in given.runs.seeds
+    ]
+    found: dict[tuple[str, str, float, bool], list[float]] = {}
+    for (workload, arm, rate, spare, _), mean in in_background(_contended, jobs, "contention"):
+        found.setdefault((workload, arm, rate, spare), []).append(mean)
+
+    def means(workload: str, arm: str, *, spare: bool) -> list[float]:
+        each = [found[workload, arm, rate, spare] for rate in CONTENTION_RATES]
+        return [round(sum(values) / len(values), 4) for values in each]
+
+    return {
+        "rates": list(CONTENTION_RATES),
+        "datasets": {
+            workload: {
+                arm: {
+                    "there_are": means(workload, arm, spare=False),
+                    "to_spare": means(workload, arm, spare=True),
+                }
+                for arm in CONTENDING
+            }
+            for workload in CONTENDED
+        },
+    }
+
+
+_Contended = tuple[str, str, float, bool, int]
+
+
+def _contended(job: _Contended) -> tuple[_Contended, float]:
+    dataset, arm, rate, spare, seed = job
+    given = parameters()
+    queries = given.runs.queries
+    if spare:
+        engines = replace(given.engines, llm_instances=queries, other_instances=queries)
+        given = replace(given, engines=engines)
+    panel = given.panel("advanced", dataset, "7B")
+    arrivals = poisson(panel.workload, rate, queries, seed)
+    return job, simulate(given, arrivals, Models(panel.core, panel.assistant), arm).mean
 
 
 def graph_milliseconds(given: Parameters, panel: Panel) -> dict[str, float]:

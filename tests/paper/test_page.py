@@ -76,6 +76,17 @@ def test_the_page_is_self_contained_and_says_what_is_missed() -> None:
     assert not re.search(r'(src|href)="', text)
 
 
+def test_the_page_compares_with_engines_to_spare() -> None:
+    means = {OURS: (5.0, 4.0), "LlamaDist+TO": (7.0, 5.0), "LlamaDistPC+TO": (6.0, 4.4)}
+    arms = {
+        arm: {"there_are": [loaded], "to_spare": [alone]} for arm, (loaded, alone) in means.items()
+    }
+    made = {"parameters": "p", "rates": [0.6], "datasets": {"TruthfulQA": arms}}
+    text = page({"contention": made}, "p")
+    assert "<td>LlamaDist+TO</td><td>7.00</td><td>5.00</td>" in text
+    assert "1.25x as fast as LlamaDist and 1.10x as fast as LlamaDistPC" in text
+
+
 def test_the_page_says_which_results_are_of_other_parameters() -> None:
     results = {"table3": {"parameters": "old", "rows": []}}
     assert "other parameters: table3" in page(results, "new")
