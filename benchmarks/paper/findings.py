@@ -219,11 +219,10 @@ def _contention(results: Json) -> Iterator[str]:
         Why not more is gained at low rates: with an instance of every engine for each query, so
         that none waits for another, ours at 0.6 requests/s is {over(REFERENCE)} as fast as
         LlamaDist and {over("LlamaDistPC+TO")} as fast as LlamaDistPC (TruthfulQA). Three answers
-        one after another are most of a query, and no arm can overlap them. With the engines that there
-        are, ours takes {ours["there_are"][at]:.2f} s instead of {ours["to_spare"][at]:.2f} s: the
+        one after another are most of a query, and no arm can overlap them. With the engines that
+        there are, ours takes {ours["there_are"][at]:.2f} s, not {ours["to_spare"][at]:.2f} s: the
         prompts of other queries interrupt its decoding, in every arm alike. Caps on the sequences
-        that run, prompts that wait to be prefilled together, and other orders were tried and gained
-        nothing.
+        that run, prompts that wait to be prefilled together, and other orders gained nothing.
     """
 
 
