@@ -29,12 +29,25 @@ class Limits:
     An engine behind a connection idles for a round trip between two batches. With ``prefetch`` it
     is handed so many batches an instance while it is busy, which it has to keep in their order;
     only full ones of a backlog of several, since what has been handed over cannot be overtaken.
+
+    Raises:
+        ValueError: nothing could ever run.
     """
 
     instances: int = 1
     max_items: int | None = None
     continuous: bool = False
     prefetch: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse limits that would let calls wait for ever."""
+        for name, value, least in (
+            ("instances", self.instances, 1),
+            ("max_items", self.max_items, 1),
+            ("prefetch", self.prefetch, 0),
+        ):
+            if value is not None and value < least:
+                raise ValueError(f"{name} of an engine must be at least {least}, not {value}")
 
 
 @dataclass(frozen=True, slots=True)

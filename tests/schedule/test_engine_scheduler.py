@@ -87,6 +87,21 @@ def test_a_batch_is_no_larger_than_its_limit(placement: Manual) -> None:
     assert [placement.end() for _ in range(3)] == [[0], [1, 2], [3, 4]]
 
 
+@pytest.mark.parametrize(
+    ("limits", "wrong"),
+    [
+        ({"instances": 0}, "instances"),
+        ({"max_items": 0}, "max_items"),
+        ({"prefetch": -1}, "0, not"),
+    ],
+)
+def test_limits_under_which_nothing_could_run_are_refused(
+    limits: dict[str, int], wrong: str
+) -> None:
+    with pytest.raises(ValueError, match=wrong):
+        Limits(**limits)  # type: ignore[arg-type]
+
+
 def test_a_busy_engine_is_handed_full_batches_of_a_backlog_only(placement: Manual) -> None:
     engine = Engine(limits=Limits(max_items=2, prefetch=1))
     tier = EngineScheduler(engine, throughput, placement, lambda: 0.0)
