@@ -326,6 +326,8 @@ class Query:
         def ended(task: asyncio.Future[Outcome]) -> None:
             self._tasks.pop(task, None)
             if self._is_over(work.primitive):
+                if not task.cancelled():
+                    task.exception()  # nobody else will ask for it
                 return
             try:
                 ready = self._completed(work, task.result())

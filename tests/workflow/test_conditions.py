@@ -1,6 +1,7 @@
 """Conditions: what is not chosen does not run, and whoever takes its values sees that."""
 
 import asyncio
+import gc
 from dataclasses import replace
 
 import pytest
@@ -299,3 +300,29 @@ def test_what_one_branch_takes_from_another_waits_for_the_condition() -> None:
     assert result.timings["one.prefill[0]"].started == result.submitted
     assert result.timings["other.prefill[0]"].started >= decided
     assert result.output == run("no", (), flow)[0].output
+
+
+def test_a_coroutine_that_is_revoked_may_fail_on_its_way_out() -> None:
+    complaints: list[object] = []
+
+    async def slow(_: object) -> None:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            raise OSError("cannot tidy up") from None
+
+    async def main() -> Result:
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: complaints.append(what))
+        engines = Engines(
+            handlers={("judge", Op.PREFILLING): LanguageModel("Is it needed?"), "slow": slow}
+        )
+        engines.llm.answers = {"Is it needed?": "no"}
+        own = Opaque(name="slow", inputs=("question",), pure=True)
+        flow = JUDGE >> choose(NEEDED, {"yes": own, "no": EXPAND}, speculate=True)
+        result = await engines.app.submit({"question": "why?"}, flow)
+        gc.collect()
+        return result
+
+    result = run_virtual(main())
+    assert "slow.host" in result.skipped
+    assert not complaints
