@@ -109,9 +109,12 @@ def policy_for(kind: EngineKind, chosen: Policies | None = None) -> Policy:
     """The policy of the engines of a kind; :data:`DEFAULT` where none was chosen.
 
     Raises:
-        ValueError: there is no policy of that name.
+        ValueError: there is no policy of that name, or no such kind of engine.
     """
     if isinstance(chosen, Mapping):
+        if unknown := [f"{key!r}" for key in chosen if key not in set(EngineKind)]:
+            kinds = ", ".join(EngineKind)
+            raise ValueError(f"no kind of engine is called {', '.join(unknown)}: take {kinds}")
         chosen = chosen.get(kind)
     if chosen is None:
         return DEFAULT

@@ -209,3 +209,9 @@ def test_an_unknown_policy_is_refused_at_once(
 ) -> None:
     with pytest.raises(ValueError, match="no policy is called 'fastest': take per_invocation, "):
         of(policies=policies)
+
+
+@pytest.mark.parametrize("of", [Runtime, App])
+def test_a_policy_for_an_unknown_kind_of_engine_is_refused_at_once(of: type[Runtime | App]) -> None:
+    with pytest.raises(ValueError, match="no kind of engine is called 'llms': take llm, "):
+        of(policies={"llms": "throughput"})  # type: ignore[dict-item]
