@@ -10,7 +10,6 @@ from ayo_bridge.graph import (
     QueryExpansion,
     Reranking,
     Searching,
-    Synthesis,
     SynthesisMode,
     Template,
     choose,
@@ -78,13 +77,7 @@ def test_what_runs_whatever_is_chosen_does_not_wait_for_the_condition() -> None:
 
 
 def test_with_speculation_only_takers_wait_for_the_condition() -> None:
-    answer = Synthesis(
-        name="answer",
-        llm="llm",
-        mode=SynthesisMode.ONE_SHOT,
-        chunks=1,
-        inputs=("question", "search.hits"),
-    )
+    answer = replace(synthesis(SynthesisMode.ONE_SHOT, 1), inputs=("question", "search.hits"))
     index = Indexing(name="index", embedding="bge", store="other")
     branches = {"yes": None, "no": SEARCH >> index}
     flow = EXPAND >> choose(ENOUGH, branches, speculate=True) >> answer
