@@ -186,7 +186,6 @@ def test_policies_are_told_how_far_a_query_has_come(engine: GatedEngine) -> None
         seen.update((waiting.node, waiting) for waiting in queue)
         return [queue[0]]
 
-    engine.gate.set()
     runtime = Runtime(policies=watch, engines=[engine])
     graph = Graph([prefill("p"), prefill("q", ["p.out"]), prefill("r")], inputs=["question"])
     maker = CallsOf(
@@ -204,7 +203,10 @@ def test_policies_are_told_how_far_a_query_has_come(engine: GatedEngine) -> None
     scope = Scope(runtime, plan, record)
     scope.start({"question": "?"})
     try:
-        for _ in range(3):
+        for _ in "pr":  # p must not have ended when r is dispatched
+            assert engine.started.acquire(timeout=TIMEOUT)
+        engine.gate.set()
+        for _ in "pqr":
             assert engine.ended.acquire(timeout=TIMEOUT)
     finally:
         scope.close()
