@@ -9,16 +9,10 @@ from typing import TypeVar
 
 from ayo_bridge.adapter import adapters
 from ayo_bridge.errors import NotAccelerableError, NotAcceleratedWarning
-from ayo_bridge.observe import (
-    AcceleratedState,
-    Explanation,
-    Stats,
-    explain_state,
-    stats_state,
-    timeline_state,
-)
+from ayo_bridge.lift.subclass import state_of
+from ayo_bridge.observe import Explanation, Stats, explain_state, stats_state, timeline_state
+from ayo_bridge.runahead.state import AcceleratedState
 from ayo_bridge.runtime import Runtime, default_runtime
-from ayo_bridge.subclass import state_of
 
 T = TypeVar("T")
 
@@ -52,6 +46,11 @@ def accelerate(obj: T, *, runtime: Runtime | None = None) -> T:
         "query engine or retriever, or a LangChain runnable: the object whose query() or invoke() "
         f"your application calls (adapters: {known})"
     )
+
+
+def again(obj: T, runtime: Runtime | None = None) -> T:
+    """Accelerate a copy of what was accelerated, or what was unpickled (without ``runtime``)."""
+    return accelerate(obj, runtime=runtime)
 
 
 def _state(obj: object) -> AcceleratedState:

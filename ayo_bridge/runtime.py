@@ -15,8 +15,6 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
-from ayo_bridge.engines.protocol import Engine, EngineKind, runs_batches
-from ayo_bridge.observe.call import EngineCall
 from ayo_bridge.passes import PIPELINE, Pass
 from ayo_bridge.profile import EngineProfile, LiveProfiles, ProfileStore, measure_when_idle
 from ayo_bridge.runahead.planner import Planner
@@ -28,6 +26,7 @@ from ayo_bridge.schedule import (
     ThreadPlacement,
     policy_for,
 )
+from ayo_bridge.seam import BatchEngine, Engine, EngineKind
 
 _generations = itertools.count()
 
@@ -80,6 +79,7 @@ class Runtime:
         self.profiles = LiveProfiles(self.store)
         self.planner = Planner(self)
         self._policies = {kind: policy_for(kind, policies) for kind in EngineKind}
+        self._schedulers: dict[str, EngineScheduler] = {}
         self._reset()
         for engine in engines:
             self.register(engine)
@@ -95,13 +95,11 @@ class Runtime:
         self._thread: threading.Thread | None = None
         self._loop_placement: LoopPlacement | None = None
         self._threads: dict[str, ThreadPlacement] = {}
-        engines = [s.engine for s in getattr(self, "_schedulers", {}).values()]
-        self._schedulers: dict[str, EngineScheduler] = {}
+        engines = [scheduler.engine for scheduler in self._schedulers.values()]
+        self._schedulers = {}
         self._llms: tuple[Engine, ...] = ()
         for engine in engines:
-            forked = getattr(engine, "after_fork", None)
-            if forked is not None:
-                forked()
+            engine.after_fork()
             self.register(engine)
 
     # Engines.
@@ -140,22 +138,22 @@ class Runtime:
 
     def can_stream(self) -> frozenset[str]:
         """LLM engines proven to rebuild a plain reply from a stream."""
-        return frozenset(e.name for e in self._llms if getattr(e, "streams", False))
+        return frozenset(engine.name for engine in self._llms if engine.streams)
 
     def can_warm(self) -> frozenset[str]:
         """LLM engines known to keep prefixes in a cache, where prefix warms are wanted."""
         if not self.prefix_warming:
             return frozenset()
-        return frozenset(e.name for e in self._llms if getattr(e, "caches_prefixes", False))
+        return frozenset(engine.name for engine in self._llms if engine.caches_prefixes)
 
     def learned(self) -> Hashable:
         """What :meth:`can_stream` and :meth:`can_warm` depend on; changes when they do. Cheap."""
-        return tuple(
-            [
-                (getattr(engine, "streams", False), getattr(engine, "caches_prefixes", False))
-                for engine in self._llms
-            ]
-        )
+        return tuple([(engine.streams, engine.caches_prefixes) for engine in self._llms])
+
+    def measured_best_batch(self, model: str) -> int | None:
+        """b* of a model, if it was measured on this machine before."""
+        profile = self.store.load(model, "local")
+        return None if profile is None else profile.best_batch
 
     def measure_in_background(
         self, engine: str, model: str, run: Callable[[int], float | None]
@@ -179,11 +177,10 @@ class Runtime:
 
         self.submit(measured())
 
-    def observe(self, record: EngineCall, request: Request) -> None:
+    def observe(self, request: Request) -> None:
         """Learn from a call that has ended."""
-        if request.future.cancelled() or record.ended is None:
-            return
-        self.profiles.observe(record)
+        if not request.future.cancelled() and request.record.ended is not None:
+            self.profiles.observe(request.record)
 
     def first(self, what: Hashable) -> bool:
         """Whether this is asked for the first time: for what is to be done once a runtime."""
@@ -216,7 +213,7 @@ class Runtime:
     def placement(self, engine: Engine) -> LoopPlacement | ThreadPlacement:
         """Where an engine runs: threads of its own for a batch engine, else the loop."""
         with self._lock:
-            if runs_batches(engine):
+            if isinstance(engine, BatchEngine):
                 if engine.name not in self._threads:
                     self._threads[engine.name] = ThreadPlacement(
                         engine.name, engine.limits.instances
@@ -236,11 +233,7 @@ class Runtime:
         for placement in threads.values():
             placement.close()
         if loop is not None and thread is not None:
-            closing = [
-                engine.aclose()
-                for engine in (s.engine for s in self._schedulers.values())
-                if hasattr(engine, "aclose")
-            ]
+            closing = [scheduler.engine.aclose() for scheduler in self._schedulers.values()]
             asyncio.run_coroutine_threadsafe(_shut_down(closing), loop).result(timeout=5)
             loop.call_soon_threadsafe(loop.stop)
             thread.join(timeout=5)

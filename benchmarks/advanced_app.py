@@ -10,11 +10,11 @@ import zlib
 from dataclasses import replace
 from typing import Final, cast
 
-from ayo_bridge.engines import Call, Limits
 from ayo_bridge.graph import Flow
 from ayo_bridge.passes import PassContext
 from ayo_bridge.profile import Profiles
 from ayo_bridge.schedule import Policy
+from ayo_bridge.seam import Call, Limits
 from ayo_bridge.simulate import (
     Batching,
     BatchRequest,

@@ -27,13 +27,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ayo_bridge.engines import Call, EngineKind, Limits
 from ayo_bridge.graph import Graph, Op, Primitive, decompose
 from ayo_bridge.graph.primitive import CONTROL_OPS, DECODES, PREFILLS
+from ayo_bridge.graph.timing import remaining
 from ayo_bridge.passes import optimise
-from ayo_bridge.profile.estimate import remaining
 from ayo_bridge.schedule import POLICIES, EngineScheduler, GraphScheduler
 from ayo_bridge.schedule.engine_scheduler import Done
+from ayo_bridge.seam import Call, EngineKind, Limits
 from ayo_bridge.simulate import run_virtual
 from benchmarks.advanced_app import INPUTS, advanced, context, inputs, simulated
 from benchmarks.measure import write

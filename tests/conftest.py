@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from ayo_bridge.engines.postgres import EmbeddedPostgres
-    from ayo_bridge.engines.vllm_server import VLLMServer
+    from ayo_bridge.serving.postgres import EmbeddedPostgres
+    from ayo_bridge.serving.vllm_server import VLLMServer
 
 
 def _set_environment() -> None:
@@ -67,7 +67,7 @@ def model_cache() -> Path:
 @pytest.fixture(scope="session")
 def random_llama(model_cache: Path) -> Path:
     """An untrained Llama: its text is noise, and exact."""
-    from ayo_bridge.engines.random_llama import make_random_llama
+    from ayo_bridge.serving.random_llama import make_random_llama
 
     return make_random_llama(model_cache / "random-llama")
 
@@ -75,7 +75,7 @@ def random_llama(model_cache: Path) -> Path:
 @pytest.fixture(scope="session")
 def tiny_llama(model_cache: Path) -> Path:
     """The smallest that serves, for tests of a server's life."""
-    from ayo_bridge.engines.random_llama import make_random_llama
+    from ayo_bridge.serving.random_llama import make_random_llama
 
     # Heads of 64: vLLM's attention on a CPU dies of smaller ones at the first request.
     shape = {"layers": 2, "hidden": 128, "heads": 2, "kv_heads": 2, "max_positions": 2048}
@@ -85,7 +85,7 @@ def tiny_llama(model_cache: Path) -> Path:
 @pytest.fixture(scope="session")
 def cross_encoder_path(model_cache: Path) -> Path:
     """An untrained cross-encoder of MiniLM size."""
-    from ayo_bridge.engines.random_llama import make_random_cross_encoder
+    from ayo_bridge.serving.random_llama import make_random_cross_encoder
 
     return make_random_cross_encoder(model_cache / "random-cross-encoder")
 
@@ -102,7 +102,7 @@ def vllm_server(
     random_llama: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator["VLLMServer"]:
     """A running `vllm serve` of the random Llama, in float32, with 1 GiB of KV cache."""
-    from ayo_bridge.engines.vllm_server import VLLMServer
+    from ayo_bridge.serving.vllm_server import VLLMServer
 
     log = tmp_path_factory.mktemp("vllm") / "log"
     # Uncompiled it decodes 15 % slower, the same tokens, and starts in 18 s instead of 35.
@@ -116,7 +116,7 @@ def vllm_server(
 @pytest.fixture(scope="session")
 def postgres() -> Iterator["EmbeddedPostgres"]:
     """A running Postgres with pgvector; tests share it, so each makes tables of its own name."""
-    from ayo_bridge.engines.postgres import EmbeddedPostgres
+    from ayo_bridge.serving.postgres import EmbeddedPostgres
 
     with EmbeddedPostgres() as server:
         yield server

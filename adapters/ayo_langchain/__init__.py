@@ -7,9 +7,9 @@ import warnings
 from typing import Any
 
 from ayo_bridge.errors import NotAcceleratedWarning
-from ayo_bridge.observe import AcceleratedState
-from ayo_bridge.runtime import Runtime
-from ayo_bridge.subclass import accelerated
+from ayo_bridge.lift.subclass import accelerated
+from ayo_bridge.runahead.home import Home
+from ayo_bridge.runahead.state import AcceleratedState
 
 
 class LangChainAdapter:
@@ -25,13 +25,14 @@ class LangChainAdapter:
 
         return isinstance(obj, Runnable)
 
-    def accelerate(self, obj: Any, runtime: Runtime) -> Any:
+    def accelerate(self, obj: Any, runtime: Home) -> Any:
         """Return an object of the same type whose calls run ahead.
 
         Warns:
             NotAcceleratedWarning: the installed langchain-core was not tested; ``obj`` itself is
                 returned.
         """
+        from ayo_bridge.api import again
         from ayo_langchain.bindings import install
         from ayo_langchain.entry import Entries
 
@@ -45,7 +46,8 @@ class LangChainAdapter:
             return obj
         base = type(obj)
         entries = Entries(base)
-        state = AcceleratedState(self.name, base.__name__, runtime, entries.template(obj, runtime))
+        template = entries.template(obj, runtime)
+        state = AcceleratedState(self.name, base.__name__, runtime, template, again)
         return accelerated(obj, state, entries.methods())
 
 

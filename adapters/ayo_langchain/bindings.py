@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ayo_bridge.engines.openai_http import BINDINGS as HTTP_BINDINGS
-from ayo_bridge.engines.sentence_transformer import BINDINGS as MODEL_BINDINGS
+from ayo_bridge.bindings.openai_http import BINDINGS as HTTP_BINDINGS
+from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
 from ayo_langchain.stores import BINDINGS as STORE_BINDINGS
 from ayo_langchain.taps import TAPS
 

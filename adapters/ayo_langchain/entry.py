@@ -12,11 +12,12 @@ from functools import wraps
 from typing import Any
 
 from ayo_bridge.graph import Template
-from ayo_bridge.observe import AcceleratedState
-from ayo_bridge.runahead import Scope, current_scope, entered, open_scope
+from ayo_bridge.lift.subclass import plain, state_of
+from ayo_bridge.runahead import Scope, current_scope, open_scope
+from ayo_bridge.runahead.home import Home
+from ayo_bridge.runahead.state import AcceleratedState
 from ayo_bridge.runahead.streams import scoped_async_stream, scoped_stream
-from ayo_bridge.runtime import Runtime
-from ayo_bridge.subclass import plain, state_of
+from ayo_bridge.seam import entered
 from ayo_langchain.guide import Guide
 from ayo_langchain.lift import lift_chain
 from ayo_langchain.lifter import Lifter
@@ -35,7 +36,7 @@ class Entries:
         self._base = base
         self._expected: dict[int, int] = {}
 
-    def template(self, obj: Any, runtime: Runtime) -> Template:
+    def template(self, obj: Any, runtime: Home) -> Template:
         """What ``obj`` is lifted to before any call."""
         return lift_chain(obj, Lifter(runtime, self._expected, sync=True)).template
 

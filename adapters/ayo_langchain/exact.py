@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import wrapt
 
-from ayo_bridge.subclass import state_of
+from ayo_bridge.lift.subclass import state_of
 
 CORE: Final = ("1.2", "2")
 CLASSIC: Final = ("1.0", "2")

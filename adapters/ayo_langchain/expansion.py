@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ayo_bridge.engines import Call
 from ayo_bridge.engines.openai_http import LineList
-from ayo_bridge.graph import Component, Op, Opaque, Primitive, QueryExpansion
-from ayo_bridge.runahead import Feed, Maker, MakerKey, Values
-from ayo_bridge.runtime import Runtime
+from ayo_bridge.graph import Component, Op, Opaque, QueryExpansion
+from ayo_bridge.runahead import Maker, MakerKey
+from ayo_bridge.runahead.home import Home
+from ayo_bridge.schedule import Values, Work
+from ayo_bridge.seam import Call
 from ayo_langchain.exact import differs
 from ayo_langchain.lifter import Lifter
 from ayo_langchain.llms import LiftedLLM, lift_llm
@@ -39,7 +40,7 @@ class ExpansionMaker:
         self.off = ""
         """Why the call is left to the original after all."""
 
-    def calls(self, primitive: Primitive, values: Values, feed: Feed) -> Sequence[Call]:
+    def calls(self, work: Work) -> Sequence[Call]:
         """The call of the original; ``feed`` gets each query as it is written."""
         if self.off:
             raise ValueError(self.off)
@@ -48,12 +49,12 @@ class ExpansionMaker:
         def on_text(so_far: str) -> None:
             found = parser.feed(so_far)
             if found:
-                feed({f"{self._queries}[{index}]": line for index, line in found})
+                work.feed({f"{self._queries}[{index}]": line for index, line in found})
 
-        text = self._prompt.format_prompt(question=values[self._question])
+        text = self._prompt.format_prompt(question=work.values[self._question])
         return [self._llm.call(text, on_text=on_text)]
 
-    def outputs(self, primitive: Primitive, results: Sequence[object]) -> Values:
+    def outputs(self, work: Work, results: Sequence[object]) -> Values:
         """Nothing: the framework's own parser says what the queries are."""
         return {}
 
@@ -158,7 +159,7 @@ class _Generator:
     refusal: str | None
 
 
-def _lift_generator(chain: Any, runtime: Runtime) -> _Generator | str:
+def _lift_generator(chain: Any, runtime: Home) -> _Generator | str:
     from langchain_classic.retrievers.multi_query import LineListOutputParser
     from langchain_core.runnables import RunnableSequence
 
@@ -181,11 +182,11 @@ def _lift_generator(chain: Any, runtime: Runtime) -> _Generator | str:
     return _Generator(llm, prompt, refusal)
 
 
-def _search_refusal(search: VectorSearch, runtime: Runtime) -> str | None:
+def _search_refusal(search: VectorSearch, runtime: Home) -> str | None:
     return search.refusal()
 
 
-def _differs(retriever: Any, runtime: Runtime) -> str | None:
+def _differs(retriever: Any, runtime: Home) -> str | None:
     multi = _multi_query_class()
     if multi is None:
         return "langchain-classic is not installed"

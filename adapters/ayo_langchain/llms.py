@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ayo_bridge.engines import Call
-from ayo_bridge.engines.binding import unfollowed
-from ayo_bridge.engines.openai_http import BINDINGS as HTTP_BINDINGS
+from ayo_bridge.bindings.binding import unfollowed
+from ayo_bridge.bindings.http_client import is_plain_client
+from ayo_bridge.bindings.openai_http import BINDINGS as HTTP_BINDINGS
+from ayo_bridge.bindings.openai_http import register_endpoint
 from ayo_bridge.engines.openai_http import (
     Delivery,
     LLMRequest,
     OpenAIServer,
-    is_plain_client,
     make_call,
-    register_endpoint,
-    start_proof,
+    prove,
 )
-from ayo_bridge.runtime import Runtime
+from ayo_bridge.runahead.home import Home
+from ayo_bridge.seam import Call
 from ayo_langchain.exact import class_of, differs, is_binding, overridden
 
 _METHODS: Final = (
@@ -100,7 +100,7 @@ class LiftedLLM:
         payload = llm._get_request_payload(messages, **self.bound)
         return make_call(self.engine, self._request(payload, on_text))
 
-    def prove(self, runtime: Runtime) -> None:
+    def prove(self, runtime: Home) -> None:
         """Have the server probed in the background, once: may its replies be rebuilt?
 
         Decoding pipelining waits for the result; until then it is refused.
@@ -109,7 +109,7 @@ class LiftedLLM:
         url = _url(self.llm.root_client)
         if isinstance(server, OpenAIServer) and runtime.first(("proof", url, self.engine)):
             request = self._request(self.llm._get_request_payload([], **self.bound), None)
-            start_proof(runtime, server, request)
+            runtime.submit(prove(server, request))
 
     def _request(
         self, payload: Mapping[str, Any], on_text: Callable[[str], None] | None
@@ -129,7 +129,7 @@ class LiftedLLM:
         )
 
 
-def lift_llm(llm: Any, runtime: Runtime) -> LiftedLLM | str:
+def lift_llm(llm: Any, runtime: Home) -> LiftedLLM | str:
     """Lift a chat model, bound parameters included, or say why nothing is known of it."""
     outside: list[Any] = []
     while is_binding(llm):

@@ -6,14 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ayo_bridge.engines import Call
-from ayo_bridge.engines.binding import unfollowed
-from ayo_bridge.engines.sentence_transformer import BINDINGS as MODEL_BINDINGS
-from ayo_bridge.engines.sentence_transformer import embedding_call, engine_for
-from ayo_bridge.graph import Op, Primitive, Searching
-from ayo_bridge.runahead import Feed, Maker, MakerKey, Values
-from ayo_bridge.runahead.values import Embedded, items, output
-from ayo_bridge.runtime import Runtime
+from ayo_bridge.bindings.binding import unfollowed
+from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
+from ayo_bridge.engines.registered_models import engine_for
+from ayo_bridge.engines.sentence_transformer import embedding_call
+from ayo_bridge.graph import Op, Searching
+from ayo_bridge.runahead import Maker, MakerKey
+from ayo_bridge.runahead.home import Home
+from ayo_bridge.runahead.values import Embedded
+from ayo_bridge.schedule import Values, Work
+from ayo_bridge.seam import Call
 from ayo_langchain.exact import class_of, differs
 from ayo_langchain.stores import search_call, store_differs, store_engine
 
@@ -77,7 +79,7 @@ class VectorSearch:
         }
 
 
-def lift_vector_retriever(retriever: Any, runtime: Runtime) -> VectorSearch | str:
+def lift_vector_retriever(retriever: Any, runtime: Home) -> VectorSearch | str:
     """Lift a ``VectorStoreRetriever``, or say why nothing is known of it."""
     from langchain_core.vectorstores import VectorStoreRetriever
 
@@ -147,17 +149,17 @@ class EmbedMaker:
         self._call = call
         self._texts: dict[str, list[str]] = {}
 
-    def calls(self, primitive: Primitive, values: Values, feed: Feed) -> Sequence[Call]:
+    def calls(self, work: Work) -> Sequence[Call]:
         """A call for each text."""
-        texts = [str(text) for text in items(primitive, values)]
-        self._texts[primitive.id] = texts
+        texts = [str(text) for text in work.items()]
+        self._texts[work.primitive.id] = texts
         return [self._call(text) for text in texts]
 
-    def outputs(self, primitive: Primitive, results: Sequence[object]) -> Values:
+    def outputs(self, work: Work, results: Sequence[object]) -> Values:
         """The texts with their vectors."""
-        texts = self._texts.pop(primitive.id, [])
+        texts = self._texts.pop(work.primitive.id, [])
         vectors = [result.tolist()[0] for result in results]  # type: ignore[attr-defined]
-        return output(primitive, map(Embedded, texts, vectors))
+        return work.output(map(Embedded, texts, vectors))
 
 
 class SearchMaker:
@@ -168,14 +170,14 @@ class SearchMaker:
         self._store = store
         self._k = k
 
-    def calls(self, primitive: Primitive, values: Values, feed: Feed) -> Sequence[Call]:
+    def calls(self, work: Work) -> Sequence[Call]:
         """A call for each vector."""
         return [
             search_call(self._engine, self._store, query.vector, self._k)
-            for query in items(primitive, values)
+            for query in work.items()
             if isinstance(query, Embedded)
         ]
 
-    def outputs(self, primitive: Primitive, results: Sequence[object]) -> Values:
+    def outputs(self, work: Work, results: Sequence[object]) -> Values:
         """The hits of each."""
-        return output(primitive, results)
+        return work.output(results)

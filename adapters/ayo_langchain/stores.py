@@ -14,12 +14,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ayo_bridge.engines import Call, EngineKind, Limits
-from ayo_bridge.engines.binding import Binding, Target
-from ayo_bridge.engines.interception import observe, watch
+from ayo_bridge.bindings.binding import Binding, Target
+from ayo_bridge.bindings.interception import observe, watch
 from ayo_bridge.engines.live_names import LiveNames
 from ayo_bridge.runahead import current_scope
-from ayo_bridge.runtime import Runtime
+from ayo_bridge.runahead.home import Home
+from ayo_bridge.seam import BatchEngine, Call, EngineKind, Limits
 from ayo_langchain.exact import CORE, differs
 
 _MODULE: Final = "langchain_core.vectorstores.in_memory"
@@ -44,8 +44,8 @@ class SearchRequest:
     k: int
 
 
-class MemoryStoreEngine:
-    """An ``InMemoryVectorStore``; a :class:`~ayo_bridge.engines.protocol.BatchEngine`.
+class MemoryStoreEngine(BatchEngine):
+    """An ``InMemoryVectorStore``; a :class:`~ayo_bridge.seam.engine.BatchEngine`.
 
     Searches are never fused: each compares the whole store with one vector, in Python.
     """
@@ -66,7 +66,7 @@ class MemoryStoreEngine:
         return _original()(request.store, embedding=request.vector, k=request.k, filter=None)
 
 
-def store_engine(store: Any, runtime: Runtime) -> str | None:
+def store_engine(store: Any, runtime: Home) -> str | None:
     """The engine name of a vector store; ``None`` if its class is not known."""
     from langchain_core.vectorstores import InMemoryVectorStore
 
@@ -87,7 +87,7 @@ def search_call(engine: str, store: Any, vector: list[float], k: int) -> Call:
     return Call(engine, key, SearchRequest(snapshot, vector, k), deterministic=True)
 
 
-def _engine(store: Any, runtime: Runtime) -> str:
+def _engine(store: Any, runtime: Home) -> str:
     name = _names.find(store) or _names.name(store, "store:InMemoryVectorStore")
     if not runtime.knows(name):
         runtime.register(MemoryStoreEngine(name))

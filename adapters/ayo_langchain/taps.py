@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
-from ayo_bridge.engines.binding import Binding, Target
+from ayo_bridge.bindings.binding import Binding, Target
 from ayo_bridge.runahead import current_scope
 from ayo_langchain.exact import CLASSIC
 from ayo_langchain.expansion import Expansion

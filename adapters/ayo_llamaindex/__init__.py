@@ -7,9 +7,9 @@ import warnings
 from typing import Any
 
 from ayo_bridge.errors import NotAcceleratedWarning
-from ayo_bridge.observe import AcceleratedState
-from ayo_bridge.runtime import Runtime
-from ayo_bridge.subclass import accelerated
+from ayo_bridge.lift.subclass import accelerated
+from ayo_bridge.runahead.home import Home
+from ayo_bridge.runahead.state import AcceleratedState
 
 
 class LlamaIndexAdapter:
@@ -26,13 +26,14 @@ class LlamaIndexAdapter:
 
         return isinstance(obj, BaseQueryEngine | BaseRetriever)
 
-    def accelerate(self, obj: Any, runtime: Runtime) -> Any:
+    def accelerate(self, obj: Any, runtime: Home) -> Any:
         """Return an object of the same type whose queries run ahead.
 
         Warns:
             NotAcceleratedWarning: the installed llama-index-core was not tested; ``obj`` itself is
                 returned.
         """
+        from ayo_bridge.api import again
         from ayo_llamaindex.bindings import install
         from ayo_llamaindex.entry import async_entry, sync_entry
         from ayo_llamaindex.lift import lift_query_engine, lift_retrieval
@@ -60,7 +61,7 @@ class LlamaIndexAdapter:
                 "aretrieve": async_entry(base, "aretrieve", lift_retrieval),
             }
             lifted = lift_retrieval(obj, runtime, sync=True)
-        state = AcceleratedState(self.name, base.__name__, runtime, lifted.template)
+        state = AcceleratedState(self.name, base.__name__, runtime, lifted.template, again)
         return accelerated(obj, state, methods)
 
 

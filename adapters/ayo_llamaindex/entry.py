@@ -10,11 +10,12 @@ from time import perf_counter
 from typing import Any
 
 from ayo_bridge.graph import Op
-from ayo_bridge.observe import AcceleratedState
-from ayo_bridge.runahead import Maker, MakerKey, Scope, current_scope, entered, open_scope
+from ayo_bridge.lift.subclass import state_of
+from ayo_bridge.lift.witness import Witness, witnessed
+from ayo_bridge.runahead import Maker, MakerKey, Scope, current_scope, open_scope
+from ayo_bridge.runahead.state import AcceleratedState
 from ayo_bridge.runahead.streams import scoped_async_stream, scoped_stream
-from ayo_bridge.subclass import state_of
-from ayo_bridge.witness import Witness, witnessed
+from ayo_bridge.seam import entered
 from ayo_llamaindex.guide import Guide
 from ayo_llamaindex.lift import Lifted
 from ayo_llamaindex.synthesis import NAME, PredictMaker

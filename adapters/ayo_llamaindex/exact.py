@@ -6,8 +6,8 @@ from typing import Any
 
 import wrapt
 
-from ayo_bridge.subclass import state_of
-from ayo_bridge.witness import Found, found, saw, stand, wavers
+from ayo_bridge.lift.subclass import state_of
+from ayo_bridge.lift.witness import Found, found, saw, stand, wavers
 
 TESTED = ("0.14.25", "0.15")
 """Versions of llama-index-core that the lifters were written for, half open."""

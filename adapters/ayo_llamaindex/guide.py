@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ayo_bridge.graph import Graph, Op, Primitive, Synthesis, SynthesisMode
-from ayo_bridge.runahead import Hit, Maker, MakerKey, Scope, index_of
+from ayo_bridge.runahead import Maker, MakerKey, Scope, index_of
+from ayo_bridge.seam import Hit
 from ayo_llamaindex.retrieval import QUERIES, LiftedRetrieval
 from ayo_llamaindex.synthesis import NAME, LiftedSynthesis, PredictMaker, WarmMaker
 

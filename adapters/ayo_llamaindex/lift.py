@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ayo_bridge.engines.sentence_transformer import cross_encoder_for
+from ayo_bridge.engines.registered_models import cross_encoder_for
 from ayo_bridge.graph import Component, Opaque, Reranking, Template
-from ayo_bridge.runtime import Runtime
-from ayo_bridge.witness import saw
+from ayo_bridge.lift.witness import saw
+from ayo_bridge.runahead.home import Home
 from ayo_llamaindex.exact import overridden, plain_class
 from ayo_llamaindex.retrieval import LiftedRetrieval, lift_retriever
 from ayo_llamaindex.synthesis import LiftedSynthesis, lift_synthesizer
@@ -24,7 +24,7 @@ class Lifted:
     synthesis: LiftedSynthesis
 
 
-def lift_query_engine(engine: Any, runtime: Runtime, *, sync: bool) -> Lifted:
+def lift_query_engine(engine: Any, runtime: Home, *, sync: bool) -> Lifted:
     """Lift a query engine. What is not known runs as opaque work, with the reason."""
     from llama_index.core.query_engine import RetrieverQueryEngine
 
@@ -59,7 +59,7 @@ def lift_query_engine(engine: Any, runtime: Runtime, *, sync: bool) -> Lifted:
     return Lifted(_template(base.__name__, retrieval, after), retrieval, synthesis)
 
 
-def lift_retrieval(retriever: Any, runtime: Runtime, *, sync: bool) -> Lifted:
+def lift_retrieval(retriever: Any, runtime: Home, *, sync: bool) -> Lifted:
     """Lift a retriever that is called by itself."""
     retrieval = lift_retriever(retriever, runtime, sync=sync)
     synthesis = LiftedSynthesis(None, Opaque(name="synthesis"))
@@ -76,7 +76,7 @@ def _template(name: str, retrieval: LiftedRetrieval, after: Sequence[Component])
     return Template(tuple(components), tuple(edges), ("question",), name)
 
 
-def _lift_postprocessor(postprocessor: Any, runtime: Runtime, index: int) -> Component:
+def _lift_postprocessor(postprocessor: Any, runtime: Home, index: int) -> Component:
     from llama_index.core.postprocessor import SimilarityPostprocessor
 
     name = f"postprocess{index}"

@@ -8,21 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from ayo_bridge.engines import Call
-from ayo_bridge.engines.binding import unfollowed
+from ayo_bridge.bindings.binding import unfollowed
+from ayo_bridge.bindings.http_client import is_plain_client
+from ayo_bridge.bindings.openai_http import HTTPX, register_endpoint
 from ayo_bridge.engines.openai_http import (
-    HTTPX,
     Delivery,
     LLMRequest,
     OpenAIServer,
-    is_plain_client,
     make_call,
     make_warm,
-    register_endpoint,
-    start_proof,
+    prove,
 )
-from ayo_bridge.runtime import Runtime
-from ayo_bridge.witness import saw, wavers
+from ayo_bridge.lift.witness import saw, wavers
+from ayo_bridge.runahead.home import Home
+from ayo_bridge.seam import Call
 from ayo_llamaindex.exact import differs
 
 _METHODS = (
@@ -96,7 +95,7 @@ class LiftedLLM:
             return self._chat(prompt_to_messages(text), on_text=on_text)
         return self._complete(text, on_text=on_text)
 
-    def warm(self, prompt: Any, arguments: Mapping[str, Any], late: str, runtime: Runtime) -> Call:
+    def warm(self, prompt: Any, arguments: Mapping[str, Any], late: str, runtime: Home) -> Call:
         """A prefix warm for ``llm.predict``: everything before the first use of ``late``.
 
         Raises:
@@ -110,15 +109,19 @@ class LiftedLLM:
                 if isinstance(content, str) and _SENTINEL in content:
                     before = {**message, "content": content.split(_SENTINEL)[0]}
                     prefix = [*messages[:index], before]
-                    return make_warm(self.engine, self._request({"messages": prefix}), runtime)
+                    return make_warm(
+                        self.engine, self._request({"messages": prefix}), priority=runtime.priority
+                    )
         else:
             text = self.llm._get_prompt(prompt, **filled)
             if _SENTINEL in text:
                 prefix_text = text.split(_SENTINEL)[0]
-                return make_warm(self.engine, self._request({"prompt": prefix_text}), runtime)
+                return make_warm(
+                    self.engine, self._request({"prompt": prefix_text}), priority=runtime.priority
+                )
         raise ValueError(f"{late!r} does not occur in the prompt")
 
-    def prove(self, runtime: Runtime) -> None:
+    def prove(self, runtime: Home) -> None:
         """Have the server probed in the background, once: may its replies be rebuilt?
 
         Decoding pipelining and prefix warms wait for the result; until then they are refused.
@@ -127,7 +130,7 @@ class LiftedLLM:
         content: dict[str, Any] = {"messages": []} if self.is_chat else {"prompt": ""}
         request = self._request(content)
         if isinstance(server, OpenAIServer) and runtime.first(("proof", request.url, self.engine)):
-            start_proof(runtime, server, request)
+            runtime.submit(prove(server, request))
 
     def _messages(self, messages: Sequence[Any]) -> list[dict[str, Any]]:
         from llama_index.llms.openai.utils import to_openai_message_dicts
@@ -194,7 +197,7 @@ class LiftedLLM:
         )
 
 
-def lift_llm(llm: Any, runtime: Runtime) -> LiftedLLM | str:
+def lift_llm(llm: Any, runtime: Home) -> LiftedLLM | str:
     """Lift an LLM, or say why it is left to run as it is."""
     try:
         from llama_index.llms.openai_like import OpenAILike

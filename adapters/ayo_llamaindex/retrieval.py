@@ -7,23 +7,24 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from ayo_bridge.engines import Call
-from ayo_bridge.engines.binding import unfollowed
+from ayo_bridge.bindings.binding import unfollowed
+from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
 from ayo_bridge.engines.openai_http import LineItems
-from ayo_bridge.engines.sentence_transformer import BINDINGS as MODEL_BINDINGS
-from ayo_bridge.engines.sentence_transformer import embedding_call, engine_for
+from ayo_bridge.engines.registered_models import engine_for
+from ayo_bridge.engines.sentence_transformer import embedding_call
 from ayo_bridge.graph import (
     Component,
     Op,
     Opaque,
-    Primitive,
     QueryExpansion,
     Searching,
 )
-from ayo_bridge.runahead import Feed, Maker, MakerKey, Values
-from ayo_bridge.runahead.values import Embedded, items, output
-from ayo_bridge.runtime import Runtime
-from ayo_bridge.witness import saw
+from ayo_bridge.lift.witness import saw
+from ayo_bridge.runahead import Maker, MakerKey
+from ayo_bridge.runahead.home import Home
+from ayo_bridge.runahead.values import Embedded
+from ayo_bridge.schedule import Values, Work
+from ayo_bridge.seam import Call
 from ayo_llamaindex.exact import differs, plain_class
 from ayo_llamaindex.llms import LiftedLLM, lift_llm
 from ayo_llamaindex.stores import lift_store, search_call
@@ -64,7 +65,7 @@ class QueryEmbedding:
     compute: Callable[[str], list[float]] | None = None
 
 
-def lift_embedding(model: Any, runtime: Runtime) -> QueryEmbedding | str:
+def lift_embedding(model: Any, runtime: Home) -> QueryEmbedding | str:
     """Lift an embedding model, or say why it is left to run as it is."""
     from llama_index.core.embeddings import MockEmbedding
 
@@ -122,15 +123,15 @@ class EmbedMaker:
         self._embedding = embedding
         self._texts: dict[str, list[str]] = {}
 
-    def calls(self, primitive: Primitive, values: Values, feed: Feed) -> Sequence[Call]:
+    def calls(self, work: Work) -> Sequence[Call]:
         """One call a text."""
-        texts = [str(text) for text in items(primitive, values)]
-        self._texts[primitive.id] = texts
+        texts = [str(text) for text in work.items()]
+        self._texts[work.primitive.id] = texts
         return [self._embedding.call(t) for t in texts] if self._embedding.call else []
 
-    def outputs(self, primitive: Primitive, results: Sequence[object]) -> Values:
+    def outputs(self, work: Work, results: Sequence[object]) -> Values:
         """The texts with their embeddings."""
-        texts = self._texts.pop(primitive.id, [])
+        texts = self._texts.pop(work.primitive.id, [])
         if self._embedding.compute is not None:
             vectors = [self._embedding.compute(text) for text in texts]
         else:
@@ -140,7 +141,7 @@ class EmbedMaker:
             Embedded(text, _mean_of_one(vector))
             for text, vector in zip(texts, vectors, strict=True)
         ]
-        return output(primitive, embedded)
+        return work.output(embedded)
 
 
 def _mean_of_one(vector: list[float]) -> list[float]:
@@ -160,7 +161,7 @@ class SearchMaker:
         self._engine = engine
         self._awaited = awaited
 
-    def calls(self, primitive: Primitive, values: Values, feed: Feed) -> Sequence[Call]:
+    def calls(self, work: Work) -> Sequence[Call]:
         """One search an embedded query."""
         from llama_index.core.schema import QueryBundle
 
@@ -175,17 +176,17 @@ class SearchMaker:
                 retriever._kwargs,
                 awaited=self._awaited,
             )
-            for query in items(primitive, values)
+            for query in work.items()
         ]
 
-    def outputs(self, primitive: Primitive, results: Sequence[object]) -> Values:
+    def outputs(self, work: Work, results: Sequence[object]) -> Values:
         """The search results, one a query."""
-        return output(primitive, results)
+        return work.output(results)
 
 
 def lift_vector_retriever(
     retriever: Any,
-    runtime: Runtime,
+    runtime: Home,
     name: str,
     queries: tuple[str, ...],
     count: int,
@@ -247,7 +248,7 @@ class ExpansionMaker:
         self._retriever = retriever
         self._question = question
 
-    def calls(self, primitive: Primitive, values: Values, feed: Feed) -> Sequence[Call]:
+    def calls(self, work: Work) -> Sequence[Call]:
         """The call that asks for queries."""
         wanted = self._retriever.num_queries - 1
         text = self._retriever.query_gen_prompt.format(num_queries=wanted, query=self._question)
@@ -256,16 +257,16 @@ class ExpansionMaker:
         def on_text(so_far: str) -> None:
             found = parser.feed(so_far)
             if found:
-                feed({f"{QUERIES}[{index}]": item for index, item in found})
+                work.feed({f"{QUERIES}[{index}]": item for index, item in found})
 
         return [self._llm.complete(text, on_text=on_text)]
 
-    def outputs(self, primitive: Primitive, results: Sequence[object]) -> Values:
+    def outputs(self, work: Work, results: Sequence[object]) -> Values:
         """Nothing: the framework's own parser says what the queries are."""
         return {}
 
 
-def lift_retriever(retriever: Any, runtime: Runtime, *, sync: bool) -> LiftedRetrieval:
+def lift_retriever(retriever: Any, runtime: Home, *, sync: bool) -> LiftedRetrieval:
     """Lift any retriever; what is not known becomes an opaque component with the reason."""
     from llama_index.core.retrievers import QueryFusionRetriever, VectorIndexRetriever
 
@@ -291,9 +292,7 @@ def lift_retriever(retriever: Any, runtime: Runtime, *, sync: bool) -> LiftedRet
     return lifted
 
 
-def _lift_fusion(
-    retriever: Any, runtime: Runtime, sync: bool, lifted: LiftedRetrieval
-) -> str | None:
+def _lift_fusion(retriever: Any, runtime: Home, sync: bool, lifted: LiftedRetrieval) -> str | None:
     from llama_index.core.retrievers import QueryFusionRetriever
 
     reason = differs(

@@ -17,9 +17,8 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from ayo_bridge.engines import Call, EngineKind, Limits
-from ayo_bridge.engines.binding import Binding, Target, unfollowed
-from ayo_bridge.engines.interception import (
+from ayo_bridge.bindings.binding import Binding, Target, unfollowed
+from ayo_bridge.bindings.interception import (
     observe,
     observe_async,
     take,
@@ -28,6 +27,7 @@ from ayo_bridge.engines.interception import (
     watch_async,
 )
 from ayo_bridge.runahead import Scope, current_scope
+from ayo_bridge.seam import BatchEngine, Call, EngineKind, Limits
 from ayo_llamaindex.copies import own
 from ayo_llamaindex.exact import TESTED, differs
 from ayo_llamaindex.staging import NotStagedError, Staged, Transaction
@@ -35,7 +35,7 @@ from ayo_llamaindex.transactions import PostgresTransaction, SimpleTransaction
 from ayo_llamaindex.writes import WriteClock, clock_of, known_clock, names
 
 if TYPE_CHECKING:
-    from ayo_bridge.runtime import Runtime
+    from ayo_bridge.runahead.home import Home
 
 _POSTGRES: Final = "llama_index.vector_stores.postgres.base"
 _SIMPLE: Final = "llama_index.core.vector_stores.simple"
@@ -94,7 +94,7 @@ SEARCHES_AT_ONCE: Final = 4
 mostly Python, which one thread runs at a time: several end no later than one after another."""
 
 
-class VectorStoreEngine:
+class VectorStoreEngine(BatchEngine):
     """A vector store; one call is one search, or one staged write. Never fuses."""
 
     kind = EngineKind.VECTOR_STORE
@@ -118,7 +118,7 @@ class VectorStoreEngine:
 # For the lifters.
 
 
-def lift_store(store: Any, runtime: Runtime) -> LiftedStore:
+def lift_store(store: Any, runtime: Home) -> LiftedStore:
     """Lift a vector store, or say why its searches are left to run as they are."""
     engine = engine_for(store, runtime)
     binding = BINDINGS[0] if hasattr(store, "_engine") else BINDINGS[1]
@@ -126,7 +126,7 @@ def lift_store(store: Any, runtime: Runtime) -> LiftedStore:
     return LiftedStore(engine, reason)
 
 
-def engine_for(store: Any, runtime: Runtime) -> str:
+def engine_for(store: Any, runtime: Home) -> str:
     """The name of a store's engine, e.g. ``vector_store:public.data_docs``; registered once."""
     name = names.find(store)
     if name is None or not runtime.knows(name):

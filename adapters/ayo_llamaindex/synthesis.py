@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ayo_bridge.engines import Call
-from ayo_bridge.graph import Component, Opaque, Primitive, Synthesis, SynthesisMode
-from ayo_bridge.runahead import Feed, Values, index_of
-from ayo_bridge.runtime import Runtime
-from ayo_bridge.witness import saw
+from ayo_bridge.graph import Component, Opaque, Synthesis, SynthesisMode
+from ayo_bridge.lift.witness import saw
+from ayo_bridge.runahead import index_of
+from ayo_bridge.runahead.home import Home
+from ayo_bridge.schedule import Values, Work
+from ayo_bridge.seam import Call
 from ayo_llamaindex.exact import overridden
 from ayo_llamaindex.llms import LiftedLLM, lift_llm, prompt_differs
 
@@ -43,12 +44,12 @@ class PredictMaker:
         self._arguments = arguments
         self._stream = stream
 
-    def calls(self, primitive: Primitive, values: Values, feed: Feed) -> Sequence[Call]:
+    def calls(self, work: Work) -> Sequence[Call]:
         """The call of the chunk that the primitive stands for."""
-        arguments = self._arguments[index_of(primitive)]
+        arguments = self._arguments[index_of(work.primitive)]
         return [self._llm.predict(self._prompt, arguments, stream=self._stream)]
 
-    def outputs(self, primitive: Primitive, results: Sequence[object]) -> Values:
+    def outputs(self, work: Work, results: Sequence[object]) -> Values:
         """Nothing that the graph would need: the answers go to the original."""
         return {}
 
@@ -59,12 +60,12 @@ class WarmMaker:
     def __init__(self, warms: Mapping[str, Call]) -> None:
         self._warms = warms
 
-    def calls(self, primitive: Primitive, values: Values, feed: Feed) -> Sequence[Call]:
+    def calls(self, work: Work) -> Sequence[Call]:
         """The warm of a partial prefilling; the full request is the original's."""
-        warm = self._warms.get(primitive.id)
+        warm = self._warms.get(work.primitive.id)
         return [warm] if warm is not None else []
 
-    def outputs(self, primitive: Primitive, results: Sequence[object]) -> Values:
+    def outputs(self, work: Work, results: Sequence[object]) -> Values:
         """Nothing: a warm is never asked for."""
         return {}
 
@@ -105,7 +106,7 @@ _KNOWN = {
 }
 
 
-def lift_synthesizer(synthesizer: Any, runtime: Runtime, *, sync: bool) -> LiftedSynthesis:
+def lift_synthesizer(synthesizer: Any, runtime: Home, *, sync: bool) -> LiftedSynthesis:
     """Lift a response synthesizer; what is not known becomes opaque, with the reason."""
     known = _KNOWN.get(type(saw(synthesizer)).__name__)
     if known is None or type(synthesizer) is not _class(known, type(synthesizer).__name__):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from ayo_bridge.engines.binding import Binding, Target
+from ayo_bridge.bindings.binding import Binding, Target
 from ayo_bridge.runahead import current_scope
 from ayo_llamaindex.exact import TESTED
 from ayo_llamaindex.guide import Guide

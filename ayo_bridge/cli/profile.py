@@ -61,19 +61,20 @@ def _profile_model(
     console: Console, store: ProfileStore, cls: str, source: str, limit: int, repeats: int
 ) -> None:
     from ayo_bridge.engines.model_timing import LONG_WORDS, SHORT_WORDS, load, measure
-    from ayo_bridge.engines.sentence_transformer import EmbeddingModel, profile_name
+    from ayo_bridge.engines.sentence_transformer import EmbeddingModel, profile_name, served_by
     from ayo_bridge.profile import EngineProfile, measure_batches
 
     with console.status(f"loading {source}") as status:
         model = load(cls, source)
         name = profile_name(model)
+        engine = served_by(model)
         kind = name.partition(":")[0]
         rows: list[tuple[Any, ...]] = []
         for label, words, kept in (
             ("short", SHORT_WORDS, name),
             ("long", LONG_WORDS, f"{name}:long"),
         ):
-            run = measure(model, words=words)
+            run = measure(model, engine, words=words)
 
             def shown(size: int, run: Any = run, label: str = label) -> float:
                 status.update(f"{name}: {label} texts, batch of {size}")
@@ -94,7 +95,7 @@ def _profile_model(
 def _profile_llm(
     console: Console, store: ProfileStore, url: str, model: str, api_key: str, repeats: int
 ) -> None:
-    from ayo_bridge.engines.llm_timing import llm_profile_name, measure_llm
+    from ayo_bridge.profile.llm_server import llm_profile_name, measure_llm
 
     name = llm_profile_name(url, model)
     with console.status(f"measuring {name}") as status:

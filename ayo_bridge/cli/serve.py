@@ -28,7 +28,7 @@ def serve_llm(
     from rich.console import Console
     from rich.markup import escape
 
-    from ayo_bridge.engines.vllm_server import VLLMServer
+    from ayo_bridge.serving.vllm_server import VLLMServer
 
     console = Console(stderr=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # Both end it in order.

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from ayo_bridge.engines.exact_fusing import activation_unfit, arguments_unfit, model_unfit
-from ayo_bridge.engines.protocol import Call
+from ayo_bridge.seam import Call
 
 IsItem = Callable[[Any], bool]
 

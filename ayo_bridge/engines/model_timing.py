@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from ayo_bridge.engines.sentence_transformer import CrossEncoderModel, EmbeddingModel
+from ayo_bridge.engines.sentence_transformer import CrossEncoderModel, Model
 from ayo_bridge.errors import EngineUnavailableError
 
 SHORT_WORDS: Final = 10
@@ -19,15 +19,19 @@ _WORDS: Final = ("harbour", "ferry", "winter", "island", "council", "letter", "s
 
 
 def measure(
-    model: Any, *, words: int = SHORT_WORDS, clock: Callable[[], float] = time.perf_counter
+    model: Any,
+    engine: type[Model],
+    *,
+    words: int = SHORT_WORDS,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Callable[[int], float]:
     """What :func:`ayo_bridge.profile.measure_batches` drives for a model.
 
     The returned function embeds (or reranks) ``size`` texts (or pairs) of ``words`` words in one
     call, as a fused batch runs, and returns the seconds that took. No two texts are equal.
     """
-    pairs = hasattr(model, "predict")
-    original = (CrossEncoderModel if pairs else EmbeddingModel).original()
+    pairs = engine is CrossEncoderModel
+    original = engine.original()
     numbers = itertools.count()
 
     def text() -> str:

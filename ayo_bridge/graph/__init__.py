@@ -1,14 +1,16 @@
 """In: a workflow as a module template. Out: its primitive graph (p-graph), verified."""
 
-from ayo_bridge.graph.compose import Choice, Composable, Flow, choose, flow
 from ayo_bridge.graph.decompose import decompose, expand_synthesis
 from ayo_bridge.graph.graph import Edge, Graph
 from ayo_bridge.graph.picture import mermaid, picture, to_json
 from ayo_bridge.graph.primitive import Effect, Op, Primitive, PromptPart
 from ayo_bridge.graph.template import (
+    Choice,
     Component,
+    Composable,
     Condition,
     Contextualising,
+    Flow,
     Indexing,
     Opaque,
     QueryExpansion,
@@ -18,6 +20,8 @@ from ayo_bridge.graph.template import (
     Synthesis,
     SynthesisMode,
     Template,
+    choose,
+    flow,
 )
 
 __all__ = [

@@ -35,11 +35,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ayo_bridge.errors import GraphError
-from ayo_bridge.graph.compose import Choice
 from ayo_bridge.graph.graph import Graph
 from ayo_bridge.graph.primitive import Effect, Op, Primitive, PromptPart
 from ayo_bridge.graph.synthesis import Order, expand_synthesis, synthesis_primitives
 from ayo_bridge.graph.template import (
+    Choice,
     Component,
     Condition,
     Contextualising,

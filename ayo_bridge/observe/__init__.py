@@ -2,17 +2,11 @@
 
 from ayo_bridge.observe.explain import Explanation, explain_state
 from ayo_bridge.observe.otel import export_spans
-from ayo_bridge.observe.record import CallRecord, EngineCall, Outcome
-from ayo_bridge.observe.state import AcceleratedState
 from ayo_bridge.observe.stats import PrimitiveStats, Stats, stats_state
 from ayo_bridge.observe.timeline import timeline_state
 
 __all__ = [
-    "AcceleratedState",
-    "CallRecord",
-    "EngineCall",
     "Explanation",
-    "Outcome",
     "PrimitiveStats",
     "Stats",
     "explain_state",

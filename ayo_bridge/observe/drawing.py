@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element
 
-from ayo_bridge.engines.protocol import EngineKind
 from ayo_bridge.graph import Graph, Op, Primitive
 from ayo_bridge.graph.primitive import DECODES, LLM_OPS
 from ayo_bridge.observe.layout import Box, Layout, Line, layered
 from ayo_bridge.observe.markup import add, shortened, svg
-from ayo_bridge.observe.record import CallRecord, EngineCall, Outcome
 from ayo_bridge.observe.wording import duration
+from ayo_bridge.record.record import CallRecord
+from ayo_bridge.seam import EngineCall, EngineKind, Outcome
 
 _HEIGHT = 36.0
 _NARROWEST, _WIDEST = 72.0, 170.0

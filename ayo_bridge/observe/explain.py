@@ -9,9 +9,10 @@ from dataclasses import dataclass, fields
 from ayo_bridge.graph import Component, Opaque, Template, picture
 from ayo_bridge.graph.picture import mermaid, to_json
 from ayo_bridge.observe.decisions import grouped
-from ayo_bridge.observe.record import CallRecord, EngineCall, Outcome
-from ayo_bridge.observe.state import AcceleratedState
 from ayo_bridge.observe.wording import columns, counted, duration, gain, indented
+from ayo_bridge.record.record import CallRecord
+from ayo_bridge.runahead.state import AcceleratedState
+from ayo_bridge.seam import EngineCall, Outcome
 
 _ENGINES = ("llm", "embedding", "store", "reranker", "api")
 _NUMBERS = ("mode", "queries", "items", "chunks", "top_k", "candidates", "top_n")

@@ -9,9 +9,10 @@ from xml.etree.ElementTree import Element
 
 from ayo_bridge.observe.lanes import Interval, pack
 from ayo_bridge.observe.markup import add, shortened, svg
-from ayo_bridge.observe.record import CallRecord, EngineCall, Outcome
 from ayo_bridge.observe.waits import end_of, wait_of, waits
 from ayo_bridge.observe.wording import duration
+from ayo_bridge.record.record import CallRecord
+from ayo_bridge.seam import EngineCall, Outcome
 
 _GUTTER = 190.0
 _CHART = 890.0

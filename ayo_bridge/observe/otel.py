@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ayo_bridge.observe.record import CallRecord, EngineCall, Outcome
 from ayo_bridge.observe.waits import end_of
+from ayo_bridge.record.record import CallRecord
+from ayo_bridge.seam import EngineCall, Outcome
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer

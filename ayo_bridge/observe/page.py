@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from importlib.resources import files
 from xml.etree.ElementTree import Element, SubElement
 
-from ayo_bridge.engines.protocol import EngineKind
 from ayo_bridge.observe.decisions import grouped
 from ayo_bridge.observe.drawing import draw, kind_class
 from ayo_bridge.observe.explain import (
@@ -19,10 +18,11 @@ from ayo_bridge.observe.explain import (
 )
 from ayo_bridge.observe.gantt import chart
 from ayo_bridge.observe.markup import add, svg, write
-from ayo_bridge.observe.record import CallRecord, Outcome
-from ayo_bridge.observe.state import is_own
 from ayo_bridge.observe.waits import end_of, waits
 from ayo_bridge.observe.wording import counted, duration, gain
+from ayo_bridge.record.counters import is_own
+from ayo_bridge.record.record import CallRecord
+from ayo_bridge.seam import EngineKind, Outcome
 
 _KINDS = {
     EngineKind.LLM: "LLM",

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from ayo_bridge.graph import Op
-from ayo_bridge.observe.state import AcceleratedState
 from ayo_bridge.observe.wording import columns, counted, duration
+from ayo_bridge.runahead.state import AcceleratedState
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ayo_bridge.observe.explain import explain_state
 from ayo_bridge.observe.page import page
-from ayo_bridge.observe.state import AcceleratedState
 from ayo_bridge.observe.trace import chrome_trace
+from ayo_bridge.runahead.state import AcceleratedState
 
 
 def timeline_state(state: AcceleratedState, path: str | os.PathLike[str]) -> Path:

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from ayo_bridge.observe.explain import call_json
 from ayo_bridge.observe.lanes import pack
-from ayo_bridge.observe.record import CallRecord, EngineCall
 from ayo_bridge.observe.waits import end_of, waits
 from ayo_bridge.observe.wording import duration
+from ayo_bridge.record.record import CallRecord
+from ayo_bridge.seam import EngineCall
 
 Event = dict[str, object]
 

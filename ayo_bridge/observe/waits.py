@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ayo_bridge.observe.lanes import Interval, union
-from ayo_bridge.observe.record import CallRecord, EngineCall
+from ayo_bridge.record.record import CallRecord
+from ayo_bridge.seam import EngineCall
 
 
 def wait_of(call: EngineCall) -> Interval | None:

@@ -12,10 +12,10 @@ from typing import ClassVar
 
 from ayo_bridge.graph.graph import Graph
 from ayo_bridge.graph.primitive import Effect, Primitive
+from ayo_bridge.graph.timing import critical_path
 from ayo_bridge.passes.cutting import Cutter, batch_inputs, may_be_cut
 from ayo_bridge.passes.fences import fences_of, is_fence
 from ayo_bridge.passes.rewrite import Decision, PassContext, Rewrite
-from ayo_bridge.profile.estimate import critical_path
 
 
 @dataclass(frozen=True, slots=True)

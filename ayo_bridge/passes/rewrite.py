@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from ayo_bridge.graph.graph import Graph
-from ayo_bridge.profile.profiles import Profiles
+from ayo_bridge.graph.primitive import CONTROL_OPS, Op, Primitive
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,30 @@ class Decision:
     predicted_gain: float | None = None
 
 
+class Costs(Protocol):
+    """What primitives and batches are known to cost."""
+
+    def seconds(self, primitive: Primitive) -> float | None:
+        """Estimate a primitive; what runs on no engine is free, ``None`` is unknown."""
+
+    def best_batch(self, engine: str) -> int | None:
+        """b* of an engine; ``None`` if it is unknown."""
+
+
+class Unknown:
+    """Nothing was ever measured."""
+
+    def seconds(self, primitive: Primitive) -> float | None:
+        """Unknown, but for what runs on no engine: that is free."""
+        if primitive.op in CONTROL_OPS:
+            return None if primitive.op is Op.EXPAND else 0.0
+        return None
+
+    def best_batch(self, engine: str) -> int | None:
+        """Unknown."""
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class PassContext:
     """What passes may rely on.
@@ -35,7 +59,7 @@ class PassContext:
     sequences of other queries each instance of an LLM engine runs, on average, where that is known.
     """
 
-    profiles: Profiles = field(default_factory=Profiles)
+    profiles: Costs = field(default_factory=Unknown)
     can_stream: frozenset[str] = frozenset()
     can_warm: frozenset[str] = frozenset()
     strict: bool = False

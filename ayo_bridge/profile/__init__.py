@@ -5,7 +5,6 @@ What was never measured stays unknown (``None``): a caller then has no gain to s
 
 from ayo_bridge.profile.background import measure_when_idle
 from ayo_bridge.profile.curve import Curve, max_efficient_batch
-from ayo_bridge.profile.estimate import asap, critical_path, in_order
 from ayo_bridge.profile.live import LiveProfile, LiveProfiles
 from ayo_bridge.profile.measure import measure_batches
 from ayo_bridge.profile.profiles import EngineProfile, LLMProfile, Profile, Profiles
@@ -21,9 +20,6 @@ __all__ = [
     "Profile",
     "ProfileStore",
     "Profiles",
-    "asap",
-    "critical_path",
-    "in_order",
     "max_efficient_batch",
     "measure_batches",
     "measure_when_idle",

@@ -30,7 +30,7 @@ Sample = tuple[float, float, float]
 
 
 class Observed(Protocol):
-    """An engine call that has ended. :class:`~ayo_bridge.observe.record.EngineCall` is one."""
+    """An engine call that has ended. :class:`~ayo_bridge.record.record.EngineCall` is one."""
 
     engine: str
     batch: int

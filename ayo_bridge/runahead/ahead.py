@@ -13,20 +13,15 @@ from collections import defaultdict, deque
 from collections.abc import Hashable, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
-from ayo_bridge.engines.protocol import Call, EngineKind
 from ayo_bridge.graph import Op, Primitive
-from ayo_bridge.observe.call import EngineCall, Outcome
-from ayo_bridge.observe.record import CallRecord
 from ayo_bridge.passes import Decision, part_of
-from ayo_bridge.passes.cutting import batch_inputs
-from ayo_bridge.runahead.plan import Maker, MakerKey, Plan, Values, maker_key
+from ayo_bridge.record.record import CallRecord
+from ayo_bridge.runahead.home import Home
+from ayo_bridge.runahead.plan import Maker, MakerKey, Plan, maker_key
 from ayo_bridge.runahead.tickets import Observation, Ticket, abandon, cancelled
-from ayo_bridge.schedule import GraphScheduler, Request
-
-if TYPE_CHECKING:
-    from ayo_bridge.runtime import Runtime
+from ayo_bridge.schedule import GraphScheduler, Request, Values, Work
+from ayo_bridge.seam import Call, EngineCall, EngineKind, Outcome
 
 
 class Ahead:
@@ -34,7 +29,7 @@ class Ahead:
 
     def __init__(
         self,
-        runtime: Runtime,
+        runtime: Home,
         plan: Plan,
         record: CallRecord,
         number: int,
@@ -107,35 +102,25 @@ class Ahead:
             maker = self._makers.get(maker_key(primitive))
             if maker is None or primitive.id not in self._planned:
                 continue
+            graph = self._graph
+            work = Work(primitive, graph.values, self.feed, part_of(graph.graph, primitive))
             try:
-                calls = list(maker.calls(primitive, self._inputs(primitive), self.feed))
+                work.sent = list(maker.calls(work))
             except Exception as error:  # prediction never harms: the original goes its own way
                 self._refuse(primitive, f"its calls cannot be made ahead: {error!r}")
                 continue
-            self._run(primitive, maker, calls)
+            self._run(work, maker)
 
-    def _inputs(self, primitive: Primitive) -> Values:
-        """The values a primitive works on: a stage takes its slice of the whole list."""
-        part = part_of(self._graph.graph, primitive)
-        if part is None:
-            return self._graph.values
-        names = batch_inputs(primitive)
-        joined: list[object] = []
-        for name in names:
-            value = self._graph.values[name]
-            joined.extend(value if isinstance(value, list) else [value])
-        empty: dict[str, object] = {name: [] for name in names}
-        return {**self._graph.values, **empty, names[0]: joined[part]}
-
-    def _run(self, primitive: Primitive, maker: Maker, calls: list[Call]) -> None:
+    def _run(self, work: Work, maker: Maker) -> None:
+        calls = work.sent
         with ExitStack() as held:
             if len(calls) > 1:  # The items of one primitive are one batch, as far as b* allows.
                 for engine in {call.engine for call in calls}:
                     held.enter_context(self._runtime.scheduler(engine).held())
-            futures = [self._expect(call, primitive) for call in calls]
+            futures = [self._expect(call, work.primitive) for call in calls]
         left = len(futures)
         if not left:
-            self._completed(primitive, maker, futures)
+            self._completed(work, maker, futures)
             return
         lock = threading.Lock()
 
@@ -145,16 +130,17 @@ class Ahead:
                 left -= 1
                 if left:
                     return
-            self._completed(primitive, maker, futures)
+            self._completed(work, maker, futures)
 
         for future in futures:
             future.add_done_callback(one_done)
 
-    def _completed(self, primitive: Primitive, maker: Maker, futures: list[Future[object]]) -> None:
+    def _completed(self, work: Work, maker: Maker, futures: list[Future[object]]) -> None:
+        primitive = work.primitive
         if self._closed or any(f.cancelled() or f.exception() is not None for f in futures):
             return
         try:
-            outputs = maker.outputs(primitive, [future.result() for future in futures])
+            outputs = maker.outputs(work, [future.result() for future in futures])
         except Exception as error:
             self._refuse(primitive, f"its results cannot be used ahead: {error!r}")
             return
@@ -201,9 +187,7 @@ class Ahead:
                 return shared.future
 
             def ended(request: Request) -> None:
-                record.started, record.ended = request.started_at, request.ended_at
-                record.batch = request.batch
-                self._runtime.observe(record, request)
+                self._runtime.observe(request)
 
             request = scheduler.submit(
                 call,
@@ -215,6 +199,7 @@ class Ahead:
                 since=self._record.started,
                 remaining=self._graph.remaining(primitive.id),
                 left=self._graph.left(),
+                record=record,
                 on_done=ended,
             )
             self._requests.append((request, record))
@@ -252,7 +237,7 @@ class Ahead:
             coming = self._coming.get(record.key)
             if coming:
                 observation = coming.popleft()
-                observation.record = record
+                observation.begins(record)
             else:
                 observation = Observation(self._runtime.clock, self._lock, record)
                 if not self._closed:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ayo_bridge.engines.protocol import Call
 from ayo_bridge.graph import Graph, Op, Primitive, Template
 from ayo_bridge.graph.primitive import PREFILLS
 from ayo_bridge.passes import Decision
-
-Values = Mapping[str, object]
+from ayo_bridge.schedule import Values, Work
+from ayo_bridge.seam import Call
 
 
 class Maker(Protocol):
@@ -23,18 +22,16 @@ class Maker(Protocol):
     original would make it.
     """
 
-    def calls(self, primitive: Primitive, values: Values, feed: Feed) -> Sequence[Call]:
-        """Calls for the primitive. ``feed`` takes values that become known while they run."""
+    def calls(self, work: Work) -> Sequence[Call]:
+        """Calls for the primitive. ``work.feed`` takes values that become known while they run."""
 
-    def outputs(self, primitive: Primitive, results: Sequence[object]) -> Values:
+    def outputs(self, work: Work, results: Sequence[object]) -> Values:
         """Values made from the results, in the order of :meth:`calls`.
 
         Without calls the values may be computed here and now; nothing means that the primitive is
         left to the original.
         """
 
-
-Feed = Callable[[Values], None]
 
 MakerKey = tuple[str, Op]
 """A component's name and an op; every prefill of a component has the maker of ``PREFILLING``."""

@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from ayo_bridge.graph import (
     Graph,
@@ -18,13 +18,10 @@ from ayo_bridge.graph import (
     expand_synthesis,
 )
 from ayo_bridge.graph.primitive import CONTROL_OPS, LLM_OPS, PREFILLS
-from ayo_bridge.passes import Decision, PassContext, optimise
-from ayo_bridge.profile import asap
-from ayo_bridge.profile.estimate import remaining
+from ayo_bridge.graph.timing import asap, remaining
+from ayo_bridge.passes import Decision, Pass, PassContext, optimise
+from ayo_bridge.profile import LiveProfiles
 from ayo_bridge.runahead.plan import Maker, MakerKey, Plan
-
-if TYPE_CHECKING:
-    from ayo_bridge.runtime import Runtime
 
 PRIOR_SECONDS: Final[Mapping[Op, float]] = {
     Op.EMBEDDING: 0.02,
@@ -62,6 +59,35 @@ class _Shape:
     remaining: Mapping[str, float]
 
 
+class Costs(Protocol):
+    """What planning goes by."""
+
+    @property
+    def passes(self) -> tuple[Pass, ...]:
+        """The rewrites applied to every p-graph, in order."""
+
+    @property
+    def profiles(self) -> LiveProfiles:
+        """What engines cost."""
+
+    @property
+    def strict(self) -> bool:
+        """Whether nothing is fused."""
+
+    @property
+    def run_ahead(self) -> bool:
+        """Whether anything may run ahead."""
+
+    def can_stream(self) -> frozenset[str]:
+        """LLM engines proven to rebuild a plain reply from a stream."""
+
+    def can_warm(self) -> frozenset[str]:
+        """LLM engines known to keep prefixes in a cache, where prefix warms are wanted."""
+
+    def learned(self) -> Hashable:
+        """What these two depend on; changes when they do."""
+
+
 _Same = tuple[object, Plan | None, _Shape]
 """What was planned (so that its identity stays its own), the plan of every call if nothing in it
 runs ahead, and its shape."""
@@ -70,7 +96,7 @@ runs ahead, and its shape."""
 class Planner:
     """Plans calls; shapes are cached by template and by what is known of the engines."""
 
-    def __init__(self, runtime: Runtime, *, capacity: int = 256) -> None:
+    def __init__(self, runtime: Costs, *, capacity: int = 256) -> None:
         self._runtime = runtime
         self._capacity = capacity
         self._shapes: OrderedDict[Hashable, _Shape] = OrderedDict()

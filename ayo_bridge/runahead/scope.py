@@ -12,20 +12,20 @@ import itertools
 import logging
 import threading
 from collections.abc import Callable, Hashable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final, cast
 
-from ayo_bridge.engines.protocol import EngineKind
+from ayo_bridge import seam
 from ayo_bridge.graph import Graph, Template
-from ayo_bridge.observe.call import EngineCall, Outcome
-from ayo_bridge.observe.record import CallRecord
 from ayo_bridge.passes import Decision
+from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead.ahead import Ahead
-from ayo_bridge.runahead.plan import Maker, MakerKey, Plan, Values
-from ayo_bridge.runahead.tickets import Hit, Observation, Ticket
-
-if TYPE_CHECKING:
-    from ayo_bridge.observe.state import AcceleratedState
-    from ayo_bridge.runtime import Runtime
+from ayo_bridge.runahead.home import Home
+from ayo_bridge.runahead.plan import Maker, MakerKey, Plan
+from ayo_bridge.runahead.served import served
+from ayo_bridge.runahead.state import AcceleratedState
+from ayo_bridge.runahead.tickets import Observation, Ticket
+from ayo_bridge.schedule import Values
+from ayo_bridge.seam import Call, EngineCall, EngineKind, Hit, Outcome
 
 _logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Scope:
 
     def __init__(
         self,
-        runtime: Runtime,
+        runtime: Home,
         plan: Plan,
         record: CallRecord,
         doubtful: Callable[[], bool] | None = None,
@@ -204,7 +204,24 @@ class Scope:
             return Observation(self.runtime.clock, None, record)
         return ahead.observe(record)
 
-    def place(self, record: EngineCall) -> int:
+    def scheduled(self, call: Call, record: EngineCall, original: Callable[[], Any]) -> Any:
+        """Have the engine's scheduler serve a call of the original's own, and wait for it.
+
+        Raises:
+            Exception: whatever the call raises.
+        """
+        scheduler = self.runtime.scheduler(call.engine)
+        return served(
+            scheduler,
+            call,
+            record,
+            original,
+            query=self.number,
+            place=self._place,
+            since=self.record.started,
+        )
+
+    def _place(self, record: EngineCall) -> int:
         """Find the primitive of a call of the original's own; returns its depth."""
         try:
             return self.record.settled().e_graph.depth(record.primitive)
@@ -248,6 +265,11 @@ class Scope:
         self.plan = _NOTHING
         self.guide = self.on_finish = self._doubtful = self._ahead = None
         self._past, self._closers, self._handed = [], [], {}
+
+
+def current_scope() -> Scope | None:
+    """The open scope this code runs under, or ``None``."""
+    return cast("Scope | None", seam.current_scope())
 
 
 _NOTHING: Final = Plan(Template(()), Graph(()), Graph(()))

@@ -6,8 +6,8 @@ import weakref
 from collections.abc import AsyncGenerator, Generator
 from typing import Any, TypeVar
 
-from ayo_bridge.runahead.current import entered
 from ayo_bridge.runahead.scope import Scope
+from ayo_bridge.seam import entered
 
 T = TypeVar("T")
 

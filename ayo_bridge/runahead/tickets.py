@@ -6,19 +6,11 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass
 
-from ayo_bridge.observe.call import EngineCall, Outcome
+from ayo_bridge.seam import EngineCall, Hit, Outcome
 
 Clock = Callable[[], float]
 """Seconds, as the runtime counts them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A result that was computed ahead."""
-
-    value: object
 
 
 class Ticket:
@@ -71,16 +63,22 @@ class Observation:
     Without a ``lock`` nobody but the original wants the result, and it is not kept.
     """
 
-    __slots__ = ("_clock", "_future", "_lock", "_result", "record")
+    __slots__ = ("_began", "_clock", "_future", "_lock", "_result", "record")
 
     def __init__(
         self, clock: Clock, lock: AbstractContextManager[object] | None, record: EngineCall
     ) -> None:
         self._clock = clock
         self._lock = lock
+        self._began = clock() if record.started is None else record.started
         self._future: Future[object] | None = None
         self._result: Hit | BaseException | None = None
         self.record = record
+
+    def begins(self, record: EngineCall) -> None:
+        """The call that was expected begins."""
+        self.record = record
+        self._began = self._clock() if record.started is None else record.started
 
     @property
     def wanted(self) -> bool:
@@ -106,8 +104,10 @@ class Observation:
         return future
 
     def _end(self, result: Hit | BaseException) -> None:
-        self.record.ended = self._clock()
-        self.record.waited = self.record.seconds
+        record, now = self.record, self._clock()
+        if not record.fused or record.ended is None:  # Else its scheduler knows better.
+            record.ended = now
+        record.waited = now - self._began
         if self._lock is None:
             return
         with self._lock:

@@ -16,12 +16,14 @@ from ayo_bridge.schedule.policies import (
     topology,
 )
 from ayo_bridge.schedule.queues import Waiting
+from ayo_bridge.schedule.work import Feed, Values, Work
 
 __all__ = [
     "DEFAULT",
     "MISSING",
     "POLICIES",
     "EngineScheduler",
+    "Feed",
     "GraphScheduler",
     "LoopPlacement",
     "Missing",
@@ -31,7 +33,9 @@ __all__ = [
     "QueuePolicy",
     "Request",
     "ThreadPlacement",
+    "Values",
     "Waiting",
+    "Work",
     "critical_path",
     "per_invocation",
     "policy_for",

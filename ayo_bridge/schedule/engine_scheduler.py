@@ -11,13 +11,13 @@ import itertools
 import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, InvalidStateError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from ayo_bridge.engines.protocol import Call, Engine
 from ayo_bridge.schedule.policies import Policy, QueuePolicy, queue_of
 from ayo_bridge.schedule.queues import Waiting
+from ayo_bridge.seam import Call, Engine, EngineCall, Outcome
 
 T = TypeVar("T")
 
@@ -38,12 +38,9 @@ class Request:
 
     call: Call
     waiting: Waiting
+    record: EngineCall
+    """When it was queued, ran and ended, and in a batch of how many calls."""
     future: Future[object] = field(default_factory=Future)
-    queued_at: float = 0.0
-    started_at: float | None = None
-    ended_at: float | None = None
-    batch: int = 1
-    """Number of calls in the batch it ran in."""
     aborted: bool = False
     abort: Callable[[], None] | None = None
     """Aborts the batch it runs in."""
@@ -53,19 +50,19 @@ class Request:
 
     def finish(self, result: object | BaseException, now: float) -> None:
         """Report, then resolve the future, unless it was cancelled."""
-        self.ended_at = now
+        self.record.ended = now
         self.shares_with, self.abort = (), None
-        if self.on_done is not None:
-            self.on_done(self)
         try:
-            if isinstance(result, CancelledError):
-                self.future.cancel()
-            elif isinstance(result, BaseException):
-                self.future.set_exception(result)
-            else:
-                self.future.set_result(result)
-        except InvalidStateError:
-            return
+            if self.on_done is not None:
+                self.on_done(self)
+        finally:  # Whoever waits gets the result in any case.
+            with suppress(InvalidStateError):
+                if isinstance(result, CancelledError):
+                    self.future.cancel()
+                elif isinstance(result, BaseException):
+                    self.future.set_exception(result)
+                else:
+                    self.future.set_result(result)
 
 
 class EngineScheduler:
@@ -122,15 +119,21 @@ class EngineScheduler:
         since: float | None = None,
         remaining: float = 0.0,
         left: float = 0.0,
+        record: EngineCall | None = None,
         on_done: Callable[[Request], None] | None = None,
     ) -> Request:
         """Queue a call; its future resolves when the engine has served it.
 
         ``since`` is when its query was submitted (by default, now); ``serves``, ``remaining`` and
         ``left`` are as in :class:`Waiting`.
+        ``record`` learns when the call runs and ends; without one it gets one of its own.
         ``on_done`` is called with the request once, when it has ended in whatever way.
         """
         now = self._clock()
+        if record is None:
+            record = EngineCall(
+                node, call.engine, self.engine.kind, call.key, Outcome.DIRECT, now, items=call.items
+            )
         waiting = Waiting(
             next(self._ids),
             query,
@@ -145,7 +148,7 @@ class EngineScheduler:
             remaining,
             max(left, remaining),
         )
-        request = Request(call, waiting, queued_at=now, on_done=on_done)
+        request = Request(call, waiting, record, on_done=on_done)
         with self._lock:
             self._requests[waiting.id] = request
             self._waiting_items += call.items
@@ -283,8 +286,8 @@ class EngineScheduler:
     def _start(self, requests: list[Request]) -> None:
         now = self._clock()
         for request in requests:
-            request.started_at = now
-            request.batch = len(requests)
+            request.record.started = now
+            request.record.batch = len(requests)
 
         def done(results: Sequence[object | BaseException]) -> None:
             self._finish(requests, results)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import cast
 
-from ayo_bridge.engines.protocol import AsyncEngine, BatchEngine, Call, Engine
 from ayo_bridge.schedule.engine_scheduler import Done
+from ayo_bridge.seam import AsyncEngine, BatchEngine, Call, Engine
 
 
 def run_batch(engine: BatchEngine, calls: Sequence[Call]) -> list[object | BaseException]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ayo_bridge.engines.protocol import EngineKind
 from ayo_bridge.schedule.queues import (
     FunctionQueue,
     Queue,
@@ -15,6 +14,7 @@ from ayo_bridge.schedule.queues import (
     TopologyQueue,
     Waiting,
 )
+from ayo_bridge.seam import EngineKind
 
 Policy = Callable[[Sequence[Waiting], int | None], list[Waiting]]
 """Given the queue in arrival order and the slots of a batch (``None``: no bound), pick a batch.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Hashable, Sequence
 
-from ayo_bridge.engines.protocol import Call, EngineKind, Limits
 from ayo_bridge.errors import AyoBridgeError
 from ayo_bridge.schedule.engine_scheduler import Done
+from ayo_bridge.seam import AsyncEngine, Call, EngineKind, Limits
 from ayo_bridge.simulate.costs import LLMCosts
 from ayo_bridge.simulate.generation import Generation
 from ayo_bridge.simulate.iterations import Batching, Instance
@@ -41,8 +41,8 @@ def least_delay(instance: Instance, generation: Generation) -> float:
     return own * (1 + instance.sequences) + instance.to_prefill * costs.prefill_per_token
 
 
-class SimulatedLLM:
-    """Serves :class:`LLMRequest` payloads; an :class:`~ayo_bridge.engines.protocol.AsyncEngine`.
+class SimulatedLLM(AsyncEngine):
+    """Serves :class:`LLMRequest` payloads; an :class:`~ayo_bridge.seam.engine.AsyncEngine`.
 
     Args:
         name: the engine's name, as calls and graphs refer to it.
@@ -76,15 +76,11 @@ class SimulatedLLM:
         self._routing = routing
         self.batching = batching or Batching()
         self.limits = limits or Limits(instances=instances, continuous=True)
+        self.caches_prefixes = self.batching.prefix_cache
         self.instances = tuple(
             Instance(name, index, costs, self.batching, trace) for index in range(instances)
         )
         self._numbers = itertools.count()
-
-    @property
-    def caches_prefixes(self) -> bool:
-        """Whether prefix warms are of any use."""
-        return self.batching.prefix_cache
 
     def call(self, request: LLMRequest, *, key: Hashable = None, warm: bool = False) -> Call:
         """The call that makes a request.

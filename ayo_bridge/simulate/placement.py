@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from typing import cast
 
-from ayo_bridge.engines.protocol import Call, Engine
 from ayo_bridge.schedule import EngineScheduler, Policy, policy_for
 from ayo_bridge.schedule.engine_scheduler import Done
+from ayo_bridge.seam import Call, Engine
 from ayo_bridge.simulate.serving import Abort, SimulatedEngine
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from typing import Protocol
 
-from ayo_bridge.engines.protocol import Call, EngineKind, Limits
 from ayo_bridge.schedule.engine_scheduler import Done
+from ayo_bridge.seam import Call, EngineKind, Limits
 
 Abort = Callable[[], None]
 Begin = Callable[[Call, Callable[[object], None]], Abort]
@@ -51,7 +51,7 @@ def start_each(begin: Begin, calls: Sequence[Call], done: Done) -> Abort:
 
 
 async def serve(engine: SimulatedEngine, call: Call) -> object:
-    """Serve one call as an :class:`~ayo_bridge.engines.protocol.AsyncEngine` does."""
+    """Serve one call as an :class:`~ayo_bridge.seam.engine.AsyncEngine` does."""
     future: asyncio.Future[object] = asyncio.get_running_loop().create_future()
 
     def done(results: Sequence[object]) -> None:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 
-from ayo_bridge.engines.protocol import Call, EngineKind, Limits
 from ayo_bridge.profile import EngineProfile
 from ayo_bridge.schedule.engine_scheduler import Done
+from ayo_bridge.seam import AsyncEngine, BatchEngine, Call, EngineKind, Limits
 from ayo_bridge.simulate.requests import ApiRequest, BatchRequest
 from ayo_bridge.simulate.serving import (
     Abort,
@@ -26,7 +26,7 @@ from ayo_bridge.simulate.serving import (
 from ayo_bridge.simulate.trace import Busy, Trace, no_trace
 
 
-class SimulatedBatchEngine:
+class SimulatedBatchEngine(BatchEngine):
     """Serves :class:`BatchRequest` payloads in batches: embeddings, reranking, a vector store.
 
     Args:
@@ -127,7 +127,7 @@ class LogNormal:
         return self.median * math.exp(source.gauss(0.0, self.sigma))
 
 
-class SimulatedSearchApi:
+class SimulatedSearchApi(AsyncEngine):
     """Serves :class:`ApiRequest` payloads; a remote API that takes any number of calls at once.
 
     The latency of a call follows from ``seed`` and its key alone, so that it is the same in every

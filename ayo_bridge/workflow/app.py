@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
-from ayo_bridge.engines.protocol import BatchEngine, Call, Engine, EngineKind
 from ayo_bridge.errors import AyoBridgeError, GraphError
 from ayo_bridge.graph import Choice, Op, Primitive
 from ayo_bridge.graph.primitive import DECODES, PREFILLS
-from ayo_bridge.observe.record import EngineCall, Outcome
 from ayo_bridge.passes import PIPELINE, Pass, PassContext
 from ayo_bridge.profile import Profile, Profiles
 from ayo_bridge.schedule import (
@@ -24,6 +22,7 @@ from ayo_bridge.schedule import (
     ThreadPlacement,
     policy_for,
 )
+from ayo_bridge.seam import BatchEngine, Call, Engine, EngineKind
 from ayo_bridge.workflow.handlers import DEFAULTS
 from ayo_bridge.workflow.query import Query
 from ayo_bridge.workflow.requests import Ingest
@@ -44,8 +43,8 @@ _CONTROL: Final = frozenset({Op.CONDITION, Op.HOST, Op.EXPAND})
 class _Registered:
     engine: Engine
     placement: Placement | None
-    ask: Callable[[Call], object] | None
-    answer: Callable[[Call, object], object] | None
+    ask: Callable[[Call], object]
+    answer: Callable[[Call, object], object]
 
 
 class App:
@@ -132,8 +131,8 @@ class App:
         self._engines[engine.name] = _Registered(
             engine,
             placement,
-            ask or getattr(engine, "to_request", None),
-            answer or getattr(engine, "to_value", None),
+            ask or engine.to_request,
+            answer or engine.to_value,
         )
         if profile is not None and self.runtime is not None:
             self.runtime.profiles.publish(engine.name, profile)
@@ -220,8 +219,7 @@ class App:
             await asyncio.gather(*self._background, return_exceptions=True)
         if self.runtime is None:
             for registered in self._engines.values():
-                if (aclose := getattr(registered.engine, "aclose", None)) is not None:
-                    await aclose()
+                await registered.engine.aclose()
         self.close()
 
     async def __aenter__(self) -> Self:
@@ -259,12 +257,9 @@ class App:
     def _release(self, query: int) -> None:
         """Let the engines forget what an ended query has brought."""
         for name in self._brought.pop(query, ()):
-            release: Callable[[int], Coroutine[Any, Any, None]] | None
-            release = getattr(self._engines[name].engine, "release", None)
-            if release is not None:
-                task = self.loop.create_task(release(query))
-                self._background.add(task)
-                task.add_done_callback(self._background.discard)
+            task = self.loop.create_task(self._engines[name].engine.release(query))
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
 
     def _settle_on(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._loop is loop:
@@ -278,8 +273,8 @@ class App:
         engines = [registered.engine for registered in self._engines.values()]
         return PassContext(
             self._profiles if self.runtime is None else self.runtime.profiles.profiles(),
-            frozenset(e.name for e in engines if getattr(e, "streams", False)),
-            frozenset(e.name for e in engines if getattr(e, "caches_prefixes", False)),
+            frozenset(engine.name for engine in engines if engine.streams),
+            frozenset(engine.name for engine in engines if engine.caches_prefixes),
             self._strict,
         )
 
@@ -348,36 +343,20 @@ class App:
             raise GraphError(f"no engine {call.engine!r} is registered")
         if isinstance(call.payload, Ingest):
             self._brought.setdefault(call.payload.query, set()).add(call.engine)
-        if registered.ask is None:
-            return call
         asked = registered.ask(call)
         return asked if isinstance(asked, Call) else replace(call, payload=asked)
 
     def answer(self, call: Call, result: object) -> object:
         """The result as the handlers take it."""
-        translate = self._engines[call.engine].answer
-        return result if translate is None else translate(call, result)
+        return self._engines[call.engine].answer(call, result)
 
     def ended(self, primitive: Primitive, request: Request) -> None:
         """Let the runtime's profiles learn from a call."""
         if self.runtime is None or request.call.warm:
             return
-        call, engine = request.call, self._engines[request.call.engine].engine
-        if engine.kind is EngineKind.LLM:  # How many tokens it took is not known here.
+        if request.record.kind is EngineKind.LLM:  # How many tokens it took is not known here.
             return
-        record = EngineCall(
-            primitive.id,
-            call.engine,
-            engine.kind,
-            call.key,
-            Outcome.DIRECT,
-            request.queued_at,
-            request.started_at,
-            request.ended_at,
-            items=call.items,
-            batch=request.batch,
-        )
-        self.runtime.observe(record, request)
+        self.runtime.observe(request)
 
     def _placement(self, engine: Engine) -> Placement:
         if isinstance(engine, BatchEngine):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from ayo_bridge.engines.protocol import Call
 from ayo_bridge.graph import (
     Contextualising,
     Op,
@@ -19,6 +18,7 @@ from ayo_bridge.graph import (
 )
 from ayo_bridge.runahead.plan import index_of
 from ayo_bridge.schedule import MISSING
+from ayo_bridge.seam import Call
 from ayo_bridge.workflow.requests import Generate, Segment, items_of, text_of
 from ayo_bridge.workflow.work import Handler, Outcome, Work
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
-from ayo_bridge.engines.protocol import Call
 from ayo_bridge.errors import GraphError
 from ayo_bridge.graph import Component, Op, Reranking, Searching, Synthesis, Template
+from ayo_bridge.seam import Call
 from ayo_bridge.workflow.generation import LanguageModel
 from ayo_bridge.workflow.requests import (
     Embed,

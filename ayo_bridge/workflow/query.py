@@ -12,13 +12,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 
-from ayo_bridge.engines.protocol import Call
 from ayo_bridge.errors import GraphError, QueryTimeoutError
 from ayo_bridge.graph import Op, Primitive
 from ayo_bridge.graph.graph import join
 from ayo_bridge.graph.primitive import PREFILLS
 from ayo_bridge.passes import Decision, part_of
 from ayo_bridge.schedule import MISSING, EngineScheduler, GraphScheduler, Request
+from ayo_bridge.seam import Call
 from ayo_bridge.workflow.failures import error_of, named
 from ayo_bridge.workflow.requests import items_of
 from ayo_bridge.workflow.result import Result, Timing
@@ -268,7 +268,7 @@ class Query:
         """A warm that waits for its turn when its call is there comes too late."""
         if warm := self._warms.pop(root, None):
             scheduler, request = warm
-            if request.started_at is None:
+            if request.record.started is None:
                 scheduler.cancel(request)
 
     def _here(self, event: Callable[[], None], *, later: bool = False) -> None:
@@ -492,6 +492,6 @@ class Query:
 
     def _time(self, running: Running) -> None:
         timing = self._timings[running.work.primitive.id]
-        began = [r.started_at for r in running.requests if r.started_at is not None]
+        began = [s for r in running.requests if (s := r.record.started) is not None]
         timing.started = min(began, default=timing.started)
-        timing.batch = max((request.batch for request in running.requests), default=0)
+        timing.batch = max((request.record.batch for request in running.requests), default=0)

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
-from ayo_bridge.engines.protocol import Call
 from ayo_bridge.graph import Choice, Primitive
 from ayo_bridge.schedule import EngineScheduler, Request
+from ayo_bridge.seam import Call
 from ayo_bridge.workflow.shape import Shape
 from ayo_bridge.workflow.work import Handler, SubGraph
 

@@ -26,8 +26,8 @@ from ayo_bridge.graph import (
     flow,
 )
 from ayo_bridge.graph.primitive import DECODES, PREFILLS
+from ayo_bridge.graph.timing import remaining
 from ayo_bridge.passes import Decision, Pass, PassContext, optimise
-from ayo_bridge.profile.estimate import remaining
 from ayo_bridge.workflow.work import Workflow
 
 

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ayo_bridge.engines.protocol import Call
 from ayo_bridge.graph import Choice, Composable, Graph, Op, Primitive, Template
 from ayo_bridge.passes.cutting import batch_inputs
 from ayo_bridge.schedule import MISSING, Request
+from ayo_bridge.seam import Call
 from ayo_bridge.workflow.requests import items_of
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import Any
 
 from ayo_bridge.graph import Graph, Op, Primitive
 from ayo_bridge.graph.primitive import DECODES, PREFILLS
+from ayo_bridge.graph.timing import asap, critical_path
 from ayo_bridge.profile import EngineProfile
-from ayo_bridge.profile.estimate import asap, critical_path
 from ayo_bridge.simulate import LLMCosts
 from ayo_bridge.workflow import App
 from benchmarks.paper.jobs import Point, run_all, statistics

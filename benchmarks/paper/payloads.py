@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
-from ayo_bridge.engines import Call
+from ayo_bridge.seam import Call
 from ayo_bridge.simulate import ApiRequest, BatchRequest, LLMRequest
 from ayo_bridge.workflow import Embed, Generate, Ingest, Lookup, Rerank, Search, text_of
 

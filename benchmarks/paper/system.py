@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from ayo_bridge.engines import Call, Limits
 from ayo_bridge.graph import Op
 from ayo_bridge.profile import EngineProfile, Profile, Profiles
+from ayo_bridge.seam import Call, Limits
 from ayo_bridge.simulate import (
     ApiRequest,
     Batching,

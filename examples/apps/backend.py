@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ayo_bridge.engines import Call
-from ayo_bridge.engines.protocol import Engine
 from ayo_bridge.graph import Op
 from ayo_bridge.passes import PIPELINE, Pass
 from ayo_bridge.profile import Profiles
 from ayo_bridge.schedule import Placement
+from ayo_bridge.seam import Call, Engine
 from ayo_bridge.workflow import App, Function, Handler, HandlerKey, LanguageModel
 from ayo_bridge.workflow.engines import ServedLLM
 from examples.apps.spec import AppSpec, Sizes

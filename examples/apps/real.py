@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ayo_bridge.engines.llm_timing import measure_llm
 from ayo_bridge.engines.model_timing import LONG_WORDS, load, measure
-from ayo_bridge.engines.random_llama import make_random_cross_encoder
 from ayo_bridge.engines.sentence_transformer import profile_name
 from ayo_bridge.profile import (
     EngineProfile,
@@ -27,6 +25,8 @@ from ayo_bridge.profile import (
     ProfileStore,
     measure_batches,
 )
+from ayo_bridge.profile.llm_server import measure_llm
+from ayo_bridge.serving.random_llama import make_random_cross_encoder
 from ayo_bridge.workflow.engines import (
     CrossEncoderReranker,
     Embedder,
@@ -201,7 +201,7 @@ def _store(stack: ExitStack, store: str, say: Say) -> MemoryStore | PgVectorStor
 
     url = store
     if store == "postgres":
-        from ayo_bridge.engines.postgres import EmbeddedPostgres
+        from ayo_bridge.serving.postgres import EmbeddedPostgres
 
         say("starting Postgres")
         url = stack.enter_context(EmbeddedPostgres()).url

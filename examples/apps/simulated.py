@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final, cast
 
-from ayo_bridge.engines import Call
 from ayo_bridge.profile import Curve, EngineProfile, Profiles
+from ayo_bridge.seam import Call
 from ayo_bridge.simulate import (
     ApiRequest,
     BatchRequest,

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from ayo_bridge.engines import EngineKind
 from ayo_bridge.graph import Flow, Template
+from ayo_bridge.seam import EngineKind
 from ayo_bridge.workflow import Function, Handler, HandlerKey
 
 LLM: Final = "llm"

@@ -10,12 +10,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ayo_bridge.engines.random_llama import make_random_cross_encoder, make_random_llama
-from ayo_bridge.engines.vllm_server import Progress, VLLMServer
+from ayo_bridge.serving.random_llama import make_random_cross_encoder, make_random_llama
+from ayo_bridge.serving.vllm_server import Progress, VLLMServer
 from examples.demo.settings import Settings, cache_directory, database_directory
 
 if TYPE_CHECKING:
-    from ayo_bridge.engines.postgres import EmbeddedPostgres
+    from ayo_bridge.serving.postgres import EmbeddedPostgres
 
 
 def model_directory(settings: Settings) -> str:
@@ -50,7 +50,7 @@ def start_llm(
 
 def start_database(stack: ExitStack) -> EmbeddedPostgres:
     """Start Postgres on the data of the last run; it ends with ``stack``."""
-    from ayo_bridge.engines.postgres import EmbeddedPostgres
+    from ayo_bridge.serving.postgres import EmbeddedPostgres
 
     directory = database_directory()
     directory.parent.mkdir(parents=True, exist_ok=True)

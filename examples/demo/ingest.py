@@ -12,7 +12,7 @@ from examples.demo.corpus import Entry
 from examples.demo.settings import Settings
 
 if TYPE_CHECKING:
-    from ayo_bridge.engines.postgres import EmbeddedPostgres
+    from ayo_bridge.serving.postgres import EmbeddedPostgres
 
 _BATCH = 20
 _SCHEMA = "demo"

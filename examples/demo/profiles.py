@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ayo_bridge import Runtime
-from ayo_bridge.engines.llm_timing import llm_profile_name, measure_llm
 from ayo_bridge.engines.model_timing import measure
 from ayo_bridge.engines.sentence_transformer import profile_name
-from ayo_bridge.engines.vllm_server import VLLMServer
 from ayo_bridge.profile import EngineProfile, ProfileStore, measure_batches
+from ayo_bridge.profile.llm_server import llm_profile_name, measure_llm
+from ayo_bridge.serving.vllm_server import VLLMServer
 from examples.demo.settings import Settings, cache_directory
 
 _LARGEST_BATCH = 16

@@ -41,7 +41,7 @@ def table(outcomes: Sequence[Outcome]) -> Table:
 
 def largest_batch(outcome: Outcome) -> int:
     """The largest batch that an engine scheduler made for a workflow."""
-    from ayo_bridge.subclass import state_of
+    from ayo_bridge.lift.subclass import state_of
 
     state = state_of(outcome.fast)
     records = state.history() if state is not None else ()

@@ -14,7 +14,7 @@ from examples.demo import corpus, engines
 from examples.demo.settings import Settings, cache_directory, share_cores
 
 if TYPE_CHECKING:
-    from ayo_bridge.engines.postgres import EmbeddedPostgres
+    from ayo_bridge.serving.postgres import EmbeddedPostgres
     from examples.demo.comparison import Outcome
 
 

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from ayo_bridge.cli.profile import profile
 from ayo_bridge.engines.live_names import LiveNames, base_name, model_name
-from ayo_bridge.engines.llm_timing import measure_llm
 from ayo_bridge.errors import EngineUnavailableError
 from ayo_bridge.profile import EngineProfile, LLMProfile, ProfileStore
+from ayo_bridge.profile.llm_server import measure_llm
 
 LONGEST = 600
 

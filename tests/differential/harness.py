@@ -18,10 +18,10 @@ from typing import Any
 
 from ayo_bridge import Runtime, accelerate, stats
 from ayo_bridge.engines.openai_http.request import MARK
-from ayo_bridge.engines.protocol import Engine, EngineKind
 from ayo_bridge.observe import Stats
 from ayo_bridge.profile import Curve, EngineProfile, LLMProfile, Profile, ProfileStore
 from ayo_bridge.schedule import EngineScheduler
+from ayo_bridge.seam import Engine, EngineKind
 from tests.deadline import eventually
 from tests.differential.compare import difference, log_difference
 from tests.differential.plain import Names, Plain, error, plain, renamed
@@ -106,7 +106,7 @@ class EagerRuntime(Runtime):
             self.profiles.publish(engine.name, _profile(engine.kind))
         return scheduler
 
-    def observe(self, record: Any, request: Any) -> None:
+    def observe(self, request: Any) -> None:
         """Learn nothing."""
 
 

@@ -19,8 +19,8 @@ from examples.apps.texts import SUBJECTS
 from tests.stub_openai import StubOpenAI
 
 if TYPE_CHECKING:
-    from ayo_bridge.engines.postgres import EmbeddedPostgres
-    from ayo_bridge.engines.vllm_server import VLLMServer
+    from ayo_bridge.serving.postgres import EmbeddedPostgres
+    from ayo_bridge.serving.vllm_server import VLLMServer
 
 
 @pytest.fixture

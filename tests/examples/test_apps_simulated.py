@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from ayo_bridge.engines import Call
 from ayo_bridge.errors import PrimitiveError, QueryTimeoutError
 from ayo_bridge.graph import Op
 from ayo_bridge.passes import PIPELINE, Pass
+from ayo_bridge.seam import Call
 from ayo_bridge.simulate import run_virtual
 from ayo_bridge.workflow import MISSING, Scored
 from examples.apps import APPS, AppSpec

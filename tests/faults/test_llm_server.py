@@ -160,7 +160,7 @@ def test_it_is_gone_before_the_query(env: Env, runtime: Runtime) -> None:
 def test_a_real_vllm_is_killed_in_the_middle(
     tiny_llama: Path, env: Env, runtime: Runtime, tmp_path: Path
 ) -> None:
-    from ayo_bridge.engines.vllm_server import VLLMServer
+    from ayo_bridge.serving.vllm_server import VLLMServer
 
     def engine(server: VLLMServer) -> Any:
         model = parts.llm(

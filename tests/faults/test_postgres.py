@@ -14,7 +14,7 @@ from llama_index.core import StorageContext, VectorStoreIndex
 from llama_index.vector_stores.postgres import PGVectorStore
 
 from ayo_bridge import Runtime, accelerate, stats
-from ayo_bridge.engines.postgres import EmbeddedPostgres
+from ayo_bridge.serving.postgres import EmbeddedPostgres
 from tests.deadline import eventually
 from tests.differential import llama_index_parts as parts
 from tests.differential.harness import Env

@@ -179,7 +179,7 @@ def test_an_untested_framework_is_passed_through_with_a_warning(
 def test_an_untested_http_library_leaves_its_calls_as_they_are(
     env: Env, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ayo_bridge.engines.openai_http.binding import HTTPX
+    from ayo_bridge.bindings.openai_http import HTTPX
 
     HTTPX.uninstall()
     monkeypatch.setattr(HTTPX, "tested", ("99.0", "100.0"))

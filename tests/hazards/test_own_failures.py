@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from ayo_bridge import Runtime, accelerate
-from ayo_bridge.observe import AcceleratedState
-from ayo_bridge.observe.account import Account
+from ayo_bridge.record.account import Account
 from ayo_bridge.runahead import Planner, Scope
 from ayo_bridge.runahead.ahead import Ahead
+from ayo_bridge.runahead.state import AcceleratedState
 from ayo_bridge.schedule import GraphScheduler
 from tests.differential import llama_index_parts as parts
 from tests.differential.harness import Env

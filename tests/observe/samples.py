@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ayo_bridge.engines.protocol import EngineKind
 from ayo_bridge.graph import (
     Graph,
     Op,
@@ -19,8 +18,9 @@ from ayo_bridge.graph import (
     decompose,
 )
 from ayo_bridge.graph.primitive import DECODES, PREFILLS
-from ayo_bridge.observe.record import CallRecord, EngineCall, Outcome
 from ayo_bridge.passes import Decision
+from ayo_bridge.record.record import CallRecord
+from ayo_bridge.seam import EngineCall, EngineKind, Outcome
 
 LLM, EMBEDDER, RERANKER, STORE = "qwen2.5-7b", "all-MiniLM-L6-v2", "ms-marco-MiniLM", "pgvector"
 KINDS = {

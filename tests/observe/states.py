@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ayo_bridge.engines.protocol import EngineKind
+from ayo_bridge.api import again
 from ayo_bridge.graph import Graph, Op, Primitive, Searching, Template
-from ayo_bridge.observe import AcceleratedState, CallRecord, EngineCall, Outcome
+from ayo_bridge.record import CallRecord
+from ayo_bridge.runahead.state import AcceleratedState
+from ayo_bridge.seam import EngineCall, EngineKind, Outcome
 
 TEMPLATE = Template.chain(
     Searching(name="search", embedding="minilm", store="pg"), name="VectorIndexRetriever"
@@ -30,7 +32,7 @@ class StandIn:
 def state(*records: CallRecord, history: int = 32, **more: Any) -> AcceleratedState:
     template = records[-1].template if records else TEMPLATE
     runtime: Any = StandIn(history)
-    made = AcceleratedState("llama_index", "RetrieverQueryEngine", runtime, template, **more)
+    made = AcceleratedState("llama_index", "RetrieverQueryEngine", runtime, template, again, **more)
     for record in records:
         made.note(record)
     return made

@@ -4,8 +4,9 @@ from dataclasses import replace
 import pytest
 
 from ayo_bridge.graph import Op, Opaque, Primitive, Template
-from ayo_bridge.observe import Outcome, explain_state
+from ayo_bridge.observe import explain_state
 from ayo_bridge.passes import Decision
+from ayo_bridge.seam import Outcome
 from tests.observe import samples
 from tests.observe.states import GRAPH, TEMPLATE, call, record, state
 

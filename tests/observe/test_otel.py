@@ -1,6 +1,7 @@
 import pytest
 
-from ayo_bridge.observe import Outcome, export_spans
+from ayo_bridge.observe import export_spans
+from ayo_bridge.seam import Outcome
 from tests.observe import samples
 from tests.observe.states import call, record
 

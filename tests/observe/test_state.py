@@ -4,7 +4,8 @@ import threading
 import pytest
 
 from ayo_bridge.graph import Op
-from ayo_bridge.observe import Outcome, stats_state
+from ayo_bridge.observe import stats_state
+from ayo_bridge.seam import Outcome
 from tests.observe.states import call, record, state
 
 HIT, DIRECT, WASTED = Outcome.HIT, Outcome.DIRECT, Outcome.WASTED

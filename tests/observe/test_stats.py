@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from ayo_bridge.observe import Outcome, stats_state
+from ayo_bridge.observe import stats_state
+from ayo_bridge.seam import Outcome
 from tests.observe.states import call, record, state
 
 

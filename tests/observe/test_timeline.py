@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from ayo_bridge.graph import Op, Primitive, Template
-from ayo_bridge.observe import AcceleratedState, Outcome, timeline_state
+from ayo_bridge.observe import timeline_state
 from ayo_bridge.observe.gantt import bars
 from ayo_bridge.passes import Decision
+from ayo_bridge.runahead.state import AcceleratedState
+from ayo_bridge.seam import Outcome
 from tests.observe import samples
 from tests.observe.states import GRAPH, TEMPLATE, call, record, state
 

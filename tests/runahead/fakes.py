@@ -8,15 +8,16 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ayo_bridge.engines import Call, EngineKind, Limits
 from ayo_bridge.graph import Graph, Op, Primitive, Template
-from ayo_bridge.observe import CallRecord
-from ayo_bridge.runahead import Feed, Plan, Scope, Values
+from ayo_bridge.record import CallRecord
+from ayo_bridge.runahead import Plan, Scope
 from ayo_bridge.runtime import Runtime
+from ayo_bridge.schedule import Values, Work
+from ayo_bridge.seam import AsyncEngine, Call, EngineKind, Limits
 
 
 @dataclass
-class GatedEngine:
+class GatedEngine(AsyncEngine):
     """Answers ``echo <payload>``; an exception as payload is raised; waits while gated."""
 
     name: str = "llm"
@@ -56,12 +57,12 @@ class CallsOf:
         self._outputs = outputs
         self.asked: deque[str] = deque()
 
-    def calls(self, primitive: Primitive, values: Values, feed: Feed) -> Sequence[Call]:
-        self.asked.append(primitive.id)
-        return self._calls[primitive.id]
+    def calls(self, work: Work) -> Sequence[Call]:
+        self.asked.append(work.primitive.id)
+        return self._calls[work.primitive.id]
 
-    def outputs(self, primitive: Primitive, results: Sequence[object]) -> Values:
-        return self._outputs(primitive, results)
+    def outputs(self, work: Work, results: Sequence[object]) -> Values:
+        return self._outputs(work.primitive, results)
 
 
 def call(key: str, payload: object = None, **options: object) -> Call:

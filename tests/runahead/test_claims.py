@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ayo_bridge.engines import EngineKind
 from ayo_bridge.runtime import Runtime
+from ayo_bridge.seam import EngineKind
 from tests.runahead.fakes import GatedEngine, call, open_scope
 
 

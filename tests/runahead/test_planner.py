@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from ayo_bridge.engines import EngineKind
 from ayo_bridge.graph import (
     Opaque,
     QueryExpansion,
@@ -16,8 +15,8 @@ from ayo_bridge.graph import (
     SynthesisMode,
     Template,
 )
-from ayo_bridge.observe import EngineCall, Outcome
 from ayo_bridge.runtime import Runtime
+from ayo_bridge.seam import EngineCall, EngineKind, Outcome
 
 
 @pytest.fixture

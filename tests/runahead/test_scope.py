@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from ayo_bridge.engines import EngineKind
 from ayo_bridge.graph import Graph, Op, Primitive, Template
-from ayo_bridge.observe import CallRecord, Outcome
-from ayo_bridge.runahead import Plan, Scope, current_scope, entered
+from ayo_bridge.record import CallRecord
+from ayo_bridge.runahead import Plan, Scope, current_scope
 from ayo_bridge.runtime import Runtime
 from ayo_bridge.schedule import Waiting
+from ayo_bridge.seam import EngineKind, Outcome, entered
 from tests.runahead.fakes import CallsOf, GatedEngine, call, open_scope, prefill
 
 TIMEOUT = 20

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from ayo_bridge.engines import Call, EngineKind, Limits
 from ayo_bridge.schedule import (
     EngineScheduler,
     Policy,
@@ -20,10 +19,11 @@ from ayo_bridge.schedule import (
 )
 from ayo_bridge.schedule.engine_scheduler import Done
 from ayo_bridge.schedule.placement import run_batch
+from ayo_bridge.seam import BatchEngine, Call, EngineKind, Limits
 
 
 @dataclass
-class Engine:
+class Engine(BatchEngine):
     """Doubles numbers; refuses negative ones."""
 
     name: str = "double"
@@ -77,7 +77,7 @@ def test_what_queues_while_an_instance_works_is_fused(placement: Manual) -> None
     requests = [tier.submit(call(n), query=n, node="embed") for n in range(4)]
     assert [placement.end(), placement.end()] == [[0], [1, 2, 3]]
     assert [request.future.result(0) for request in requests] == [0, 2, 4, 6]
-    assert [request.batch for request in requests] == [1, 3, 3, 3]
+    assert [request.record.batch for request in requests] == [1, 3, 3, 3]
 
 
 def test_a_batch_is_no_larger_than_its_limit(placement: Manual) -> None:

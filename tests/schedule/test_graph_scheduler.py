@@ -6,7 +6,7 @@ import pytest
 
 from ayo_bridge.errors import GraphError
 from ayo_bridge.graph import Graph, Op, Primitive
-from ayo_bridge.profile.estimate import remaining
+from ayo_bridge.graph.timing import remaining
 from ayo_bridge.schedule import MISSING, GraphScheduler
 
 

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ayo_bridge import Runtime
-from ayo_bridge.engines.protocol import EngineKind
 from ayo_bridge.schedule import (
     DEFAULT,
     POLICIES,
@@ -22,6 +21,7 @@ from ayo_bridge.schedule import (
     topology,
 )
 from ayo_bridge.schedule.policies import queue_of
+from ayo_bridge.seam import EngineKind
 from ayo_bridge.workflow import App
 
 

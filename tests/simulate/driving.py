@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from ayo_bridge.engines import Call
 from ayo_bridge.schedule import EngineScheduler, Request
+from ayo_bridge.seam import Call
 from ayo_bridge.simulate import (
     Busy,
     LLMCosts,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from ayo_bridge.engines import Call, EngineKind, Limits
 from ayo_bridge.schedule import POLICIES, EngineScheduler, LoopPlacement
+from ayo_bridge.seam import AsyncEngine, Call, EngineKind, Limits
 from ayo_bridge.simulate import run_virtual
 
 
@@ -39,7 +39,7 @@ def test_a_wait_that_can_never_end_is_an_error() -> None:
 
 
 @dataclass
-class PrefillEngine:
+class PrefillEngine(AsyncEngine):
     """Fig. 7's engine: 512 tokens take 0.5 s, twice as many 0.8 s."""
 
     name: str = "llm"

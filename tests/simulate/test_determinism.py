@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from ayo_bridge.engines import Call
+from ayo_bridge.seam import Call
 from ayo_bridge.simulate import Batching, LLMRequest, SimulatedLLM, load_profiles
 from tests.simulate.driving import Outcome, drive
 

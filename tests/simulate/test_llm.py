@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ayo_bridge.engines import Limits
-from ayo_bridge.engines.protocol import AsyncEngine
 from ayo_bridge.schedule import LoopPlacement
+from ayo_bridge.seam import AsyncEngine, Limits
 from ayo_bridge.simulate import (
     Batching,
     Busy,

@@ -6,10 +6,9 @@ import statistics
 
 import pytest
 
-from ayo_bridge.engines import Call, Limits
-from ayo_bridge.engines.protocol import AsyncEngine, BatchEngine
 from ayo_bridge.profile import Curve, EngineProfile
 from ayo_bridge.schedule.placement import run_batch
+from ayo_bridge.seam import AsyncEngine, BatchEngine, Call, Limits
 from ayo_bridge.simulate import (
     ApiRequest,
     BatchRequest,

@@ -4,8 +4,8 @@ import asyncio
 import zlib
 from collections.abc import Sequence
 
-from ayo_bridge.engines import Call, EngineKind, Limits
 from ayo_bridge.profile import Curve, EngineProfile, LLMProfile, Profiles
+from ayo_bridge.seam import AsyncEngine, Call, EngineKind, Limits
 from ayo_bridge.workflow import (
     App,
     Embed,
@@ -32,7 +32,7 @@ def digest(*parts: object) -> int:
     return zlib.crc32(repr(parts).encode())
 
 
-class Engine:
+class Engine(AsyncEngine):
     """Serves on the loop; ``serve`` sleeps for what the items cost."""
 
     def __init__(self, name: str, kind: EngineKind, limits: Limits = Limits()) -> None:  # noqa: B008

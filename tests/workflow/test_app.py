@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from ayo_bridge.engines import Call, EngineKind, Limits
 from ayo_bridge.errors import (
     AyoBridgeError,
     EngineUnavailableError,
@@ -17,6 +16,7 @@ from ayo_bridge.errors import (
 from ayo_bridge.graph import Graph, Op, Primitive, SynthesisMode, flow
 from ayo_bridge.passes import PIPELINE, PrefillingSplit
 from ayo_bridge.runtime import Runtime
+from ayo_bridge.seam import BatchEngine, Call, EngineKind, Limits
 from ayo_bridge.simulate import run_virtual
 from ayo_bridge.workflow import App, Generate, Ingest, Result
 from tests.workflow.engines import LLM, PROFILES, Engine, Engines
@@ -311,7 +311,7 @@ def test_a_prefix_warm_is_dropped_that_its_call_overtakes(busy: bool) -> None:
 # Engines and primitives of one's own.
 
 
-class Doubler:
+class Doubler(BatchEngine):
     """A batch engine: runs in a thread."""
 
     name = "double"

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from ayo_bridge.engines import Call, EngineKind
 from ayo_bridge.errors import GraphError, PrimitiveError
 from ayo_bridge.graph import (
     Choice,
@@ -22,6 +21,7 @@ from ayo_bridge.graph import (
     choose,
 )
 from ayo_bridge.passes import PIPELINE, Pass
+from ayo_bridge.seam import Call, EngineKind
 from ayo_bridge.simulate import run_virtual
 from ayo_bridge.workflow import MISSING, Generate, LanguageModel, Result
 from tests.workflow.engines import Engine, Engines

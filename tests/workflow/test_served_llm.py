@@ -19,7 +19,7 @@ from tests.deadline import eventually
 from tests.stub_openai import StubOpenAI
 
 if TYPE_CHECKING:
-    from ayo_bridge.engines.vllm_server import VLLMServer
+    from ayo_bridge.serving.vllm_server import VLLMServer
 
 ANSWER = Synthesis(name="answer", llm="llm", mode=SynthesisMode.GENERATION, tokens=30)
 CHAIN = Synthesis(

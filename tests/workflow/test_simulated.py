@@ -6,9 +6,9 @@ from typing import cast
 
 import pytest
 
-from ayo_bridge.engines import Call
 from ayo_bridge.passes import PIPELINE, Pass
 from ayo_bridge.profile import EngineProfile, LLMProfile
+from ayo_bridge.seam import Call
 from ayo_bridge.simulate import (
     BatchRequest,
     LLMCosts,

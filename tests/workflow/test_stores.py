@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ayo_bridge.engines import Call
 from ayo_bridge.errors import PrimitiveError
 from ayo_bridge.graph import Indexing, Searching
+from ayo_bridge.seam import AsyncEngine, Call
 from ayo_bridge.workflow import App, Embed, Embedded, Ingest, Search
 from ayo_bridge.workflow.engines import MemoryStore, PgVectorStore
 from tests.workflow.engines import digest
 
 if TYPE_CHECKING:
-    from ayo_bridge.engines.postgres import EmbeddedPostgres
+    from ayo_bridge.serving.postgres import EmbeddedPostgres
 
 Store = MemoryStore | PgVectorStore
 WORDS = ("rain", "snow", "wind", "frost")
@@ -23,11 +23,11 @@ INDEX = Indexing(name="index", embedding="words", store="store")
 FIND = Searching(name="find", embedding="words", store="store", top_k=2)
 
 
-class Words:
+class Words(AsyncEngine):
     """Embeds a text by how often each of a few words is in it."""
 
     def __init__(self) -> None:
-        from ayo_bridge.engines import EngineKind, Limits
+        from ayo_bridge.seam import EngineKind, Limits
 
         self.name, self.kind, self.limits = "words", EngineKind.EMBEDDING, Limits(max_items=3)
 

@@ -1,20 +1,11 @@
 """In: requests to an OpenAI-compatible server. Out: recorded replies, plain or while they arrive.
 
-The engine sends them on connections of the runtime's own; the binding gives them to the original
-client when it makes the same request.
+They go out on connections of the runtime's own.
 """
 
-from ayo_bridge.engines.openai_http.binding import (
-    BINDINGS,
-    HTTPX,
-    HTTPX2,
-    register_endpoint,
-    unregister_endpoint,
-)
-from ayo_bridge.engines.openai_http.client import is_plain_client
 from ayo_bridge.engines.openai_http.engine import OpenAIServer, Proof
 from ayo_bridge.engines.openai_http.items import ItemParser, LineItems, LineList
-from ayo_bridge.engines.openai_http.probe import prove, start_proof
+from ayo_bridge.engines.openai_http.probe import prove
 from ayo_bridge.engines.openai_http.rebuild import CannotRebuildError
 from ayo_bridge.engines.openai_http.reply import (
     Reply,
@@ -32,9 +23,6 @@ from ayo_bridge.engines.openai_http.request import (
 )
 
 __all__ = [
-    "BINDINGS",
-    "HTTPX",
-    "HTTPX2",
     "MARK",
     "CannotRebuildError",
     "Delivery",
@@ -49,11 +37,7 @@ __all__ = [
     "UnreadableReplyError",
     "Usage",
     "canonical_key",
-    "is_plain_client",
     "make_call",
     "make_warm",
     "prove",
-    "register_endpoint",
-    "start_proof",
-    "unregister_endpoint",
 ]

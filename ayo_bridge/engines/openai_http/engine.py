@@ -33,8 +33,7 @@ from ayo_bridge.engines.openai_http.request import (
 )
 from ayo_bridge.engines.openai_http.sse import EventParser
 from ayo_bridge.engines.openai_http.tls import tls_context
-from ayo_bridge.engines.protocol import Call, EngineKind, Limits
-from ayo_bridge.runahead.current import entered
+from ayo_bridge.seam import AsyncEngine, Call, EngineKind, Limits, entered
 
 _logger = logging.getLogger(__name__)
 
@@ -58,8 +57,8 @@ class Proof:
     streamed: frozenset[bytes] = frozenset()
 
 
-class OpenAIServer:
-    """Serves :class:`LLMRequest` payloads; an :class:`~ayo_bridge.engines.protocol.AsyncEngine`.
+class OpenAIServer(AsyncEngine):
+    """Serves :class:`LLMRequest` payloads; an :class:`~ayo_bridge.seam.engine.AsyncEngine`.
 
     The server batches by itself, so nothing is held back here. Requests are sent as they are given:
     nothing but the headers that HTTP demands is added, no proxy is used, no redirect followed.

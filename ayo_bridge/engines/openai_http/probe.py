@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from concurrent.futures import Future
 from typing import Any
 
 from ayo_bridge.engines.openai_http.engine import STREAM_FIELDS, OpenAIServer, Proof, pump
@@ -12,8 +11,7 @@ from ayo_bridge.engines.openai_http.rebuild import Assembler, CannotRebuildError
 from ayo_bridge.engines.openai_http.reply import Reply
 from ayo_bridge.engines.openai_http.request import MARK, LLMRequest
 from ayo_bridge.engines.openai_http.sse import EventParser
-from ayo_bridge.runahead.current import entered
-from ayo_bridge.runtime import Runtime
+from ayo_bridge.seam import entered
 
 _TRIES = 3  # In half precision a batch of others can flip a token: unequal text is asked again.
 _TOLERANCE = 0.25
@@ -31,11 +29,6 @@ async def prove(server: OpenAIServer, request: LLMRequest) -> Proof:
         TransportError: the server was not reached; nothing is known then.
     """
     return await server.learn(request, lambda: _prove(server, request))
-
-
-def start_proof(runtime: Runtime, server: OpenAIServer, request: LLMRequest) -> Future[Proof]:
-    """Probe in the background, on the runtime's loop."""
-    return runtime.submit(prove(server, request))
 
 
 async def _prove(server: OpenAIServer, request: LLMRequest) -> Proof:

@@ -8,14 +8,11 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from ayo_bridge.engines.launched import is_launched
-from ayo_bridge.engines.protocol import Call
-
-if TYPE_CHECKING:
-    from ayo_bridge.runtime import Runtime
+from ayo_bridge.seam import Call
 
 Headers = tuple[tuple[str, str], ...]
 Timeout = float | Mapping[str, float | None] | None
@@ -128,7 +125,7 @@ def make_call(engine: str, request: LLMRequest) -> Call:
     return Call(engine, key, request)
 
 
-def make_warm(engine: str, request: LLMRequest, runtime: Runtime | None = None) -> Call:
+def make_warm(engine: str, request: LLMRequest, *, priority: bool = False) -> Call:
     """A prefix warm: have the server prefill the prompt of ``request`` and keep it cached.
 
     ``request.body`` is the body of the full request with ``messages`` or ``prompt`` cut to the
@@ -145,7 +142,7 @@ def make_warm(engine: str, request: LLMRequest, runtime: Runtime | None = None) 
     else:
         warm["prompt"] = body["prompt"]
     warm.update(max_tokens=1, temperature=0)
-    if runtime is not None and (runtime.priority or is_launched(request.url)):
+    if priority or is_launched(request.url):
         warm["priority"] = _WARM_PRIORITY
     sent = LLMRequest(request.url, (*request.headers, (MARK, "warm")), warm, request.timeout)
     key = ("warm", canonical_key(sent.url, sent.header("authorization"), warm))

@@ -13,8 +13,8 @@ from ayo_bridge.engines.openai_http import (
     make_warm,
     prove,
 )
-from ayo_bridge.engines.protocol import Call, EngineKind, Limits
 from ayo_bridge.errors import AyoBridgeError
+from ayo_bridge.seam import AsyncEngine, Call, EngineKind, Limits
 from ayo_bridge.workflow.requests import Generate
 
 _SHOWN = 500
@@ -30,7 +30,7 @@ class LLMServerError(AyoBridgeError):
         self.answer = answer
 
 
-class ServedLLM:
+class ServedLLM(AsyncEngine):
     """Serves :class:`Generate` payloads; an :class:`~ayo_bridge.engines.AsyncEngine`.
 
     A prompt is sent as text to ``/completions``, or as a user's message to ``/chat/completions``.
@@ -72,13 +72,9 @@ class ServedLLM:
         self._chat = chat
         self._headers = () if api_key is None else (("authorization", f"Bearer {api_key}"),)
         self._options = {"temperature": 0.0, **(options or {})}
-        self._caches = caches_prefixes
+        self._told = caches_prefixes is not None
+        self.caches_prefixes = bool(caches_prefixes)
         self._timeout = timeout
-
-    @property
-    def caches_prefixes(self) -> bool:
-        """Whether prefix warms are of use, as far as is known."""
-        return self._server.caches_prefixes if self._caches is None else self._caches
 
     async def probe(self) -> None:
         """Find out whether the server is a vLLM, which keeps prefixes in a cache.
@@ -87,6 +83,8 @@ class ServedLLM:
             TransportError: the server was not reached.
         """
         await prove(self._server, self._request(Generate((), 1)))
+        if not self._told:
+            self.caches_prefixes = self._server.caches_prefixes
 
     async def serve(self, call: Call) -> str:
         """The text that the server answers; of a prefix warm it does not matter.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ayo_bridge.engines.protocol import Call, EngineKind, Limits
+from ayo_bridge.seam import AsyncEngine, Call, EngineKind, Limits
 from ayo_bridge.workflow.requests import Embedded, Ingest, Search
 
 SHARED: Final = 0
@@ -24,7 +24,7 @@ class _Collection:
     """The vectors one below the other, while no more have come."""
 
 
-class MemoryStore:
+class MemoryStore(AsyncEngine):
     """Serves :class:`Ingest` and :class:`Search`: exact cosine similarity; needs numpy.
 
     Equal scores keep the order of ingestion. Every query sees what it has brought itself, and that

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from ayo_bridge.engines.protocol import Call
 from ayo_bridge.engines.sentence_transformer import (
     CrossEncoderModel,
     EmbeddingModel,
     embedding_call,
     rerank_call,
 )
+from ayo_bridge.seam import Call
 from ayo_bridge.workflow.requests import Embed, Rerank
 
 _QUIET = {"show_progress_bar": False}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from ayo_bridge.engines.protocol import Call, EngineKind, Limits
+from ayo_bridge.seam import BatchEngine, Call, EngineKind, Limits
 from ayo_bridge.workflow.engines.memory_store import require_vector
 from ayo_bridge.workflow.requests import Ingest, Search
 
@@ -52,7 +52,7 @@ ORDER BY asked.place, hit.distance, hit.number
 """
 
 
-class PgVectorStore:
+class PgVectorStore(BatchEngine):
     """Serves :class:`Ingest` and :class:`Search`; an :class:`~ayo_bridge.engines.BatchEngine`.
 
     Searches of many queries are one statement. Every query sees what it has brought itself, and

@@ -11,8 +11,8 @@ from typing import Any
 from ayo_bridge.engines.openai_http.connections import Connections
 from ayo_bridge.engines.openai_http.reply import decoder
 from ayo_bridge.engines.openai_http.tls import tls_context
-from ayo_bridge.engines.protocol import Call, EngineKind, Limits
 from ayo_bridge.errors import AyoBridgeError
+from ayo_bridge.seam import AsyncEngine, Call, EngineKind, Limits
 from ayo_bridge.workflow.requests import Lookup
 
 _SHOWN = 500
@@ -26,7 +26,7 @@ class JsonApiError(AyoBridgeError):
         self.status = status
 
 
-class Tool:
+class Tool(AsyncEngine):
     """Serves :class:`Lookup` with a function; an :class:`~ayo_bridge.engines.AsyncEngine`.
 
     The function takes the values of the request. A coroutine function runs on the loop, and is
@@ -51,7 +51,7 @@ class Tool:
         return await made if inspect.isawaitable(made) else made
 
 
-class JsonApi:
+class JsonApi(AsyncEngine):
     """Serves :class:`Lookup` by POSTing JSON; an :class:`~ayo_bridge.engines.AsyncEngine`.
 
     Cancelling closes the connection.

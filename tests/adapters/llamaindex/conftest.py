@@ -18,7 +18,7 @@ from ayo_llamaindex.stores import (
 from tests.adapters.llamaindex.stores import make_nodes, make_postgres_store
 
 if TYPE_CHECKING:
-    from ayo_bridge.engines.postgres import EmbeddedPostgres
+    from ayo_bridge.serving.postgres import EmbeddedPostgres
 
 
 @pytest.fixture(autouse=True)

@@ -16,14 +16,15 @@ from llama_index.core.vector_stores import (
     VectorStoreQueryResult,
 )
 
-from ayo_bridge.engines import Call
 from ayo_bridge.graph import Graph, Op, Primitive, Template
-from ayo_bridge.observe.record import CallRecord, Outcome
+from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead import Plan, Scope
 from ayo_bridge.runtime import Runtime
+from ayo_bridge.schedule import Work
+from ayo_bridge.seam import Call, Outcome
 
 if TYPE_CHECKING:
-    from ayo_bridge.engines.postgres import EmbeddedPostgres
+    from ayo_bridge.serving.postgres import EmbeddedPostgres
 
 DEADLINE = 30.0
 DIMENSIONS = 8
@@ -104,10 +105,10 @@ class Ahead:
         self.results: list[Any] = []
         self.ended = threading.Event()
 
-    def calls(self, primitive: Primitive, values: object, feed: object) -> Sequence[Call]:
+    def calls(self, work: Work) -> Sequence[Call]:
         return self.made
 
-    def outputs(self, primitive: Primitive, results: Sequence[object]) -> dict[str, object]:
+    def outputs(self, work: Work, results: Sequence[object]) -> dict[str, object]:
         self.results = list(results)
         self.ended.set()
         return {"made": list(results)}

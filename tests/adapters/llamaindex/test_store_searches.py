@@ -11,10 +11,8 @@ from llama_index.core.vector_stores import (
 )
 from llama_index.core.vector_stores.types import VectorStoreQueryMode as Mode
 
-from ayo_bridge.engines import EngineKind
-from ayo_bridge.observe.record import Outcome
-from ayo_bridge.runahead import entered
 from ayo_bridge.runtime import Runtime
+from ayo_bridge.seam import EngineKind, Outcome, entered
 from ayo_llamaindex.staging import NotStagedError
 from ayo_llamaindex.stores import (
     engine_for,
@@ -35,7 +33,7 @@ from tests.adapters.llamaindex.stores import (
 )
 
 if TYPE_CHECKING:
-    from ayo_bridge.engines.postgres import EmbeddedPostgres
+    from ayo_bridge.serving.postgres import EmbeddedPostgres
 
 QUERIES: list[dict[str, Any]] = [
     {},

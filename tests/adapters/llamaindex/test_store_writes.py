@@ -12,9 +12,8 @@ from llama_index.core.vector_stores import (
 )
 
 from ayo_bridge.graph import Op
-from ayo_bridge.observe.record import Outcome
-from ayo_bridge.runahead import entered
 from ayo_bridge.runtime import Runtime
+from ayo_bridge.seam import Outcome, entered
 from ayo_llamaindex.copies import own
 from ayo_llamaindex.staging import NotStagedError, Staged
 from ayo_llamaindex.stores import (
@@ -35,7 +34,7 @@ from tests.adapters.llamaindex.stores import (
 )
 
 if TYPE_CHECKING:
-    from ayo_bridge.engines.postgres import EmbeddedPostgres
+    from ayo_bridge.serving.postgres import EmbeddedPostgres
 
 
 @pytest.mark.real
@@ -142,7 +141,7 @@ def _open_transactions(store: Any) -> int:
 
 @pytest.mark.real
 def test_a_server_killed_half_way_leaves_nothing_half_ingested(runtime: Runtime) -> None:
-    from ayo_bridge.engines.postgres import EmbeddedPostgres
+    from ayo_bridge.serving.postgres import EmbeddedPostgres
 
     with EmbeddedPostgres() as server:
         store = make_postgres_store(server, create_engine_kwargs={"pool_pre_ping": True})

@@ -11,20 +11,14 @@ from typing import Any
 import openai
 import pytest
 
-from ayo_bridge.engines import Call
-from ayo_bridge.engines.openai_http import (
-    BINDINGS,
-    Delivery,
-    LLMRequest,
-    OpenAIServer,
-    make_call,
-    register_endpoint,
-    unregister_endpoint,
-)
+from ayo_bridge.bindings.openai_http import BINDINGS, register_endpoint, unregister_endpoint
+from ayo_bridge.engines.openai_http import Delivery, LLMRequest, OpenAIServer, make_call
 from ayo_bridge.graph import Graph, Op, Primitive, Template
-from ayo_bridge.observe.record import CallRecord, EngineCall, Outcome
-from ayo_bridge.runahead import Feed, Plan, Scope, Values, entered, maker_key
+from ayo_bridge.record.record import CallRecord
+from ayo_bridge.runahead import Plan, Scope, maker_key
 from ayo_bridge.runtime import Runtime
+from ayo_bridge.schedule import Values, Work
+from ayo_bridge.seam import Call, EngineCall, Outcome, entered
 from tests.stub_openai import StubOpenAI
 
 API_KEY = "sk-test"
@@ -41,10 +35,10 @@ class Given:
 
     call: Call
 
-    def calls(self, primitive: Primitive, values: Values, feed: Feed) -> Sequence[Call]:
+    def calls(self, work: Work) -> Sequence[Call]:
         return [self.call]
 
-    def outputs(self, primitive: Primitive, results: Sequence[object]) -> Values:
+    def outputs(self, work: Work, results: Sequence[object]) -> Values:
         return {}
 
 

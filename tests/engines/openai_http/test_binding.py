@@ -7,16 +7,10 @@ from typing import Any
 
 import pytest
 
-from ayo_bridge.engines.openai_http import (
-    BINDINGS,
-    Delivery,
-    OpenAIServer,
-    register_endpoint,
-    unregister_endpoint,
-)
-from ayo_bridge.observe.record import Outcome
-from ayo_bridge.runahead import entered
+from ayo_bridge.bindings.openai_http import BINDINGS, register_endpoint, unregister_endpoint
+from ayo_bridge.engines.openai_http import Delivery, OpenAIServer
 from ayo_bridge.runtime import Runtime
+from ayo_bridge.seam import Outcome, entered
 from tests.deadline import eventually
 from tests.engines.openai_http.harness import API_KEY, ENGINE, MESSAGES, World, outcomes
 from tests.fixtures_stub import StubProcess

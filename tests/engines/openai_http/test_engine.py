@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from ayo_bridge.engines import AsyncEngine, EngineKind
 from ayo_bridge.engines.openai_http import LLMRequest, OpenAIServer, Reply, make_call
 from ayo_bridge.engines.openai_http.connections import (
     ConnectError,
@@ -15,6 +14,7 @@ from ayo_bridge.engines.openai_http.connections import (
     ReadTimeout,
     RemoteProtocolError,
 )
+from ayo_bridge.seam import AsyncEngine, EngineKind
 from tests.deadline import eventually
 from tests.engines.openai_http.harness import ENGINE
 from tests.stub_openai import StubOpenAI

@@ -11,6 +11,7 @@ from typing import Any
 import openai
 import pytest
 
+from ayo_bridge.bindings.openai_http import register_endpoint, unregister_endpoint
 from ayo_bridge.engines.openai_http import (
     Delivery,
     LLMRequest,
@@ -18,13 +19,11 @@ from ayo_bridge.engines.openai_http import (
     Reply,
     make_call,
     make_warm,
-    register_endpoint,
-    start_proof,
-    unregister_endpoint,
+    prove,
 )
 from ayo_bridge.engines.openai_http.sse import EventParser
-from ayo_bridge.engines.vllm_server import VLLMServer
 from ayo_bridge.runtime import Runtime
+from ayo_bridge.serving.vllm_server import VLLMServer
 from tests.deadline import eventually
 from tests.engines.openai_http.harness import ENGINE
 from tests.stub_openai import StubOpenAI
@@ -96,7 +95,7 @@ def same(reply: Any) -> Any:
 )
 def test_rebuilding_is_proven_and_holds(real: Real, body: dict[str, Any]) -> None:
     body = {**body, **GREEDY}
-    proof = start_proof(real.runtime, real.server, real.request(**body)).result(timeout=120)
+    proof = real.runtime.submit(prove(real.server, real.request(**body))).result(timeout=120)
     assert proof.proven, proof.reason
 
     plain = real.ask(**body)
@@ -181,7 +180,9 @@ def test_a_warm_prefix_is_found_in_the_cache(real: Real, chat: bool) -> None:
 
     unique = f"{time.time_ns()} {next(_numbers)} "
     prefix = unique + "the quick brown fox jumps over the lazy dog. " * 20
-    warm = real.serve(make_warm(ENGINE, real.request(**body(prefix)), real.runtime))
+    warm = real.serve(
+        make_warm(ENGINE, real.request(**body(prefix)), priority=real.runtime.priority)
+    )
     assert warm.ok, warm.body.whole()
     assert cached_tokens(warm) < 64
     prompt_tokens = warm.usage()

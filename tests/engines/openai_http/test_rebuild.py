@@ -13,11 +13,10 @@ from ayo_bridge.engines.openai_http import (
     Proof,
     Reply,
     prove,
-    start_proof,
 )
 from ayo_bridge.engines.openai_http.connections import RemoteProtocolError
 from ayo_bridge.engines.openai_http.rebuild import Assembler, refusal
-from ayo_bridge.observe.record import Outcome
+from ayo_bridge.seam import Outcome
 from tests.engines.openai_http.harness import MESSAGES, World, outcomes
 
 CHAT: dict[str, Any] = {"messages": MESSAGES}
@@ -26,7 +25,7 @@ TEXT: dict[str, Any] = {"prompt": ["Why is the sky blue?"]}
 
 def proven(world: World, **body: Any) -> Proof:
     request = world.request(**body)
-    proof = start_proof(world.runtime, world.server, request).result(timeout=10)
+    proof = world.runtime.submit(prove(world.server, request)).result(timeout=10)
     world.stub.reset()
     return proof
 
@@ -124,7 +123,7 @@ async def test_a_probe_runs_once_and_is_marked(world: World) -> None:
 
 def test_probes_at_once_are_one(world: World) -> None:
     request = world.request(**CHAT)
-    futures = [start_proof(world.runtime, world.server, request) for _ in range(5)]
+    futures = [world.runtime.submit(prove(world.server, request)) for _ in range(5)]
     assert all(future.result(timeout=10).proven for future in futures)
     assert len(world.stub.requests) == 2
 
@@ -132,11 +131,11 @@ def test_probes_at_once_are_one(world: World) -> None:
 def test_a_server_that_is_not_there_is_asked_again(world: World) -> None:
     world.stub.reply_when(lambda r: True, disconnect=0, times=1)
     request = world.request(**CHAT)
-    failed = start_proof(world.runtime, world.server, request)
+    failed = world.runtime.submit(prove(world.server, request))
     with pytest.raises(RemoteProtocolError):
         failed.result(timeout=10)
     assert world.server.can_rebuild(request) is None
-    assert start_proof(world.runtime, world.server, request).result(timeout=10).proven
+    assert world.runtime.submit(prove(world.server, request)).result(timeout=10).proven
 
 
 def test_a_server_whose_stream_says_something_else_is_not_proven(world: World) -> None:

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from ayo_bridge.engines.openai_http import Delivery
-from ayo_bridge.observe.record import Outcome
+from ayo_bridge.seam import Outcome
 from tests.engines.openai_http.harness import CHAT, TEXT, USAGE, World, only, outcomes
 
 

@@ -6,8 +6,7 @@ Uses the `openai` package and the core alone; tests/openai3 runs it against open
 import sys
 from typing import Any
 
-from ayo_bridge.observe.record import Outcome
-from ayo_bridge.runahead import entered
+from ayo_bridge.seam import Outcome, entered
 from tests.engines.openai_http.harness import CHAT, World, outcomes
 
 

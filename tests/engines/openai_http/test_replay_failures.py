@@ -9,7 +9,7 @@ from typing import Any
 import openai
 import pytest
 
-from ayo_bridge.observe.record import Outcome
+from ayo_bridge.seam import Outcome
 from tests.deadline import eventually
 from tests.engines.openai_http.harness import CHAT, World, outcomes
 

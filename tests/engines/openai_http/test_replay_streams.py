@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ayo_bridge.engines.openai_http import Delivery
-from ayo_bridge.observe.record import Outcome
+from ayo_bridge.seam import Outcome
 from tests.deadline import eventually
 from tests.engines.openai_http.harness import CHAT, USAGE, World, only, outcomes
 

@@ -7,7 +7,6 @@ import pytest
 
 from ayo_bridge.engines.openai_http import LLMRequest, canonical_key, make_call, make_warm
 from ayo_bridge.engines.openai_http.request import normalised_url
-from ayo_bridge.runtime import Runtime
 
 URL = "http://127.0.0.1:8000/v1/chat/completions"
 BODY: dict[str, Any] = {
@@ -125,12 +124,10 @@ def test_a_text_warm_sends_the_prefix_as_it_is() -> None:
 
 
 def test_a_warm_has_a_low_priority_only_where_the_user_says_so() -> None:
-    runtime = Runtime(priority=True)
-    call = make_warm("llm", request(prompt="x"), runtime)
+    call = make_warm("llm", request(prompt="x"), priority=True)
     assert isinstance(call.payload, LLMRequest)
     assert call.payload.fields()["priority"] > 0
-    runtime = Runtime()
-    call = make_warm("llm", request(prompt="x"), runtime)
+    call = make_warm("llm", request(prompt="x"))
     assert isinstance(call.payload, LLMRequest)
     assert "priority" not in call.payload.fields()
 

@@ -8,9 +8,7 @@ import pytest
 import sentence_transformers
 import torch
 
-from ayo_bridge.engines.sentence_transformer import (
-    BINDINGS,
-)
+from ayo_bridge.bindings.sentence_transformer import BINDINGS
 from ayo_bridge.profile import ProfileStore
 from ayo_bridge.runtime import Runtime
 

@@ -10,20 +10,17 @@ import pytest
 import sentence_transformers
 import torch
 
-from ayo_bridge.engines import EngineKind
+from ayo_bridge.bindings.sentence_transformer import BINDINGS
 from ayo_bridge.engines.live_names import base_name
+from ayo_bridge.engines.registered_models import cross_encoder_for, engine_for
 from ayo_bridge.engines.sentence_transformer import (
-    BINDINGS,
     CrossEncoderModel,
     EmbeddingModel,
-    cross_encoder_for,
     embedding_call,
-    engine_for,
     rerank_call,
 )
-from ayo_bridge.observe.record import Outcome
-from ayo_bridge.runahead import entered
 from ayo_bridge.runtime import Runtime
+from ayo_bridge.seam import EngineKind, Outcome, entered
 from tests.engines.sentence_transformer.together import (
     DEADLINE,
     PAIRS,

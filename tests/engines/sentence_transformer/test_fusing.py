@@ -11,14 +11,11 @@ import sentence_transformers
 import torch
 
 from ayo_bridge.engines.live_names import base_name
-from ayo_bridge.engines.sentence_transformer import (
-    EmbeddingModel,
-    embedding_call,
-    engine_for,
-)
+from ayo_bridge.engines.registered_models import engine_for
+from ayo_bridge.engines.sentence_transformer import EmbeddingModel, embedding_call
 from ayo_bridge.profile import Curve, EngineProfile, ProfileStore
-from ayo_bridge.runahead import entered
 from ayo_bridge.runtime import Runtime
+from ayo_bridge.seam import entered
 from tests.engines.sentence_transformer.together import (
     SHORT,
     TEXTS,

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ayo_bridge.engines import Call
 from ayo_bridge.graph import Graph, Op, Primitive, Template
-from ayo_bridge.observe.record import CallRecord, EngineCall
-from ayo_bridge.runahead import Plan, Scope, entered
+from ayo_bridge.record.record import CallRecord
+from ayo_bridge.runahead import Plan, Scope
 from ayo_bridge.runtime import Runtime
+from ayo_bridge.schedule import Work
+from ayo_bridge.seam import Call, EngineCall, entered
 
 TOLERANCE = 1e-6
 DEADLINE = 30.0
@@ -40,10 +41,10 @@ class Ahead:
         self._calls = calls
         self.results: list[object] = []
 
-    def calls(self, primitive: Primitive, values: object, feed: object) -> Sequence[Call]:
+    def calls(self, work: Work) -> Sequence[Call]:
         return self._calls
 
-    def outputs(self, primitive: Primitive, results: Sequence[object]) -> dict[str, object]:
+    def outputs(self, work: Work, results: Sequence[object]) -> dict[str, object]:
         self.results = list(results)
         return {"made": list(results)}
 

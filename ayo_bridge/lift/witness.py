@@ -15,7 +15,7 @@ from itertools import chain, starmap
 from operator import attrgetter, call, contains, getitem, is_
 from typing import Any, Final, TypeVar
 
-from ayo_bridge.engines import binding
+from ayo_bridge.bindings import binding
 
 T = TypeVar("T")
 Found = tuple[Mapping[str, Any], str, Any, tuple[Mapping[str, Any], ...]]

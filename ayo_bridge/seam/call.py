@@ -1,4 +1,4 @@
-"""Engine calls: what became of each request of one accelerated call."""
+"""A call to an engine: the request, and the one record of what becomes of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ import enum
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-from ayo_bridge.engines.protocol import EngineKind
+
+class EngineKind(enum.StrEnum):
+    """What an engine serves; one cost model and one timeline colour a kind."""
+
+    LLM = "llm"
+    EMBEDDING = "embedding"
+    RERANKER = "reranker"
+    VECTOR_STORE = "vector_store"
+    SEARCH_API = "search_api"
 
 
 class Outcome(enum.StrEnum):
@@ -24,6 +32,26 @@ class Outcome(enum.StrEnum):
     """Failed ahead; the original made its own call."""
     WARM = "warm"
     """A declared prefix warm; the original never asks for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to one engine, exactly as the original program makes it.
+
+    ``key`` is the identity of the request: two calls with equal keys have interchangeable
+    results. ``payload`` is what the engine needs to run it. Calls with an equal ``group`` may
+    share a batch; ``None`` never shares. ``items`` counts against :attr:`Limits.max_items`.
+    ``deterministic`` results may serve every equal call; others are consumed once.
+    """
+
+    engine: str
+    key: Hashable
+    payload: object
+    items: int = 1
+    group: Hashable | None = None
+    deterministic: bool = False
+    warm: bool = False
+    """A declared prefix warm: no call of the original ever asks for its result."""
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 import openai
 import pytest
 
-from ayo_bridge.engines.openai_http import is_plain_client
+from ayo_bridge.bindings.http_client import is_plain_client
 
 URL = "http://127.0.0.1:8000/v1"
 

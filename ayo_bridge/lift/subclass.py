@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from ayo_bridge.observe.state import AcceleratedState
-
-if TYPE_CHECKING:
-    from ayo_bridge.runtime import Runtime
+from ayo_bridge.runahead.state import AcceleratedState
 
 T = TypeVar("T")
 STATE = "__ayo_bridge__"
@@ -44,12 +41,12 @@ def accelerated(obj: T, state: AcceleratedState, methods: Mapping[str, Callable[
     # these call the decorated originals.
     type.__setattr__(subclass, STATE, state)
     type.__setattr__(subclass, "__reduce_ex__", _reduce)
-    runtime = state.runtime
-    type.__setattr__(subclass, "__copy__", lambda self: restore(copy.copy(plain(self)), runtime))
+    again, runtime = state.again, state.runtime
+    type.__setattr__(subclass, "__copy__", lambda self: again(copy.copy(plain(self)), runtime))
     type.__setattr__(
         subclass,
         "__deepcopy__",
-        lambda self, memo: restore(copy.deepcopy(plain(self), memo), runtime),
+        lambda self, memo: again(copy.deepcopy(plain(self), memo), runtime),
     )
     for name, method in methods.items():
         type.__setattr__(subclass, name, method)
@@ -80,11 +77,6 @@ def _shallow(obj: T) -> T:
 
 
 def _reduce(self: object, protocol: Any) -> tuple[Any, ...]:
-    return restore, (plain(self),)
-
-
-def restore(obj: T, runtime: Runtime | None = None) -> T:
-    """Accelerate a plain object again, as after copying, or unpickling without a ``runtime``."""
-    from ayo_bridge.api import accelerate
-
-    return accelerate(obj, runtime=runtime)
+    state = state_of(self)
+    assert state is not None
+    return state.again, (plain(self),)

@@ -20,8 +20,8 @@ from time import perf_counter
 from types import ModuleType
 from typing import Any
 
-from ayo_bridge.engines.binding import Binding, Target
-from ayo_bridge.engines.openai_http.client import transport_differs
+from ayo_bridge.bindings.binding import Binding, Target
+from ayo_bridge.bindings.http_client import transport_differs
 from ayo_bridge.engines.openai_http.reply import (
     Body,
     Reply,
@@ -29,11 +29,7 @@ from ayo_bridge.engines.openai_http.reply import (
     usage_of,
 )
 from ayo_bridge.engines.openai_http.request import canonical_key, normalised_url
-from ayo_bridge.engines.protocol import EngineKind
-from ayo_bridge.observe.call import EngineCall
-from ayo_bridge.profile import LiveProfiles
-from ayo_bridge.runahead.current import current_scope
-from ayo_bridge.runahead.tickets import Observation
+from ayo_bridge.seam import EngineCall, EngineKind, Learner, Observation, current_scope
 
 _MOST_SEEN = 1024
 _FEW = 8
@@ -170,7 +166,7 @@ def _on_asyncio() -> bool:
 
 
 def _replayed(
-    stream: type[Any], library: str, reply: Reply, record: EngineCall, learn: LiveProfiles
+    stream: type[Any], library: str, reply: Reply, record: EngineCall, learn: Learner
 ) -> Any:
     """A response of the client's own library, as its transport would have returned it."""
     return importlib.import_module(library).Response(
@@ -184,10 +180,10 @@ def _replayed(
 class _Player:
     """Keeps the record of a reply that is replayed, which may happen while it arrives."""
 
-    def __init__(self, reply: Reply, record: EngineCall, learn: LiveProfiles) -> None:
+    def __init__(self, reply: Reply, record: EngineCall, learn: Learner) -> None:
         self.reply = reply
         self.record = record
-        self._learn: LiveProfiles | None = learn
+        self._learn: Learner | None = learn
 
     def closed(self) -> None:
         """Fill in what is known only now, and stop the engine if it is still at it."""
@@ -205,7 +201,7 @@ class _Player:
 class _Watch:
     """Notes what passes by in a direct reply, and tells its observation at the end."""
 
-    def __init__(self, response: Any, observation: Observation, learn: LiveProfiles) -> None:
+    def __init__(self, response: Any, observation: Observation, learn: Learner) -> None:
         self.stream = response.stream
         self._status: int = response.status_code
         self._headers = response.headers

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ayo_bridge.engines.random_llama import LlamaShape, make_random_llama
+from ayo_bridge.serving.random_llama import LlamaShape, make_random_llama
 
 pytestmark = pytest.mark.real
 

@@ -14,9 +14,9 @@ from typing import Any
 import psutil
 import pytest
 
-from ayo_bridge.engines.child import EngineStartError
-from ayo_bridge.engines.ports import PortInUseError
-from ayo_bridge.engines.vllm_server import ModelNotFoundError, VLLMServer
+from ayo_bridge.serving.child import EngineStartError
+from ayo_bridge.serving.ports import PortInUseError
+from ayo_bridge.serving.vllm_server import ModelNotFoundError, VLLMServer
 from tests.deadline import eventually
 from tests.processes import all_gone, descendants
 
@@ -125,7 +125,7 @@ def test_stop_and_start_leave_no_process_and_kill_is_noticed(tiny_llama: Path) -
 
 OWNER = """
 import sys, threading
-from ayo_bridge.engines.vllm_server import VLLMServer
+from ayo_bridge.serving.vllm_server import VLLMServer
 eager = ["--enforce-eager"]
 server = VLLMServer(sys.argv[1], dtype="float32", log=sys.argv[2], extra_args=eager).start()
 print(server.pid, flush=True)

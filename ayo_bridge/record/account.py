@@ -13,8 +13,8 @@ from typing import Final, NamedTuple, TypeVar
 
 from ayo_bridge.graph import Graph, Op, Primitive
 from ayo_bridge.graph.graph import join
-from ayo_bridge.observe.call import EngineCall, Outcome
 from ayo_bridge.passes.rewrite import Decision
+from ayo_bridge.seam import EngineCall, Outcome
 
 
 class Growth(NamedTuple):

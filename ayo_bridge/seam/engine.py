@@ -1,21 +1,13 @@
-"""The seam between the schedulers and the engines: one narrow protocol, so all is testable."""
+"""The seam between the schedulers and the engines: one narrow class each, so all is testable."""
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Hashable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeGuard, runtime_checkable
+from typing import Any
 
-
-class EngineKind(enum.StrEnum):
-    """What an engine serves; one cost model and one timeline colour a kind."""
-
-    LLM = "llm"
-    EMBEDDING = "embedding"
-    RERANKER = "reranker"
-    VECTOR_STORE = "vector_store"
-    SEARCH_API = "search_api"
+from ayo_bridge.seam.call import Call, EngineKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,34 +42,50 @@ class Limits:
                 raise ValueError(f"{name} of an engine must be at least {least}, not {value}")
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request to one engine, exactly as the original program makes it.
+class Engine(ABC):
+    """What every engine has. Subclass :class:`BatchEngine` or :class:`AsyncEngine`.
 
-    ``key`` is the identity of the request: two calls with equal keys have interchangeable
-    results. ``payload`` is what the engine needs to run it. Calls with an equal ``group`` may
-    share a batch; ``None`` never shares. ``items`` counts against :attr:`Limits.max_items`.
-    ``deterministic`` results may serve every equal call; others are consumed once.
+    All but the first three have a default, which says that the engine does not have it.
+
+    Attributes:
+        name: how calls, graphs and profiles refer to it; unique in a runtime.
+        kind: what it serves.
+        limits: how much it takes at once.
+        streams: whether some plain reply of an LLM was proven to be rebuilt from a stream.
+        caches_prefixes: whether an LLM is known to keep prefixes in a cache.
     """
-
-    engine: str
-    key: Hashable
-    payload: object
-    items: int = 1
-    group: Hashable | None = None
-    deterministic: bool = False
-    warm: bool = False
-    """A declared prefix warm: no call of the original ever asks for its result."""
-
-
-@runtime_checkable
-class BatchEngine(Protocol):
-    """An engine that runs a batch to completion in a thread."""
 
     name: str
     kind: EngineKind
     limits: Limits
+    streams: bool = False
+    caches_prefixes: bool = False
 
+    def to_request(self, call: Call) -> object:
+        """The payload, or the whole call, that this engine takes for a handler's request.
+
+        For native workflows; the default takes requests as they are.
+        """
+        return call
+
+    def to_value(self, call: Call, result: Any) -> object:
+        """What handlers expect, made of the result of a call of :meth:`to_request`."""
+        return result
+
+    async def release(self, query: int) -> None:  # noqa: B027
+        """A query of this number, which has written to the engine, has ended."""
+
+    async def aclose(self) -> None:  # noqa: B027
+        """Close connections and end what still runs. Idempotent."""
+
+    def after_fork(self) -> None:  # noqa: B027
+        """Forget what a forked child shares with its parent, without closing it."""
+
+
+class BatchEngine(Engine):
+    """An engine that runs a batch to completion in a thread."""
+
+    @abstractmethod
     def run(self, calls: Sequence[Call]) -> Sequence[object]:
         """Run calls of one group and return a result for each, in order.
 
@@ -86,24 +94,12 @@ class BatchEngine(Protocol):
         """
 
 
-@runtime_checkable
-class AsyncEngine(Protocol):
+class AsyncEngine(Engine):
     """An engine that serves many calls at once on the runtime's loop.
 
     Cancelling the task that awaits :meth:`serve` aborts the call in the engine.
     """
 
-    name: str
-    kind: EngineKind
-    limits: Limits
-
+    @abstractmethod
     async def serve(self, call: Call) -> object:
         """Serve one call and return its result."""
-
-
-def runs_batches(engine: Engine) -> TypeGuard[BatchEngine]:
-    """Whether an engine is a :class:`BatchEngine`; in a hundredth of the time of ``isinstance``."""
-    return hasattr(engine, "run")
-
-
-Engine = BatchEngine | AsyncEngine

@@ -7,16 +7,9 @@ together with other queries' calls, or there and then.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from concurrent.futures import CancelledError
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from ayo_bridge.engines.protocol import Call, EngineKind
-from ayo_bridge.runahead.current import entered
-
-if TYPE_CHECKING:
-    from ayo_bridge.observe.call import EngineCall
-    from ayo_bridge.runahead.scope import Scope
-    from ayo_bridge.schedule import EngineScheduler, Request
+from ayo_bridge.seam import Call, EngineKind, Scope
 
 T = TypeVar("T")
 Own = Callable[[Any], Any]
@@ -34,23 +27,14 @@ def serve(scope: Scope, call: Call, kind: EngineKind, original: Callable[[], T],
     if hit is not None:
         return own(hit.value)  # type: ignore[no-any-return]
     observation = scope.direct(call.engine, kind, call.key, items=call.items)
-    record = observation.record
-    scheduler = scope.runtime.scheduler(call.engine)
-    request: Request | None = None
     try:
-        with entered(None):  # A nested call to the same engine would wait for itself.
-            here, result = scheduler.run_here(call, original)
-        if not here:
-            request = _submit(scope, scheduler, call, record)
-            result = _wait(scheduler, request, original)
+        result = scope.scheduled(call, observation.record, original)
     except BaseException as error:
         observation.failed(error)
-        _note(record, request)
         raise
     observation.done(own(result) if observation.wanted else None)
-    _note(record, request)
-    scope.runtime.profiles.observe(record)
-    return result  # type: ignore[return-value]
+    scope.runtime.profiles.observe(observation.record)
+    return result  # type: ignore[no-any-return]
 
 
 def take(scope: Scope, call: Call, kind: EngineKind, original: Callable[[], T], own: Own) -> T:
@@ -97,38 +81,6 @@ async def observe_async(
         raise
     observation.done(own(result) if observation.wanted else None)
     return result
-
-
-def _submit(scope: Scope, scheduler: EngineScheduler, call: Call, record: EngineCall) -> Request:
-    record.fused = True
-    depth = scope.place(record)
-    return scheduler.submit(
-        call,
-        query=scope.number,
-        node=record.primitive,
-        depth=depth,
-        since=scope.record.started,
-    )
-
-
-def _wait(scheduler: EngineScheduler, request: Request, original: Callable[[], object]) -> object:
-    try:
-        return request.future.result()
-    except CancelledError:
-        if not request.future.cancelled():
-            raise
-        return original()  # The runtime was closed meanwhile; the original needs its result.
-    except BaseException:
-        if not request.future.done():  # Not the call's own error: the waiting was interrupted.
-            scheduler.cancel(request)
-        raise
-
-
-def _note(record: EngineCall, request: Request | None) -> None:
-    """When the engine worked, as opposed to how long the original waited."""
-    if request is not None and request.started_at is not None and request.ended_at is not None:
-        record.started, record.ended = request.started_at, request.ended_at
-        record.batch = request.batch
 
 
 def watch(scope: Scope, engine: str, kind: EngineKind, original: Callable[[], T]) -> T:

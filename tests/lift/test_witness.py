@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, PrivateAttr
 
-from ayo_bridge.witness import Witness, found, saw, stand, wavers, witnessed
+from ayo_bridge.lift.witness import Witness, found, saw, stand, wavers, witnessed
 
 
 class Base:

@@ -21,18 +21,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ayo_bridge.engines import child
-from ayo_bridge.engines.child import EngineStartError
-from ayo_bridge.engines.ports import LOOPBACK, free_port, is_free, require_free
-from ayo_bridge.engines.postgres_cluster import (
+from ayo_bridge.errors import EngineUnavailableError
+from ayo_bridge.serving import child
+from ayo_bridge.serving.child import EngineStartError
+from ayo_bridge.serving.ports import LOOPBACK, free_port, is_free, require_free
+from ayo_bridge.serving.postgres_cluster import (
     exclusive,
     initialise,
     password_of,
     prepare_home,
     tool_environment,
 )
-from ayo_bridge.engines.postgres_install import find_install
-from ayo_bridge.errors import EngineUnavailableError
+from ayo_bridge.serving.postgres_install import find_install
 
 _logger = logging.getLogger(__name__)
 

@@ -4,17 +4,36 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from ayo_bridge.observe.account import Account, Event, Growth, settle
-from ayo_bridge.observe.call import EngineCall, Outcome
+from ayo_bridge.record.account import Account, Event, Growth, settle
+from ayo_bridge.seam import EngineCall, Outcome
 
 if TYPE_CHECKING:
     from ayo_bridge.graph import Graph, Template
     from ayo_bridge.passes import Decision
-    from ayo_bridge.runahead.plan import Plan
 
 _settling = threading.RLock()  # A call may end, and be looked at, wherever Python collects.
+
+
+class Planned(Protocol):
+    """What a plan says of the graphs."""
+
+    @property
+    def p_graph(self) -> Graph:
+        """The graph before the passes."""
+
+    @property
+    def e_graph(self) -> Graph:
+        """The graph after them."""
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """What was done or refused."""
+
+    @property
+    def predicted_gain(self) -> float | None:
+        """Seconds."""
 
 
 class CallRecord:
@@ -80,7 +99,7 @@ class CallRecord:
         """A call begins: one made ahead names its primitive, one of the original's own does not."""
         self._events.append(call)
 
-    def note_growth(self, instead_of: str, plan: Plan) -> None:
+    def note_growth(self, instead_of: str, plan: Planned) -> None:
         """The graphs grow by those of ``plan``."""
         growth = Growth(instead_of, plan.p_graph, plan.e_graph, plan.decisions, plan.predicted_gain)
         self._events.append(growth)

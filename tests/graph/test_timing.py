@@ -1,5 +1,5 @@
 from ayo_bridge.graph import Graph, Op, Primitive
-from ayo_bridge.profile import asap, critical_path, in_order
+from ayo_bridge.graph.timing import asap, critical_path, in_order
 
 GRAPH = Graph(
     [

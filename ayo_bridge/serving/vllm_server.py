@@ -24,10 +24,11 @@ from signal import SIGQUIT, SIGTERM
 from types import TracebackType
 from typing import Literal, Self
 
-from ayo_bridge.engines import child, launched
-from ayo_bridge.engines.child import EngineStartError
-from ayo_bridge.engines.ports import LOOPBACK, free_port, require_free
+from ayo_bridge.engines import launched
 from ayo_bridge.errors import EngineUnavailableError
+from ayo_bridge.serving import child
+from ayo_bridge.serving.child import EngineStartError
+from ayo_bridge.serving.ports import LOOPBACK, free_port, require_free
 
 _logger = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ import psutil
 import psycopg
 import pytest
 
-from ayo_bridge.engines.child import EngineStartError
-from ayo_bridge.engines.ports import PortInUseError, free_port
-from ayo_bridge.engines.postgres import EmbeddedPostgres
-from ayo_bridge.engines.postgres_install import PostgresBinariesMissingError
 from ayo_bridge.errors import EngineUnavailableError
+from ayo_bridge.serving.child import EngineStartError
+from ayo_bridge.serving.ports import PortInUseError, free_port
+from ayo_bridge.serving.postgres import EmbeddedPostgres
+from ayo_bridge.serving.postgres_install import PostgresBinariesMissingError
 from tests.deadline import eventually
 from tests.processes import all_gone
 
@@ -141,7 +141,7 @@ def test_the_server_ends_when_its_owner_is_killed_and_the_data_open_again(direct
 
 OWNER = """
 import sys, threading
-from ayo_bridge.engines.postgres import EmbeddedPostgres
+from ayo_bridge.serving.postgres import EmbeddedPostgres
 server = EmbeddedPostgres(sys.argv[1]).start()
 print(server.pid, server.url, flush=True)
 threading.Event().wait()
@@ -178,10 +178,10 @@ def test_a_free_port_that_somebody_else_took_first_is_given_up_for_another(
         taken = rival.getsockname()[1]
         choices = iter([taken])
         monkeypatch.setattr(
-            "ayo_bridge.engines.postgres.free_port", lambda: next(choices, None) or free_port()
+            "ayo_bridge.serving.postgres.free_port", lambda: next(choices, None) or free_port()
         )
         # As if it had been taken right after the check.
-        monkeypatch.setattr("ayo_bridge.engines.postgres.require_free", lambda port: port)
+        monkeypatch.setattr("ayo_bridge.serving.postgres.require_free", lambda port: port)
         with EmbeddedPostgres() as server:
             create(server.url, 1)
             assert server.dsn.port != taken

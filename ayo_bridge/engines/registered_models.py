@@ -1,0 +1,56 @@
+"""Models of sentence-transformers that the application has, as engines of a runtime."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any, Final
+
+from ayo_bridge.engines.live_names import LiveNames, base_name
+from ayo_bridge.engines.model_timing import measure
+from ayo_bridge.engines.sentence_transformer import (
+    CrossEncoderModel,
+    EmbeddingModel,
+    Model,
+    readable,
+)
+from ayo_bridge.seam import Home
+
+_names: Final = LiveNames()
+
+
+def engine_for(model: Any, runtime: Home) -> str:
+    """The name of an embedding model's engine, e.g. ``embedding:all-MiniLM-L6-v2``.
+
+    It is registered with the runtime once.
+    """
+    return register(EmbeddingModel, model, runtime)
+
+
+def cross_encoder_for(model: Any, runtime: Home) -> str:
+    """The name of a cross-encoder's engine, e.g. ``reranker:ms-marco-MiniLM-L6-v2``."""
+    return register(CrossEncoderModel, model, runtime)
+
+
+def register(engine: type[Model], model: Any, runtime: Home) -> str:
+    """The name of a model's engine, registered with the runtime once."""
+    name = _names.find(model)
+    if name is not None and runtime.knows(name):
+        return name
+    name = _names.name(model, readable(engine, model))
+    # Objects loaded from the same place cost the same.
+    best = runtime.measured_best_batch(base_name(name))
+    runtime.register(engine(name, max_items=best, strict=runtime.strict))
+    if not runtime.strict:
+        runtime.measure_in_background(name, base_name(name), _timed(engine, weakref.ref(model)))
+    return name
+
+
+def _timed(engine: type[Model], reference: weakref.ref[Any]) -> Callable[[int], float | None]:
+    """Times batches of a model for as long as somebody else keeps it alive."""
+
+    def run(size: int) -> float | None:
+        model = reference()
+        return None if model is None else measure(model, engine)(size)
+
+    return run

@@ -1,0 +1,55 @@
+"""What running ahead asks of the runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Hashable
+from concurrent.futures import Future
+from typing import Any, Protocol
+
+from ayo_bridge import seam
+from ayo_bridge.profile import LiveProfiles
+from ayo_bridge.runahead.planner import Costs, Planner
+from ayo_bridge.schedule import EngineScheduler, Request
+
+
+class Home(seam.Home, Costs, Protocol):
+    """The runtime, as scopes, adapters and what runs ahead know it."""
+
+    @property
+    def profiles(self) -> LiveProfiles:
+        """What engines cost."""
+
+    @property
+    def strict(self) -> bool:
+        """Whether nothing is fused."""
+
+    @property
+    def prefix_warming(self) -> bool:
+        """Whether prefix warms are wanted."""
+
+    @property
+    def history(self) -> int:
+        """How many finished calls each accelerated object remembers."""
+
+    @property
+    def planner(self) -> Planner:
+        """Who plans calls."""
+
+    @property
+    def generation(self) -> int:
+        """Changes when everything that was set up once has to be set up again."""
+
+    def clock(self) -> float:
+        """Seconds."""
+
+    def scheduler(self, engine: str) -> EngineScheduler:
+        """The scheduler of a registered engine."""
+
+    def submit(self, coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
+        """Run a coroutine on the runtime's loop."""
+
+    def observe(self, request: Request) -> None:
+        """Learn from a call that has ended."""
+
+    def first(self, what: Hashable) -> bool:
+        """Whether this is asked for the first time: for what is to be done once a runtime."""

@@ -1,0 +1,102 @@
+"""What an accelerated object carries: what was lifted, its last calls and its running totals."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Hashable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ayo_bridge.graph import Template
+from ayo_bridge.record.counters import Counters
+from ayo_bridge.record.record import CallRecord
+from ayo_bridge.runahead.home import Home
+from ayo_bridge.runahead.judge import Judge
+
+_LATER: Final = 64
+"""So many finished calls in which nothing ran ahead may wait to be counted."""
+
+
+@dataclass(slots=True, eq=False, weakref_slot=True)
+class AcceleratedState:
+    """The state of one accelerated object. Thread-safe.
+
+    Args:
+        adapter: name of the adapter that lifted it.
+        target: name of its class.
+        template: what it was lifted to.
+        again: accelerates a copy, by the runtime given, or where it is unpickled by the default.
+        opaque: names of the parts that were not lifted, each with the reason.
+        switched_off: why nothing runs ahead for this object any more; empty while it does.
+    """
+
+    adapter: str
+    target: str
+    runtime: Home
+    template: Template
+    again: Callable[..., Any]
+    opaque: tuple[tuple[str, str], ...] = ()
+    switched_off: str = ""
+    lifts: dict[Hashable, Any] = field(init=False, default_factory=dict)
+    """What the adapter keeps of earlier calls, as long as it holds."""
+    _records: deque[CallRecord] = field(init=False)
+    _new: deque[CallRecord] = field(init=False, default_factory=deque)
+    _counters: Counters = field(init=False, default_factory=Counters)
+    _judge: Judge = field(init=False, default_factory=Judge)
+    _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._records = deque(maxlen=self.runtime.history)
+
+    def __deepcopy__(self, memo: object) -> AcceleratedState:
+        """A copy of an accelerated object shares its state; locks and engines are not copied."""
+        return self
+
+    def note(self, record: CallRecord) -> None:
+        """Take in a call whose scope has closed, and judge by it whether to go on.
+
+        A call in which nothing ran ahead gives nothing to judge; it is counted some time later.
+        """
+        self._new.append(record)
+        # Never waits: a stream may be collected, and its call end, wherever Python allocates, even
+        # in this thread inside of this lock. Who holds it, or comes next, counts this one.
+        if (record.ran_ahead or len(self._new) > _LATER) and self._lock.acquire(blocking=False):
+            try:
+                self._count()
+            finally:
+                self._lock.release()
+
+    def _count(self) -> None:
+        """Take in what has been noted. The lock is held."""
+        while self._new:
+            record = self._new.popleft()
+            self._records.append(record)
+            self._counters.add(record)
+            if record.ran_ahead:
+                self._judge.hear(list(record.calls))
+        if not self.switched_off:
+            self.switched_off = self._judge.verdict()
+
+    def switch_off(self, reason: str) -> None:
+        """Run nothing ahead for this object from now on; the first reason stays."""
+        with self._lock:
+            self.switched_off = self.switched_off or reason
+
+    @property
+    def runs_ahead(self) -> bool:
+        """Whether the next call may run ahead."""
+        return self.runtime.run_ahead and not self.switched_off
+
+    def history(self) -> tuple[CallRecord, ...]:
+        """The last finished calls, oldest first; as many as the runtime remembers."""
+        with self._lock:
+            self._count()
+            return tuple(self._records)
+
+    def totals(self) -> Counters:
+        """Running totals over all finished calls."""
+        with self._lock:
+            self._count()
+            return deepcopy(self._counters)

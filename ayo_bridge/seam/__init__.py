@@ -1,0 +1,33 @@
+"""In: what an engine is asked. Out: what it answers. The one thing that every layer knows."""
+
+from ayo_bridge.seam.call import Call, EngineCall, EngineKind, Outcome
+from ayo_bridge.seam.engine import AsyncEngine, BatchEngine, Engine, Limits
+from ayo_bridge.seam.scope import (
+    Hit,
+    Home,
+    Learner,
+    Observation,
+    Scope,
+    Ticket,
+    current_scope,
+    entered,
+)
+
+__all__ = [
+    "AsyncEngine",
+    "BatchEngine",
+    "Call",
+    "Engine",
+    "EngineCall",
+    "EngineKind",
+    "Hit",
+    "Home",
+    "Learner",
+    "Limits",
+    "Observation",
+    "Outcome",
+    "Scope",
+    "Ticket",
+    "current_scope",
+    "entered",
+]

@@ -1,0 +1,148 @@
+"""The scope of the call that is running, as engines and bindings see it.
+
+The context variable lives here, below everything that asks for it; what a scope does is
+:class:`ayo_bridge.runahead.Scope`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+from ayo_bridge.seam.call import Call, EngineCall, EngineKind
+from ayo_bridge.seam.engine import Engine
+
+
+class Learner(Protocol):
+    """Who learns what engines cost."""
+
+    def due(self, engine: str) -> bool:
+        """Whether observing a call to ``engine`` now would teach anything."""
+
+    def observe(self, call: EngineCall) -> None:
+        """Learn from a call that has ended."""
+
+
+class Hit:
+    """A result that was computed ahead."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+
+class Ticket(Protocol):
+    """A result on its way, for one consumer."""
+
+    record: EngineCall
+
+    def wait(self) -> Hit | None:
+        """Block until the result is there; ``None`` if it failed: then make the call yourself."""
+
+    async def wait_async(self) -> Hit | None:
+        """Like :meth:`wait`; cancelling the waiter does not cancel the result."""
+
+
+class Observation(Protocol):
+    """A call that the original makes itself: timed, and seen by the graph."""
+
+    record: EngineCall
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody may ask for the result."""
+
+    def done(self, result: object = None) -> None:
+        """The call has returned."""
+
+    def failed(self, error: BaseException) -> None:
+        """The call has raised."""
+
+
+class Home(Protocol):
+    """The runtime, as far as engines and bindings ask for it."""
+
+    @property
+    def strict(self) -> bool:
+        """Whether nothing is fused."""
+
+    @property
+    def priority(self) -> bool:
+        """Whether the servers are said to take priorities."""
+
+    @property
+    def profiles(self) -> Learner:
+        """Who learns what engines cost."""
+
+    def knows(self, engine: str) -> bool:
+        """Whether an engine of this name is registered."""
+
+    def register(self, engine: Engine) -> object:
+        """Give an engine its scheduler; the engine of a name is registered once."""
+
+    def measured_best_batch(self, model: str) -> int | None:
+        """b* of a model, if it was measured on this machine before."""
+
+    def measure_in_background(
+        self, engine: str, model: str, run: Callable[[int], float | None]
+    ) -> None:
+        """Measure a registered engine once it is idle, and keep its profile under ``model``."""
+
+
+class Scope(Protocol):
+    """One accelerated call, as far as bindings ask for it."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has ended."""
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing runs ahead so far."""
+
+    @property
+    def runtime(self) -> Home:
+        """Where it runs."""
+
+    def claim(self, key: Hashable) -> Ticket | None:
+        """Take the ticket for the next occurrence of a request; ``None``: make the call."""
+
+    def direct(
+        self, engine: str, kind: EngineKind, key: Hashable = None, *, items: int = 1
+    ) -> Observation:
+        """Note that the original makes a call itself."""
+
+    def scheduled(self, call: Call, record: EngineCall, original: Callable[[], Any]) -> Any:
+        """Have the engine's scheduler serve a call of the original's own, and wait for it."""
+
+    def handed(self, key: Hashable) -> Hit | None:
+        """Take glue computed ahead, once."""
+
+    def on_close(self, callback: Callable[[], object]) -> None:
+        """Have ``callback`` called once when the scope ends."""
+
+
+_current: ContextVar[Scope | None] = ContextVar("ayo_bridge_scope", default=None)
+
+
+def current_scope() -> Scope | None:
+    """The open scope this code runs under, or ``None``: then every binding is a pass-through."""
+    scope = _current.get()
+    return scope if scope is not None and not scope.closed else None
+
+
+class entered:
+    """Run a block under ``scope``. Never held across a ``yield`` to foreign code."""
+
+    __slots__ = ("_scope", "_token")
+
+    def __init__(self, scope: Scope | None) -> None:
+        self._scope = scope
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._scope)
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)
