@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from os import PathLike
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ayo_bridge.adapter import adapters
 from ayo_bridge.errors import NotAccelerableError, NotAcceleratedWarning
@@ -37,20 +37,26 @@ def accelerate(obj: T, *, runtime: Runtime | None = None) -> T:
             stacklevel=2,
         )
         return obj
+    fast: T = _accelerated(obj, runtime, quiet=False)
+    return fast
+
+
+def again(obj: T, runtime: Runtime | None = None) -> T:
+    """Accelerate a copy of what was accelerated, or what was unpickled (without ``runtime``)."""
+    fast: T = _accelerated(obj, runtime, quiet=True)
+    return fast
+
+
+def _accelerated(obj: Any, runtime: Runtime | None, *, quiet: bool) -> Any:
     for adapter in adapters():
         if adapter.accepts(obj):
-            return adapter.accelerate(obj, runtime or default_runtime())  # type: ignore[return-value]
+            return adapter.accelerate(obj, runtime or default_runtime(), again, quiet=quiet)
     known = ", ".join(adapter.name for adapter in adapters()) or "none is installed"
     raise NotAccelerableError(
         f"cannot accelerate a {type(obj).__module__}.{type(obj).__qualname__}. Pass a LlamaIndex "
         "query engine or retriever, or a LangChain runnable: the object whose query() or invoke() "
         f"your application calls (adapters: {known})"
     )
-
-
-def again(obj: T, runtime: Runtime | None = None) -> T:
-    """Accelerate a copy of what was accelerated, or what was unpickled (without ``runtime``)."""
-    return accelerate(obj, runtime=runtime)
 
 
 def _state(obj: object) -> AcceleratedState:

@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 import sys
-import warnings
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
-from ayo_bridge.errors import NotAcceleratedWarning
-from ayo_bridge.lift.subclass import accelerated
-from ayo_bridge.runahead.home import Home
-from ayo_bridge.runahead.state import AcceleratedState
+from ayo_bridge.bindings.openai_http import BINDINGS as HTTP_BINDINGS
+from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
+from ayo_bridge.lift.adapter import Adapter
+from ayo_bridge.lift.entries import Entry, Kind
+from ayo_bridge.lift.lifted import Asked, Lifted
+from ayo_bridge.lift.recognise import class_of
+from ayo_bridge.runahead import AcceleratedState
+from ayo_langchain.composing import COMPOSING, composed
+from ayo_langchain.guide import Guide
+from ayo_langchain.stores import BINDINGS as STORE_BINDINGS
+from ayo_langchain.taps import TAPS
+from ayo_langchain.walk import lift_chain
+
+_ENTRIES: Final = (
+    Entry("invoke"),
+    Entry("ainvoke", Kind.AWAIT),
+    Entry("stream", Kind.STREAM),
+    Entry("astream", Kind.ASTREAM),
+)
+_BATCHES: Final = (Entry("batch", many=True), Entry("abatch", Kind.AWAIT, many=True))
 
 
-class LangChainAdapter:
-    """Lifts runnables of langchain-core."""
+class LangChainAdapter(Adapter):
+    """Lifts runnables of langchain-core.
+
+    Everything else of a runnable (``transform``, ``with_config``, ``get_graph``, ...) is the
+    original's. ``astream_events`` and ``astream_log`` come to ``astream`` by themselves.
+    """
 
     name = "langchain"
+    required = STORE_BINDINGS
+    bindings = (*HTTP_BINDINGS, *MODEL_BINDINGS, TAPS, COMPOSING)
 
     def accepts(self, obj: object) -> bool:
         """Whether ``obj`` is a runnable."""
@@ -25,30 +47,39 @@ class LangChainAdapter:
 
         return isinstance(obj, Runnable)
 
-    def accelerate(self, obj: Any, runtime: Home) -> Any:
-        """Return an object of the same type whose calls run ahead.
+    def entries(self, base: type) -> Sequence[Entry]:
+        """What applications call of it.
 
-        Warns:
-            NotAcceleratedWarning: the installed langchain-core was not tested; ``obj`` itself is
-                returned.
+        The default batch calls invoke() for each input, in threads or tasks of its own: there every
+        input gets a scope from that, and the engine schedulers fuse across scopes. A sequence
+        instead takes all inputs through one step after the other; its loop has to stay whole for
+        the events to stay as they are, so one scope serves all inputs of it.
         """
-        from ayo_bridge.api import again
-        from ayo_langchain.bindings import install
-        from ayo_langchain.entry import Entries
+        from langchain_core.runnables import Runnable
 
-        reason = install()
-        if reason is not None:
-            warnings.warn(
-                f"{type(obj).__name__} is returned as it is: {reason}",
-                NotAcceleratedWarning,
-                stacklevel=3,
-            )
-            return obj
-        base = type(obj)
-        entries = Entries(base)
-        template = entries.template(obj, runtime)
-        state = AcceleratedState(self.name, base.__name__, runtime, template, again)
-        return accelerated(obj, state, entries.methods())
+        own = [
+            entry
+            for entry in _BATCHES
+            if getattr(base, entry.name, None) is not getattr(Runnable, entry.name)
+        ]
+        return (*_ENTRIES, *own)
+
+    def methods(self, base: type) -> Mapping[str, Callable[..., Any]]:
+        """Equality, and the composing operators of a sequence."""
+        return composed(base)
+
+    def asked(self, entry: Entry, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Asked | None:
+        """How many inputs there are; what they are is told by the taps."""
+        inputs = args[0] if args else kwargs.get("inputs", ())
+        counted = entry.many and hasattr(inputs, "__len__")
+        return Asked(entry.sync, copies=len(inputs) if counted else 1)
+
+    def lift(self, obj: Any, state: AcceleratedState, asked: Asked) -> Lifted:
+        """What it consists of, as far as that can be read off its structure."""
+        draft, expansions = lift_chain(obj, state, asked)
+        return draft.lifted(
+            class_of(obj).__name__, lambda scope, call: Guide(scope, state, call, expansions)
+        )
 
 
 adapter = LangChainAdapter()

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
-from ayo_bridge.engines.openai_http import LineList
-from ayo_bridge.graph import Component, Op, Opaque, QueryExpansion
-from ayo_bridge.runahead import Maker, MakerKey
+from ayo_bridge.graph import Op, Opaque, QueryExpansion
+from ayo_bridge.lift.lifted import Draft
+from ayo_bridge.lift.llm import LineItems
+from ayo_bridge.lift.makers import ExpansionMaker
 from ayo_bridge.runahead.home import Home
-from ayo_bridge.schedule import Values, Work
+from ayo_bridge.schedule import Work
 from ayo_bridge.seam import Call
-from ayo_langchain.exact import differs
-from ayo_langchain.lifter import Lifter
+from ayo_langchain.known import differs, loaded
 from ayo_langchain.llms import LiftedLLM, lift_llm
+from ayo_langchain.parts import Parts
 from ayo_langchain.prompts import prompt_differs
 from ayo_langchain.searching import RETRIEVER_METHODS, VectorSearch, lift_vector_retriever
 
@@ -22,41 +24,9 @@ LINES: Final = 3
 """Queries it is taken to generate until it has done so: what its own prompt asks for."""
 _METHODS: Final = (
     *RETRIEVER_METHODS,
-    "generate_queries",
-    "agenerate_queries",
-    "retrieve_documents",
-    "aretrieve_documents",
+    *("generate_queries", "agenerate_queries", "retrieve_documents", "aretrieve_documents"),
 )
-
-
-class ExpansionMaker:
-    """Asks the LLM for further queries; streams where that is proven, to see each early."""
-
-    def __init__(self, llm: LiftedLLM, prompt: Any, question: str, queries: str) -> None:
-        self._llm = llm
-        self._prompt = prompt
-        self._question = question
-        self._queries = queries
-        self.off = ""
-        """Why the call is left to the original after all."""
-
-    def calls(self, work: Work) -> Sequence[Call]:
-        """The call of the original; ``feed`` gets each query as it is written."""
-        if self.off:
-            raise ValueError(self.off)
-        parser = LineList()
-
-        def on_text(so_far: str) -> None:
-            found = parser.feed(so_far)
-            if found:
-                work.feed({f"{self._queries}[{index}]": line for index, line in found})
-
-        text = self._prompt.format_prompt(question=work.values[self._question])
-        return [self._llm.call(text, on_text=on_text)]
-
-    def outputs(self, work: Work, results: Sequence[object]) -> Values:
-        """Nothing: the framework's own parser says what the queries are."""
-        return {}
+_MODULE: Final = "langchain_classic.retrievers.multi_query"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,90 +34,75 @@ class Expansion:
     """One use of a ``MultiQueryRetriever`` in a graph, by the values that the taps feed."""
 
     retriever: Any
+    expand: str
+    """The component in which its queries are generated."""
+    searching: str
+    """The component that searches with them."""
     question: str
     """The value its query is fed as."""
     queries: str
     """The value its generated queries are fed as."""
     lines: int
     """How many of them the graph has places for."""
-    llm: ExpansionMaker | None
     search: VectorSearch | None
     """What searches with them, if that is done early."""
-
-    def values(self, lines: Sequence[str]) -> Mapping[str, object]:
-        """The values that generated queries make: each, and all in order."""
-        one_by_one = {f"{self.queries}[{i}]": line for i, line in enumerate(lines)}
-        return {**one_by_one, self.queries: list(lines)}
-
-
-@dataclass(slots=True)
-class LiftedExpansion:
-    """What a multi-query retriever contributes to a template."""
-
-    expansion: Expansion
-    components: tuple[Component, ...]
-    makers: dict[MakerKey, Maker] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    settled: tuple[str, ...] = ()
+    """The values that are there when the original comes to it."""
 
 
 def is_multi_query(retriever: Any) -> bool:
     """Whether this is a ``MultiQueryRetriever`` or of a class derived from it."""
-    multi = _multi_query_class()
+    multi = loaded(_MODULE, "MultiQueryRetriever")
     return multi is not None and isinstance(retriever, multi)
 
 
 def lift_multi_query(
-    retriever: Any, lifter: Lifter, names: Callable[[str], str], question: str
-) -> LiftedExpansion | str:
+    draft: Draft,
+    retriever: Any,
+    parts: Parts,
+    question: str,
+    *,
+    sync: bool,
+    after: tuple[str, ...] = (),
+    settled: tuple[str, ...] = (),
+) -> Expansion | str:
     """Lift a ``MultiQueryRetriever`` whose query is the value ``question``, or say why not.
 
-    ``names`` makes the names of components unique.
+    It runs after the components ``after``; ``settled`` are the values of all before it.
     """
-    reason = lifter.once(_differs, retriever)
+    reason = parts.once(_differs, retriever)
     if reason is not None:
         return reason
-    expand, search = names("expand"), names("search")
+    expand, search = draft.name("expand"), draft.name("search")
     queries = f"{expand}.queries"
-    lines = lifter.expected.get(id(retriever), LINES)
-    notes: list[str] = []
-    makers: dict[MakerKey, Maker] = {}
-    maker: ExpansionMaker | None = None
-    generator = lifter.once(_lift_generator, retriever.llm_chain)
-    first: Component
+    lines = parts.expected.get(id(retriever), LINES)
+    draft.covers.add(id(retriever))
+    draft.followed = True
+    generator = parts.once(_lift_generator, retriever.llm_chain)
     if isinstance(generator, str):
-        first = Opaque(name=expand, inputs=(question,), outputs=(queries,), reason=generator)
+        left = Opaque(name=expand, inputs=(question,), outputs=(queries,), reason=generator)
+        draft.add(left, after)
     else:
-        if generator.refusal is None:
-            maker = ExpansionMaker(generator.llm, generator.prompt, question, queries)
-            makers[expand, Op.PREFILLING] = maker
-        else:
-            notes.append(f"{expand} is left to the original: {generator.refusal}.")
-        first = QueryExpansion(
-            name=expand,
-            llm=generator.llm.engine,
-            queries=lines,
-            inputs=(question,),
-            outputs=(queries,),
-            splittable=maker is not None,
-        )
+        _lift_writing(draft, generator, expand, question, lines, after)
     values = (queries, question) if retriever.include_original else (queries,)
-    found = lifter.once(lift_vector_retriever, retriever.retriever)
+    found = parts.once(lift_vector_retriever, retriever.retriever)
     early: VectorSearch | None = None
-    second: Component
     if isinstance(found, str):
-        second = Opaque(name=search, inputs=values, outputs=(f"{search}.hits",), reason=found)
+        hits = (f"{search}.hits",)
+        draft.add(Opaque(name=search, inputs=values, outputs=hits, reason=found), [expand])
     else:
         # In the original's async path all searches start together; in the sync one, in turn.
         count = lines + len(values) - 1
-        second = found.component(search, values, count, concurrent=not lifter.sync)
-        refusal = lifter.once(_search_refusal, found)
+        draft.add(found.component(search, values, count, concurrent=not sync), [expand])
+        refusal = parts.once(_search_refusal, found)
         if refusal is None:
             early = found
-            makers.update(found.makers(search))
+            draft.makers.update(found.makers(search))
         else:
-            notes.append(f"{search} is left to the original: {refusal}.")
-    expansion = Expansion(retriever, question, queries, lines, maker, early)
-    return LiftedExpansion(expansion, (first, second), makers, notes)
+            draft.notes.append(
+                f"{search.removeprefix(draft.prefix)} is left to the original: {refusal}."
+            )
+    return Expansion(retriever, expand, search, question, queries, lines, early, settled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +113,40 @@ class _Generator:
     prompt: Any
     refusal: str | None
 
+    def ask(self, question: str, work: Work, on_text: Callable[[str], None]) -> Call:
+        """The call that asks for queries; ``question`` is the name of a value."""
+        return self.llm.call(self.prompt.format_prompt(question=work.values[question]), on_text)
+
+
+def _lift_writing(
+    draft: Draft,
+    generator: _Generator,
+    name: str,
+    question: str,
+    lines: int,
+    after: tuple[str, ...],
+) -> None:
+    queries = f"{name}.queries"
+    if generator.refusal is None:
+        draft.makers[name, Op.PREFILLING] = lambda _: ExpansionMaker(
+            partial(generator.ask, question), LineItems(_ended_lines, _filled), queries
+        )
+    else:
+        draft.notes.append(
+            f"{name.removeprefix(draft.prefix)} is left to the original: {generator.refusal}."
+        )
+    component = QueryExpansion(
+        name=name,
+        llm=generator.llm.engine,
+        queries=lines,
+        inputs=(question,),
+        outputs=(queries,),
+        splittable=generator.refusal is None,
+    )
+    draft.add(component, after)
+
 
 def _lift_generator(chain: Any, runtime: Home) -> _Generator | str:
-    from langchain_classic.retrievers.multi_query import LineListOutputParser
     from langchain_core.runnables import RunnableSequence
 
     reason = differs(chain, RunnableSequence, "invoke", "ainvoke")
@@ -172,10 +158,11 @@ def _lift_generator(chain: Any, runtime: Home) -> _Generator | str:
     llm = lift_llm(model, runtime)
     if isinstance(llm, str):
         return llm
+    lines = loaded(_MODULE, "LineListOutputParser")
     refusal = (
         llm.refusal()
         or prompt_differs(prompt)
-        or differs(parser, LineListOutputParser, "invoke", "ainvoke", "parse")
+        or differs(parser, lines, "invoke", "ainvoke", "parse")
     )
     if refusal is None:
         llm.prove(runtime)
@@ -187,15 +174,22 @@ def _search_refusal(search: VectorSearch, runtime: Home) -> str | None:
 
 
 def _differs(retriever: Any, runtime: Home) -> str | None:
-    multi = _multi_query_class()
-    if multi is None:
-        return "langchain-classic is not installed"
-    return differs(retriever, multi, *_METHODS)
+    return differs(retriever, loaded(_MODULE, "MultiQueryRetriever"), *_METHODS)
 
 
-def _multi_query_class() -> type | None:
-    try:
-        from langchain_classic.retrievers.multi_query import MultiQueryRetriever
-    except ImportError:
-        return None
-    return MultiQueryRetriever
+# How ``LineListOutputParser`` reads an answer (langchain-classic 1.0): the lines of the stripped
+# text that are not empty. Lines keep their own white space.
+
+
+def _ended_lines(text: str) -> list[str]:
+    """Lines that no strip of the rest can reach: something that is no white space follows them."""
+    text = text.lstrip()
+    solid = text.rstrip()
+    lines = solid.split("\n")
+    if not text.startswith("\n", len(solid)):
+        lines.pop()
+    return lines
+
+
+def _filled(lines: list[str]) -> list[str]:
+    return list(filter(None, lines))

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Mapping, Sequence
+from contextvars import ContextVar, Token
 
-from ayo_bridge.graph import Component, Template
-from ayo_bridge.runahead import Maker, MakerKey, Scope
+from ayo_bridge.graph import Op
+from ayo_bridge.lift.lifted import Asked, Draft, MakerOf
+from ayo_bridge.lift.makers import RefusedMaker, item_values
+from ayo_bridge.runahead import AcceleratedState, Maker, MakerKey, Scope
 from ayo_langchain.expansion import Expansion, lift_multi_query
-from ayo_langchain.lift import LiftedChain
-from ayo_langchain.lifter import Lifter
 from ayo_langchain.llms import streams
+from ayo_langchain.parts import Parts
+
+Running = tuple[object, Expansion] | None
+_running: ContextVar[Running] = ContextVar("ayo_langchain_expansion", default=None)
+"""The multi-query retriever whose queries are being generated, and its place in the graph."""
 
 
 class Guide:
@@ -21,32 +26,47 @@ class Guide:
     makes the graph grow when the original comes to it.
     """
 
-    def __init__(self, scope: Scope, chain: LiftedChain, lifter: Lifter) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        state: AcceleratedState,
+        asked: Asked,
+        expansions: Sequence[Expansion],
+    ) -> None:
         self._scope = scope
-        self._chain = chain
-        self._lifter = lifter
+        self._state = state
+        self._asked = asked
         self._lock = threading.Lock()
-        self._free = list(chain.expansions)
+        self._free = list(expansions)
         self._grown = 0
 
-    def begins(self, retriever: object, query: str, handlers: Iterable[object]) -> Expansion | None:
-        """A multi-query retriever has been asked; returns its place in the graph."""
+    def begins(self, retriever: object, query: str, handlers: Iterable[object]) -> Token[Running]:
+        """A multi-query retriever has been asked; undone by :meth:`ends`."""
         expansion = self._place(retriever)
-        if expansion is None:
-            return None
-        if expansion.llm is not None and streams(handlers):
-            expansion.llm.off = "a callback handler makes the model stream"
-        settled = self._chain.settled.get(expansion.question, ())
-        known: dict[str, object] = {v: None for v in settled if not self._scope.knows(v)}
-        self._scope.feed({**known, expansion.question: query})
-        return expansion
+        if expansion is not None:
+            if streams(handlers):
+                left = RefusedMaker("a callback handler makes the model stream")
+                self._scope.add_makers({(expansion.expand, Op.PREFILLING): left})
+            settled = expansion.settled
+            known: dict[str, object] = {v: None for v in settled if not self._scope.knows(v)}
+            self._scope.feed({**known, expansion.question: query})
+        return _running.set(None if expansion is None else (retriever, expansion))
 
-    def generated(self, expansion: Expansion, lines: object) -> None:
+    @staticmethod
+    def ends(token: Token[Running]) -> None:
+        """The retriever has returned."""
+        _running.reset(token)
+
+    def generated(self, retriever: object, lines: object) -> None:
         """The original has parsed the generated queries."""
+        running = _running.get()
+        if running is None or running[0] is not retriever:
+            return
         if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
             return
-        self._lifter.expected[id(expansion.retriever)] = max(len(lines), 1)
-        self._scope.feed(expansion.values(lines))
+        expansion = running[1]
+        self._state.expected[id(retriever)] = max(len(lines), 1)
+        self._scope.feed(item_values(expansion.queries, lines))
         self._search_more(expansion, lines[expansion.lines :])
 
     def _place(self, retriever: object) -> Expansion | None:
@@ -55,15 +75,15 @@ class Guide:
                 if expansion.retriever is retriever:
                     return self._free.pop(index)
             self._grown += 1
-            prefix = f"again{self._grown}."
-        lifted = lift_multi_query(
-            retriever, self._lifter, lambda kind: prefix + kind, f"{prefix}question"
-        )
-        if isinstance(lifted, str):
-            self._scope.note(lifted)
+            draft = Draft(f"again{self._grown}.")
+        question = draft.input(f"{draft.prefix}question")
+        parts = Parts(self._state)
+        found = lift_multi_query(draft, retriever, parts, question, sync=self._asked.sync)
+        if isinstance(found, str):
+            self._scope.note(found)
             return None
-        self._grow(lifted.components, (lifted.expansion.question,), lifted.makers)
-        return lifted.expansion
+        self._grow(draft)
+        return found
 
     def _search_more(self, expansion: Expansion, lines: Sequence[str]) -> None:
         """Search for more queries than the graph has places for.
@@ -71,23 +91,21 @@ class Guide:
         It has a place for each only where decoding is pipelined; else one primitive takes all.
         """
         search = expansion.search
-        by_item = (
-            self._scope.record.settled().e_graph.producer(f"{expansion.queries}[0]") is not None
-        )
+        e_graph = self._scope.record.settled().e_graph
+        by_item = e_graph.producer(f"{expansion.queries}[0]") is not None
         if not lines or search is None or not by_item:
             return
         name, value = f"{expansion.queries}.search", f"{expansion.queries}[more]"
-        component = search.component(name, (value,), len(lines), concurrent=not self._lifter.sync)
-        self._grow([component], (value,), search.makers(name))
+        draft = Draft(inputs=[value])
+        concurrent = not self._asked.sync
+        draft.add(search.component(name, (value,), len(lines), concurrent=concurrent))
+        draft.makers.update(search.makers(name))
+        self._grow(draft)
         self._scope.feed({value: list(lines)})
 
-    def _grow(
-        self,
-        components: Sequence[Component],
-        inputs: tuple[str, ...],
-        makers: dict[MakerKey, Maker],
-    ) -> None:
-        names = [component.name for component in components]
-        template = Template(tuple(components), tuple(pairwise(names)), inputs, "grown")
-        plan = self._scope.runtime.planner.plan(template, makers)
+    def _grow(self, draft: Draft) -> None:
+        plan = self._scope.runtime.planner.plan(draft.template("grown"), self._makers(draft.makers))
         self._scope.expand("", plan, {})
+
+    def _makers(self, makers: Mapping[MakerKey, MakerOf]) -> dict[MakerKey, Maker]:
+        return {key: make(self._asked) for key, make in makers.items()}

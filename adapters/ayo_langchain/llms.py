@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from ayo_bridge.bindings.binding import unfollowed
 from ayo_bridge.bindings.http_client import is_plain_client
 from ayo_bridge.bindings.openai_http import BINDINGS as HTTP_BINDINGS
-from ayo_bridge.bindings.openai_http import register_endpoint
-from ayo_bridge.engines.openai_http import (
-    Delivery,
-    LLMRequest,
-    OpenAIServer,
-    make_call,
-    prove,
-)
+from ayo_bridge.lift.llm import Endpoint, is_json, served_model
+from ayo_bridge.lift.recognise import class_of
+from ayo_bridge.lift.witness import checked, saw
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.seam import Call
-from ayo_langchain.exact import class_of, differs, is_binding, overridden
+from ayo_langchain.known import differs, is_binding, loaded, overridden
 
 _METHODS: Final = (
     "invoke",
@@ -77,78 +70,57 @@ class LiftedLLM:
 
     def refusal(self) -> str | None:
         """Why its requests are not made ahead, or ``None``."""
-        from langchain_openai import ChatOpenAI
-
         reasons = (_binding_differs(binding) for binding in self.outside)
         return (
             next(filter(None, reasons), None)
-            or differs(self.llm, ChatOpenAI, *_METHODS)
+            or differs(self.llm, loaded("langchain_openai", "ChatOpenAI"), *_METHODS)
             or unfollowed(HTTP_BINDINGS)
             or _not_ahead(self.llm, self.bound)
         )
 
-    def call(self, prompt: Any, *, on_text: Callable[[str], None] | None = None) -> Call:
-        """The call that ``llm.invoke(prompt)`` makes for a prompt value.
+    def call(self, prompt: Any, on_text: Callable[[str], None]) -> Call:
+        """The call that ``llm.invoke(prompt)`` makes; ``on_text`` sees the text as it grows.
 
         Raises:
             ValueError: the request is one that is not made ahead.
         """
-        llm = self.llm
         messages = prompt.to_messages()
         if not all(isinstance(message.content, str) for message in messages):
             raise ValueError("the prompt has parts that are not text")
-        payload = llm._get_request_payload(messages, **self.bound)
-        return make_call(self.engine, self._request(payload, on_text))
+        endpoint, body = self._request(messages)
+        return endpoint.call(body, on_text)
 
     def prove(self, runtime: Home) -> None:
-        """Have the server probed in the background, once: may its replies be rebuilt?
+        """Have the server probed in the background, once."""
+        endpoint, body = self._request([])
+        endpoint.prove(body, runtime)
 
-        Decoding pipelining waits for the result; until then it is refused.
-        """
-        server = runtime.scheduler(self.engine).engine
-        url = _url(self.llm.root_client)
-        if isinstance(server, OpenAIServer) and runtime.first(("proof", url, self.engine)):
-            request = self._request(self.llm._get_request_payload([], **self.bound), None)
-            runtime.submit(prove(server, request))
-
-    def _request(
-        self, payload: Mapping[str, Any], on_text: Callable[[str], None] | None
-    ) -> LLMRequest:
-        """The request as the OpenAI SDK would send it (openai 2.54, ``completions.create``)."""
+    def _request(self, messages: list[Any]) -> tuple[Endpoint, dict[str, Any]]:
+        """What the OpenAI SDK would send, and where (openai 2.54, ``completions.create``)."""
+        payload = self.llm._get_request_payload(messages, **self.bound)
         body = {name: value for name, value in payload.items() if name not in _NOT_BODY}
         body.update(payload.get("extra_body") or {})
         client = self.llm.root_client
         headers = {**client.auth_headers, **client.default_headers}
-        return LLMRequest(
-            url=_url(client),
-            headers=tuple((k, v) for k, v in headers.items() if isinstance(v, str)),
-            body=body,
-            timeout=_timeout(payload.get("timeout", client.timeout)),
-            delivery=Delivery.PLAIN if on_text is None else Delivery.REBUILD,
-            on_text=on_text,
-        )
+        sent = tuple((k, v) for k, v in headers.items() if isinstance(v, str))
+        timeout = _timeout(payload.get("timeout", client.timeout))
+        return Endpoint(self.engine, _url(client), sent, timeout), body
 
 
 def lift_llm(llm: Any, runtime: Home) -> LiftedLLM | str:
     """Lift a chat model, bound parameters included, or say why nothing is known of it."""
     outside: list[Any] = []
-    while is_binding(llm):
+    while is_binding(saw(llm)):
         outside.append(llm)
         llm = llm.bound
-    try:
-        from langchain_openai.chat_models.base import BaseChatOpenAI
-    except ImportError:
-        return f"{class_of(llm).__name__} is not a known model"
-    if not isinstance(llm, BaseChatOpenAI):
+    known = loaded("langchain_openai.chat_models.base", "BaseChatOpenAI")
+    if known is None or not isinstance(llm, known):
         return f"{class_of(llm).__name__} is not a known model"
     client = llm.root_client or llm.root_async_client
     if client is None:
         return "the model has no client"
     # Whoever makes the requests, they are seen: an endpoint does no more than that.
-    engine = f"llm:{llm.model_name}@{urlsplit(str(client.base_url)).netloc}"
-    if not runtime.knows(engine):
-        runtime.register(OpenAIServer(engine, str(client.base_url)))
-    register_endpoint(str(client.base_url), engine)
+    engine = served_model(runtime, str(client.base_url), llm.model_name)
     return LiftedLLM(llm, engine, tuple(outside))
 
 
@@ -177,7 +149,7 @@ def _not_ahead(llm: Any, bound: Mapping[str, Any]) -> str | None:
     """Why requests of this ``ChatOpenAI`` are not made ahead."""
     from langchain_core.globals import get_llm_cache
 
-    if llm.cache or (llm.cache is None and get_llm_cache() is not None):
+    if llm.cache or (llm.cache is None and checked(lambda: get_llm_cache() is not None)):
         return "the model has a cache"
     if llm.rate_limiter is not None:
         return "the model has a rate limiter"
@@ -193,7 +165,7 @@ def _not_ahead(llm: Any, bound: Mapping[str, Any]) -> str | None:
         return "the model has query parameters of its own or asks for the response's headers"
     if getattr(llm, "_uses_gateway", False):
         return "the model goes through a gateway"
-    if streams(_handlers(llm)):
+    if checked(lambda: streams(_handlers(llm))):
         return "a callback of the model makes it stream"
     return _client_differs(llm) or _parameters_differ(llm, bound)
 
@@ -205,18 +177,20 @@ def _handlers(llm: Any) -> Iterable[object]:
 
 
 def _client_differs(llm: Any) -> str | None:
-    import openai
-
-    return _sdk_differs(llm.root_client, openai.OpenAI, llm.client) or _sdk_differs(
-        llm.root_async_client, openai.AsyncOpenAI, llm.async_client
+    sync = _sdk_differs(llm.root_client, loaded("openai", "OpenAI"), llm.client)
+    return sync or _sdk_differs(
+        llm.root_async_client, loaded("openai", "AsyncOpenAI"), llm.async_client
     )
 
 
 def _sdk_differs(client: Any, cls: Any, resource: Any) -> str | None:
-    http: Any = getattr(client, "_client", None)
-    if type(client) is not cls or getattr(resource, "_client", None) is not client:
+    http: Any = getattr(saw(client), "_client", None)
+    if type(client) is not cls or getattr(saw(resource), "_client", None) is not client:
         return "the model has an SDK client of its own"
-    return overridden(client, *_CLIENT_METHODS) or is_plain_client(http, _url(client))
+    # Hooks and proxies may be put on it at any time.
+    return overridden(client, *_CLIENT_METHODS) or checked(
+        lambda: is_plain_client(http, _url(client))
+    )
 
 
 def _parameters_differ(llm: Any, bound: Mapping[str, Any]) -> str | None:
@@ -228,9 +202,7 @@ def _parameters_differ(llm: Any, bound: Mapping[str, Any]) -> str | None:
         return "the model sends headers or query parameters of its own"
     if llm._use_responses_api(parameters):
         return "the model uses the Responses API"
-    try:
-        json.dumps({k: v for k, v in parameters.items() if k != "timeout"})
-    except (TypeError, ValueError):
+    if not is_json({k: v for k, v in parameters.items() if k != "timeout"}):
         return "the model's parameters are not plain JSON"
     return None
 

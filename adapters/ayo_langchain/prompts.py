@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ayo_langchain.exact import class_of, differs
+from ayo_bridge.lift.recognise import class_of
+from ayo_bridge.lift.witness import saw
+from ayo_langchain.known import differs
 
 _METHODS = ("invoke", "ainvoke", "format_prompt", "format", "_merge_partial_and_user_variables")
 
@@ -17,7 +19,7 @@ def prompt_differs(prompt: Any) -> str | None:
     """
     from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
 
-    cls = class_of(prompt)
+    cls = class_of(saw(prompt))
     if cls is PromptTemplate:
         reason = differs(prompt, PromptTemplate, *_METHODS) or _text_differs(prompt)
     elif cls is ChatPromptTemplate:
@@ -39,7 +41,7 @@ def _message_differs(message: Any) -> str | None:
         SystemMessagePromptTemplate,
     )
 
-    cls = type(message)
+    cls = type(saw(message))
     if cls in (AIMessage, HumanMessage, SystemMessage):
         return None if isinstance(message.content, str) else "the prompt has parts beside text"
     if cls not in (
@@ -57,6 +59,6 @@ def _message_differs(message: Any) -> str | None:
 
 
 def _text_differs(prompt: Any) -> str | None:
-    if prompt.template_format != "f-string":
+    if saw(prompt).template_format != "f-string":
         return f"the prompt template is written in {prompt.template_format}"
     return differs(prompt, type(prompt), "format", "_merge_partial_and_user_variables")

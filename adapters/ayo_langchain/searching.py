@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from ayo_bridge.bindings.binding import unfollowed
@@ -11,12 +11,14 @@ from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
 from ayo_bridge.engines.registered_models import engine_for
 from ayo_bridge.engines.sentence_transformer import embedding_call
 from ayo_bridge.graph import Op, Searching
-from ayo_bridge.runahead import Maker, MakerKey
+from ayo_bridge.lift.lifted import MakerOf
+from ayo_bridge.lift.makers import Embedded, EmbedMaker, QueryEmbedding, SearchMaker
+from ayo_bridge.lift.recognise import class_of
+from ayo_bridge.lift.witness import saw
+from ayo_bridge.runahead import MakerKey
 from ayo_bridge.runahead.home import Home
-from ayo_bridge.runahead.values import Embedded
-from ayo_bridge.schedule import Values, Work
 from ayo_bridge.seam import Call
-from ayo_langchain.exact import class_of, differs
+from ayo_langchain.known import differs, loaded
 from ayo_langchain.stores import search_call, store_differs, store_engine
 
 RETRIEVER_METHODS: Final = (
@@ -70,20 +72,28 @@ class VectorSearch:
             or unfollowed(MODEL_BINDINGS)
         )
 
-    def makers(self, name: str) -> dict[MakerKey, Maker]:
+    def makers(self, name: str) -> dict[MakerKey, MakerOf]:
         """What makes its calls ahead."""
         store = self.retriever.vectorstore
+        model = QueryEmbedding(
+            self.embedding,
+            partial(_encode, store.embedding, self.embedding),
+            lambda result: result.tolist()[0],  # type: ignore[attr-defined]
+        )
         return {
-            (name, Op.EMBEDDING): EmbedMaker(_embed_query(store.embedding, self.embedding)),
-            (name, Op.SEARCHING): SearchMaker(self.store, store, self.top_k),
+            (name, Op.EMBEDDING): lambda _: EmbedMaker(model),
+            (name, Op.SEARCHING): lambda _: SearchMaker(self._search),
         }
+
+    def _search(self, query: Embedded) -> Call:
+        return search_call(self.store, self.retriever.vectorstore, query.vector, self.top_k)
 
 
 def lift_vector_retriever(retriever: Any, runtime: Home) -> VectorSearch | str:
     """Lift a ``VectorStoreRetriever``, or say why nothing is known of it."""
     from langchain_core.vectorstores import VectorStoreRetriever
 
-    if class_of(retriever) is not VectorStoreRetriever:
+    if class_of(saw(retriever)) is not VectorStoreRetriever:
         return f"{class_of(retriever).__name__} is not a known retriever"
     store = store_engine(retriever.vectorstore, runtime)
     if store is None:
@@ -109,75 +119,24 @@ def _search_differs(retriever: Any) -> str | None:
 
 
 def _is_sentence_transformer(model: Any) -> bool:
-    try:
-        from langchain_huggingface import HuggingFaceEmbeddings
-    except ImportError:
-        return False
-    return isinstance(model, HuggingFaceEmbeddings)
+    known = loaded("langchain_huggingface", "HuggingFaceEmbeddings")
+    return known is not None and isinstance(saw(model), known)
 
 
 def _embedding_differs(model: Any) -> str | None:
-    from langchain_huggingface import HuggingFaceEmbeddings
-
-    reason = differs(model, HuggingFaceEmbeddings, "embed_query", "aembed_query", "_embed")
+    known = loaded("langchain_huggingface", "HuggingFaceEmbeddings")
+    reason = differs(model, known, "embed_query", "aembed_query", "_embed")
     if reason is None and model.multi_process:
         reason = "the embedding model runs a process pool of its own"
     return reason
 
 
-def _embed_query(model: Any, engine: str) -> Callable[[str], Call]:
-    def call(text: str) -> Call:
-        # As langchain-huggingface 1.2.3 calls it (embeddings/huggingface.py, _embed).
-        arguments = model.query_encode_kwargs or model.encode_kwargs
-        return embedding_call(
-            engine,
-            model._client,
-            [text.replace("\n", " ")],
-            {"show_progress_bar": model.show_progress, **arguments},
-        )
-
-    return call
-
-
-# Makers.
-
-
-class EmbedMaker:
-    """Embeds each query with a call of its own, as the vector store does."""
-
-    def __init__(self, call: Callable[[str], Call]) -> None:
-        self._call = call
-        self._texts: dict[str, list[str]] = {}
-
-    def calls(self, work: Work) -> Sequence[Call]:
-        """A call for each text."""
-        texts = [str(text) for text in work.items()]
-        self._texts[work.primitive.id] = texts
-        return [self._call(text) for text in texts]
-
-    def outputs(self, work: Work, results: Sequence[object]) -> Values:
-        """The texts with their vectors."""
-        texts = self._texts.pop(work.primitive.id, [])
-        vectors = [result.tolist()[0] for result in results]  # type: ignore[attr-defined]
-        return work.output(map(Embedded, texts, vectors))
-
-
-class SearchMaker:
-    """Searches with each embedded query, as the retriever does."""
-
-    def __init__(self, engine: str, store: Any, k: int) -> None:
-        self._engine = engine
-        self._store = store
-        self._k = k
-
-    def calls(self, work: Work) -> Sequence[Call]:
-        """A call for each vector."""
-        return [
-            search_call(self._engine, self._store, query.vector, self._k)
-            for query in work.items()
-            if isinstance(query, Embedded)
-        ]
-
-    def outputs(self, work: Work, results: Sequence[object]) -> Values:
-        """The hits of each."""
-        return work.output(results)
+def _encode(model: Any, engine: str, text: str) -> Call:
+    """As langchain-huggingface 1.2.3 embeds a query (embeddings/huggingface.py, _embed)."""
+    arguments = model.query_encode_kwargs or model.encode_kwargs
+    return embedding_call(
+        engine,
+        model._client,
+        [text.replace("\n", " ")],
+        {"show_progress_bar": model.show_progress, **arguments},
+    )

@@ -1,62 +1,44 @@
 """Taps: where LangChain's own code tells the graph what it has been asked and what it has made.
 
-They wrap methods of ``MultiQueryRetriever`` that emit no events, and are pass-throughs without a
-scope. Written for langchain-classic 1.0.8.
+They wrap methods of ``MultiQueryRetriever`` that emit no events. Written for langchain-classic
+1.0.8.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any, Final
 
 from ayo_bridge.bindings.binding import Binding, Target
+from ayo_bridge.lift.taps import after, after_async, guide_of
 from ayo_bridge.runahead import current_scope
-from ayo_langchain.exact import CLASSIC
-from ayo_langchain.expansion import Expansion
 from ayo_langchain.guide import Guide
+from ayo_langchain.known import CLASSIC
 
 Wrapped = Callable[..., Any]
-
-_running: ContextVar[tuple[Any, Guide, Expansion] | None] = ContextVar(
-    "ayo_langchain_expansion", default=None
-)
-"""The multi-query retriever whose queries are being generated, and its place in the graph."""
 
 
 @contextmanager
 def _begun(retriever: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[None]:
     """Tell the graph that a retriever has been asked; inside, it is the one that runs."""
-    scope = current_scope()
-    guide = scope.guide if scope is not None else None
-    if scope is None or not isinstance(guide, Guide):
+    guide = guide_of(Guide)
+    if guide is None:
         yield
         return
-    found: tuple[Any, Guide, Expansion] | None = None
+    token = None
     try:
         query = args[0] if args else kwargs["query"]
-        handlers = kwargs["run_manager"].inheritable_handlers
-        expansion = guide.begins(retriever, query, handlers)
-        found = (retriever, guide, expansion) if expansion is not None else None
+        token = guide.begins(retriever, query, kwargs["run_manager"].inheritable_handlers)
     except Exception as error:  # Telling the graph never breaks the original.
-        scope.note(f"a retriever could not be followed: {error!r}")
-    token = _running.set(found)
+        scope = current_scope()
+        if scope is not None:
+            scope.note(f"a retriever could not be followed: {error!r}")
     try:
         yield
     finally:
-        _running.reset(token)
-
-
-def _generated(retriever: Any, lines: Any) -> None:
-    running = _running.get()
-    scope = current_scope()
-    if running is None or scope is None or running[0] is not retriever:
-        return
-    try:
-        running[1].generated(running[2], lines)
-    except Exception as error:
-        scope.note(f"generated queries could not be followed: {error!r}")
+        if token is not None:
+            guide.ends(token)
 
 
 def _get_documents(
@@ -73,23 +55,12 @@ async def _aget_documents(
         return await wrapped(*args, **kwargs)
 
 
-def _generate(
-    wrapped: Wrapped, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    lines = wrapped(*args, **kwargs)
-    _generated(instance, lines)
-    return lines
+_generate = after(Guide, lambda guide, retriever, _, lines: guide.generated(retriever, lines))
+_agenerate = after_async(
+    Guide, lambda guide, retriever, _, lines: guide.generated(retriever, lines)
+)
 
-
-async def _agenerate(
-    wrapped: Wrapped, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    lines = await wrapped(*args, **kwargs)
-    _generated(instance, lines)
-    return lines
-
-
-_MODULE = "langchain_classic.retrievers.multi_query"
+_MODULE: Final = "langchain_classic.retrievers.multi_query"
 TAPS: Final = Binding(
     "LangChain's multi-query retriever",
     "langchain-classic",

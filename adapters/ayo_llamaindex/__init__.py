@@ -3,66 +3,83 @@
 from __future__ import annotations
 
 import sys
-import warnings
-from typing import Any
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from functools import cache
+from typing import Any, Final
 
-from ayo_bridge.errors import NotAcceleratedWarning
-from ayo_bridge.lift.subclass import accelerated
-from ayo_bridge.runahead.home import Home
-from ayo_bridge.runahead.state import AcceleratedState
+from ayo_bridge.bindings.openai_http import BINDINGS as HTTP_BINDINGS
+from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
+from ayo_bridge.lift.adapter import Adapter
+from ayo_bridge.lift.entries import Entry, Kind
+from ayo_bridge.lift.lifted import Asked, Lifted
+from ayo_bridge.runahead import AcceleratedState, Scope
+from ayo_bridge.runahead.streams import scoped_async_stream, scoped_stream
+from ayo_llamaindex.engines import lift
+from ayo_llamaindex.retrieval import QUESTION
+from ayo_llamaindex.stores import BINDINGS as STORE_BINDINGS
+from ayo_llamaindex.taps import TAPS
+
+_QUERY: Final = (Entry("query"), Entry("aquery", Kind.AWAIT))
+_RETRIEVE: Final = (Entry("retrieve"), Entry("aretrieve", Kind.AWAIT))
 
 
-class LlamaIndexAdapter:
+class LlamaIndexAdapter(Adapter):
     """Lifts query engines and retrievers of llama-index-core."""
 
     name = "llama-index"
+    required = (TAPS,)
+    bindings = (*HTTP_BINDINGS, *MODEL_BINDINGS, *STORE_BINDINGS)
 
     def accepts(self, obj: object) -> bool:
         """Whether ``obj`` is a query engine or a retriever of LlamaIndex."""
-        if "llama_index.core" not in sys.modules:
-            return False
-        from llama_index.core.base.base_query_engine import BaseQueryEngine
-        from llama_index.core.base.base_retriever import BaseRetriever
+        return "llama_index.core" in sys.modules and isinstance(obj, _kinds())
 
-        return isinstance(obj, BaseQueryEngine | BaseRetriever)
+    def entries(self, base: type) -> Sequence[Entry]:
+        """What applications call of it."""
+        query_engine, _ = _kinds()
+        return _QUERY if issubclass(base, query_engine) else _RETRIEVE
 
-    def accelerate(self, obj: Any, runtime: Home) -> Any:
-        """Return an object of the same type whose queries run ahead.
+    def asked(self, entry: Entry, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Asked | None:
+        """The question; what is no query is left to the original."""
+        query = args[0] if args else next(iter(kwargs.values()), None)
+        if type(query) is str:
+            return Asked(entry.sync, {QUESTION: query})
+        if isinstance(query, _query_bundle()):
+            plain = query.embedding is None and not query.custom_embedding_strs
+            return Asked(entry.sync, {QUESTION: query.query_str}, predictable=plain)
+        return None
 
-        Warns:
-            NotAcceleratedWarning: the installed llama-index-core was not tested; ``obj`` itself is
-                returned.
-        """
-        from ayo_bridge.api import again
-        from ayo_llamaindex.bindings import install
-        from ayo_llamaindex.entry import async_entry, sync_entry
-        from ayo_llamaindex.lift import lift_query_engine, lift_retrieval
+    def lift(self, obj: Any, state: AcceleratedState, asked: Asked) -> Lifted:
+        """What it consists of, as far as that is known."""
+        return lift(obj, state.runtime, asked)
 
-        reason = install()
-        if reason is not None:
-            warnings.warn(
-                f"{type(obj).__name__} is returned as it is: {reason}",
-                NotAcceleratedWarning,
-                stacklevel=3,
-            )
-            return obj
-        from llama_index.core.base.base_query_engine import BaseQueryEngine
-
-        base = type(obj)
-        if isinstance(obj, BaseQueryEngine):
-            methods = {
-                "query": sync_entry(base, "query", lift_query_engine),
-                "aquery": async_entry(base, "aquery", lift_query_engine),
-            }
-            lifted = lift_query_engine(obj, runtime, sync=True)
+    def returned(self, result: Any, scope: Scope) -> Any:
+        """Close the scope, or let it live as long as the response still streams."""
+        stream = getattr(result, "response_gen", None)
+        if isinstance(stream, Generator):
+            result.response_gen = scoped_stream(stream, scope)
+        elif isinstance(stream, AsyncGenerator):
+            result.response_gen = scoped_async_stream(stream, scope)
         else:
-            methods = {
-                "retrieve": sync_entry(base, "retrieve", lift_retrieval),
-                "aretrieve": async_entry(base, "aretrieve", lift_retrieval),
-            }
-            lifted = lift_retrieval(obj, runtime, sync=True)
-        state = AcceleratedState(self.name, base.__name__, runtime, lifted.template, again)
-        return accelerated(obj, state, methods)
+            scope.close()
+        return result
+
+
+@cache
+def _kinds() -> tuple[type, type]:
+    from llama_index.core.base.base_query_engine import BaseQueryEngine
+    from llama_index.core.base.base_retriever import BaseRetriever
+
+    return BaseQueryEngine, BaseRetriever
+
+
+@cache
+def _query_bundle() -> type[Any]:
+    from llama_index.core.schema import QueryBundle
+
+    return QueryBundle
 
 
 adapter = LlamaIndexAdapter()
+
+__all__ = ["LlamaIndexAdapter", "adapter"]

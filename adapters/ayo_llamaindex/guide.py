@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ayo_bridge.graph import Graph, Op, Primitive, Synthesis, SynthesisMode
+from ayo_bridge.lift.makers import IndexedMaker, WarmMaker, item_values
 from ayo_bridge.runahead import Maker, MakerKey, Scope, index_of
 from ayo_bridge.seam import Hit
-from ayo_llamaindex.retrieval import QUERIES, LiftedRetrieval
-from ayo_llamaindex.synthesis import NAME, LiftedSynthesis, PredictMaker, WarmMaker
+from ayo_llamaindex.retrieval import QUERIES
+from ayo_llamaindex.synthesis import NAME, LiftedSynthesis
 
 WARM_AFTER: Final = 0.5
 """A prefix warm is sent this share of an estimated call after the call before it: late enough not
@@ -20,11 +21,9 @@ to compete with its prefilling, early enough to be done before its decoding ends
 class Guide:
     """Follows one call of a query engine. Lives as long as its scope."""
 
-    def __init__(
-        self, scope: Scope, retrieval: LiftedRetrieval, synthesis: LiftedSynthesis
-    ) -> None:
+    def __init__(self, scope: Scope, fusion: Any, synthesis: LiftedSynthesis) -> None:
         self._scope = scope
-        self._retrieval = retrieval
+        self._fusion = fusion
         self._synthesis = synthesis
         self._level = 0
         self._tree: Mapping[str, Any] | None = None
@@ -34,21 +33,20 @@ class Guide:
 
     def generated(self, retriever: Any, queries: Sequence[Any]) -> None:
         """The framework has parsed the generated queries."""
-        if retriever is not self._retrieval.fusion:
-            return
-        texts = [bundle.query_str for bundle in queries]
-        items = {f"{QUERIES}[{index}]": text for index, text in enumerate(texts)}
-        self._scope.feed({**items, QUERIES: texts})
+        if retriever is self._fusion:
+            self._scope.feed(item_values(QUERIES, [bundle.query_str for bundle in queries]))
 
     # Synthesis.
 
-    def follows(self, synthesizer: Any) -> bool:
+    def _follows(self, synthesizer: Any) -> bool:
         """Whether this is the synthesizer of the call, with an LLM that could be lifted."""
-        return synthesizer is self._synthesis.synthesizer and self._synthesis.llm is not None
+        known = self._synthesis
+        return synthesizer is known.synthesizer and known.llm is not None
 
-    def tree_level(self, arguments: Mapping[str, Any]) -> None:
+    def tree_level(self, synthesizer: Any, arguments: Mapping[str, Any]) -> None:
         """A level of a tree begins: its chunks are what is packed next."""
-        self._tree = arguments
+        if self._follows(synthesizer):
+            self._tree = _rest(arguments, "query_str", "text_chunks")
 
     def packed(self, helper: Any, prompt: Any, chunks: Sequence[str]) -> None:
         """Chunks have been packed; if they are those of a tree level, its calls are known."""
@@ -58,29 +56,29 @@ class Guide:
         if arguments is None or helper is not self._synthesis.synthesizer._prompt_helper:
             return
         streams = self._synthesis.synthesizer._streaming and len(chunks) == 1
-        self._expand(
-            [{**arguments, "context_str": chunk} for chunk in chunks], prompt, stream=streams
-        )
+        calls = [{**arguments, "context_str": chunk} for chunk in chunks]
+        # What streams is asked for by whoever reads it, and nobody may.
+        self._expand(calls, None if streams else prompt)
 
-    def accumulate(self, query: str, chunks: Sequence[str], arguments: Mapping[str, Any]) -> None:
+    def accumulate(self, synthesizer: Any, arguments: Mapping[str, Any]) -> None:
         """Independent calls begin.
 
         The original packs each chunk just before its call; here all are packed now, in the calling
         thread, and handed over when it comes to them.
         """
-        synthesizer = self._synthesis.synthesizer
-        component = self._component()
-        if synthesizer._streaming:
-            return  # The original raises before its first call.
+        component, chunks = self._synthesis.component, arguments["text_chunks"]
+        if not self._follows(synthesizer) or synthesizer._streaming:
+            return  # The original raises before its first call, if it should stream.
         if component is None or component.concurrent or not chunks:
             self._expand([{} for _ in chunks], None)
             return
-        template = synthesizer._text_qa_template.partial_format(query_str=query)
+        template = synthesizer._text_qa_template.partial_format(query_str=arguments["query_str"])
         splitter = synthesizer._prompt_helper.get_text_splitter_given_prompt(
             template, llm=synthesizer._llm
         )
         packed = [text for chunk in chunks for text in self._pack(splitter, chunk)]
-        calls = [{**arguments, **synthesizer._make_prompt_kwargs(text)} for text in packed]
+        rest = _rest(arguments, "query_str", "text_chunks", "separator")
+        calls = [{**rest, **synthesizer._make_prompt_kwargs(text)} for text in packed]
         self._expand(calls, template)
 
     def _pack(self, splitter: Any, chunk: str) -> Sequence[str]:
@@ -103,10 +101,11 @@ class Guide:
         """Chunks of splits that were packed ahead."""
         return self._scope.handed(_merge_key(splitter, splits, size))
 
-    def refine(self, query: str, chunks: Sequence[str], arguments: Mapping[str, Any]) -> None:
+    def refine(self, synthesizer: Any, arguments: Mapping[str, Any]) -> None:
         """A refine chain over these chunks begins."""
-        component, llm = self._component(), self._synthesis.llm
-        if component is None or llm is None or not chunks:
+        component, llm = self._synthesis.component, self._synthesis.llm
+        chunks = arguments["text_chunks"]
+        if not self._follows(synthesizer) or component is None or llm is None or not chunks:
             return
         makers: dict[MakerKey, Maker] = {}
         fragment = self._grow(component, len(chunks), makers)
@@ -114,12 +113,13 @@ class Guide:
         if not self._warms:
             return
         # Made here, in the calling thread: no prompt is formatted on the runtime's loop.
-        synthesizer, runtime = self._synthesis.synthesizer, self._scope.runtime
-        prompt = synthesizer._refine_template.partial_format(query_str=query)
+        runtime = self._scope.runtime
+        prompt = synthesizer._refine_template.partial_format(query_str=arguments["query_str"])
+        rest = _rest(arguments, "query_str", "text_chunks", "prev_response")
         warms = {
             primitive.id: llm.warm(
                 prompt,
-                {**arguments, "context_msg": chunks[index_of(primitive)].strip()},
+                {**rest, "context_msg": chunks[index_of(primitive)].strip()},
                 "existing_answer",
                 runtime,
             )
@@ -147,19 +147,13 @@ class Guide:
     def _engine(self) -> str:
         return self._synthesis.llm.engine if self._synthesis.llm is not None else ""
 
-    def _component(self) -> Synthesis | None:
-        component = self._synthesis.component
-        return component if isinstance(component, Synthesis) else None
-
-    def _expand(
-        self, calls: Sequence[Mapping[str, Any]], prompt: Any, *, stream: bool = False
-    ) -> None:
-        component, llm = self._component(), self._synthesis.llm
+    def _expand(self, calls: Sequence[Mapping[str, Any]], prompt: Any) -> None:
+        component, llm = self._synthesis.component, self._synthesis.llm
         if component is None or llm is None or not calls:
             return
         makers: dict[MakerKey, Maker] = {}
         if prompt is not None:
-            makers[NAME, Op.PREFILLING] = PredictMaker(llm, prompt, calls, stream=stream)
+            makers[NAME, Op.PREFILLING] = IndexedMaker(lambda i: llm.predict(prompt, calls[i]))
         self._grow(component, len(calls), makers)
 
     def _grow(self, component: Synthesis, chunks: int, makers: Mapping[MakerKey, Maker]) -> Graph:
@@ -196,6 +190,10 @@ def _split_key(splitter: Any, text: str, size: int) -> tuple[object, ...]:
 
 def _merge_key(splitter: Any, splits: Sequence[str], size: int) -> tuple[object, ...]:
     return ("merge", id(splitter._tokenizer), splitter.chunk_overlap, size, tuple(splits))
+
+
+def _rest(arguments: Mapping[str, Any], *taken: str) -> dict[str, Any]:
+    return {name: value for name, value in arguments.items() if name not in taken}
 
 
 __all__ = ["Guide"]

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, Final
 
 from ayo_bridge.bindings.binding import unfollowed
 from ayo_bridge.bindings.http_client import is_plain_client
-from ayo_bridge.bindings.openai_http import HTTPX, register_endpoint
-from ayo_bridge.engines.openai_http import (
-    Delivery,
-    LLMRequest,
-    OpenAIServer,
-    make_call,
-    make_warm,
-    prove,
-)
-from ayo_bridge.lift.witness import saw, wavers
+from ayo_bridge.bindings.openai_http import HTTPX
+from ayo_bridge.lift.llm import Endpoint, is_json, served_model
+from ayo_bridge.lift.witness import checked, saw
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.seam import Call
-from ayo_llamaindex.exact import differs
+from ayo_llamaindex.known import differs, loaded
 
-_METHODS = (
+_METHODS: Final = (
     "predict",
     "apredict",
     "stream",
@@ -46,8 +37,11 @@ _METHODS = (
     "_use_chat_completions",
     "_update_max_tokens",
 )
-_NOT_BODY = ("extra_headers", "extra_query", "extra_body", "timeout", "stream", "stream_options")
-_SENTINEL = "\ue000ayo-bridge\ue001"
+_NOT_BODY: Final = (
+    *("extra_headers", "extra_query", "extra_body"),
+    *("timeout", "stream", "stream_options"),
+)
+_SENTINEL: Final = "\ue000ayo-bridge\ue001"
 
 
 def prompt_differs(prompt: Any) -> str | None:
@@ -80,20 +74,18 @@ class LiftedLLM:
         """Whether its prompts go out as chat messages."""
         return bool(self.llm.is_chat_model)
 
-    def predict(self, prompt: Any, arguments: Mapping[str, Any], *, stream: bool = False) -> Call:
-        """The call that ``llm.predict(prompt, **arguments)`` (or ``stream``) makes."""
-        if self.is_chat:
-            return self._chat(self.llm._get_messages(prompt, **arguments), stream=stream)
-        return self._complete(self.llm._get_prompt(prompt, **arguments), stream=stream)
+    def predict(self, prompt: Any, arguments: Mapping[str, Any]) -> Call:
+        """The call that ``llm.predict(prompt, **arguments)`` makes."""
+        return self._call(self._content(prompt, arguments))
 
-    def complete(self, text: str, *, on_text: Callable[[str], None] | None = None) -> Call:
+    def complete(self, text: str, on_text: Callable[[str], None]) -> Call:
         """The call that ``llm.complete(text)`` makes; ``on_text`` sees the text as it grows."""
         text = self.llm.completion_to_prompt(text)
-        if self.is_chat:
-            from llama_index.core.base.llms.generic_utils import prompt_to_messages
+        if not self.is_chat:
+            return self._call({"prompt": text}, on_text)
+        from llama_index.core.base.llms.generic_utils import prompt_to_messages
 
-            return self._chat(prompt_to_messages(text), on_text=on_text)
-        return self._complete(text, on_text=on_text)
+        return self._call({"messages": self._messages(prompt_to_messages(text))}, on_text)
 
     def warm(self, prompt: Any, arguments: Mapping[str, Any], late: str, runtime: Home) -> Call:
         """A prefix warm for ``llm.predict``: everything before the first use of ``late``.
@@ -101,36 +93,22 @@ class LiftedLLM:
         Raises:
             ValueError: nothing of the prompt comes before it.
         """
-        filled = {**arguments, late: _SENTINEL}
-        if self.is_chat:
-            messages = self._messages(self.llm._get_messages(prompt, **filled))
-            for index, message in enumerate(messages):
-                content = message.get("content")
-                if isinstance(content, str) and _SENTINEL in content:
-                    before = {**message, "content": content.split(_SENTINEL)[0]}
-                    prefix = [*messages[:index], before]
-                    return make_warm(
-                        self.engine, self._request({"messages": prefix}), priority=runtime.priority
-                    )
-        else:
-            text = self.llm._get_prompt(prompt, **filled)
-            if _SENTINEL in text:
-                prefix_text = text.split(_SENTINEL)[0]
-                return make_warm(
-                    self.engine, self._request({"prompt": prefix_text}), priority=runtime.priority
-                )
-        raise ValueError(f"{late!r} does not occur in the prompt")
+        content = self._content(prompt, {**arguments, late: _SENTINEL})
+        prefix = _cut(content)
+        if prefix is None:
+            raise ValueError(f"{late!r} does not occur in the prompt")
+        endpoint, body = self._request(prefix)
+        return endpoint.warm(body, runtime)
 
     def prove(self, runtime: Home) -> None:
-        """Have the server probed in the background, once: may its replies be rebuilt?
+        """Have the server probed in the background, once."""
+        endpoint, body = self._request({"messages": []} if self.is_chat else {"prompt": ""})
+        endpoint.prove(body, runtime)
 
-        Decoding pipelining and prefix warms wait for the result; until then they are refused.
-        """
-        server = runtime.scheduler(self.engine).engine
-        content: dict[str, Any] = {"messages": []} if self.is_chat else {"prompt": ""}
-        request = self._request(content)
-        if isinstance(server, OpenAIServer) and runtime.first(("proof", request.url, self.engine)):
-            runtime.submit(prove(server, request))
+    def _content(self, prompt: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        if self.is_chat:
+            return {"messages": self._messages(self.llm._get_messages(prompt, **arguments))}
+        return {"prompt": self.llm._get_prompt(prompt, **arguments)}
 
     def _messages(self, messages: Sequence[Any]) -> list[dict[str, Any]]:
         from llama_index.llms.openai.utils import to_openai_message_dicts
@@ -138,77 +116,45 @@ class LiftedLLM:
         dicts: Any = to_openai_message_dicts(messages, model=self.llm.model)
         return list(dicts)
 
-    def _chat(
-        self,
-        messages: Sequence[Any],
-        *,
-        stream: bool = False,
-        on_text: Callable[[str], None] | None = None,
+    def _call(
+        self, content: Mapping[str, Any], on_text: Callable[[str], None] | None = None
     ) -> Call:
-        body = {"messages": self._messages(messages)}
-        return make_call(self.engine, self._request(body, stream=stream, on_text=on_text))
+        endpoint, body = self._request(content)
+        return endpoint.call(body, on_text)
 
-    def _complete(
-        self,
-        text: str,
-        *,
-        stream: bool = False,
-        on_text: Callable[[str], None] | None = None,
-    ) -> Call:
-        body: dict[str, Any] = {"prompt": text}
-        return make_call(self.engine, self._request(body, stream=stream, on_text=on_text))
-
-    def _request(
-        self,
-        content: Mapping[str, Any],
-        *,
-        stream: bool = False,
-        on_text: Callable[[str], None] | None = None,
-    ) -> LLMRequest:
-        """The request as the OpenAI SDK would send it (openai 2.54, ``completions.create``)."""
+    def _request(self, content: Mapping[str, Any]) -> tuple[Endpoint, dict[str, Any]]:
+        """What the OpenAI SDK would send, and where (openai 2.54, ``completions.create``)."""
         llm = self.llm
-        options = llm._get_model_kwargs(**({"stream": True} if stream else {}))
+        options = llm._get_model_kwargs()
         if "prompt" in content:
             llm._update_max_tokens(options, content["prompt"])
         body = {**content, **{k: v for k, v in options.items() if k not in _NOT_BODY}}
-        body["stream"] = stream
-        if stream and "stream_options" in options:
-            body["stream_options"] = options["stream_options"]
+        body["stream"] = False
         body.update(options.get("extra_body") or {})
-        if stream:
-            delivery = Delivery.REPLAY_STREAM
-        elif on_text is not None:
-            delivery = Delivery.REBUILD
-        else:
-            delivery = Delivery.PLAIN
         path = "/chat/completions" if "messages" in body else "/completions"
         headers = {
             "Authorization": f"Bearer {llm.api_key}",
             **(llm.default_headers or {}),
             **(options.get("extra_headers") or {}),
         }
-        return LLMRequest(
-            url=llm.api_base.rstrip("/") + path,
-            headers=tuple(headers.items()),
-            body=body,
-            timeout=float(options.get("timeout") or llm.timeout),
-            delivery=delivery,
-            on_text=on_text,
-        )
+        timeout = float(options.get("timeout") or llm.timeout)
+        url = llm.api_base.rstrip("/") + path
+        return Endpoint(self.engine, url, tuple(headers.items()), timeout), body
 
 
 def lift_llm(llm: Any, runtime: Home) -> LiftedLLM | str:
     """Lift an LLM, or say why it is left to run as it is."""
-    try:
-        from llama_index.llms.openai_like import OpenAILike
-    except ImportError:
-        return "llama-index-llms-openai-like is not installed"
-    reason = differs(llm, OpenAILike, *_METHODS)
+    known = loaded("llama_index.llms.openai_like", "OpenAILike")
+    if known is None:
+        return f"{type(llm).__name__} is not a known LLM"
+    reason = differs(llm, known, *_METHODS) or unfollowed([HTTPX]) or _not_ahead(llm)
     if reason is not None:
         return reason
-    reason = unfollowed([HTTPX])
-    if reason is not None:
-        return reason
+    return LiftedLLM(llm, served_model(runtime, llm.api_base, llm.model))
+
+
+def _not_ahead(llm: Any) -> str | None:
+    """Why requests of this ``OpenAILike`` are not made ahead."""
     if llm.rate_limiter is not None:
         return "the LLM has a rate limiter: its requests are not made early"
     if llm.output_parser is not None:
@@ -217,29 +163,19 @@ def lift_llm(llm: Any, runtime: Home) -> LiftedLLM | str:
         return "the LLM has its own messages_to_prompt or completion_to_prompt"
     if llm.modalities or llm.audio_config:
         return "audio is not run ahead"
-    for client in (llm._http_client, llm._async_http_client):
-        if client is None:
-            continue
-        wavers()  # Hooks and proxies may be put on it at any time.
-        custom = is_plain_client(client)
+    for client in filter(None, (llm._http_client, llm._async_http_client)):
+        # Hooks and proxies may be put on it at any time.
+        custom = checked(lambda client=client: is_plain_client(client))  # type: ignore[misc]
         if custom is not None:
             return f"the LLM has an HTTP client of its own: {custom}"
     options = llm._get_model_kwargs()
     if options.get("extra_query") or options.get("tools"):
         return "the LLM sends tools or extra query parameters"
-    try:
-        json.dumps({k: v for k, v in options.items() if k not in _NOT_BODY})
-    except TypeError:
+    if not is_json({k: v for k, v in options.items() if k not in _NOT_BODY}):
         return "the LLM's additional_kwargs are not plain JSON"
     if not llm.api_base or not llm.api_key:
         return "the LLM has no api_base or api_key of its own"
-    parts = urlsplit(llm.api_base)
-    name = f"llm:{llm.model}@{parts.netloc}"
-    if not runtime.knows(name):
-        runtime.register(OpenAIServer(name, llm.api_base))
-    if runtime.first(("endpoint", llm.api_base, name)):
-        register_endpoint(llm.api_base, name)
-    return LiftedLLM(llm, name)
+    return None
 
 
 def _callable_parts(llm: Any) -> bool:
@@ -252,3 +188,17 @@ def _callable_parts(llm: Any) -> bool:
         llm.messages_to_prompt is not generic_messages_to_prompt
         or llm.completion_to_prompt is not default_completion_to_prompt
     )
+
+
+def _cut(content: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What comes before the sentinel."""
+    if "prompt" in content:
+        before, found, _ = content["prompt"].partition(_SENTINEL)
+        return {"prompt": before} if found else None
+    messages = content["messages"]
+    for index, message in enumerate(messages):
+        text = message.get("content")
+        if isinstance(text, str) and _SENTINEL in text:
+            cut = {**message, "content": text.split(_SENTINEL)[0]}
+            return {"messages": [*messages[:index], cut]}
+    return None

@@ -1,41 +1,29 @@
 """Vector stores of LlamaIndex as engines: searches made ahead, writes held back.
 
-The boundary is the store's own methods. A search of the original takes the result made ahead, or
-runs as it would have, in the thread that called it: Postgres shares no work between searches, so
-there is nothing to fuse. An ``add`` of the original commits the equal write that was staged, or
-runs as it would have.
+An ``add`` of the original commits the equal write that was staged, or runs as it would have.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-import itertools
 import json
 from array import array
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import Any, Final
 
 from ayo_bridge.bindings.binding import Binding, Target, unfollowed
-from ayo_bridge.bindings.interception import (
-    observe,
-    observe_async,
-    take,
-    take_async,
-    watch,
-    watch_async,
-)
-from ayo_bridge.runahead import Scope, current_scope
-from ayo_bridge.seam import BatchEngine, Call, EngineKind, Limits
+from ayo_bridge.bindings.interception import observe, observe_async
+from ayo_bridge.engines.originals import original
+from ayo_bridge.lift import stores
+from ayo_bridge.lift.staging import NotStagedError, Staged, Transaction
+from ayo_bridge.lift.stores import StoreEngine, unidentified
+from ayo_bridge.lift.writes import WriteClock, clock_of, known_clock
+from ayo_bridge.seam import Call, Home, Scope, current_scope
 from ayo_llamaindex.copies import own
-from ayo_llamaindex.exact import TESTED, differs
-from ayo_llamaindex.staging import NotStagedError, Staged, Transaction
+from ayo_llamaindex.known import TESTED, differs
 from ayo_llamaindex.transactions import PostgresTransaction, SimpleTransaction
-from ayo_llamaindex.writes import WriteClock, clock_of, known_clock, names
-
-if TYPE_CHECKING:
-    from ayo_bridge.runahead.home import Home
 
 _POSTGRES: Final = "llama_index.vector_stores.postgres.base"
 _SIMPLE: Final = "llama_index.core.vector_stores.simple"
@@ -65,8 +53,6 @@ _WITH_RANKS: Final = frozenset({"hybrid", "sparse", "text_search"})
 """Modes whose scores hold a ``real``: psycopg2 reads its shortest decimal, asyncpg its bits, so the
 last digits of sync and async results differ."""
 
-_unkeyed: Final = itertools.count()
-
 
 @dataclass(frozen=True, slots=True)
 class LiftedStore:
@@ -86,33 +72,13 @@ class Search:
 
     def run(self) -> object:
         """Search. Neither store emits an event or changes its arguments."""
-        return _original(type(self.store), "query")(self.store, self.query, **self.kwargs)
+        query = original(type(self.store), "query")
+        return query(self.store, self.query, **self.kwargs)
 
 
 SEARCHES_AT_ONCE: Final = 4
 """Fewer than the connections a Postgres store may open (5 and 10 more). In memory a search is
 mostly Python, which one thread runs at a time: several end no later than one after another."""
-
-
-class VectorStoreEngine(BatchEngine):
-    """A vector store; one call is one search, or one staged write. Never fuses."""
-
-    kind = EngineKind.VECTOR_STORE
-
-    def __init__(self, name: str, instances: int) -> None:
-        self.name = name
-        self.limits = Limits(instances=instances)
-
-    def run(self, calls: Sequence[Call]) -> Sequence[object]:
-        """Run searches and writes one after another."""
-        return [self._run(call.payload) for call in calls]
-
-    def _run(self, payload: object) -> object:
-        if isinstance(payload, Search):
-            return payload.run()
-        if isinstance(payload, Staged):
-            return payload.write()
-        raise TypeError(f"not a request to a vector store: {type(payload).__name__}")
 
 
 # For the lifters.
@@ -128,11 +94,7 @@ def lift_store(store: Any, runtime: Home) -> LiftedStore:
 
 def engine_for(store: Any, runtime: Home) -> str:
     """The name of a store's engine, e.g. ``vector_store:public.data_docs``; registered once."""
-    name = names.find(store)
-    if name is None or not runtime.knows(name):
-        name = names.name(store, f"vector_store:{_readable(store)}")
-        runtime.register(VectorStoreEngine(name, SEARCHES_AT_ONCE))
-    return name
+    return stores.engine_for(store, runtime, _readable, SEARCHES_AT_ONCE)
 
 
 def search_call(
@@ -218,8 +180,8 @@ def _not_ready(store: Any) -> str | None:
 
 def _readable(store: Any) -> str:
     if hasattr(store, "table_name"):
-        return f"{store.schema_name}.data_{store.table_name}"
-    return type(store).__name__
+        return f"vector_store:{store.schema_name}.data_{store.table_name}"
+    return f"vector_store:{type(store).__name__}"
 
 
 # Keys.
@@ -266,7 +228,7 @@ def _moment(store: Any) -> Hashable:
 def _identity(store: Any) -> Hashable:
     """What a write to the store changes: its table, whatever object it is reached through."""
     if not hasattr(store, "_engine"):
-        return names.find(store)
+        return stores.names.find(store)
     from sqlalchemy.engine import make_url
 
     url = store._engine.url if store._engine is not None else make_url(store.connection_string)
@@ -282,51 +244,17 @@ def _clock(store: Any) -> WriteClock | None:
 # The bindings.
 
 
-def _original(cls: type, name: str) -> Callable[..., Any]:
-    function: Any = inspect.getattr_static(cls, name)
-    while getattr(getattr(function, "_self_wrapper", None), "__module__", None) == __name__:
-        function = function.__wrapped__
-    found: Callable[..., Any] = function
-    return found
-
-
-def _requested(
-    scope: Scope, store: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], awaited: bool
-) -> Call:
-    """The original's own search; one that cannot be identified has a key that equals no other."""
-    engine = engine_for(store, scope.runtime)
+def _asked(
+    awaited: bool, engine: str, store: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Hashable:
+    """The identity of the original's own search."""
     rest = dict(kwargs)
     query = args[0] if args else rest.pop("query", None)
-    try:
-        return Call(engine, _search_key(engine, store, query, rest, awaited), None)
-    except (AttributeError, TypeError, ValueError):
-        return Call(engine, (engine, "unidentified", next(_unkeyed)), None)
+    return _search_key(engine, store, query, rest, awaited)
 
 
-def _query(
-    wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    scope = current_scope()
-    if scope is None:
-        return wrapped(*args, **kwargs)
-    if scope.quiet:
-        engine = engine_for(instance, scope.runtime)
-        return watch(scope, engine, VectorStoreEngine.kind, lambda: wrapped(*args, **kwargs))
-    call = _requested(scope, instance, args, kwargs, False)
-    return take(scope, call, VectorStoreEngine.kind, lambda: wrapped(*args, **kwargs), own)
-
-
-def _aquery(
-    wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    scope = current_scope()
-    if scope is None:
-        return wrapped(*args, **kwargs)
-    if scope.quiet:
-        engine = engine_for(instance, scope.runtime)
-        return watch_async(scope, engine, VectorStoreEngine.kind, lambda: wrapped(*args, **kwargs))
-    call = _requested(scope, instance, args, kwargs, True)
-    return take_async(scope, call, VectorStoreEngine.kind, lambda: wrapped(*args, **kwargs), own)
+_query: Final = stores.search(engine_for, partial(_asked, False), own)
+_aquery: Final = stores.async_search(engine_for, partial(_asked, True), own)
 
 
 def _write(
@@ -361,7 +289,7 @@ def _add(
     with clock_of(_identity(instance)).writing():
         if nodes is not None and hit is not None and _commit(hit.value, nodes):
             return [node.node_id for node in nodes]
-        return observe(scope, call, VectorStoreEngine.kind, lambda: wrapped(*args, **kwargs), own)
+        return observe(scope, call, StoreEngine.kind, lambda: wrapped(*args, **kwargs), own)
 
 
 async def _async_add(
@@ -379,7 +307,7 @@ async def _async_add(
         if nodes and staged and await asyncio.to_thread(_commit, staged, nodes):
             return [node.node_id for node in nodes]
         return await observe_async(
-            scope, call, VectorStoreEngine.kind, lambda: wrapped(*args, **kwargs), own
+            scope, call, StoreEngine.kind, lambda: wrapped(*args, **kwargs), own
         )
 
 
@@ -390,7 +318,7 @@ def _addition(
     engine = engine_for(store, scope.runtime)
     nodes = args[0] if args else kwargs.get("nodes")
     if not isinstance(nodes, list | tuple) or len(args) + len(kwargs) != 1:
-        return Call(engine, (engine, "unidentified", next(_unkeyed)), None), None
+        return unidentified(engine), None
     return Call(engine, _add_key(engine, nodes), None, items=max(1, len(nodes))), nodes
 
 

@@ -30,29 +30,52 @@ def plain(obj: T) -> T:
     return clone
 
 
-def accelerated(obj: T, state: AcceleratedState, methods: Mapping[str, Callable[..., Any]]) -> T:
+Methods = Callable[[type], Mapping[str, Callable[..., Any]]]
+"""The methods that are replaced, given the class which will have them."""
+
+
+def accelerated(obj: T, state: AcceleratedState, methods: Methods) -> T:
     """A shallow copy of ``obj`` whose ``methods`` are replaced."""
-    base = type(obj)
-    names = {"__doc__": base.__doc__, "__module__": base.__module__}
+    clone = _shallow(obj)
+    object.__setattr__(clone, "__class__", _subclass(type(obj), state, methods))
+    return clone
+
+
+def convert(obj: object, state: AcceleratedState, methods: Methods) -> None:
+    """Accelerate an object that nobody else has seen yet, in place."""
+    object.__setattr__(obj, "__class__", _subclass(type(obj), state, methods))
+
+
+def _subclass(base: type, state: AcceleratedState, methods: Methods) -> type:
     metaclass: Any = type(base)
-    subclass = metaclass(base.__name__, (base,), names)
+    names = {"__doc__": base.__doc__, "__module__": base.__module__}
+    subclass: type = metaclass(base.__name__, (base,), names)
     subclass.__qualname__ = base.__qualname__
+    generic = vars(base).get("__pydantic_generic_metadata__")
+    if generic is not None:  # The name of a parametrised generic is that of its origin.
+        type.__setattr__(subclass, "__pydantic_generic_metadata__", generic)
+    again, runtime = state.again, state.runtime
+
+    def copied(self: Any) -> Any:
+        return again(copy.copy(plain(self)), runtime)
+
+    def deeply_copied(
+        self: Any, memo: dict[int, Any] | None = None
+    ) -> Any:  # As pydantic calls it.
+        return again(copy.deepcopy(plain(self), memo), runtime)
+
+    own = {
+        STATE: state,
+        "__reduce_ex__": _reduce,
+        "__copy__": copied,
+        "__deepcopy__": deeply_copied,
+        **methods(subclass),
+    }
     # Set after the class exists: frameworks decorate the methods they find in a class body, and
     # these call the decorated originals.
-    type.__setattr__(subclass, STATE, state)
-    type.__setattr__(subclass, "__reduce_ex__", _reduce)
-    again, runtime = state.again, state.runtime
-    type.__setattr__(subclass, "__copy__", lambda self: again(copy.copy(plain(self)), runtime))
-    type.__setattr__(
-        subclass,
-        "__deepcopy__",
-        lambda self, memo: again(copy.deepcopy(plain(self), memo), runtime),
-    )
-    for name, method in methods.items():
-        type.__setattr__(subclass, name, method)
-    clone = _shallow(obj)
-    object.__setattr__(clone, "__class__", subclass)
-    return clone
+    for name, value in own.items():
+        type.__setattr__(subclass, name, value)
+    return subclass
 
 
 def _shallow(obj: T) -> T:

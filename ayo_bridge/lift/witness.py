@@ -34,6 +34,7 @@ class Witness:
 
     __slots__ = (
         "_bindings",
+        "_checks",
         "_classes",
         "_dicts",
         "_elsewhere",
@@ -60,6 +61,7 @@ class Witness:
         self._functions: set[tuple[int, str]] = set()
         self._found: tuple[list[Mapping[str, Any]], list[str], list[Any]] = ([], [], [])
         self._elsewhere: dict[tuple[int, str], tuple[Mapping[str, Any], str]] = {}
+        self._checks: list[tuple[Callable[[], Any], Any]] = []
 
     def saw(self, obj: Any) -> None:
         """Attributes of ``obj`` were looked at."""
@@ -108,6 +110,10 @@ class Witness:
             for earlier in before:
                 self._elsewhere[id(earlier), name] = (earlier, name)
 
+    def checked(self, check: Callable[[], Any], result: Any) -> None:
+        """Something was asked that only asking again can answer."""
+        self._checks.append((check, result))
+
     def stands(self) -> bool:
         """Whether everything is as it was seen. Takes some 10 us."""
         if self.wavers or self._bindings != binding.changes():
@@ -125,6 +131,7 @@ class Witness:
                 and _same_contents(self._lists[0], self._lists[1])
                 and all(map(is_, map(getitem, spaces, names), functions))
                 and not any(starmap(contains, self._elsewhere.values()))
+                and all(check() == result for check, result in self._checks)
             )
         except (AttributeError, KeyError, RuntimeError):  # gone, or changed while we looked
             return False
@@ -177,6 +184,14 @@ def found(functions: Collection[Found]) -> None:
     """Say that functions were looked up in classes."""
     if _looking.witness is not None:
         _looking.witness.found(functions)
+
+
+def checked(check: Callable[[], T]) -> T:
+    """Ask something of an object that cannot be watched, quickly; it is asked again later."""
+    result = check()
+    if _looking.witness is not None:
+        _looking.witness.checked(check, result)
+    return result
 
 
 def wavers() -> None:

@@ -76,7 +76,7 @@ def kind_class(op: Op) -> str:
 
 def _calls_by_primitive(record: CallRecord | None) -> dict[str, list[EngineCall]]:
     calls: dict[str, list[EngineCall]] = {}
-    for call in list(record.calls) if record else ():
+    for call in record.own_calls if record else ():
         calls.setdefault(call.primitive, []).append(call)
     return calls
 

@@ -58,8 +58,9 @@ class Counters:
             self.direct += len(calls)
         else:
             self._add_outcomes(calls)
-        for call in calls:
-            self._add_call(call, op_of(record, call))
+        for part in record.family():
+            for call in part.own_calls:
+                self._add_call(call, op_of(part, call))
 
     def _add_outcomes(self, calls: list[EngineCall]) -> None:
         missed = sum(missed_by_engine(calls).values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from ayo_bridge.record.account import Account, Event, Growth, settle
@@ -57,6 +57,7 @@ class CallRecord:
         "_account",
         "_events",
         "_known",
+        "_nested",
         "_opening",
         "_taken",
         "ended",
@@ -90,6 +91,7 @@ class CallRecord:
         self._opening = (p_graph, e_graph, decisions, predicted_gain)
         self._known = calls
         self._events: list[Event] = []
+        self._nested: list[CallRecord] = []
         self._account: Account | None = None
         self._taken = 0
 
@@ -108,6 +110,10 @@ class CallRecord:
         """Something was done or refused."""
         self._events.append(decision)
 
+    def note_nested(self, record: CallRecord) -> None:
+        """Another accelerated object is called inside of this call."""
+        self._nested.append(record)
+
     # For those who look.
 
     def settled(self) -> Account:
@@ -120,10 +126,25 @@ class CallRecord:
         return self._account
 
     @property
-    def calls(self) -> list[EngineCall]:
-        """All engine calls, each with its primitive, in the order they began."""
+    def own_calls(self) -> list[EngineCall]:
+        """The engine calls under its own plan, each with its primitive, in the order they began."""
         self.settled()
         return [*self._known, *(e for e in self._events if isinstance(e, EngineCall))]
+
+    @property
+    def calls(self) -> list[EngineCall]:
+        """All engine calls: its own, and those of the accelerated objects called inside of it."""
+        own = self.own_calls
+        if not self._nested:
+            return own
+        inside = [call for record in self._nested for call in record.calls]
+        return sorted([*own, *inside], key=lambda call: call.queued)
+
+    def family(self) -> Iterator[CallRecord]:
+        """This record, and those of the accelerated objects called inside of it."""
+        yield self
+        for record in self._nested:
+            yield from record.family()
 
     @property
     def p_graph(self) -> Graph:

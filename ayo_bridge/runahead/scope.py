@@ -40,11 +40,13 @@ class Scope:
         runtime, plan, record: of the call.
         doubtful: is asked before anything runs ahead, and if so nothing does in this call: what
             the plan was made for has changed.
+        covers: ids of the objects that the plan describes.
     """
 
     __slots__ = (
         "_ahead",
         "_closers",
+        "_covers",
         "_doubtful",
         "_handed",
         "_lock",
@@ -67,6 +69,7 @@ class Scope:
         plan: Plan,
         record: CallRecord,
         doubtful: Callable[[], bool] | None = None,
+        covers: frozenset[int] = frozenset(),
     ) -> None:
         self.runtime = runtime
         self.plan = plan
@@ -83,6 +86,7 @@ class Scope:
         self.guide: object = None
         """What the adapter keeps for its taps while this scope runs."""
         self._doubtful = doubtful
+        self._covers = covers
         self._lock = threading.RLock()
         self._ahead: Ahead | None = None
         self._past: list[Callable[[Ahead], None]] = []
@@ -90,6 +94,10 @@ class Scope:
         self._closers: list[Callable[[], object]] = []
         if plan.ahead:
             self._wake()
+
+    def covers(self, obj: object) -> bool:
+        """Whether the plan describes what ``obj`` does, so that its calls belong to this scope."""
+        return id(obj) in self._covers
 
     # The graph side.
 
@@ -276,9 +284,18 @@ _NOTHING: Final = Plan(Template(()), Graph(()), Graph(()))
 
 
 def open_scope(
-    state: AcceleratedState, entry: str, plan: Plan, doubtful: Callable[[], bool] | None = None
+    state: AcceleratedState,
+    entry: str,
+    plan: Plan,
+    doubtful: Callable[[], bool] | None = None,
+    *,
+    outer: Scope | None = None,
+    covers: frozenset[int] = frozenset(),
 ) -> Scope:
-    """The scope of one call of an accelerated object; its record goes to the object's state."""
+    """The scope of one call of an accelerated object; its record goes to the object's state.
+
+    Inside of an ``outer`` scope it goes to the record of that, too.
+    """
     runtime = state.runtime
     record = CallRecord(
         entry,
@@ -289,7 +306,9 @@ def open_scope(
         plan.decisions,
         predicted_gain=plan.predicted_gain,
     )
-    scope = Scope(runtime, plan, record, doubtful)
+    scope = Scope(runtime, plan, record, doubtful, covers)
+    if outer is not None:
+        outer.record.note_nested(record)
     scope.on_finish = state.note
     return scope
 

@@ -40,7 +40,9 @@ class AcceleratedState:
     opaque: tuple[tuple[str, str], ...] = ()
     switched_off: str = ""
     lifts: dict[Hashable, Any] = field(init=False, default_factory=dict)
-    """What the adapter keeps of earlier calls, as long as it holds."""
+    """What is kept of lifting it for earlier calls, as long as it holds."""
+    expected: dict[int, int] = field(init=False, default_factory=dict)
+    """How many items its parts made last, by the ids of these parts."""
     _records: deque[CallRecord] = field(init=False)
     _new: deque[CallRecord] = field(init=False, default_factory=deque)
     _counters: Counters = field(init=False, default_factory=Counters)
@@ -75,7 +77,7 @@ class AcceleratedState:
             self._records.append(record)
             self._counters.add(record)
             if record.ran_ahead:
-                self._judge.hear(list(record.calls))
+                self._judge.hear(record.own_calls)
         if not self.switched_off:
             self.switched_off = self._judge.verdict()
 

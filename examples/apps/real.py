@@ -217,7 +217,8 @@ def _measured(role: str, model: Any, engines: Engines, say: Say) -> dict[str, Pr
     profile = kept.load(name, "local")
     if profile is None:
         say(f"measuring {name}")
-        curve = measure_batches(measure(model, served_by(model), words=LONG_WORDS // 2), _LARGEST_BATCH, repeats=3)
+        run = measure(model, served_by(model), words=LONG_WORDS // 2)
+        curve = measure_batches(run, _LARGEST_BATCH, repeats=3)
         profile = EngineProfile.measured(name.partition(":")[0], curve)
         kept.save(name, "local", profile)
     return {role: profile}

@@ -9,6 +9,7 @@ from tests.differential.harness import Case
 
 ALL = ("query", "aquery", "stream", "astream")
 SYNC = ("query", "stream")
+PLAIN = ("query", "aquery")
 EIGHT = 64
 """Tokens of context in one prompt: each of eight notes needs one of its own."""
 
@@ -50,7 +51,7 @@ MODES = [
     *_mode("accumulate", ResponseMode.ACCUMULATE, requests=8, ahead=SYNC[:1]),
     *_mode("accumulate-split", ResponseMode.ACCUMULATE, chunk=40),
     *_mode("compact-accumulate", ResponseMode.COMPACT_ACCUMULATE, chunk=EIGHT * 2),
-    *_mode("generation", ResponseMode.GENERATION, requests=1, ahead=ALL),
+    *_mode("generation", ResponseMode.GENERATION, requests=1, ahead=PLAIN),
     *_mode("no-text", ResponseMode.NO_TEXT, requests=0),
     *_mode("context-only", ResponseMode.CONTEXT_ONLY, requests=0),
 ]

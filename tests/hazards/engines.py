@@ -21,6 +21,6 @@ def generation(env: Env, **options: Any) -> Any:
 
 
 def streaming(env: Env, **options: Any) -> Any:
-    """A stream whose request runs ahead and is in flight when ``query`` returns."""
+    """A stream, whose request is made when it is first read."""
     env.streaming = True
     return generation(env, model=parts.llm(env, max_tokens=400), **options)

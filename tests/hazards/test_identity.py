@@ -98,7 +98,7 @@ def test_prompts_and_settings_changed_later_take_effect(env: Env, runtime: Runti
 def test_a_change_that_is_not_noticed_yet_never_runs_ahead(
     env: Env, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ayo_llamaindex.entry._PAUSE", 1e9)  # Nothing is looked at again by itself.
+    monkeypatch.setattr("ayo_bridge.lift.kept._PAUSE", 1e9)  # Nothing is looked at again by itself.
     engines = tree(env), accelerate(tree(env), runtime=runtime)
     for engine in engines:
         engine.query("one")
@@ -128,7 +128,7 @@ def test_a_class_patched_by_the_user_is_left_alone(
     if not before:
         fast.query("one")
         monkeypatch.setattr(TreeSummarize, "get_response", _shouting)
-    monkeypatch.setattr("ayo_llamaindex.entry._PAUSE", 0)
+    monkeypatch.setattr("ayo_bridge.lift.kept._PAUSE", 0)
     env.stub.reset()
     assert str(fast.query("one")) == "one!"
     assert not env.stub.calls

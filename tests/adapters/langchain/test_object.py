@@ -3,6 +3,7 @@
 import copy
 import pickle
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from langchain_core.load import dumpd, dumps
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.retrievers import BaseRetriever
-from langchain_core.runnables import RunnableLambda, RunnableSequence
+from langchain_core.runnables import RunnableLambda, RunnablePassthrough, RunnableSequence
 from langchain_core.runnables.base import RunnableBindingBase
 
 from ayo_bridge import Runtime, accelerate, stats
@@ -69,10 +70,13 @@ def test_it_is_a_retriever_where_one_is_asked_for(stub: StubOpenAI, fast: Accele
 
 def test_what_pickles_still_does(stub: StubOpenAI) -> None:
     original = ChatPromptTemplate.from_template("{question}") | StrOutputParser()
-    restored = pickle.loads(pickle.dumps(accelerate(original, runtime=Runtime())))
+    with pytest.warns(NotAcceleratedWarning):
+        accelerated = accelerate(original, runtime=Runtime())
+    restored = pickle.loads(pickle.dumps(accelerated))
     assert restored == original
     assert state_of(restored) is not None
-    unpicklable = accelerate(RunnableLambda(lambda x: x) | StrOutputParser(), runtime=Runtime())
+    with pytest.warns(NotAcceleratedWarning):
+        unpicklable = accelerate(RunnableLambda(lambda x: x) | StrOutputParser())
     with pytest.raises((pickle.PicklingError, AttributeError)):
         pickle.dumps(unpicklable)
 
@@ -103,16 +107,31 @@ def test_bindings_around_it_stay_accelerated(stub: StubOpenAI, fast: Accelerate)
     assert stats(accelerated).calls == 1
 
 
-def test_composition_takes_a_sequence_apart(stub: StubOpenAI, fast: Accelerate) -> None:
-    """LangChain flattens sequences: accelerate the whole chain, after composing it."""
-    accelerated = fast(simple(stub))
-    longer = accelerated | RunnableLambda(len)
-    assert [type(step) for step in longer.steps] == [
-        type(step) for step in (simple(stub) | RunnableLambda(len)).steps
-    ]
-    assert state_of(longer) is None
-    assert longer.invoke({"question": "of rivers"}) > 0
-    assert stats(accelerated).calls == 0
+@pytest.mark.parametrize(
+    "compose",
+    [
+        lambda chain: chain | RunnableLambda(len),
+        lambda chain: RunnableLambda(dict) | chain,
+        lambda chain: {"question": itemgetter("question")} | chain,
+        lambda chain: (RunnableLambda(dict) | RunnablePassthrough()) | chain,
+        lambda chain: chain | (RunnablePassthrough() | RunnableLambda(len)),
+        lambda chain: chain.pipe(RunnableLambda(len), name="piped"),
+        lambda chain: RunnableSequence(chain, RunnableLambda(len)),
+    ],
+    ids=["or", "ror", "mapping", "sequence or", "or sequence", "pipe", "constructor"],
+)
+def test_composition_keeps_acceleration(
+    stub: StubOpenAI, fast: Accelerate, compose: Callable[[Any], Any]
+) -> None:
+    """LangChain takes sequences apart: what it makes of the steps is accelerated instead."""
+    original, accelerated = compose(simple(stub)), compose(fast(simple(stub)))
+    assert [type(step) for step in accelerated.steps] == [type(step) for step in original.steps]
+    assert accelerated.name == original.name
+    assert state_of(accelerated) is not None
+    assert state_of(original) is None
+    asked = {"question": "of rivers"}
+    assert accelerated.invoke(asked) == original.invoke(asked)
+    assert stats(accelerated).calls == 1
 
 
 def test_a_retriever_keeps_its_acceleration_in_a_chain(stub: StubOpenAI, fast: Accelerate) -> None:

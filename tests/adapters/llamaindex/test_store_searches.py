@@ -11,9 +11,9 @@ from llama_index.core.vector_stores import (
 )
 from llama_index.core.vector_stores.types import VectorStoreQueryMode as Mode
 
+from ayo_bridge.lift.staging import NotStagedError
 from ayo_bridge.runtime import Runtime
 from ayo_bridge.seam import EngineKind, Outcome, entered
-from ayo_llamaindex.staging import NotStagedError
 from ayo_llamaindex.stores import (
     engine_for,
     lift_store,

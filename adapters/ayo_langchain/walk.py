@@ -7,30 +7,23 @@ retriever, so a step that is not understood costs no more than a component witho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
-from ayo_bridge.graph import Component, Opaque, Synthesis, SynthesisMode, Template
-from ayo_bridge.runahead import Maker, MakerKey
-from ayo_langchain.exact import class_of, is_binding
+from ayo_bridge.graph import Component, Opaque, Synthesis, SynthesisMode
+from ayo_bridge.lift.lifted import Asked, Draft
+from ayo_bridge.lift.recognise import class_of
+from ayo_bridge.lift.witness import saw
+from ayo_bridge.runahead import AcceleratedState
+from ayo_langchain.computing import only_computes
 from ayo_langchain.expansion import Expansion, is_multi_query, lift_multi_query
-from ayo_langchain.lifter import Lifter
+from ayo_langchain.known import is_binding
 from ayo_langchain.llms import lift_llm
+from ayo_langchain.parts import Parts
 from ayo_langchain.searching import lift_vector_retriever
 
-QUESTION = "question"
-
-
-@dataclass(slots=True)
-class LiftedChain:
-    """A template with what is needed to follow one call of it."""
-
-    template: Template
-    makers: Mapping[MakerKey, Maker]
-    expansions: list[Expansion]
-    settled: Mapping[str, tuple[str, ...]]
-    """By the question of an expansion: the values that are there when the original comes to it."""
+QUESTION: Final = "question"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,52 +40,36 @@ class _Flow:
         return tuple(value for _, value in self.tails)
 
 
-def lift_chain(obj: Any, lifter: Lifter, *, copies: int = 1) -> LiftedChain:
-    """Lift a runnable for one call, or for a batch of ``copies`` inputs."""
-    parts = [_Walk(lifter, f"{i}." if copies > 1 else "") for i in range(max(copies, 1))]
-    for part in parts:
-        part.walk(obj, _Flow(part.question))
-    template = Template(
-        tuple(component for part in parts for component in part.components),
-        tuple(edge for part in parts for edge in part.edges),
-        tuple(value for part in parts for value in part.inputs),
-        class_of(obj).__name__,
-        tuple(dict.fromkeys(note for part in parts for note in part.notes)),
-    )
-    makers: dict[MakerKey, Maker] = {}
-    settled: dict[str, tuple[str, ...]] = {}
-    for part in parts:
-        makers.update(part.makers)
-        settled.update(part.settled)
-    return LiftedChain(template, makers, [e for part in parts for e in part.expansions], settled)
+def lift_chain(obj: Any, state: AcceleratedState, asked: Asked) -> tuple[Draft, list[Expansion]]:
+    """Lift a runnable for one call, or for a batch of several inputs."""
+    parts = Parts(state)
+    whole, expansions = Draft(covers={id(obj)}), []
+    for index in range(max(asked.copies, 1)):
+        walk = _Walk(parts, asked.sync, Draft(f"{index}." if asked.copies > 1 else ""))
+        walk.walk(obj, _Flow(walk.draft.input(walk.question)))
+        whole.take(walk.draft)
+        expansions += walk.expansions
+    return whole, expansions
 
 
 @dataclass(slots=True)
 class _Walk:
     """Goes through a runnable in the order in which it runs."""
 
-    lifter: Lifter
-    prefix: str
-    components: list[Component] = field(default_factory=list)
-    edges: list[tuple[str, str]] = field(default_factory=list)
-    inputs: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    makers: dict[MakerKey, Maker] = field(default_factory=dict)
+    parts: Parts
+    sync: bool
+    draft: Draft
     expansions: list[Expansion] = field(default_factory=list)
-    settled: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    _names: dict[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.inputs.append(self.question)
 
     @property
     def question(self) -> str:
         """The value of this input of the call."""
-        return self.prefix + QUESTION
+        return self.draft.prefix + QUESTION
 
     def walk(self, step: Any, flow: _Flow) -> _Flow:
         """Add what ``step`` does, and return what reaches the step after it."""
-        handler = _handler(step)
+        handler = _handler(saw(step))
+        self.draft.covers.add(id(step))
         return handler(self, step, flow)
 
     # Structure.
@@ -131,8 +108,12 @@ class _Walk:
     def function(self, step: Any, flow: _Flow) -> _Flow:
         from operator import itemgetter
 
-        if isinstance(getattr(step, "func", None), itemgetter):
+        function = getattr(step, "func", None) or getattr(step, "afunc", None)
+        if isinstance(function, itemgetter):
             return flow
+        if only_computes(function):
+            return self.glue(step, flow)
+        self.draft.followed |= any(map(is_multi_query, step.deps))
         return self.unknown(step, flow, "what a function does is not known")
 
     def glue(self, step: Any, flow: _Flow) -> _Flow:
@@ -151,52 +132,56 @@ class _Walk:
     def retriever(self, step: Any, flow: _Flow) -> _Flow:
         if is_multi_query(step):
             return self.multi_query(step, flow)
-        found = self.lifter.once(lift_vector_retriever, step)
+        found = self.parts.once(lift_vector_retriever, step)
         if isinstance(found, str):
             return self.unknown(step, flow, found)
-        name = self.name("search")
-        value = flow.question or next(iter(flow.values()), None) or self.input(f"{name}.query")
+        name = self.draft.name("search")
+        value = flow.question or next(iter(flow.values()), None)
+        value = value or self.draft.input(f"{name}.query")
         return self.add(found.component(name, (value,), 1), flow)
 
     def multi_query(self, step: Any, flow: _Flow) -> _Flow:
         question = flow.question
         # Two expansions of one value would start together; the original runs them in turn, and
         # what the second one asks for is certain only when it is asked.
-        if question is None or question in self.settled:
-            question = f"{self.prefix}query{len(self.settled)}"
-        lifted = lift_multi_query(step, self.lifter, self.name, question)
-        if isinstance(lifted, str):
-            return self.unknown(step, flow, lifted)
-        if question not in self.inputs:
-            self.input(question)
-        self.settled[question] = flow.settled
-        self.expansions.append(lifted.expansion)
-        self.makers.update(lifted.makers)
-        self.notes += [note.removeprefix(self.prefix) for note in lifted.notes]
-        for component in lifted.components:
-            flow = self.add(component, flow)
-        return flow
+        if question is None or any(question == other.question for other in self.expansions):
+            question = f"{self.draft.prefix}query{len(self.expansions)}"
+        after = tuple(name for name, _ in flow.tails)
+        found = lift_multi_query(
+            self.draft,
+            step,
+            self.parts,
+            question,
+            sync=self.sync,
+            after=after,
+            settled=flow.settled,
+        )
+        if isinstance(found, str):
+            return self.unknown(step, flow, found)
+        self.draft.input(question)
+        self.expansions.append(found)
+        hits = self.draft.components[-1].outputs[0]
+        return _Flow(None, ((found.searching, hits),), (*flow.settled, found.queries, hits))
 
     def model(self, step: Any, flow: _Flow) -> _Flow:
-        llm = self.lifter.once(lift_llm, step)
+        llm = self.parts.once(lift_llm, step)
         if isinstance(llm, str):
             return self.unknown(step, flow, llm)
-        name = self.name("synthesis")
-        return self.add(
-            Synthesis(
-                name=name,
-                llm=llm.engine,
-                mode=SynthesisMode.ONE_SHOT,
-                chunks=1,
-                inputs=(self.question, *flow.values()),
-                outputs=(f"{name}.answer",),
-            ),
-            flow,
+        name = self.draft.name("synthesis")
+        component = Synthesis(
+            name=name,
+            llm=llm.engine,
+            mode=SynthesisMode.ONE_SHOT,
+            chunks=1,
+            inputs=(self.question, *flow.values()),
+            outputs=(f"{name}.answer",),
         )
+        return self.add(component, flow)
 
     def unknown(self, step: Any, flow: _Flow, reason: str = "") -> _Flow:
         cls = class_of(step).__name__
-        name = self.name("step")
+        self.draft.covers.discard(id(step))
+        name = self.draft.name("step")
         return self.add(
             Opaque(
                 name=name,
@@ -211,20 +196,9 @@ class _Walk:
 
     def add(self, component: Component, flow: _Flow) -> _Flow:
         """Append a component that runs after what ``flow`` brings."""
-        self.components.append(component)
-        self.edges.extend((before, component.name) for before, _ in flow.tails)
+        self.draft.add(component, [before for before, _ in flow.tails])
         value = component.outputs[0]
         return _Flow(None, ((component.name, value),), (*flow.settled, value))
-
-    def name(self, kind: str) -> str:
-        """A component name that is not taken: ``search``, ``search2``, ..."""
-        number = self._names[kind] = self._names.get(kind, 0) + 1
-        return f"{self.prefix}{kind}{number if number > 1 else ''}"
-
-    def input(self, value: str) -> str:
-        """Declare a value that comes from outside the graph."""
-        self.inputs.append(value)
-        return value
 
 
 _Handler = Callable[[_Walk, Any, _Flow], _Flow]
@@ -265,6 +239,3 @@ def _handler(step: Any) -> _Handler:
         (BaseLLMOutputParser, _Walk.parser),
     )
     return next((handler for kind, handler in kinds if isinstance(step, kind)), _Walk.unknown)
-
-
-__all__ = ["QUESTION", "LiftedChain", "lift_chain"]

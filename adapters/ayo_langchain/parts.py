@@ -1,23 +1,23 @@
-"""What the lifting of one call shares."""
+"""What the lifting of one object shares."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ayo_bridge.runahead import AcceleratedState
 from ayo_bridge.runahead.home import Home
 
 T = TypeVar("T")
 
 
-class Lifter:
-    """Lifts the parts of one call: each object once, in however many places it stands."""
+class Parts:
+    """Lifts the parts of an object: each once, in however many places it stands."""
 
-    def __init__(self, runtime: Home, expected: dict[int, int], *, sync: bool) -> None:
-        self.runtime = runtime
-        self.expected = expected
+    def __init__(self, state: AcceleratedState) -> None:
+        self.runtime = state.runtime
+        self.expected = state.expected
         """How many queries each multi-query retriever generated last, by its id."""
-        self.sync = sync
         self._known: dict[tuple[object, int], Any] = {}
 
     def once(self, lift: Callable[[Any, Home], T], obj: Any) -> T:

@@ -7,8 +7,6 @@ import threading
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 
-from ayo_bridge.engines.live_names import LiveNames
-
 _moments = itertools.count()
 _clocks: dict[Hashable, WriteClock] = {}
 
@@ -53,7 +51,3 @@ def clock_of(identity: Hashable) -> WriteClock:
 def known_clock(identity: Hashable) -> WriteClock | None:
     """The clock of a store if anybody has asked for it: otherwise no result depends on it."""
     return _clocks.get(identity)
-
-
-names = LiveNames()
-"""Names of vector stores, which are their engines' names."""

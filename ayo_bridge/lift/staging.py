@@ -74,6 +74,10 @@ class Staged:
         self._settle()
         return self
 
+    def run(self) -> object:
+        """Write the rows, as the payload of a call to a store."""
+        return self.write()
+
     def equals(self, nodes: Sequence[Any]) -> bool:
         """Whether ``add(nodes)`` would write exactly these rows."""
         return len(nodes) == len(self._rows) and all(

@@ -1,0 +1,20 @@
+"""What LlamaIndex's own code is."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Final
+
+from ayo_bridge.lift.recognise import Recogniser
+
+TESTED: Final = ("0.14.25", "0.15")
+"""Versions of llama-index-core that the lifters were written for, half open."""
+
+_recogniser: Final = Recogniser(("llama_index", "llama_index_instrumentation", "tenacity"))
+differs: Final = _recogniser.differs
+overridden: Final = _recogniser.overridden
+
+
+def loaded(module: str, name: str) -> Any:
+    """A class of a module that the application has imported; ``None``: nobody has one of it."""
+    return getattr(sys.modules.get(module), name, None)

@@ -1,0 +1,122 @@
+"""What an adapter of a framework is: rows, and the few functions that need code.
+
+``accelerate`` is the same for every framework: it puts the bindings on, lifts the object to see
+what can be done for it, and returns a copy whose entry points open scopes.
+"""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from ayo_bridge.bindings.binding import Binding
+from ayo_bridge.errors import NotAcceleratedWarning
+from ayo_bridge.graph import Component, Opaque, Template
+from ayo_bridge.lift.entries import Entry, Kind, entry_methods
+from ayo_bridge.lift.lifted import Asked, Lifted
+from ayo_bridge.lift.recognise import class_of
+from ayo_bridge.lift.subclass import accelerated, convert
+from ayo_bridge.runahead import AcceleratedState, Scope
+from ayo_bridge.runahead.home import Home
+
+Again = Callable[..., Any]
+
+
+class Adapter(ABC):
+    """Lifts the objects of one framework.
+
+    Attributes:
+        name: as ``explain`` names it.
+        required: bindings of the framework itself: without one of them nothing can be followed.
+        bindings: bindings of engines and stores; each is skipped where its library is missing.
+    """
+
+    name: ClassVar[str]
+    required: ClassVar[Sequence[Binding]] = ()
+    bindings: ClassVar[Sequence[Binding]] = ()
+
+    @abstractmethod
+    def accepts(self, obj: object) -> bool:
+        """Whether ``obj`` belongs to the framework and can be accelerated. Cheap, imports nothing
+        when the framework is not loaded."""
+
+    @abstractmethod
+    def entries(self, base: type) -> Sequence[Entry]:
+        """The methods of a class that users call."""
+
+    @abstractmethod
+    def asked(self, entry: Entry, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Asked | None:
+        """What a call asks for; ``None`` leaves it to the original."""
+
+    @abstractmethod
+    def lift(self, obj: Any, state: AcceleratedState, asked: Asked) -> Lifted:
+        """Lift ``obj`` for calls of this shape. Reads it, calls nothing of it."""
+
+    def returned(self, result: Any, scope: Scope) -> Any:
+        """What a call returns to its caller. Closes the scope."""
+        scope.close()
+        return result
+
+    def methods(self, base: type) -> Mapping[str, Callable[..., Any]]:
+        """Further methods that are replaced, to make the copy behave as the original does."""
+        return {}
+
+    def accelerate(self, obj: Any, runtime: Home, again: Again, *, quiet: bool = False) -> Any:
+        """Return an object of the same type whose calls run ahead.
+
+        ``again(obj, runtime)`` accelerates copies; of these it was said before what cannot be done,
+        so they are ``quiet``.
+
+        Warns:
+            NotAcceleratedWarning: nothing can be done for the object, and why. If its framework
+                cannot be followed, ``obj`` itself is returned.
+        """
+        reason = self._install()
+        if reason is not None:
+            _warn(f"{type(obj).__name__} is returned as it is: {reason}")
+            return obj
+        state, methods = self._prepared(obj, runtime, again, quiet)
+        return accelerated(obj, state, methods)
+
+    def convert(self, obj: Any, runtime: Home, again: Again) -> None:
+        """Accelerate in place an object that nobody else has seen yet."""
+        convert(obj, *self._prepared(obj, runtime, again, True))
+
+    def _install(self) -> str | None:
+        for binding in self.required:
+            if not binding.install():
+                return binding.status
+        for binding in self.bindings:
+            binding.install()
+        return None
+
+    def _prepared(
+        self, obj: Any, runtime: Home, again: Again, quiet: bool
+    ) -> tuple[AcceleratedState, Callable[[type], Mapping[str, Callable[..., Any]]]]:
+        base = type(obj)
+        state = AcceleratedState(self.name, base.__name__, runtime, Template(()), again)
+        entries = self.entries(base)
+        first = next((entry for entry in entries if entry.kind is Kind.CALL), entries[0])
+        lifted = self.lift(obj, state, Asked(first.sync))
+        state.template = lifted.template
+        if not lifted.followed and not quiet:
+            _warn(_unhelped(obj, lifted.template.components))
+        own = self.methods(base)
+        if not lifted.template.components:  # No engine can be reached: nothing is to be seen.
+            entries = ()
+        return state, lambda owner: {**entry_methods(owner, entries, self), **own}
+
+
+def _unhelped(obj: Any, components: Sequence[Component]) -> str:
+    reasons = [c.reason for c in components if isinstance(c, Opaque) and c.reason]
+    why = "; ".join(dict.fromkeys(reasons)) or "no engine is in it"
+    return (
+        f"nothing can be done for this {class_of(obj).__name__}: {why}. Accelerate the part whose "
+        "engines are known (a retriever, a query engine or a chain inside of it) instead"
+    )
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, NotAcceleratedWarning, stacklevel=5)

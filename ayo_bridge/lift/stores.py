@@ -1,0 +1,133 @@
+"""Vector stores of frameworks as engines: what they search ahead, and what the original takes.
+
+The boundary is the store's own methods. A search of the original takes the result made ahead, or
+runs as it would have, in the thread that called it: stores share no work between searches, so there
+is nothing to fuse.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Final, Protocol, runtime_checkable
+
+from ayo_bridge.bindings.binding import Wrapper
+from ayo_bridge.bindings.interception import take, take_async, watch, watch_async
+from ayo_bridge.engines.live_names import LiveNames
+from ayo_bridge.seam import (
+    BatchEngine,
+    Call,
+    EngineKind,
+    Home,
+    Limits,
+    Scope,
+    current_scope,
+)
+
+_unkeyed: Final = itertools.count()
+names: Final = LiveNames()
+"""Names of vector stores, which are their engines' names."""
+
+
+@runtime_checkable
+class StoreRequest(Protocol):
+    """The payload of a call to a store, on arguments that nobody else holds."""
+
+    def run(self) -> object:
+        """Search, or write."""
+
+
+class StoreEngine(BatchEngine):
+    """A vector store; one call is one search, or one staged write. Never fuses."""
+
+    kind = EngineKind.VECTOR_STORE
+
+    def __init__(self, name: str, instances: int) -> None:
+        self.name = name
+        self.limits = Limits(instances=instances)
+
+    def run(self, calls: Sequence[Call]) -> Sequence[object]:
+        """Run searches and writes one after another.
+
+        Raises:
+            TypeError: a payload is no :class:`StoreRequest`.
+        """
+        return [self._run(call.payload) for call in calls]
+
+    @staticmethod
+    def _run(payload: object) -> object:
+        if not isinstance(payload, StoreRequest):
+            raise TypeError(f"not a request to a vector store: {type(payload).__name__}")
+        return payload.run()
+
+
+def engine_for(store: Any, runtime: Home, readable: Callable[[Any], str], instances: int) -> str:
+    """The name of a store's engine, e.g. ``vector_store:public.data_docs``; registered once."""
+    name = names.find(store)
+    if name is None or not runtime.knows(name):
+        name = names.name(store, readable(store))
+        runtime.register(StoreEngine(name, instances))
+    return name
+
+
+def unidentified(engine: str) -> Call:
+    """A call of the original's own whose key equals no other."""
+    return Call(engine, (engine, "unidentified", next(_unkeyed)), None)
+
+
+Engines = Callable[[Any, Home], str]
+"""The engine of a store."""
+Key = Callable[[str, Any, tuple[Any, ...], dict[str, Any]], Hashable]
+"""The identity of a search by its engine, the store and the arguments.
+
+Raises ValueError, TypeError or AttributeError where it has none.
+"""
+Own = Callable[[Any], Any]
+
+
+def search(engines: Engines, key: Key, own: Own) -> Wrapper:
+    """The wrapper of a store's search; ``own`` copies results."""
+
+    def wrapper(
+        wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        scope = current_scope()
+        if scope is None:
+            return wrapped(*args, **kwargs)
+        engine = engines(instance, scope.runtime)
+        if scope.quiet:
+            return watch(scope, engine, StoreEngine.kind, lambda: wrapped(*args, **kwargs))
+        call = _asked(engine, key, instance, args, kwargs)
+        return take(scope, call, StoreEngine.kind, lambda: wrapped(*args, **kwargs), own)
+
+    return wrapper
+
+
+def async_search(engines: Engines, key: Key, own: Own) -> Wrapper:
+    """Like :func:`search`, for one that is awaited."""
+
+    def wrapper(
+        wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        scope = current_scope()
+        if scope is None:
+            return wrapped(*args, **kwargs)
+        engine = engines(instance, scope.runtime)
+        if scope.quiet:
+            return watch_async(scope, engine, StoreEngine.kind, lambda: wrapped(*args, **kwargs))
+        call = _asked(engine, key, instance, args, kwargs)
+        return take_async(scope, call, StoreEngine.kind, lambda: wrapped(*args, **kwargs), own)
+
+    return wrapper
+
+
+def _asked(
+    engine: str, key: Key, store: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Call:
+    try:
+        return Call(engine, key(engine, store, args, kwargs), None)
+    except (AttributeError, TypeError, ValueError):  # Whatever is wrong, the original will say.
+        return unidentified(engine)
+
+
+__all__ = ["Scope", "StoreEngine", "StoreRequest", "async_search", "engine_for", "names", "search"]
