@@ -51,6 +51,8 @@ class Binding:
     distribution: str
     tested: tuple[str, str]
     targets: tuple[Target, ...]
+    modules: tuple[str, ...] = field(init=False)
+    """The modules of the targets."""
     _wanted: bool = field(default=False, init=False)
     """The wrappers are on, or go on as soon as their modules are imported."""
     _refusal: str = field(default="", init=False)
@@ -59,15 +61,16 @@ class Binding:
     _hooked: set[str] = field(default_factory=set, init=False)
     """Modules whose import will tell us, also where nobody wants to know any more."""
 
-    @property
-    def modules(self) -> tuple[str, ...]:
-        """The modules of the targets."""
-        return tuple(dict.fromkeys(target.module for target in self.targets))
+    def __post_init__(self) -> None:
+        """Gather the modules, each once."""
+        self.modules = tuple(dict.fromkeys(target.module for target in self.targets))
 
     @property
     def waiting(self) -> tuple[str, ...]:
         """The modules that have to be imported before their wrappers go on."""
-        return tuple(name for name in self.modules if self._wanted and name not in self._on)
+        if not self._wanted or len(self._on) == len(self.modules):  # asked at every lift
+            return ()
+        return tuple(name for name in self.modules if name not in self._on)
 
     @property
     def installed(self) -> bool:
