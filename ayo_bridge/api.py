@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ayo_bridge.adapter import adapters
+from ayo_bridge.bindings.monkey import patched
 from ayo_bridge.errors import NotAccelerableError, NotAcceleratedWarning
 from ayo_bridge.lift.subclass import state_of
 from ayo_bridge.observe import Explanation, Stats, explain_state, stats_state, timeline_state
@@ -28,7 +29,7 @@ def accelerate(obj: T, *, runtime: Runtime | None = None) -> T:
 
     Warns:
         NotAcceleratedWarning: ``obj`` was returned as it is, and why: it is accelerated already,
-            or its library is outside the tested range.
+            its library is outside the tested range, or gevent has patched the threads.
     """
     if state_of(obj) is not None:
         warnings.warn(
@@ -50,6 +51,16 @@ def again(obj: T, runtime: Runtime | None = None) -> T:
 def _accelerated(obj: Any, runtime: Runtime | None, *, quiet: bool) -> Any:
     for adapter in adapters():
         if adapter.accepts(obj):
+            reason = patched()
+            if reason is not None:
+                warnings.warn(
+                    f"this {type(obj).__name__} is returned as it is: {reason}, and acceleration "
+                    "needs real threads. Run it in a worker of threads (gunicorn: gthread) or of "
+                    "asyncio (uvicorn)",
+                    NotAcceleratedWarning,
+                    stacklevel=3,
+                )
+                return obj
             return adapter.accelerate(obj, runtime or default_runtime(), again, quiet=quiet)
     known = ", ".join(adapter.name for adapter in adapters()) or "none is installed"
     raise NotAccelerableError(

@@ -1,39 +1,33 @@
 """Bindings: the interception of one engine library at its lowest stable call.
 
 A binding wraps functions of a library once, can be taken off again, and is skipped with a reason
-when the library is missing or outside the tested range. Its wrappers are pass-throughs wherever no
-scope is active, so the original object and an accelerated one live side by side in one process.
+when the library is missing or outside the tested range. It imports nothing: until the application
+imports a module, the wrappers of its functions wait. They are pass-throughs wherever no scope is
+active, so the original object and an accelerated one live side by side in one process.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from types import ModuleType
+from typing import Any, Final
 
 import wrapt
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
 
 from ayo_bridge.errors import UnsupportedVersionWarning
 
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
 """``wrapper(wrapped, instance, args, kwargs)``, as :mod:`wrapt` calls it."""
-
-
-def parse_version(text: str) -> tuple[int, ...]:
-    """The leading numbers of a version: ``"0.14.25+cpu"`` is ``(0, 14, 25)``."""
-    numbers = []
-    for part in text.split("+")[0].split("."):
-        digits = "".join(c for c in part if c.isdigit())
-        if not digits or not part[0].isdigit():
-            break
-        numbers.append(int(digits))
-        if digits != part:
-            break
-    return tuple(numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,70 +39,188 @@ class Target:
     wrapper: Wrapper
 
 
-@dataclass
+@dataclass(eq=False)
 class Binding:
     """The wrappers of one library.
 
     ``tested`` is the half-open range of versions ``(from, before)`` of ``distribution`` that the
-    wrappers were written for.
+    wrappers were written for. Thread-safe, also across a fork.
     """
 
     name: str
     distribution: str
     tested: tuple[str, str]
     targets: tuple[Target, ...]
-    status: str = "not installed"
-    _restore: list[Callable[[], None]] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    modules: tuple[str, ...] = field(init=False)
+    """The modules of the targets."""
+    _wanted: bool = field(default=False, init=False)
+    """The wrappers are on, or go on as soon as their modules are imported."""
+    _refusal: str = field(default="", init=False)
+    _on: dict[str, list[Callable[[], None]]] = field(default_factory=dict, init=False)
+    """What takes the wrappers off again, by module."""
+    _hooked: set[str] = field(default_factory=set, init=False)
+    """Modules whose import will tell us, also where nobody wants to know any more."""
+
+    def __post_init__(self) -> None:
+        """Gather the modules, each once."""
+        self.modules = tuple(dict.fromkeys(target.module for target in self.targets))
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """The modules that have to be imported before their wrappers go on."""
+        if not self._wanted or len(self._on) == len(self.modules):  # asked at every lift
+            return ()
+        return tuple(name for name in self.modules if name not in self._on)
 
     @property
     def installed(self) -> bool:
-        """Whether the wrappers are on."""
-        return bool(self._restore)
+        """Whether all wrappers are on."""
+        return self._wanted and not self.waiting
+
+    @property
+    def followed(self) -> bool:
+        """Whether no call of the library escapes: its wrappers are on, or it was never imported."""
+        return self._wanted
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the application has imported something of the library."""
+        return any(sys.modules.get(name) is not None for name in self.modules)
+
+    @property
+    def status(self) -> str:
+        """What has become of the wrappers, in words."""
+        if not self._wanted:
+            return self._refusal or "not installed"
+        waiting = self.waiting
+        if not waiting:
+            return "installed"
+        waits = f"waits until {', '.join(waiting)} {'is' if len(waiting) == 1 else 'are'} imported"
+        return f"installed in part, {waits}" if self._on else waits
 
     def unsupported(self) -> str | None:
-        """Why the library cannot be bound here, or ``None`` if it can."""
+        """Why the library cannot be bound here, or ``None`` if it can. Imports nothing."""
         try:
             found = version(self.distribution)
         except PackageNotFoundError:
             return f"{self.distribution} is not installed"
+        if _within(found, *self.tested):
+            return None
         low, high = self.tested
-        if not parse_version(low) <= parse_version(found) < parse_version(high):
-            return (
-                f"{self.distribution} {found} is outside the tested range "
-                f"[{low}, {high}); its calls pass through unaccelerated"
-            )
-        return None
+        return (
+            f"{self.distribution} {found} is outside the tested range "
+            f"[{low}, {high}); its calls pass through unaccelerated"
+        )
 
     def install(self) -> bool:
-        """Put the wrappers on; returns whether they are. Idempotent.
+        """Put the wrappers on, now or when their modules are imported. Idempotent.
+
+        Returns whether the calls of the library are followed.
 
         Warns:
             UnsupportedVersionWarning: the library is there in a version that was not tested.
         """
-        with self._lock:
-            if self._restore:
-                return True
+        if not self._wanted:
             reason = self.unsupported()
             if reason is not None:
-                self.status = reason
-                if "outside" in reason:
-                    warnings.warn(reason, UnsupportedVersionWarning, stacklevel=3)
+                self._refuse(reason, missing="outside" not in reason)
                 return False
-            for target in self.targets:
-                self._restore.append(_wrap(target))
-            self.status = "installed"
-            _count_change()
-            return True
+            with _lock:
+                self._wanted, self._refusal = True, ""
+                _count_change()
+        self.catch_up()
+        return self._wanted
 
     def uninstall(self) -> None:
-        """Take the wrappers off, unless somebody has wrapped the functions again since."""
-        with self._lock:
-            while self._restore:
-                self._restore.pop()()
-            self.status = "not installed"
-            _count_change()
+        """Take the wrappers off, unless somebody has wrapped the functions again since.
 
+        Those that wait for an import are withdrawn.
+        """
+        self._take_off("")
+
+    def catch_up(self) -> None:
+        """Put wrappers on whose modules are there by now. Costs nothing once all are on."""
+        for name in self.waiting:
+            module = sys.modules.get(name)
+            if module is None and name not in self._hooked:
+                self._hooked.add(name)
+                wrapt.register_post_import_hook(partial(self._imported, name), name)
+                module = sys.modules.get(name)  # by another thread, just before the hook was there
+            if module is not None:
+                if _initialising(module):
+                    # Another thread is at it: wait for that one, or its first calls would escape.
+                    module = importlib.import_module(name)
+                self._put_on(name, module, complete=not _initialising(module))
+
+    def _imported(self, name: str, module: ModuleType) -> None:
+        """The application has just imported a module; what is raised here would break that."""
+        self._hooked.discard(name)
+        if name not in self.waiting:
+            return
+        reason = self.unsupported()  # Upgraded since, in a notebook.
+        if reason is not None:
+            self._refuse(reason)
+            return
+        # Some modules put another object in their place.
+        self._put_on(name, sys.modules.get(name) or module, complete=True)
+
+    def _put_on(self, name: str, module: ModuleType, *, complete: bool) -> None:
+        """Wrap all targets of a module or, where one is not there, none of the library."""
+        places = []
+        for target in self.targets:
+            if target.module != name:
+                continue
+            try:
+                parent, attribute, _ = wrapt.resolve_path(module, target.attribute)
+            except AttributeError:
+                if complete:
+                    self._refuse(
+                        f"{self.distribution} has no {name}.{target.attribute}; "
+                        "its calls pass through unaccelerated"
+                    )
+                return
+            places.append((parent, attribute, target.wrapper))
+        with _lock:
+            if self._wanted and name not in self._on:
+                self._on[name] = [_wrap(*place) for place in places]
+                _count_change()
+
+    def _refuse(self, reason: str, *, missing: bool = False) -> None:
+        self._take_off(reason)
+        if not missing:
+            warnings.warn(reason, UnsupportedVersionWarning, stacklevel=4)
+
+    def _take_off(self, reason: str) -> None:
+        with _lock:
+            if self._wanted:
+                _count_change()
+            self._wanted, self._refusal = False, reason
+            for restore in [restore for on in self._on.values() for restore in on][::-1]:
+                restore()
+            self._on.clear()
+
+
+def _within(found: str, low: str, high: str) -> bool:
+    """Whether a version is in a half-open range; one before ``high`` itself (a ``rc``) is not."""
+    try:
+        return SpecifierSet(f">={low},<{high}").contains(Version(found), prereleases=True)
+    except InvalidVersion:
+        return False
+
+
+def _initialising(module: ModuleType) -> bool:
+    """Whether the module's own code is still running (what importlib itself goes by)."""
+    return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
+
+
+_lock: Final = threading.Lock()
+"""Held for moments, never while something is imported: an import waits for locks of its own."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_lock.acquire,
+        after_in_parent=_lock.release,
+        after_in_child=_lock._at_fork_reinit,  # type: ignore[attr-defined]
+    )
 
 _changes = 0
 
@@ -119,29 +231,38 @@ def _count_change() -> None:
 
 
 def changes() -> int:
-    """How often a binding has been put on or taken off in this process."""
+    """How often wrappers went on or off in this process, or a binding came to wait or gave up."""
     return _changes
 
 
 def unfollowed(bindings: Iterable[Binding]) -> str | None:
-    """Why calls of a library are not seen: none of its bindings is on. ``None`` if one is.
+    """Why calls of a library are not seen, or ``None`` if they are.
+
+    ``bindings`` are alternatives, and one is enough. One that waits has missed nothing, since its
+    library was never imported; but if another that is refused has been, that one is in use.
 
     What is not seen must not run ahead: nobody would ever ask for the results.
     """
-    reasons = []
+    refused = []
+    waits = False
     for binding in bindings:
+        binding.catch_up()
         if binding.installed:
             return None
-        reasons.append(binding.status)
-    return f"its calls cannot be followed: {'; '.join(reasons)}"
+        waits = waits or binding.followed
+        if not binding.followed:
+            refused.append(binding)
+    used = [binding for binding in refused if binding.loaded]
+    if waits and not used:
+        return None
+    return f"its calls cannot be followed: {'; '.join(b.status for b in used or refused)}"
 
 
-def _wrap(target: Target) -> Callable[[], None]:
-    module = importlib.import_module(target.module)
-    parent, name, original = wrapt.resolve_path(module, target.attribute)
-    own = vars(parent).get(name, original) if isinstance(parent, type) else original
+def _wrap(parent: Any, name: str, wrapper: Wrapper) -> Callable[[], None]:
+    """Wrap one function; returns what takes the wrapper off again."""
     inherited = isinstance(parent, type) and name not in vars(parent)
-    proxy = wrapt.FunctionWrapper(own, target.wrapper)
+    own = getattr(parent, name) if inherited else vars(parent)[name]
+    proxy = wrapt.FunctionWrapper(own, wrapper)
     setattr(parent, name, proxy)
 
     def restore() -> None:
