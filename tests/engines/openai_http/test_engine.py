@@ -15,8 +15,8 @@ from ayo_bridge.engines.openai_http.connections import (
     RemoteProtocolError,
 )
 from ayo_bridge.seam import AsyncEngine, EngineKind
+from tests.bindings.openai_http.harness import ENGINE
 from tests.deadline import eventually
-from tests.engines.openai_http.harness import ENGINE
 from tests.stub_openai import StubOpenAI
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
