@@ -81,15 +81,9 @@ class PrefillingSplit:
         if whole is None:
             return refuse(f"no profile of {prefill.engine!r} yet: the gain cannot be shown")
         prefix = clock.early_prefix(prefill)
-        if len(prefix) == len(prefill.prompt):
-            if unknown := clock.unknown(prefill.inputs):
-                return refuse(f"no profile of {unknown!r} yet: the gain cannot be shown")
-            return refuse("the whole prompt is known at the same time")
         head = _literal_head(prefill.prompt)
-        if len(prefix) <= head:
-            return refuse(
-                "only the static instruction is known earlier than the rest, and it stays cached"
-            )
+        if reason := _nothing_early(prefill, prefix, head, clock):
+            return refuse(reason)
         tokens = sum([part.tokens for part in prefix])
         cached = sum([part.tokens for part in prefix[:head]]) // self.block * self.block
         saved = max(tokens - HELD_BACK_TOKENS, 0) // self.block * self.block - cached
@@ -254,6 +248,19 @@ def _prefix(partial: Primitive) -> _Prefix:
 def _literal_head(prompt: tuple[PromptPart, ...]) -> int:
     """The number of parts before the first that depends on the query."""
     return next((i for i, part in enumerate(prompt) if part.value is not None), len(prompt))
+
+
+def _nothing_early(
+    prefill: Primitive, prefix: tuple[PromptPart, ...], head: int, clock: _Clock
+) -> str:
+    """Why no part of the prompt is known early that is not cached anyhow; empty if one is."""
+    if len(prefix) == len(prefill.prompt):
+        if unknown := clock.unknown(prefill.inputs):
+            return f"no profile of {unknown!r} yet: the gain cannot be shown"
+        return "the whole prompt is known at the same time"
+    if len(prefix) <= head:
+        return "only the static instruction is known earlier than the rest, and it stays cached"
+    return ""
 
 
 def _partial(prefill: Primitive, prefix: tuple[PromptPart, ...]) -> Primitive:

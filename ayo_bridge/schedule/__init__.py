@@ -15,7 +15,7 @@ from ayo_bridge.schedule.policies import (
     throughput,
     topology,
 )
-from ayo_bridge.schedule.queues import Waiting
+from ayo_bridge.schedule.waiting import Waiting
 from ayo_bridge.schedule.work import Feed, Values, Work
 
 __all__ = [

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from ayo_bridge.schedule.policies import Policy, QueuePolicy, queue_of
-from ayo_bridge.schedule.queues import Waiting
+from ayo_bridge.schedule.waiting import Waiting
 from ayo_bridge.seam import Call, Engine, EngineCall, Outcome
 
 T = TypeVar("T")

@@ -6,14 +6,9 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ayo_bridge.schedule.queues import (
-    FunctionQueue,
-    Queue,
-    Rank,
-    RankedQueue,
-    TopologyQueue,
-    Waiting,
-)
+from ayo_bridge.schedule.queues import FunctionQueue, Rank, RankedQueue
+from ayo_bridge.schedule.topology_queue import TopologyQueue
+from ayo_bridge.schedule.waiting import Queue, Waiting
 from ayo_bridge.seam import EngineKind
 
 Policy = Callable[[Sequence[Waiting], int | None], list[Waiting]]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -19,10 +19,11 @@ from rich.table import Table
 
 from ayo_bridge.errors import AyoBridgeError
 from ayo_bridge.workflow import MISSING, text_of
-from examples.apps import APPS
+from examples.apps import APPS, options
 from examples.apps.arms import Arm, differences
 from examples.apps.pages import decided, page, spans, text
-from examples.apps.scripts import OPTIMISED, PLAIN, Task, simulation
+from examples.apps.scripts import OPTIMISED, PLAIN, Script, Stage, Task, simulation
+from examples.apps.spec import AppSpec, Sizes
 from examples.apps.texts import SUBJECTS, Subject
 from examples.demo.settings import quiet_environment
 
@@ -32,47 +33,36 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def main(
-    name: Annotated[str, typer.Argument(help=f"One of {', '.join(APPS)}.")],
-    simulate: Annotated[bool, typer.Option(help="Virtual time, the paper's costs.")] = False,
-    plain: Annotated[bool, typer.Option(help="The unoptimised script.")] = False,
-    side_by_side: Annotated[bool, typer.Option(help="Both scripts and their graphs.")] = False,
-    stream: Annotated[bool, typer.Option(help="Print the answer as it is written.")] = False,
-    llm_url: Annotated[
-        str | None, typer.Option(help="An OpenAI-compatible server, e.g. http://host:8000/v1.")
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="The model, of the server or to serve.")] = None,
-    chat: Annotated[bool, typer.Option(help="Send prompts as messages.")] = False,
-    embedding: Annotated[
-        str | None, typer.Option(help="An embedding model, all-MiniLM-L6-v2 by default.")
-    ] = None,
-    reranker: Annotated[
-        str | None, typer.Option(help="A cross-encoder, an untrained one by default.")
-    ] = None,
-    forms: Annotated[
-        bool, typer.Option(help="Hold answers to their forms (vLLM's structured outputs).")
-    ] = True,
-    profiles: Annotated[bool, typer.Option(help="Measure the engines first.")] = True,
-    store: Annotated[str, typer.Option(help="memory, postgres, or a database's URL.")] = "memory",
-    question: Annotated[str | None, typer.Option(help="A question of your own.")] = None,
-    queries: Annotated[
-        int, typer.Option(min=1, max=len(SUBJECTS), help="Built-in questions, asked at once.")
-    ] = 1,
-    chunks: Annotated[int | None, typer.Option(min=1, help="Chunks of a query's text.")] = None,
-    answer_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens of an answer.")] = None,
-    timeout: Annotated[float | None, typer.Option(help="Seconds for a query.")] = None,
-    mermaid: Annotated[bool, typer.Option(help="Draw graphs as Mermaid flowcharts.")] = False,
-    html: Annotated[Path | None, typer.Option(help="File for a page with the graphs.")] = None,
-    tiny: Annotated[bool, typer.Option(help="Start vLLM with a tiny model.")] = False,
+    name: options.Name,
+    simulate: options.Simulate = False,
+    plain: options.Plain = False,
+    side_by_side: options.SideBySide = False,
+    stream: options.Stream = False,
+    llm_url: options.LlmUrl = None,
+    model: options.Model = None,
+    chat: options.Chat = False,
+    embedding: options.Embedding = None,
+    reranker: options.Reranker = None,
+    forms: options.Forms = True,
+    profiles: options.Profiles = True,
+    store: options.Store = "memory",
+    question: options.Question = None,
+    queries: options.Queries = 1,
+    chunks: options.Chunks = None,
+    answer_tokens: options.AnswerTokens = None,
+    timeout: options.Timeout = None,
+    mermaid: options.Mermaid = False,
+    html: options.Html = None,
+    tiny: options.Tiny = False,
 ) -> None:
     """Run one of the paper's apps."""
-    if name not in APPS:
-        raise typer.BadParameter(f"there is no app {name!r}; there are {', '.join(APPS)}")
+    spec = _spec(name)
     if simulate:
-        sizes, stage = APPS[name].sizes, simulation()
+        sizes, stage = spec.sizes, simulation()
     else:
         from examples.apps.real import Engines, on_stage, small
 
-        sizes = small(APPS[name].sizes)
+        sizes = small(spec.sizes)
         engines = Engines(
             llm_url=llm_url,
             model=model,
@@ -84,30 +74,53 @@ def main(
             profiles=profiles,
             tiny=tiny,
         )
-        stage = on_stage(APPS[name], sizes, engines, console.print)
-    sizes = replace(
+        stage = on_stage(spec, sizes, engines, console.print)
+    subjects = [Subject(question, ())] if question else SUBJECTS[:queries]
+    task = Task(spec, _resized(sizes, chunks, answer_tokens), subjects, timeout)
+    chosen = [PLAIN, OPTIMISED] if side_by_side else [PLAIN if plain else OPTIMISED]
+    arms = _run(stage, task, chosen, stream=stream)
+    if stream:
+        return
+    _report(task, arms, graphs=side_by_side or mermaid, as_mermaid=mermaid)
+    if html is not None:
+        _save(html, task, arms, virtual=simulate)
+    if side_by_side and not _equal(task, *arms):
+        raise typer.Exit(1)
+
+
+def _spec(name: str) -> AppSpec:
+    if name not in APPS:
+        raise typer.BadParameter(f"there is no app {name!r}; there are {', '.join(APPS)}")
+    return APPS[name]
+
+
+def _resized(sizes: Sizes, chunks: int | None, answer_tokens: int | None) -> Sizes:
+    """The sizes with those that were asked for."""
+    return replace(
         sizes, chunks=chunks or sizes.chunks, answer_tokens=answer_tokens or sizes.answer_tokens
     )
-    subjects = [Subject(question, ())] if question else SUBJECTS[:queries]
-    task = Task(APPS[name], sizes, subjects, timeout)
-    chosen = [PLAIN, OPTIMISED] if side_by_side else [PLAIN if plain else OPTIMISED]
+
+
+def _run(
+    stage: AbstractContextManager[Stage], task: Task, scripts: list[Script], *, stream: bool
+) -> list[Arm]:
+    """Run the scripts one after another; the answer of a streamed one is printed instead."""
     console.print(f"{task.spec.what} ({task.spec.source})")
     with stage as ready:
         if stream:
-            ready.stream(task, chosen[0], lambda piece: console.print(piece, end="", markup=False))
+            ready.stream(task, scripts[0], lambda piece: console.print(piece, end="", markup=False))
             console.print()
-            return
-        if side_by_side:
+            return []
+        if len(scripts) > 1:
             ready.warm_up(task)
-        arms = [ready.run(task, script) for script in chosen]
-    _report(task, arms, graphs=side_by_side or mermaid, as_mermaid=mermaid)
-    if html is not None:
-        note = "Virtual time, the paper's costs." if simulate else "Real engines, one run."
-        html.parent.mkdir(parents=True, exist_ok=True)
-        html.write_text(page(task.spec, arms, note), encoding="utf-8")
-        console.print(f"page: {html}")
-    if side_by_side and not _equal(task, *arms):
-        raise typer.Exit(1)
+        return [ready.run(task, script) for script in scripts]
+
+
+def _save(file: Path, task: Task, arms: list[Arm], *, virtual: bool) -> None:
+    note = "Virtual time, the paper's costs." if virtual else "Real engines, one run."
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(page(task.spec, arms, note), encoding="utf-8")
+    console.print(f"page: {file}")
 
 
 def _report(task: Task, arms: list[Arm], *, graphs: bool, as_mermaid: bool) -> None:

@@ -163,6 +163,25 @@ def fusion() -> CallRecord:
         name="QueryFusionRetriever",
     )
     p_graph = decompose(template)
+    e_graph, decisions = _fused(p_graph), _fusion_decisions(p_graph)
+    record = CallRecord("query", 0.0, template, p_graph, e_graph, decisions, predicted_gain=0.044)
+    record = timed(record, direct=frozenset({"expand.prefill"}))
+    first = next(c for c in record.calls if c.primitive == "rerank.rerank[1]")
+    first.waited = 0.0
+    lost = replace(record.calls[1], primitive="search.embed[expand.queries][2]", key="lost")
+    wasted = replace(
+        lost,
+        outcome=Outcome.WASTED,
+        waited=0.0,
+        queued=record.started + 0.1,
+        started=record.started + 0.103,
+        ended=record.started + 0.114,
+    )
+    return _with(record, [*record.calls, wasted], started=record.started, ended=record.ended)
+
+
+def _fused(p_graph: Graph) -> Graph:
+    """Each query searched as soon as it is written, the candidates reranked in two stages."""
     parts = [
         p_graph["expand.prefill"],
         *_pipelined(),
@@ -196,7 +215,11 @@ def fusion() -> CallRecord:
     ]
     e_graph = Graph(parts, inputs=p_graph.inputs)
     e_graph.verify()
-    decisions = [
+    return e_graph
+
+
+def _fusion_decisions(p_graph: Graph) -> list[Decision]:
+    return [
         *(
             Decision("dependency pruning", edge, True, "no data passes between them", None)
             for edge in p_graph.order
@@ -232,20 +255,6 @@ def fusion() -> CallRecord:
             0.038,
         ),
     ]
-    record = CallRecord("query", 0.0, template, p_graph, e_graph, decisions, predicted_gain=0.044)
-    record = timed(record, direct=frozenset({"expand.prefill"}))
-    first = next(c for c in record.calls if c.primitive == "rerank.rerank[1]")
-    first.waited = 0.0
-    lost = replace(record.calls[1], primitive="search.embed[expand.queries][2]", key="lost")
-    wasted = replace(
-        lost,
-        outcome=Outcome.WASTED,
-        waited=0.0,
-        queued=record.started + 0.1,
-        started=record.started + 0.103,
-        ended=record.started + 0.114,
-    )
-    return _with(record, [*record.calls, wasted], started=record.started, ended=record.ended)
 
 
 _QUERIES = {"[question]": "question"} | {

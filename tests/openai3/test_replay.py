@@ -2,10 +2,10 @@
 
 from importlib.metadata import version
 
-from tests.engines.openai_http.test_replay import *  # noqa: F403
-from tests.engines.openai_http.test_replay_clients import *  # noqa: F403
-from tests.engines.openai_http.test_replay_failures import *  # noqa: F403
-from tests.engines.openai_http.test_replay_streams import *  # noqa: F403
+from tests.bindings.openai_http.test_replay import *  # noqa: F403
+from tests.bindings.openai_http.test_replay_clients import *  # noqa: F403
+from tests.bindings.openai_http.test_replay_failures import *  # noqa: F403
+from tests.bindings.openai_http.test_replay_streams import *  # noqa: F403
 
 
 def test_this_is_the_next_sdk() -> None:

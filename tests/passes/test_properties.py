@@ -114,6 +114,11 @@ def _component(draw: st.DrawFn, name: str, counts: dict[str, int]) -> tuple[Comp
             return Condition(name=name, inputs=inputs, outputs=out), 1
         case "api":
             return SearchApi(name=name, api="web", inputs=inputs, outputs=out), 1
+    return draw(_synthesis(name, inputs))
+
+
+@st.composite
+def _synthesis(draw: st.DrawFn, name: str, inputs: tuple[str, ...]) -> tuple[Component, int]:
     mode = draw(st.sampled_from(SynthesisMode))
     chunks = draw(st.sampled_from([None, 1, 2, 3]))
     first = draw(st.booleans())
@@ -126,7 +131,7 @@ def _component(draw: st.DrawFn, name: str, counts: dict[str, int]) -> tuple[Comp
         early_context=draw(st.booleans()),
         concurrent=draw(st.booleans()),
         inputs=("question", *(value for value in inputs if value != "question")),
-        outputs=out,
+        outputs=(f"{name}.out",),
     )
     return answer, {SynthesisMode.ACCUMULATE: chunks or 1, SynthesisMode.NONE: 5}.get(mode, 1)
 

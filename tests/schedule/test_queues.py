@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ayo_bridge.schedule import POLICIES, Waiting
+from ayo_bridge.schedule.batch import MISFITS
 from ayo_bridge.schedule.policies import queue_of
-from ayo_bridge.schedule.queues import MISFITS
 
 Whole = Sequence[Waiting]
 

@@ -4,8 +4,6 @@ Every request here is one more next to the original program's, so its cost count
 1 KB back take 0.15 ms of CPU time, over httpx's ``AsyncClient`` 0.6 ms. It does what a recording
 needs and nothing else: POST, keep-alive, chunked and counted bodies, TLS; no proxies, no
 redirects, no decoding.
-
-Errors have the names that httpx gives them, so that a replay can raise the client's own.
 """
 
 from __future__ import annotations
@@ -15,10 +13,15 @@ import ssl
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from urllib.parse import urlsplit
 
-from ayo_bridge.errors import AyoBridgeError
+from ayo_bridge.engines.openai_http.address import Address, address_of
+from ayo_bridge.engines.openai_http.errors import (
+    ConnectError,
+    ConnectTimeout,
+    ReadError,
+    ReadTimeout,
+    RemoteProtocolError,
+)
 
 # uvicorn, and so vLLM, closes a connection that has been idle for five seconds.
 _KEEP_ALIVE_SECONDS = 4.0
@@ -26,56 +29,6 @@ _LONGEST_HEAD = 256 * 1024
 
 Timeouts = Mapping[str, float | None]
 """Seconds to ``connect`` and to ``read`` some bytes; ``None`` and what is missing wait forever."""
-
-
-class TransportError(AyoBridgeError):
-    """A request was not answered, or its reply broke off."""
-
-
-class ConnectError(TransportError):
-    """The server was not reached."""
-
-
-class ConnectTimeout(TransportError):
-    """The server was not reached in time."""
-
-
-class ReadError(TransportError):
-    """The connection broke."""
-
-
-class ReadTimeout(TransportError):
-    """No bytes came in time."""
-
-
-class RemoteProtocolError(TransportError):
-    """The server hung up in the middle, or does not speak HTTP/1.1."""
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a URL leads to; ``host`` and ``target`` as they stand in the request."""
-
-    name: str
-    port: int
-    tls: bool
-    host: bytes
-    target: bytes
-
-
-@lru_cache(maxsize=1024)
-def address_of(url: str) -> Address:
-    """The address of an absolute http or https URL."""
-    parts = urlsplit(url)
-    tls = parts.scheme == "https"
-    if not parts.hostname or parts.scheme not in ("http", "https"):
-        raise ConnectError(f"{url!r} is not an http address")
-    target = parts.path or "/"
-    if parts.query:
-        target += f"?{parts.query}"
-    port = parts.port or (443 if tls else 80)
-    host = parts.netloc.rpartition("@")[2]
-    return Address(parts.hostname, port, tls, host.encode("ascii"), target.encode("ascii"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +104,7 @@ class Connections:
                     address.name,
                     address.port,
                     ssl=self._context if address.tls else None,
-                    happy_eyeballs_delay=0.25,
+                    happy_eyeballs_delay=address.head_start,
                 )
         except TimeoutError as error:
             raise ConnectTimeout(f"no connection to {address.host.decode()}") from error

@@ -2,21 +2,22 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 
 from ayo_bridge.engines.openai_http import LLMRequest, OpenAIServer, Reply, make_call
-from ayo_bridge.engines.openai_http.connections import (
+from ayo_bridge.engines.openai_http.errors import (
     ConnectError,
     ConnectTimeout,
     ReadTimeout,
     RemoteProtocolError,
 )
 from ayo_bridge.seam import AsyncEngine, EngineKind
+from tests.bindings.openai_http.harness import ENGINE
 from tests.deadline import eventually
-from tests.engines.openai_http.harness import ENGINE
 from tests.stub_openai import StubOpenAI
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -202,6 +203,22 @@ async def test_timeouts_are_those_of_the_request() -> None:
 async def test_an_unreachable_server_is_an_error() -> None:
     with pytest.raises(ConnectError):
         await ask(OpenAIServer(ENGINE, "http://127.0.0.1:9/v1"))
+
+
+@pytest.mark.parametrize("steps", range(14))
+async def test_cancelling_while_it_connects_leaves_no_socket(steps: int) -> None:
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with serving(hang) as server:
+        task = asyncio.create_task(ask(server))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        del task
+        gc.collect()  # A lost socket warns here, and a warning is an error.
 
 
 async def test_cancelling_closes_the_connection(stub_openai: StubOpenAI) -> None:

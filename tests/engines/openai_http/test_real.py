@@ -24,8 +24,8 @@ from ayo_bridge.engines.openai_http import (
 from ayo_bridge.engines.openai_http.sse import EventParser
 from ayo_bridge.runtime import Runtime
 from ayo_bridge.serving.vllm_server import VLLMServer
+from tests.bindings.openai_http.harness import ENGINE
 from tests.deadline import eventually
-from tests.engines.openai_http.harness import ENGINE
 from tests.stub_openai import StubOpenAI
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
@@ -202,7 +202,7 @@ def test_cancelling_aborts_the_running_request(real: Real) -> None:
 
 
 def test_the_sdk_gets_a_recording_as_if_from_the_server(real: Real, bound: None) -> None:
-    from tests.engines.openai_http.harness import World
+    from tests.bindings.openai_http.harness import World
 
     register_endpoint(real.vllm.url, ENGINE)
     world = World(None, real.runtime, real.server)  # type: ignore[arg-type]

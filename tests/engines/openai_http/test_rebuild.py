@@ -14,10 +14,10 @@ from ayo_bridge.engines.openai_http import (
     Reply,
     prove,
 )
-from ayo_bridge.engines.openai_http.connections import RemoteProtocolError
+from ayo_bridge.engines.openai_http.errors import RemoteProtocolError
 from ayo_bridge.engines.openai_http.rebuild import Assembler, refusal
 from ayo_bridge.seam import Outcome
-from tests.engines.openai_http.harness import MESSAGES, World, outcomes
+from tests.bindings.openai_http.harness import MESSAGES, World, outcomes
 
 CHAT: dict[str, Any] = {"messages": MESSAGES}
 TEXT: dict[str, Any] = {"prompt": ["Why is the sky blue?"]}

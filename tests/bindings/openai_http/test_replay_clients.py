@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from ayo_bridge.seam import Outcome, entered
-from tests.engines.openai_http.harness import CHAT, World, outcomes
+from tests.bindings.openai_http.harness import CHAT, World, outcomes
 
 
 def library_of(client: Any) -> Any:

@@ -10,8 +10,8 @@ import openai
 import pytest
 
 from ayo_bridge.seam import Outcome
+from tests.bindings.openai_http.harness import CHAT, World, outcomes
 from tests.deadline import eventually
-from tests.engines.openai_http.harness import CHAT, World, outcomes
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from ayo_bridge.bindings.openai_http import BINDINGS, register_endpoint, unregis
 from ayo_bridge.engines.openai_http import Delivery, OpenAIServer
 from ayo_bridge.runtime import Runtime
 from ayo_bridge.seam import Outcome, entered
+from tests.bindings.openai_http.harness import API_KEY, ENGINE, MESSAGES, World, outcomes
 from tests.deadline import eventually
-from tests.engines.openai_http.harness import API_KEY, ENGINE, MESSAGES, World, outcomes
 from tests.fixtures_stub import StubProcess
 
 BODY: dict[str, Any] = {"model": "stub", "messages": MESSAGES}

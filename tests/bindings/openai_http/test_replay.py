@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from ayo_bridge.engines.openai_http import Delivery
 from ayo_bridge.seam import Outcome
-from tests.engines.openai_http.harness import CHAT, TEXT, USAGE, World, only, outcomes
+from tests.bindings.openai_http.harness import CHAT, TEXT, USAGE, World, only, outcomes
 
 
 class Answer(BaseModel):

@@ -11,8 +11,8 @@ import pytest
 
 from ayo_bridge.engines.openai_http import Delivery
 from ayo_bridge.seam import Outcome
+from tests.bindings.openai_http.harness import CHAT, USAGE, World, only, outcomes
 from tests.deadline import eventually
-from tests.engines.openai_http.harness import CHAT, USAGE, World, only, outcomes
 
 
 @pytest.mark.parametrize("compress", [False, True], ids=["plain", "gzip"])

@@ -1,0 +1,109 @@
+"""What pyproject.toml lets in is what the bindings were tested with."""
+
+import pkgutil
+import tomllib
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+import ayo_bridge.bindings
+import ayo_langchain
+import ayo_llamaindex
+from ayo_bridge.bindings.binding import Binding
+
+PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+EXTRAS = {
+    extra: [Requirement(line) for line in lines]
+    for extra, lines in PROJECT["optional-dependencies"].items()
+}
+BROUGHT_ALONG = {"httpx", "httpx2"}
+"""Dependencies of the frameworks' own clients, which choose the version."""
+
+
+def bindings_of(package: ModuleType) -> Iterator[Binding]:
+    """The bindings that a package's modules hold, alone or in a tuple."""
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        for value in vars(import_module(found.name)).values():
+            several = value if isinstance(value, tuple | list) else (value,)
+            yield from (one for one in several if isinstance(one, Binding))
+
+
+TESTED = {
+    (binding.distribution, binding.tested)
+    for package in (ayo_bridge.bindings, ayo_langchain, ayo_llamaindex)
+    for binding in bindings_of(package)
+    if binding.distribution not in BROUGHT_ALONG
+}
+
+
+def bound(requirement: Requirement, operator: str) -> Version | None:
+    found = [one.version for one in requirement.specifier if one.operator == operator]
+    return Version(found[0]) if found else None
+
+
+def test_there_is_a_binding_for_each_framework_and_for_the_models() -> None:
+    assert {distribution for distribution, _ in TESTED} >= {
+        *("langchain-core", "langchain-classic", "llama-index-core", "sentence-transformers"),
+    }
+
+
+@pytest.mark.parametrize(("distribution", "tested"), sorted(TESTED))
+def test_the_range_of_a_distribution_is_the_tested_one(
+    distribution: str, tested: tuple[str, str]
+) -> None:
+    ranges = {
+        (bound(requirement, ">="), bound(requirement, "<"))
+        for requirements in EXTRAS.values()
+        for requirement in requirements
+        if requirement.name == distribution
+    }
+    assert ranges == {(Version(tested[0]), Version(tested[1]))}
+
+
+def brought(extra: str) -> set[str]:
+    """The distributions that an extra brings, those of the extras it names included."""
+    names: set[str] = set()
+    for requirement in EXTRAS[extra]:
+        if requirement.name == PROJECT["name"]:
+            names |= {name for other in requirement.extras for name in brought(other)}
+        else:
+            names.add(requirement.name)
+    return names
+
+
+@pytest.mark.parametrize(
+    ("extra", "lifted"),
+    [
+        ("langchain", {"langchain-classic", "langchain-openai", "numpy"}),
+        ("langchain-embeddings", {"langchain-huggingface", "sentence-transformers"}),
+        ("llama-index", {"llama-index-llms-openai-like"}),
+        ("llama-index-embeddings", {"llama-index-embeddings-huggingface", "sentence-transformers"}),
+        ("llama-index-pgvector", {"llama-index-vector-stores-postgres"}),
+    ],
+)
+def test_an_extra_brings_what_it_lifts(extra: str, lifted: set[str]) -> None:
+    assert brought(extra) >= lifted
+
+
+def test_langchain_with_embeddings_lifts_its_embedding_models() -> None:
+    together = brought("langchain") | brought("embeddings")
+    assert together >= {"langchain-huggingface", "sentence-transformers"}
+
+
+def test_all_is_every_extra_but_the_one_that_depends_on_the_machine() -> None:
+    every = {name for extra in EXTRAS if extra not in ("all", "vllm") for name in brought(extra)}
+    assert brought("all") == every
+    assert "vllm" not in every
+
+
+def test_the_locked_versions_are_ones_that_the_extras_let_in() -> None:
+    lock = (Path(__file__).parents[1] / ".ci" / "requirements.txt").read_text()
+    pinned = dict(line.split("==", 1) for line in lock.splitlines() if "==" in line)
+    required = [one for lines in EXTRAS.values() for one in lines if one.name in pinned]
+    assert {one.name for one in required} >= {distribution for distribution, _ in TESTED}
+    assert not [str(one) for one in required if pinned[one.name] not in one.specifier]
