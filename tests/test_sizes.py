@@ -13,9 +13,6 @@ FUNCTION_LINES = 60
 SOURCES = sorted(source for folder in FOLDERS for source in (REPOSITORY / folder).rglob("*.py"))
 PENDING = {
     "ayo_bridge/workflow/query.py",
-    "ayo_bridge/bindings/openai_http.py",
-    "adapters/ayo_llamaindex/retrieval.py",
-    "adapters/ayo_llamaindex/stores.py",
 }
 """Over a size today and being rewritten; what is within it again has to leave this set."""
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
-from ayo_bridge.graph import Graph, Op, Primitive, Synthesis, SynthesisMode
+from ayo_bridge.graph import Op, Primitive
+from ayo_bridge.lift.growth import SynthesisGrowth
 from ayo_bridge.lift.makers import IndexedMaker, WarmMaker, item_values
 from ayo_bridge.runahead import Maker, MakerKey, Scope, index_of
 from ayo_bridge.seam import Hit
-from ayo_llamaindex.retrieval import QUERIES
+from ayo_llamaindex.retrieval import QUERIES, QUESTION
 from ayo_llamaindex.synthesis import NAME, LiftedSynthesis
-
-WARM_AFTER: Final = 0.5
-"""A prefix warm is sent this share of an estimated call after the call before it: late enough not
-to compete with its prefilling, early enough to be done before its decoding ends."""
 
 
 class Guide:
@@ -25,7 +21,7 @@ class Guide:
         self._scope = scope
         self._fusion = fusion
         self._synthesis = synthesis
-        self._level = 0
+        self._grown: SynthesisGrowth | None = None
         self._tree: Mapping[str, Any] | None = None
         self._warms: list[Primitive] = []
 
@@ -108,7 +104,7 @@ class Guide:
         if not self._follows(synthesizer) or component is None or llm is None or not chunks:
             return
         makers: dict[MakerKey, Maker] = {}
-        fragment = self._grow(component, len(chunks), makers)
+        fragment = self._growth().grow(len(chunks), makers)
         self._warms = [p for p in fragment if p.op is Op.PARTIAL_PREFILLING]
         if not self._warms:
             return
@@ -132,20 +128,9 @@ class Guide:
         """A call of a refine chain is about to be made: the next one's prefix may be warmed."""
         if not self._warms:
             return
-        primitive = self._warms.pop(0).id
-        runtime = self._scope.runtime
-        delay = WARM_AFTER * (runtime.profiles.typical(self._engine()) or 0.0)
-
-        async def later() -> None:
-            await asyncio.sleep(delay)
-            self._scope.run_ahead(primitive)
-
-        self._scope.on_close(runtime.submit(later()).cancel)
+        self._growth().warm_later(self._warms.pop(0).id)
 
     # Both.
-
-    def _engine(self) -> str:
-        return self._synthesis.llm.engine if self._synthesis.llm is not None else ""
 
     def _expand(self, calls: Sequence[Mapping[str, Any]], prompt: Any) -> None:
         component, llm = self._synthesis.component, self._synthesis.llm
@@ -154,34 +139,13 @@ class Guide:
         makers: dict[MakerKey, Maker] = {}
         if prompt is not None:
             makers[NAME, Op.PREFILLING] = IndexedMaker(lambda i: llm.predict(prompt, calls[i]))
-        self._grow(component, len(calls), makers)
+        self._growth().grow(len(calls), makers)
 
-    def _grow(self, component: Synthesis, chunks: int, makers: Mapping[MakerKey, Maker]) -> Graph:
-        scope = self._scope
-        expand = f"{NAME}.expand"
-        graph = scope.plan.e_graph
-        if self._level == 0 and expand in graph:
-            inputs, prefix, replaced = graph[expand].inputs, "", expand
-        else:
-            inputs = ("question", f"{self._previous()}repacked")
-            prefix, replaced = f"L{self._level}", ""
-        if component.mode is SynthesisMode.TREE:
-            prefix = f"L{self._level}"
-        plan = scope.runtime.planner.plan_expansion(
-            scope.plan.template,
-            component,
-            chunks,
-            makers,
-            inputs=inputs,
-            prefix=prefix,
-            known=scope.plan.known,
-        )
-        scope.expand(replaced, plan, dict.fromkeys(plan.e_graph.inputs))
-        self._level += 1
-        return plan.e_graph
-
-    def _previous(self) -> str:
-        return f"{NAME}.L{self._level - 1}."
+    def _growth(self) -> SynthesisGrowth:
+        component = self._synthesis.component
+        assert component is not None
+        self._grown = self._grown or SynthesisGrowth(self._scope, component, QUESTION)
+        return self._grown
 
 
 def _split_key(splitter: Any, text: str, size: int) -> tuple[object, ...]:

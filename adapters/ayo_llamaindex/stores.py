@@ -5,23 +5,21 @@ An ``add`` of the original commits the equal write that was staged, or runs as i
 
 from __future__ import annotations
 
-import asyncio
 import json
 from array import array
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any, Final
 
 from ayo_bridge.bindings.binding import Binding, Target, unfollowed
-from ayo_bridge.bindings.interception import observe, observe_async
 from ayo_bridge.engines.originals import original
 from ayo_bridge.lift import stores
+from ayo_bridge.lift.copies import own
 from ayo_bridge.lift.staging import NotStagedError, Staged, Transaction
-from ayo_bridge.lift.stores import StoreEngine, unidentified
-from ayo_bridge.lift.writes import WriteClock, clock_of, known_clock
-from ayo_bridge.seam import Call, Home, Scope, current_scope
-from ayo_llamaindex.copies import own
+from ayo_bridge.lift.store_writes import Writes
+from ayo_bridge.lift.writes import clock_of
+from ayo_bridge.seam import Call, Home, Scope
 from ayo_llamaindex.known import TESTED, differs
 from ayo_llamaindex.transactions import PostgresTransaction, SimpleTransaction
 
@@ -147,7 +145,7 @@ def ingestion_call(engine_name: str, store: Any, nodes: Sequence[Any], scope: Sc
     """
     staged = _staged(store, nodes)
     scope.on_close(staged.rollback)
-    return Call(engine_name, _add_key(engine_name, nodes), staged, items=max(1, len(nodes)))
+    return _writes.call(engine_name, nodes, staged)
 
 
 def _staged(store: Any, nodes: Sequence[Any]) -> Staged:
@@ -213,10 +211,6 @@ def _search_key(
     return key
 
 
-def _add_key(engine: str, nodes: Sequence[Any]) -> Hashable:
-    return (engine, "add", tuple(node.node_id for node in nodes))
-
-
 def _moment(store: Any) -> Hashable:
     written = clock_of(_identity(store)).moment()
     if hasattr(store, "_engine"):
@@ -236,11 +230,6 @@ def _identity(store: Any) -> Hashable:
     return (*place, store.schema_name, store.table_name)
 
 
-def _clock(store: Any) -> WriteClock | None:
-    identity = _identity(store)
-    return None if identity is None else known_clock(identity)
-
-
 # The bindings.
 
 
@@ -257,81 +246,13 @@ _query: Final = stores.search(engine_for, partial(_asked, False), own)
 _aquery: Final = stores.async_search(engine_for, partial(_asked, True), own)
 
 
-def _write(
-    wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    clock = _clock(instance)
-    if clock is None:
-        return wrapped(*args, **kwargs)
-    with clock.writing():
-        return wrapped(*args, **kwargs)
-
-
-async def _awrite(
-    wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    clock = _clock(instance)
-    if clock is None:
-        return await wrapped(*args, **kwargs)
-    with clock.writing():
-        return await wrapped(*args, **kwargs)
-
-
-def _add(
-    wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    scope = current_scope()
-    if scope is None:
-        return _write(wrapped, instance, args, kwargs)
-    call, nodes = _addition(scope, instance, args, kwargs)
-    ticket = scope.claim(call.key) if nodes is not None else None
-    hit = ticket.wait() if ticket is not None else scope.handed(call.key)
-    with clock_of(_identity(instance)).writing():
-        if nodes is not None and hit is not None and _commit(hit.value, nodes):
-            return [node.node_id for node in nodes]
-        return observe(scope, call, StoreEngine.kind, lambda: wrapped(*args, **kwargs), own)
-
-
-async def _async_add(
-    wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    scope = current_scope()
-    if scope is None:
-        return await _awrite(wrapped, instance, args, kwargs)
-    call, nodes = _addition(scope, instance, args, kwargs)
-    ticket = scope.claim(call.key) if nodes is not None else None
-    hit = await ticket.wait_async() if ticket is not None else scope.handed(call.key)
-    with clock_of(_identity(instance)).writing():
-        staged = None if nodes is None or hit is None else hit.value
-        # A commit waits for the disk; the loop must not.
-        if nodes and staged and await asyncio.to_thread(_commit, staged, nodes):
-            return [node.node_id for node in nodes]
-        return await observe_async(
-            scope, call, StoreEngine.kind, lambda: wrapped(*args, **kwargs), own
-        )
-
-
-def _addition(
-    scope: Scope, store: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> tuple[Call, Sequence[Any] | None]:
-    """The original's own write; its nodes only if they are all of it."""
-    engine = engine_for(store, scope.runtime)
+def _added(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sequence[Any] | None:
+    """The nodes of an ``add``, if they are all of it."""
     nodes = args[0] if args else kwargs.get("nodes")
-    if not isinstance(nodes, list | tuple) or len(args) + len(kwargs) != 1:
-        return unidentified(engine), None
-    return Call(engine, _add_key(engine, nodes), None, items=max(1, len(nodes))), nodes
+    return nodes if isinstance(nodes, list | tuple) and len(args) + len(kwargs) == 1 else None
 
 
-def _commit(staged: object, nodes: Sequence[Any]) -> bool:
-    """Commit a staged write if it is exactly this one; otherwise nothing is left of it."""
-    if not isinstance(staged, Staged):
-        return False
-    if staged.equals(nodes) and staged.commit():
-        return True
-    staged.rollback()
-    return False
-
-
+_writes: Final = Writes(engine_for, _identity, _added, lambda node: node.node_id)
 _WRITES: Final = ("delete", "delete_nodes", "clear")
 
 BINDINGS: Final = (
@@ -342,10 +263,10 @@ BINDINGS: Final = (
         (
             Target(_POSTGRES, "PGVectorStore.query", _query),
             Target(_POSTGRES, "PGVectorStore.aquery", _aquery),
-            Target(_POSTGRES, "PGVectorStore.add", _add),
-            Target(_POSTGRES, "PGVectorStore.async_add", _async_add),
-            *(Target(_POSTGRES, f"PGVectorStore.{name}", _write) for name in _WRITES),
-            *(Target(_POSTGRES, f"PGVectorStore.a{name}", _awrite) for name in _WRITES),
+            Target(_POSTGRES, "PGVectorStore.add", _writes.add),
+            Target(_POSTGRES, "PGVectorStore.async_add", _writes.async_add),
+            *(Target(_POSTGRES, f"PGVectorStore.{name}", _writes.write) for name in _WRITES),
+            *(Target(_POSTGRES, f"PGVectorStore.a{name}", _writes.async_write) for name in _WRITES),
         ),
     ),
     Binding(
@@ -354,8 +275,8 @@ BINDINGS: Final = (
         TESTED,
         (
             Target(_SIMPLE, "SimpleVectorStore.query", _query),
-            Target(_SIMPLE, "SimpleVectorStore.add", _add),
-            *(Target(_SIMPLE, f"SimpleVectorStore.{name}", _write) for name in _WRITES),
+            Target(_SIMPLE, "SimpleVectorStore.add", _writes.add),
+            *(Target(_SIMPLE, f"SimpleVectorStore.{name}", _writes.write) for name in _WRITES),
         ),
     ),
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ayo_bridge.lift.copies import own
 from ayo_bridge.lift.staging import NotStagedError, Row
-from ayo_llamaindex.copies import own
 
 
 class PostgresTransaction:

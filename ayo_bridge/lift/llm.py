@@ -17,6 +17,7 @@ from ayo_bridge.engines.openai_http import (
     make_warm,
     prove,
 )
+from ayo_bridge.engines.openai_http.request import normalised_url
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.seam import Call
 
@@ -25,7 +26,8 @@ OnText = Callable[[str], None]
 
 def served_model(runtime: Home, base_url: str, model: str) -> str:
     """The engine of a model on a server, registered once; its calls are seen from now on."""
-    engine = f"llm:{model}@{urlsplit(base_url).netloc}"
+    # In the normal form there are no credentials.
+    engine = f"llm:{model}@{urlsplit(normalised_url(base_url)).netloc}"
     if not runtime.knows(engine):
         runtime.register(OpenAIServer(engine, base_url))
     if runtime.first(("endpoint", base_url, engine)):

@@ -1,4 +1,4 @@
-"""Copies of LlamaIndex values, so that nobody's changes reach another consumer."""
+"""Copies of frameworks' values, so that nobody's changes reach another consumer."""
 
 from __future__ import annotations
 
