@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict, deque
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from concurrent.futures import Future
 from contextlib import ExitStack
 
@@ -18,9 +18,9 @@ from ayo_bridge.graph import Op, Primitive
 from ayo_bridge.passes import Decision, part_of
 from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead.home import Home
-from ayo_bridge.runahead.plan import Maker, MakerKey, Plan, maker_key
+from ayo_bridge.runahead.plan import Maker, Makers, Plan
 from ayo_bridge.runahead.tickets import Observation, Ticket, abandon, cancelled
-from ayo_bridge.schedule import GraphScheduler, Request, Values, Work
+from ayo_bridge.schedule import ComponentOp, GraphScheduler, Request, Values, Work, component_op
 from ayo_bridge.seam import Call, EngineCall, EngineKind, Outcome
 
 
@@ -41,7 +41,7 @@ class Ahead:
         self._lock = lock
         self._closed = False
         self._graph = GraphScheduler(plan.e_graph, plan.remaining)
-        self._makers: dict[MakerKey, Maker] = dict(plan.makers)
+        self._makers: dict[ComponentOp, Maker] = dict(plan.makers)
         self._planned = set(plan.ahead)
         self._tickets: defaultdict[Hashable, deque[Ticket]] = defaultdict(deque)
         self._direct: defaultdict[Hashable, deque[Observation]] = defaultdict(deque)
@@ -75,7 +75,7 @@ class Ahead:
             ready = self._graph.extend(plan.e_graph, instead_of=known, remaining=plan.remaining)
         self._dispatch(ready)
 
-    def add_makers(self, makers: Mapping[MakerKey, Maker]) -> None:
+    def add_makers(self, makers: Makers) -> None:
         """Let calls of further components be made ahead."""
         with self._lock:
             self._makers.update(makers)
@@ -99,7 +99,7 @@ class Ahead:
             if primitive.op is Op.AGGREGATE:
                 self._aggregate(primitive)
                 continue
-            maker = self._makers.get(maker_key(primitive))
+            maker = self._makers.get(component_op(primitive))
             if maker is None or primitive.id not in self._planned:
                 continue
             graph = self._graph

@@ -6,13 +6,13 @@ from collections.abc import Coroutine, Hashable
 from concurrent.futures import Future
 from typing import Any, Protocol
 
-from ayo_bridge import seam
 from ayo_bridge.profile import LiveProfiles
 from ayo_bridge.runahead.planner import Costs, Planner
 from ayo_bridge.schedule import EngineScheduler, Request
+from ayo_bridge.seam import EngineHome
 
 
-class Home(seam.Home, Costs, Protocol):
+class Home(EngineHome, Costs, Protocol):
     """The runtime, as scopes, adapters and what runs ahead know it."""
 
     @property

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """A query text with its embedding, as the store gets it."""
+    """A text with its vector, as the store gets it."""
 
     text: str
-    vector: list[float]
+    vector: Any

@@ -16,15 +16,25 @@ from ayo_bridge.schedule.policies import (
     topology,
 )
 from ayo_bridge.schedule.queues import Waiting
-from ayo_bridge.schedule.work import Feed, Values, Work
+from ayo_bridge.schedule.work import (
+    ComponentOp,
+    Feed,
+    Handler,
+    Values,
+    Work,
+    component_op,
+    items_of,
+)
 
 __all__ = [
     "DEFAULT",
     "MISSING",
     "POLICIES",
+    "ComponentOp",
     "EngineScheduler",
     "Feed",
     "GraphScheduler",
+    "Handler",
     "LoopPlacement",
     "Missing",
     "Placement",
@@ -36,7 +46,9 @@ __all__ = [
     "Values",
     "Waiting",
     "Work",
+    "component_op",
     "critical_path",
+    "items_of",
     "per_invocation",
     "policy_for",
     "throughput",

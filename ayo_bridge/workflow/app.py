@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Final, Self
 
 from ayo_bridge.errors import AyoBridgeError, GraphError
 from ayo_bridge.graph import Choice, Op, Primitive
-from ayo_bridge.graph.primitive import DECODES, PREFILLS
 from ayo_bridge.passes import PIPELINE, Pass, PassContext
 from ayo_bridge.profile import Profile, Profiles
 from ayo_bridge.schedule import (
+    ComponentOp,
     EngineScheduler,
     LoopPlacement,
     Placement,
     Policies,
     Request,
     ThreadPlacement,
+    component_op,
     policy_for,
 )
 from ayo_bridge.seam import BatchEngine, Call, Engine, EngineKind
@@ -33,7 +34,7 @@ from ayo_bridge.workflow.work import Computed, Function, Handler, SubGraph, Work
 if TYPE_CHECKING:
     from ayo_bridge.runtime import Runtime
 
-HandlerKey = str | Op | tuple[str, Op]
+HandlerKey = str | Op | ComponentOp
 """A primitive's id in the p-graph, ``(component, op)``, a component, or an operation."""
 
 _CONTROL: Final = frozenset({Op.CONDITION, Op.HOST, Op.EXPAND})
@@ -317,14 +318,10 @@ class App:
 
     def handler(self, primitive: Primitive) -> Handler | None:
         """Who serves a primitive."""
-        op = primitive.op
-        if op in PREFILLS or op is Op.PARTIAL_PREFILLING:
-            op = Op.PREFILLING
-        elif op in DECODES:
-            op = Op.DECODING
-        handlers = self._handlers
-        found = handlers.get(primitive.root) or handlers.get((primitive.component, op))
-        if found is None and op not in DECODES and op is not Op.AGGREGATE:
+        key = component_op(primitive)
+        op, handlers = key[1], self._handlers
+        found = handlers.get(primitive.root) or handlers.get(key)
+        if found is None and op is not Op.DECODING and op is not Op.AGGREGATE:
             found = handlers.get(primitive.component)
             if isinstance(found, Computed) and op not in _CONTROL:
                 found = None  # A function serves the component's decision, not its engines.

@@ -17,15 +17,14 @@ from ayo_bridge.graph import Op, Primitive
 from ayo_bridge.graph.graph import join
 from ayo_bridge.graph.primitive import PREFILLS
 from ayo_bridge.passes import Decision, part_of
-from ayo_bridge.schedule import MISSING, EngineScheduler, GraphScheduler, Request
+from ayo_bridge.schedule import MISSING, EngineScheduler, GraphScheduler, Request, items_of
 from ayo_bridge.seam import Call
 from ayo_bridge.workflow.failures import error_of, named
-from ayo_bridge.workflow.requests import items_of
 from ayo_bridge.workflow.result import Result, Timing
 from ayo_bridge.workflow.services import Services
 from ayo_bridge.workflow.shape import Shape
 from ayo_bridge.workflow.streamed import Streamed
-from ayo_bridge.workflow.work import Outcome, Running, SubGraph, Work
+from ayo_bridge.workflow.work import Outputs, Running, SubGraph, Work
 
 
 class Query:
@@ -54,7 +53,7 @@ class Query:
         self._needed = shape.needed
         self._timings: dict[str, Timing] = {}
         self._requests: dict[int, tuple[EngineScheduler, Request]] = {}
-        self._tasks: dict[asyncio.Future[Outcome], str] = {}
+        self._tasks: dict[asyncio.Future[Outputs], str] = {}
         self._errors: list[tuple[Primitive, BaseException]] = []
         """Of what runs ahead of a condition, which may turn out not to be wanted."""
         self._warms: dict[str, tuple[EngineScheduler, Request]] = {}
@@ -199,15 +198,16 @@ class Query:
         engine = self._services.scheduler(primitive.engine).engine if primitive.engine else None
         return Work(
             primitive,
-            root,
-            shape.components.get(primitive.component),
             self._gathered(primitive) if primitive.op is Op.AGGREGATE else self._tier.values,
-            self.number,
-            self._maker,
-            shape.decodes.get(primitive.id, ()),
-            shape.root_decodes.get(root.id),
+            lambda values: self._advance(self._tier.feed(values)),
             part_of(self._tier.graph, primitive),
-            self._services.most_items(primitive.engine) if engine is not None else None,
+            root=root,
+            component=shape.components.get(primitive.component),
+            query=self.number,
+            made_by=self._maker,
+            decodes=shape.decodes.get(primitive.id, ()),
+            root_decode=shape.root_decodes.get(root.id),
+            most_items=self._services.most_items(primitive.engine) if engine is not None else None,
             fuses=engine is None or not engine.limits.continuous,
         )
 
@@ -320,10 +320,10 @@ class Query:
             return
         self._advance(ready)
 
-    def _wait_for(self, work: Work, outcome: Awaitable[Outcome]) -> None:
+    def _wait_for(self, work: Work, outcome: Awaitable[Outputs]) -> None:
         """Run a coroutine of the user's own."""
 
-        def ended(task: asyncio.Future[Outcome]) -> None:
+        def ended(task: asyncio.Future[Outputs]) -> None:
             self._tasks.pop(task, None)
             if self._is_over(work.primitive):
                 if not task.cancelled():
@@ -340,7 +340,7 @@ class Query:
         self._tasks[task] = work.primitive.id
         task.add_done_callback(ended)
 
-    def _completed(self, work: Work, outcome: Outcome) -> list[Primitive]:
+    def _completed(self, work: Work, outcome: Outputs) -> list[Primitive]:
         """Take in what a primitive has made; returns what became ready."""
         primitive, tier = work.primitive, self._tier
         if isinstance(outcome, SubGraph):
