@@ -1,5 +1,6 @@
 """In: e-graphs and calls. Out: batches on engines, in an order that knows the graphs."""
 
+from ayo_bridge.schedule.driver import Driver, Running, Schedulers
 from ayo_bridge.schedule.engine_scheduler import EngineScheduler, Placement, Request
 from ayo_bridge.schedule.graph_scheduler import MISSING, GraphScheduler, Missing
 from ayo_bridge.schedule.placement import LoopPlacement, ThreadPlacement
@@ -31,6 +32,7 @@ __all__ = [
     "MISSING",
     "POLICIES",
     "ComponentOp",
+    "Driver",
     "EngineScheduler",
     "Feed",
     "GraphScheduler",
@@ -42,6 +44,8 @@ __all__ = [
     "Policy",
     "QueuePolicy",
     "Request",
+    "Running",
+    "Schedulers",
     "ThreadPlacement",
     "Values",
     "Waiting",

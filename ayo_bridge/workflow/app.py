@@ -151,7 +151,7 @@ class App:
         """
         query = self._query(inputs, workflow, choices, None)
         try:
-            query.start(timeout)
+            query.run(timeout)
             return await query.done
         finally:
             query.cancel()
@@ -174,7 +174,7 @@ class App:
         query = self._query(inputs, workflow, choices, pieces.put_nowait)
         query.done.add_done_callback(lambda _: pieces.put_nowait(None))
         try:
-            query.start(timeout)
+            query.run(timeout)
             while (piece := await pieces.get()) is not None:
                 yield piece
             await query.done
@@ -309,7 +309,7 @@ class App:
         """The result as the handlers take it."""
         return self._engines[call.engine].answer(call, result)
 
-    def ended(self, primitive: Primitive, request: Request) -> None:
+    def observe(self, request: Request) -> None:
         """Let the runtime's profiles learn from a call."""
         # How many tokens an LLM took is not known here.
         if not request.call.warm and request.record.kind is not EngineKind.LLM:

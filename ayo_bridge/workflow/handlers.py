@@ -145,6 +145,16 @@ class _Joiner(Handler):
         return dict.fromkeys(work.primitive.outputs, joined)
 
 
+class _Whole(Handler):
+    """Parts of values that have been put together are the values."""
+
+    def outputs(self, work: Work, results: Sequence[object]) -> Outputs:
+        return work.values
+
+
+WHOLE = _Whole()
+
+
 class _Glue(Handler):
     """Passes a single value on as it is, and several as one list."""
 

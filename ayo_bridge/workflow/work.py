@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ayo_bridge import schedule
 from ayo_bridge.graph import Choice, Composable, Graph, Op, Primitive, Template
-from ayo_bridge.schedule import Request, Values
+from ayo_bridge.schedule import Values
 from ayo_bridge.seam import Call
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class SubGraph:
 
 
 Outputs = Values | SubGraph
+Made = Outputs | Awaitable[Outputs]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,7 +70,7 @@ class Work(schedule.Work):
         return Call(self.primitive.engine, key, request, items, group, warm=warm)
 
 
-class Handler(schedule.Handler[Work, Outputs | Awaitable[Outputs]]):
+class Handler(schedule.Handler[Work, Made]):
     """How a primitive's values become calls, and their results values, in a query.
 
     All methods run on the app's loop and must not wait. An item that was never made is ``MISSING``
@@ -80,7 +81,7 @@ class Handler(schedule.Handler[Work, Outputs | Awaitable[Outputs]]):
         """Calls for the primitive; none if it needs no engine, or has nothing to do."""
         return ()
 
-    def outputs(self, work: Work, results: Sequence[object]) -> Outputs | Awaitable[Outputs]:
+    def outputs(self, work: Work, results: Sequence[object]) -> Made:
         """A value for each output of the primitive (of a prefilling: of its decodings too).
 
         ``results`` are in the order of :meth:`calls`. Only what makes no calls may return an
@@ -111,7 +112,7 @@ class Computed(Handler):
     def __init__(self, function: Function) -> None:
         self._function = function
 
-    def outputs(self, work: Work, results: Sequence[object]) -> Outputs | Awaitable[Outputs]:
+    def outputs(self, work: Work, results: Sequence[object]) -> Made:
         """Call the function."""
         made = self._function(*work.inputs())
         if isinstance(made, Awaitable):
@@ -133,15 +134,3 @@ class Computed(Handler):
         if not isinstance(made, tuple) or len(made) != len(names):
             raise TypeError(f"{len(names)} values are wanted ({', '.join(names)}), as a tuple")
         return dict(zip(names, made, strict=True))
-
-
-@dataclass(slots=True)
-class Running:
-    """A primitive with its handler and the calls it is waiting for."""
-
-    work: Work
-    handler: Handler
-    left: int = 0
-    requests: list[Request] = field(default_factory=list)
-    passed_on: int = 0
-    """Items of its text that were passed on."""
