@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import CancelledError, Future
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Generic, Protocol, TypeVar, cast
 
 from ayo_bridge.graph import Op, Primitive
@@ -54,7 +55,7 @@ class Driver(ABC, Generic[W, O]):
     """Dispatches the primitives of one e-graph and takes in what they make.
 
     Events come from any thread if there is a ``lock``, which guards the state of the graph; without
-    one :meth:`_here` has to bring them to where the graph is driven.
+    one :meth:`_follow` has to bring them to where the graph is driven.
 
     Args:
         home: where the engines are.
@@ -106,10 +107,6 @@ class Driver(ABC, Generic[W, O]):
     def _answer(self, call: Call, result: object) -> object:
         """The result of a call as its handler takes it."""
         return result
-
-    def _here(self, event: Callable[[], None], *, later: bool = False) -> None:
-        """Let something happen where the graph is driven; not at once, if it is to be ``later``."""
-        event()
 
     # Driving.
 
@@ -180,14 +177,8 @@ class Driver(ABC, Generic[W, O]):
                 self._follow(running, future)
 
     def _follow(self, running: Running[W, O], future: Future[object]) -> None:
-        adding = True
-
-        def ended(_: object) -> None:
-            # An engine in a thread may be done already, and what it has told be still on its way.
-            self._here(lambda: self._ended(running, future), later=adding)
-
-        future.add_done_callback(ended)
-        adding = False
+        """Have :meth:`_ended` called, where the graph is driven."""
+        future.add_done_callback(partial(self._ended, running))
 
     def _requested(
         self, call: Call, running: Running[W, O], record: EngineCall | None = None

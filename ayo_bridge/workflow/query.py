@@ -114,8 +114,7 @@ class Query(Driver[Work, Made]):
 
     def _too_late(self, seconds: float) -> None:
         running = [n for n, timing in self._timings.items() if timing.ended is None]
-        graph = self._tier.graph
-        waited_for = [n for n in running if n not in self._tier.ended and n in graph]
+        waited_for = (n for n in running if n not in self._tier.ended and n in self._tier.graph)
         self._fail(QueryTimeoutError(seconds, tuple(waited_for)))
 
     def _settle(self) -> None:
@@ -182,7 +181,7 @@ class Query(Driver[Work, Made]):
             fuses=engine is None or not engine.limits.continuous,
         )
         running: Running = schedule.Running(work, handler)
-        if primitive.op in PREFILLS and self._is_followed(work):
+        if primitive.op in PREFILLS and self._streamed.follows(work.decodes):
             work.on_text = lambda text: self._here(lambda: self._text(running, handler, text))
         return running
 
@@ -206,6 +205,16 @@ class Query(Driver[Work, Made]):
 
     def _answer(self, call: Call, result: object) -> object:
         return self._services.answer(call, result)
+
+    def _follow(self, running: Running, future: Future[object]) -> None:
+        adding = True
+
+        def ended(_: object) -> None:
+            # An engine in a thread may be done already, and what it has told be still on its way.
+            self._here(lambda: self._ended(running, future), later=adding)
+
+        future.add_done_callback(ended)
+        adding = False
 
     def _here(self, event: Callable[[], None], *, later: bool = False) -> None:
         """Let something happen on the app's loop: at once, if that is where we are."""
@@ -259,11 +268,10 @@ class Query(Driver[Work, Made]):
 
     def _completed(self, work: Work, outcome: Outputs) -> list[Primitive]:
         """Take in what a primitive has made; returns what became ready."""
-        primitive, tier = work.primitive, self._tier
+        primitive = work.primitive
         if isinstance(outcome, SubGraph):
             return self._expanded(primitive, outcome)
-        unmade = [name for name in primitive.outputs if name not in outcome]
-        if unmade:
+        if unmade := [name for name in primitive.outputs if name not in outcome]:
             raise GraphError(f"its handler has not made {', '.join(unmade)}")
         self._end(primitive.id)
         ready: list[Primitive] = []
@@ -272,9 +280,8 @@ class Query(Driver[Work, Made]):
         others = {n: value for n, value in outcome.items() if n not in primitive.outputs}
         for decode in work.decodes if others else ():
             self._end(decode.id)
-        known = tier.values
-        changed = [n for n, value in others.items() if n in known and known[n] != value]
-        if changed:
+        known = self._tier.values
+        if changed := [n for n, value in others.items() if n in known and known[n] != value]:
             raise GraphError(f"{', '.join(changed)} had been passed on with another value")
         if work.sent:
             self._streamed.tell_rest(others)
@@ -287,8 +294,10 @@ class Query(Driver[Work, Made]):
 
     def _end(self, primitive_id: str) -> None:
         now = self._services.clock()
-        timing = self._timings.setdefault(primitive_id, Timing(now, now))
-        if timing.ended is None:
+        timing = self._timings.get(primitive_id)
+        if timing is None:
+            self._timings[primitive_id] = Timing(now, now, now)
+        elif timing.ended is None:
             timing.ended = now
 
     def _chosen(self, condition: Primitive, outcome: Mapping[str, object]) -> list[Primitive]:
@@ -363,13 +372,6 @@ class Query(Driver[Work, Made]):
         return gathered
 
     # Text on its way.
-
-    def _is_followed(self, work: Work) -> bool:
-        """Whether somebody wants the text of a call before it has ended."""
-        decodes = work.decodes
-        return len(decodes) > 1 or any(
-            name in self._streamed.names for decode in decodes for name in decode.outputs
-        )
 
     def _text(self, running: Running, handler: Handler, text: str) -> None:
         """Pass on what a text that has grown now holds for certain."""
