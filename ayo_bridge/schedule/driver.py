@@ -234,10 +234,12 @@ class Driver(ABC, Generic[W, O]):
 
     def _given(self, primitive: Primitive, outputs: Values) -> list[Primitive]:
         """A primitive has ended, and perhaps made values of others; returns what became ready."""
-        own = {name: outputs[name] for name in primitive.outputs if name in outputs}
+        own = primitive.outputs
         others = {name: value for name, value in outputs.items() if name not in own}
+        if others:
+            outputs = {name: outputs[name] for name in own if name in outputs}
         with self._lock:
-            ready = self._tier.complete(primitive.id, own)
+            ready = self._tier.complete(primitive.id, outputs)
             if others:
                 ready += self._tier.feed(others)
         return ready
