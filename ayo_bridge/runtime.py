@@ -15,12 +15,20 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
+from ayo_bridge.errors import AyoBridgeError
 from ayo_bridge.passes import PIPELINE, Pass
-from ayo_bridge.profile import EngineProfile, LiveProfiles, ProfileStore, measure_when_idle
+from ayo_bridge.profile import (
+    EngineProfile,
+    LiveProfiles,
+    Profiles,
+    ProfileStore,
+    measure_when_idle,
+)
 from ayo_bridge.runahead.planner import Planner
 from ayo_bridge.schedule import (
     EngineScheduler,
     LoopPlacement,
+    Placement,
     Policies,
     Request,
     ThreadPlacement,
@@ -80,6 +88,7 @@ class Runtime:
         self.planner = Planner(self)
         self._policies = {kind: policy_for(kind, policies) for kind in EngineKind}
         self._schedulers: dict[str, EngineScheduler] = {}
+        self._placed: dict[str, Placement] = {}
         self._reset()
         for engine in engines:
             self.register(engine)
@@ -95,26 +104,40 @@ class Runtime:
         self._thread: threading.Thread | None = None
         self._loop_placement: LoopPlacement | None = None
         self._threads: dict[str, ThreadPlacement] = {}
+        for scheduler in self._schedulers.values():
+            scheduler.engine.after_fork()
+        self._renew()
+
+    def _renew(self) -> None:
+        """Give all engines schedulers that know of no call."""
         engines = [scheduler.engine for scheduler in self._schedulers.values()]
         self._schedulers = {}
         self._llms: tuple[Engine, ...] = ()
         for engine in engines:
-            engine.after_fork()
             self.register(engine)
+
+    def after_fork(self) -> None:
+        """In a forked child: locks may have been held by threads that the child does not have."""
+        self.profiles = LiveProfiles(self.store)
+        self.planner = Planner(self)
+        self._reset()
 
     # Engines.
 
-    def register(self, engine: Engine) -> EngineScheduler:
-        """Give an engine its scheduler; the engine of a name is registered once."""
+    def register(self, engine: Engine, placement: Placement | None = None) -> EngineScheduler:
+        """Give an engine its scheduler; the engine of a name is registered once.
+
+        ``placement`` is where it runs, instead of what :meth:`placement` says.
+        """
         with self._lock:
             scheduler = self._schedulers.get(engine.name)
             if scheduler is None:
-                policy = self._policies[engine.kind]
-                placement = _Lazy(self, engine)
+                if placement is not None:
+                    self._placed[engine.name] = placement
                 scheduler = EngineScheduler(
                     engine,
-                    policy,
-                    placement,
+                    self._policies[engine.kind],
+                    self._placed.get(engine.name) or _Lazy(self, engine),
                     lambda: self.clock(),
                     lambda: self.profiles.profiles().best_batch(engine.name),
                 )
@@ -239,6 +262,61 @@ class Runtime:
             thread.join(timeout=5)
 
 
+class LocalRuntime(Runtime):
+    """A runtime without a thread of its own: it runs on the loop of whoever awaits, by its time.
+
+    On a :class:`~ayo_bridge.simulate.VirtualClockLoop` it simulates. What engines cost is what it
+    is told; it neither measures nor learns.
+
+    Args:
+        profiles: what the engines cost.
+        passes, policies, strict: as in :class:`Runtime`.
+    """
+
+    def __init__(
+        self,
+        *,
+        profiles: Profiles | None = None,
+        passes: tuple[Pass, ...] = PIPELINE,
+        policies: Policies | None = None,
+        strict: bool = False,
+    ) -> None:
+        super().__init__(policies=policies, passes=passes, strict=strict, measure=False)
+        self.profiles = LiveProfiles(known=profiles)
+        self.clock = _no_time
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop it runs on."""
+        if self._loop is None:
+            raise AyoBridgeError("nothing has run yet: the loop is that of the first query")
+        return self._loop
+
+    def run_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Run here from now on. What has not ended elsewhere is forgotten."""
+        self.close()
+        self._loop, self.clock = loop, loop.time
+
+    def observe(self, request: Request) -> None:
+        """Learn nothing."""
+
+    def after_fork(self) -> None:
+        """In a forked child: start from nothing but what was told."""
+        known = self.profiles.profiles()
+        super().after_fork()
+        self.profiles, self.clock = LiveProfiles(known=known), _no_time
+
+    def close(self) -> None:
+        """End the threads of batch engines; the loop is somebody else's. Idempotent."""
+        super().close()
+        self.clock = _no_time
+        self._renew()
+
+
+def _no_time() -> float:
+    return 0.0
+
+
 class _Lazy:
     """Finds an engine's placement when the first batch starts, so that nothing runs before."""
 
@@ -289,10 +367,7 @@ def _after_fork() -> None:
     global _default_lock
     _default_lock = threading.Lock()
     for runtime in list(_runtimes):
-        # Locks may have been held by threads that the child does not have.
-        runtime.profiles = LiveProfiles(runtime.store)
-        runtime.planner = Planner(runtime)
-        runtime._reset()
+        runtime.after_fork()
 
 
 if hasattr(os, "register_at_fork"):

@@ -11,9 +11,7 @@ FOLDERS = ("ayo_bridge", "adapters", "examples", "benchmarks", "tests")
 FILE_LINES = 400
 FUNCTION_LINES = 60
 SOURCES = sorted(source for folder in FOLDERS for source in (REPOSITORY / folder).rglob("*.py"))
-PENDING = {
-    "ayo_bridge/workflow/query.py",
-}
+PENDING: set[str] = set()
 """Over a size today and being rewritten; what is within it again has to leave this set."""
 
 

@@ -12,11 +12,12 @@ from ayo_bridge.engines.registered_models import engine_for
 from ayo_bridge.engines.sentence_transformer import embedding_call
 from ayo_bridge.graph import Op, Searching
 from ayo_bridge.lift.lifted import MakerOf
-from ayo_bridge.lift.makers import Embedded, EmbedMaker, QueryEmbedding, SearchMaker
+from ayo_bridge.lift.makers import EmbedMaker, QueryEmbedding, SearchMaker
 from ayo_bridge.lift.recognise import class_of
 from ayo_bridge.lift.witness import saw
 from ayo_bridge.runahead import MakerKey
 from ayo_bridge.runahead.home import Home
+from ayo_bridge.runahead.values import Embedded
 from ayo_bridge.seam import Call
 from ayo_langchain.known import differs, loaded
 from ayo_langchain.stores import search_call, store_differs, store_engine

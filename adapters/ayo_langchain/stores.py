@@ -17,7 +17,7 @@ from ayo_bridge.engines.originals import original
 from ayo_bridge.lift import stores
 from ayo_bridge.lift.versions import Versions
 from ayo_bridge.lift.witness import saw
-from ayo_bridge.seam import Call, Home
+from ayo_bridge.seam import Call, EngineHome
 from ayo_langchain.known import CORE, differs
 
 _MODULE: Final = "langchain_core.vectorstores.in_memory"
@@ -48,7 +48,7 @@ class Search:
         return search(self.store, embedding=self.vector, k=self.k, filter=None)
 
 
-def store_engine(store: Any, runtime: Home) -> str | None:
+def store_engine(store: Any, runtime: EngineHome) -> str | None:
     """The engine name of a vector store; ``None`` if its class is not known."""
     from langchain_core.vectorstores import InMemoryVectorStore
 
@@ -69,7 +69,7 @@ def search_call(engine: str, store: Any, vector: list[float], k: int) -> Call:
     return Call(engine, key, Search(snapshot, vector, k), deterministic=True)
 
 
-def _engine(store: Any, runtime: Home) -> str:
+def _engine(store: Any, runtime: EngineHome) -> str:
     return stores.engine_for(store, runtime, lambda _: "store:InMemoryVectorStore", _AT_ONCE)
 
 

@@ -13,7 +13,6 @@ from ayo_bridge.graph import Op, Opaque, QueryExpansion, Searching
 from ayo_bridge.lift.lifted import Asked, Draft, MakerOf
 from ayo_bridge.lift.llm import LineItems
 from ayo_bridge.lift.makers import (
-    Embedded,
     EmbedMaker,
     ExpansionMaker,
     QueryEmbedding,
@@ -23,6 +22,7 @@ from ayo_bridge.lift.recognise import class_of
 from ayo_bridge.lift.witness import saw
 from ayo_bridge.runahead import MakerKey
 from ayo_bridge.runahead.home import Home
+from ayo_bridge.runahead.values import Embedded
 from ayo_bridge.seam import Call
 from ayo_llamaindex.known import differs, loaded
 from ayo_llamaindex.llms import LiftedLLM, lift_llm

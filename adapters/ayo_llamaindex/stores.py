@@ -19,7 +19,7 @@ from ayo_bridge.lift.copies import own
 from ayo_bridge.lift.staging import NotStagedError, Staged, Transaction
 from ayo_bridge.lift.store_writes import Writes
 from ayo_bridge.lift.writes import clock_of
-from ayo_bridge.seam import Call, Home, Scope
+from ayo_bridge.seam import Call, EngineHome, Scope
 from ayo_llamaindex.known import TESTED, differs
 from ayo_llamaindex.transactions import PostgresTransaction, SimpleTransaction
 
@@ -82,7 +82,7 @@ mostly Python, which one thread runs at a time: several end no later than one af
 # For the lifters.
 
 
-def lift_store(store: Any, runtime: Home) -> LiftedStore:
+def lift_store(store: Any, runtime: EngineHome) -> LiftedStore:
     """Lift a vector store, or say why its searches are left to run as they are."""
     engine = engine_for(store, runtime)
     binding = BINDINGS[0] if hasattr(store, "_engine") else BINDINGS[1]
@@ -90,7 +90,7 @@ def lift_store(store: Any, runtime: Home) -> LiftedStore:
     return LiftedStore(engine, reason)
 
 
-def engine_for(store: Any, runtime: Home) -> str:
+def engine_for(store: Any, runtime: EngineHome) -> str:
     """The name of a store's engine, e.g. ``vector_store:public.data_docs``; registered once."""
     return stores.engine_for(store, runtime, _readable, SEARCHES_AT_ONCE)
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from ayo_bridge.engines.openai_http.engine import OpenAIServer
 from ayo_bridge.engines.openai_http.request import normalised_url
-from ayo_bridge.seam import EngineKind, Home
+from ayo_bridge.seam import EngineHome, EngineKind
 
 _MOST_SEEN: Final = 1024
 _COMPLETIONS: Final = ("/chat/completions", "/completions")
@@ -89,7 +89,7 @@ def unregister_endpoint(base_url: str) -> None:
         _seen.clear()
 
 
-def addressed(request: Any, runtime: Home) -> Addressed | None:
+def addressed(request: Any, runtime: EngineHome) -> Addressed | None:
     """The engine that an httpx or httpx2 request is for, or ``None``."""
     if request.method != "POST":
         return None
@@ -121,7 +121,7 @@ def _like_an_engine(address: str) -> Endpoint | None:
     return None
 
 
-def _named(endpoint: Endpoint, request: Any, runtime: Home) -> Addressed | None:
+def _named(endpoint: Endpoint, request: Any, runtime: EngineHome) -> Addressed | None:
     """Name the engine of an endpoint that nobody has registered, as lifters name theirs."""
     body = _fields(request)
     model = body.get("model")

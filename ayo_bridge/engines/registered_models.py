@@ -14,12 +14,12 @@ from ayo_bridge.engines.sentence_transformer import (
     Model,
     readable,
 )
-from ayo_bridge.seam import Home
+from ayo_bridge.seam import EngineHome
 
 _names: Final = LiveNames()
 
 
-def engine_for(model: Any, runtime: Home) -> str:
+def engine_for(model: Any, runtime: EngineHome) -> str:
     """The name of an embedding model's engine, e.g. ``embedding:all-MiniLM-L6-v2``.
 
     It is registered with the runtime once.
@@ -27,12 +27,12 @@ def engine_for(model: Any, runtime: Home) -> str:
     return register(EmbeddingModel, model, runtime)
 
 
-def cross_encoder_for(model: Any, runtime: Home) -> str:
+def cross_encoder_for(model: Any, runtime: EngineHome) -> str:
     """The name of a cross-encoder's engine, e.g. ``reranker:ms-marco-MiniLM-L6-v2``."""
     return register(CrossEncoderModel, model, runtime)
 
 
-def register(engine: type[Model], model: Any, runtime: Home) -> str:
+def register(engine: type[Model], model: Any, runtime: EngineHome) -> str:
     """The name of a model's engine, registered with the runtime once."""
     name = _names.find(model)
     if name is not None and runtime.knows(name):

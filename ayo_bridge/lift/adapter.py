@@ -110,11 +110,12 @@ class Adapter(ABC):
 
 
 def _unhelped(obj: Any, components: Sequence[Component]) -> str:
+    name = class_of(obj).__name__
     reasons = [c.reason for c in components if isinstance(c, Opaque) and c.reason]
-    why = "; ".join(dict.fromkeys(reasons)) or "no engine is in it"
+    why = "; ".join(dict.fromkeys(reason.removeprefix(f"{name}: ") for reason in reasons))
     return (
-        f"nothing can be done for this {class_of(obj).__name__}: {why}. Accelerate the part whose "
-        "engines are known (a retriever, a query engine or a chain inside of it) instead"
+        f"nothing can be done for this {name}: {why or 'no engine is in it'}. Accelerate the part "
+        "whose engines are known (a retriever, a query engine or a chain inside of it) instead"
     )
 
 

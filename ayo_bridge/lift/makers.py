@@ -10,16 +10,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ayo_bridge.runahead import index_of
+from ayo_bridge.runahead.values import Embedded
 from ayo_bridge.schedule import Values, Work
 from ayo_bridge.seam import Call
-
-
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """A query text with its embedding, as the store gets it."""
-
-    text: str
-    vector: list[float]
 
 
 @dataclass(frozen=True, slots=True)

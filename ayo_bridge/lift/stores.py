@@ -17,8 +17,8 @@ from ayo_bridge.engines.live_names import LiveNames
 from ayo_bridge.seam import (
     BatchEngine,
     Call,
+    EngineHome,
     EngineKind,
-    Home,
     Limits,
     Scope,
     current_scope,
@@ -61,7 +61,9 @@ class StoreEngine(BatchEngine):
         return payload.run()
 
 
-def engine_for(store: Any, runtime: Home, readable: Callable[[Any], str], instances: int) -> str:
+def engine_for(
+    store: Any, runtime: EngineHome, readable: Callable[[Any], str], instances: int
+) -> str:
     """The name of a store's engine, e.g. ``vector_store:public.data_docs``; registered once."""
     name = names.find(store)
     if name is None or not runtime.knows(name):
@@ -75,7 +77,7 @@ def unidentified(engine: str) -> Call:
     return Call(engine, (engine, "unidentified", next(_unkeyed)), None)
 
 
-Engines = Callable[[Any, Home], str]
+Engines = Callable[[Any, EngineHome], str]
 """The engine of a store."""
 Key = Callable[[str, Any, tuple[Any, ...], dict[str, Any]], Hashable]
 """The identity of a search by its engine, the store and the arguments.

@@ -124,16 +124,23 @@ class LiveProfiles:
     """The live profiles of all engines, over those a store knows.
 
     ``epoch`` changes when a profile has changed enough to matter, so that whoever plans can keep
-    plans until then. A stored profile is used until live traffic has shown better.
+    plans until then. A stored profile, or one that was ``known``, is used until live traffic has
+    shown better.
     """
 
-    def __init__(self, store: ProfileStore | None = None, *, device: str = "local") -> None:
+    def __init__(
+        self,
+        store: ProfileStore | None = None,
+        *,
+        device: str = "local",
+        known: Profiles | None = None,
+    ) -> None:
         self._store = store
         self._device = device
         self._lock = threading.RLock()  # A stream may be collected, and observed, at any time.
         self._live: dict[str, LiveProfile] = {}
         self._next: dict[str, int] = {}
-        self._published = Profiles()
+        self._published = known if known is not None else Profiles()
         self._typical: dict[str, float] = {}
         self.epoch = 0
 

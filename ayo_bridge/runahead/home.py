@@ -6,13 +6,13 @@ from collections.abc import Coroutine, Hashable
 from concurrent.futures import Future
 from typing import Any, Protocol
 
-from ayo_bridge import seam
 from ayo_bridge.profile import LiveProfiles
 from ayo_bridge.runahead.planner import Costs, Planner
-from ayo_bridge.schedule import EngineScheduler, Request
+from ayo_bridge.schedule import Schedulers
+from ayo_bridge.seam import EngineHome
 
 
-class Home(seam.Home, Costs, Protocol):
+class Home(EngineHome, Schedulers, Costs, Protocol):
     """The runtime, as scopes, adapters and what runs ahead know it."""
 
     @property
@@ -39,17 +39,8 @@ class Home(seam.Home, Costs, Protocol):
     def generation(self) -> int:
         """Changes when everything that was set up once has to be set up again."""
 
-    def clock(self) -> float:
-        """Seconds."""
-
-    def scheduler(self, engine: str) -> EngineScheduler:
-        """The scheduler of a registered engine."""
-
     def submit(self, coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
         """Run a coroutine on the runtime's loop."""
-
-    def observe(self, request: Request) -> None:
-        """Learn from a call that has ended."""
 
     def first(self, what: Hashable) -> bool:
         """Whether this is asked for the first time: for what is to be done once a runtime."""

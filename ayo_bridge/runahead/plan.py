@@ -3,44 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from ayo_bridge.graph import Graph, Op, Primitive, Template
-from ayo_bridge.graph.primitive import PREFILLS
+from ayo_bridge.graph import Graph, Primitive, Template
 from ayo_bridge.passes import Decision
-from ayo_bridge.schedule import Values, Work
-from ayo_bridge.seam import Call
+from ayo_bridge.schedule import ComponentOp, Handler, Values, Work, component_op
 
-
-class Maker(Protocol):
-    """Turns a primitive with its input values into engine calls, and their results into values.
-
-    Pure and quick: it runs on whatever thread completed the last input and must call no framework
-    code that another thread may be using. An item of a list value becomes a call of its own, as the
-    original would make it.
-    """
-
-    def calls(self, work: Work) -> Sequence[Call]:
-        """Calls for the primitive. ``work.feed`` takes values that become known while they run."""
-
-    def outputs(self, work: Work, results: Sequence[object]) -> Values:
-        """Values made from the results, in the order of :meth:`calls`.
-
-        Without calls the values may be computed here and now; nothing means that the primitive is
-        left to the original.
-        """
-
-
-MakerKey = tuple[str, Op]
-"""A component's name and an op; every prefill of a component has the maker of ``PREFILLING``."""
-
-
-def maker_key(primitive: Primitive) -> MakerKey:
-    """The key of the maker that serves a primitive."""
-    prefill = primitive.op in PREFILLS or primitive.op is Op.PARTIAL_PREFILLING
-    return primitive.component, Op.PREFILLING if prefill else primitive.op
+Maker = Handler[Work, Values]
+"""Who makes calls ahead. An item of a list value becomes a call of its own, as the original would
+make it."""
+Makers = Mapping[ComponentOp, Maker]
+# The names that adapters know them by.
+MakerKey = ComponentOp
+maker_key = component_op
 
 
 def index_of(primitive: Primitive) -> int:
@@ -66,7 +42,7 @@ class Plan:
     decisions: tuple[Decision, ...] = ()
     ahead: frozenset[str] = frozenset()
     predicted_gain: float | None = None
-    makers: Mapping[MakerKey, Maker] = field(default_factory=dict)
+    makers: Makers = field(default_factory=dict)
     remaining: Mapping[str, float] = field(default_factory=dict)
     """Seconds from the start of each primitive of the e-graph to the end, if anything is ahead."""
     known: Hashable = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Protocol
 
 from ayo_bridge.graph import (
@@ -21,7 +21,7 @@ from ayo_bridge.graph.primitive import CONTROL_OPS, LLM_OPS, PREFILLS
 from ayo_bridge.graph.timing import asap, remaining
 from ayo_bridge.passes import Decision, Pass, PassContext, optimise
 from ayo_bridge.profile import LiveProfiles
-from ayo_bridge.runahead.plan import Maker, MakerKey, Plan
+from ayo_bridge.runahead.plan import Makers, Plan
 
 PRIOR_SECONDS: Final[Mapping[Op, float]] = {
     Op.EMBEDDING: 0.02,
@@ -45,18 +45,6 @@ OVERHEAD_SECONDS: Final = 0.001
 
 MARGIN_SECONDS: Final = 0.0005
 """A primitive runs ahead only if it can end this much earlier than in the original."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """The part of a plan that depends on no values, so that it can be kept."""
-
-    p_graph: Graph
-    e_graph: Graph
-    decisions: tuple[Decision, ...]
-    ahead: frozenset[str]
-    predicted_gain: float | None
-    remaining: Mapping[str, float]
 
 
 class Costs(Protocol):
@@ -88,24 +76,23 @@ class Costs(Protocol):
         """What these two depend on; changes when they do."""
 
 
-_Same = tuple[object, Plan | None, _Shape]
-"""What was planned (so that its identity stays its own), the plan of every call if nothing in it
-runs ahead, and its shape."""
+_Same = tuple[object, Plan]
+"""What was planned (so that its identity stays its own), and its plan with no handlers."""
 
 
 class Planner:
-    """Plans calls; shapes are cached by template and by what is known of the engines."""
+    """Plans calls; plans are kept by template and by what is known of the engines."""
 
     def __init__(self, runtime: Costs, *, capacity: int = 256) -> None:
         self._runtime = runtime
         self._capacity = capacity
-        self._shapes: OrderedDict[Hashable, _Shape] = OrderedDict()
+        self._kept: OrderedDict[Hashable, Plan] = OrderedDict()
         # Adapters keep what they lift, so the very same object comes again and need not be hashed.
         # Read without the lock: all calls of 32 threads come by here.
         self._same: dict[Hashable, _Same] = {}
         self._lock = threading.Lock()
 
-    def plan(self, template: Template, makers: Mapping[MakerKey, Maker]) -> Plan:
+    def plan(self, template: Template, makers: Makers) -> Plan:
         """Plan a whole call."""
         known = self._known()
         same = self._same.get((id(template), known))
@@ -113,14 +100,14 @@ class Planner:
             same = self._plan(
                 template, template, (template,), (known,), lambda: decompose(template)
             )
-        return same[1] if same[1] is not None else _plan(template, same[2], makers, known)
+        return _with(same[1], makers)
 
     def plan_expansion(
         self,
         template: Template,
         component: Synthesis,
         chunks: int,
-        makers: Mapping[MakerKey, Maker],
+        makers: Makers,
         *,
         inputs: tuple[str, ...] | None = None,
         prefix: str = "",
@@ -141,7 +128,7 @@ class Planner:
                 return expand_synthesis(taking, chunks, prefix=prefix)
 
             same = self._plan(component, template, (component,), key[2:], build, key)
-        return same[1] if same[1] is not None else _plan(template, same[2], makers, known)
+        return _with(same[1], makers)
 
     def _known(self) -> Hashable:
         """What plans depend on beside what is planned."""
@@ -156,18 +143,18 @@ class Planner:
         build: Callable[[], Graph],
         key: Hashable = None,
     ) -> _Same:
-        """The shape of what is planned, by value, and from now on by identity."""
+        """The plan of what is planned, by value, and from now on by identity."""
         full = (*identity, *rest)
-        shape = self._shapes.get(full)
-        if shape is None:
-            shape = self._build(build(), self._context())
-        # With nothing ahead no maker is asked for, and one plan serves all calls.
-        plan = None if shape.ahead else _plan(template, shape, {}, rest[-1])
-        same = ((what, template), plan, shape)
+        plan = self._kept.get(full)
+        if plan is None:
+            plan = self._build(template, build(), self._context(), rest[-1])
+        elif plan.template is not template:
+            plan = replace(plan, template=template)
+        same = (what, plan)
         with self._lock:
-            self._shapes[full] = shape
-            while len(self._shapes) > self._capacity:
-                self._shapes.popitem(last=False)
+            self._kept[full] = plan
+            while len(self._kept) > self._capacity:
+                self._kept.popitem(last=False)
             if len(self._same) >= self._capacity:
                 self._same.clear()
             self._same[key or (id(what), *rest)] = same
@@ -181,7 +168,9 @@ class Planner:
             strict=self._runtime.strict,
         )
 
-    def _build(self, p_graph: Graph, context: PassContext) -> _Shape:
+    def _build(
+        self, template: Template, p_graph: Graph, context: PassContext, known: Hashable
+    ) -> Plan:
         optimised = optimise(p_graph, context, self._runtime.passes)
         e_graph = optimised.graph
         decisions = list(optimised.decisions)
@@ -222,13 +211,15 @@ class Planner:
             )
             decisions.append(Decision("run-ahead", tuple(sorted(ahead)), False, reason, gain))
             ahead = set()
-        return _Shape(
+        return Plan(
+            template,
             p_graph,
             e_graph,
             tuple(decisions),
             frozenset(ahead),
             gain if ahead else 0.0,
-            remaining(e_graph, seconds) if ahead else {},
+            remaining=remaining(e_graph, seconds) if ahead else {},
+            known=known,
         )
 
 
@@ -255,17 +246,6 @@ def _end(times: Mapping[str, tuple[float, float]]) -> float:
     return max((end for _, end in times.values()), default=0.0)
 
 
-def _plan(
-    template: Template, shape: _Shape, makers: Mapping[MakerKey, Maker], known: Hashable
-) -> Plan:
-    return Plan(
-        template,
-        shape.p_graph,
-        shape.e_graph,
-        shape.decisions,
-        shape.ahead,
-        shape.predicted_gain,
-        makers,
-        shape.remaining,
-        known,
-    )
+def _with(plan: Plan, makers: Makers) -> Plan:
+    """The plan of one call. With nothing ahead nobody is asked, and one plan serves all calls."""
+    return replace(plan, makers=makers) if plan.ahead else plan

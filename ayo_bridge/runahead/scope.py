@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from typing import Any, Final, cast
 
 from ayo_bridge import seam
@@ -20,7 +20,7 @@ from ayo_bridge.passes import Decision
 from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead.ahead import Ahead
 from ayo_bridge.runahead.home import Home
-from ayo_bridge.runahead.plan import Maker, MakerKey, Plan
+from ayo_bridge.runahead.plan import Makers, Plan
 from ayo_bridge.runahead.served import served
 from ayo_bridge.runahead.state import AcceleratedState
 from ayo_bridge.runahead.tickets import Observation, Ticket
@@ -121,7 +121,7 @@ class Scope:
         self.record.note_growth(primitive_id, plan)
         self._tell(lambda ahead: ahead.expand(primitive_id, plan, values))
 
-    def add_makers(self, makers: Mapping[MakerKey, Maker]) -> None:
+    def add_makers(self, makers: Makers) -> None:
         """Let calls of further components be made ahead."""
         self._tell(lambda ahead: ahead.add_makers(makers))
 

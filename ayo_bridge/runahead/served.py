@@ -39,10 +39,10 @@ def served(
         call, query=query, node=record.primitive, depth=depth, since=since, record=record
     )
     with entered(None):
-        return _wait(scheduler, request, original)
+        return _wait(request, original)
 
 
-def _wait(scheduler: EngineScheduler, request: Request, original: Callable[[], object]) -> object:
+def _wait(request: Request, original: Callable[[], object]) -> object:
     try:
         return request.future.result()
     except CancelledError:
@@ -51,5 +51,5 @@ def _wait(scheduler: EngineScheduler, request: Request, original: Callable[[], o
         return original()  # The runtime was closed meanwhile; the original needs its result.
     except BaseException:
         if not request.future.done():  # Not the call's own error: the waiting was interrupted.
-            scheduler.cancel(request)
+            request.cancel()
         raise

@@ -1,5 +1,6 @@
 """In: e-graphs and calls. Out: batches on engines, in an order that knows the graphs."""
 
+from ayo_bridge.schedule.driver import Driver, Running, Schedulers
 from ayo_bridge.schedule.engine_scheduler import EngineScheduler, Placement, Request
 from ayo_bridge.schedule.graph_scheduler import MISSING, GraphScheduler, Missing
 from ayo_bridge.schedule.placement import LoopPlacement, ThreadPlacement
@@ -16,15 +17,26 @@ from ayo_bridge.schedule.policies import (
     topology,
 )
 from ayo_bridge.schedule.waiting import Waiting
-from ayo_bridge.schedule.work import Feed, Values, Work
+from ayo_bridge.schedule.work import (
+    ComponentOp,
+    Feed,
+    Handler,
+    Values,
+    Work,
+    component_op,
+    items_of,
+)
 
 __all__ = [
     "DEFAULT",
     "MISSING",
     "POLICIES",
+    "ComponentOp",
+    "Driver",
     "EngineScheduler",
     "Feed",
     "GraphScheduler",
+    "Handler",
     "LoopPlacement",
     "Missing",
     "Placement",
@@ -32,11 +44,15 @@ __all__ = [
     "Policy",
     "QueuePolicy",
     "Request",
+    "Running",
+    "Schedulers",
     "ThreadPlacement",
     "Values",
     "Waiting",
     "Work",
+    "component_op",
     "critical_path",
+    "items_of",
     "per_invocation",
     "policy_for",
     "throughput",

@@ -40,6 +40,7 @@ class Request:
     waiting: Waiting
     record: EngineCall
     """When it was queued, ran and ended, and in a batch of how many calls."""
+    scheduler: EngineScheduler
     future: Future[object] = field(default_factory=Future)
     aborted: bool = False
     abort: Callable[[], None] | None = None
@@ -47,6 +48,10 @@ class Request:
     shares_with: Sequence[Request] = ()
     """The requests of that batch, itself among them."""
     on_done: Callable[[Request], None] | None = None
+
+    def cancel(self) -> None:
+        """Drop it, or abort it in its engine: see :meth:`EngineScheduler.cancel`."""
+        self.scheduler.cancel(self)
 
     def finish(self, result: object | BaseException, now: float) -> None:
         """Report, then resolve the future, unless it was cancelled."""
@@ -148,7 +153,7 @@ class EngineScheduler:
             remaining,
             max(left, remaining),
         )
-        request = Request(call, waiting, record, on_done=on_done)
+        request = Request(call, waiting, record, self, on_done=on_done)
         with self._lock:
             self._requests[waiting.id] = request
             self._waiting_items += call.items

@@ -3,8 +3,8 @@
 from ayo_bridge.seam.call import Call, EngineCall, EngineKind, Outcome
 from ayo_bridge.seam.engine import AsyncEngine, BatchEngine, Engine, Limits
 from ayo_bridge.seam.scope import (
+    EngineHome,
     Hit,
-    Home,
     Learner,
     Observation,
     Scope,
@@ -19,9 +19,9 @@ __all__ = [
     "Call",
     "Engine",
     "EngineCall",
+    "EngineHome",
     "EngineKind",
     "Hit",
-    "Home",
     "Learner",
     "Limits",
     "Observation",

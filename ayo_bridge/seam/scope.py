@@ -61,7 +61,7 @@ class Observation(Protocol):
         """The call has raised."""
 
 
-class Home(Protocol):
+class EngineHome(Protocol):
     """The runtime, as far as engines and bindings ask for it."""
 
     @property
@@ -103,7 +103,7 @@ class Scope(Protocol):
         """Whether nothing runs ahead so far."""
 
     @property
-    def runtime(self) -> Home:
+    def runtime(self) -> EngineHome:
         """Where it runs."""
 
     def claim(self, key: Hashable) -> Ticket | None:

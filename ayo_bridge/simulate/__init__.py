@@ -1,6 +1,7 @@
 """In: the schedulers and profiled engines. Out: the same decisions, in virtual time."""
 
 from ayo_bridge.simulate.clock import VirtualClockLoop, run_virtual
+from ayo_bridge.simulate.connection import VirtualPlacement, virtual_scheduler
 from ayo_bridge.simulate.costs import LLMCosts
 from ayo_bridge.simulate.iterations import Batching
 from ayo_bridge.simulate.llm import (
@@ -10,7 +11,6 @@ from ayo_bridge.simulate.llm import (
     fewest_tokens,
     least_delay,
 )
-from ayo_bridge.simulate.placement import VirtualPlacement, virtual_scheduler
 from ayo_bridge.simulate.published import PublishedProfiles, load_profiles
 from ayo_bridge.simulate.requests import ApiRequest, BatchRequest, LLMRequest, Prompt, Segment
 from ayo_bridge.simulate.serving import SimulatedEngine

@@ -5,12 +5,12 @@ run on the two-tier scheduler, on a real or a virtual clock.
 """
 
 from ayo_bridge.graph import Choice, Flow, choose, flow
-from ayo_bridge.schedule import MISSING
+from ayo_bridge.runahead.values import Embedded
+from ayo_bridge.schedule import MISSING, items_of
 from ayo_bridge.workflow.app import App, HandlerKey
 from ayo_bridge.workflow.generation import LanguageModel, lines
 from ayo_bridge.workflow.requests import (
     Embed,
-    Embedded,
     Generate,
     Ingest,
     Lookup,
@@ -18,7 +18,6 @@ from ayo_bridge.workflow.requests import (
     Scored,
     Search,
     Segment,
-    items_of,
     text_of,
 )
 from ayo_bridge.workflow.result import Result, Timing

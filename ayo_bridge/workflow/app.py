@@ -6,23 +6,22 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 from ayo_bridge.errors import AyoBridgeError, GraphError
 from ayo_bridge.graph import Choice, Op, Primitive
-from ayo_bridge.graph.primitive import DECODES, PREFILLS
-from ayo_bridge.passes import PIPELINE, Pass, PassContext
+from ayo_bridge.passes import Pass, PassContext
 from ayo_bridge.profile import Profile, Profiles
+from ayo_bridge.runtime import LocalRuntime, Runtime
 from ayo_bridge.schedule import (
+    ComponentOp,
     EngineScheduler,
-    LoopPlacement,
     Placement,
     Policies,
     Request,
-    ThreadPlacement,
-    policy_for,
+    component_op,
 )
-from ayo_bridge.seam import BatchEngine, Call, Engine, EngineKind
+from ayo_bridge.seam import Call, Engine, EngineKind
 from ayo_bridge.workflow.handlers import DEFAULTS
 from ayo_bridge.workflow.query import Query
 from ayo_bridge.workflow.requests import Ingest
@@ -30,10 +29,7 @@ from ayo_bridge.workflow.result import Result
 from ayo_bridge.workflow.shape import Shape, Shapes
 from ayo_bridge.workflow.work import Computed, Function, Handler, SubGraph, Workflow
 
-if TYPE_CHECKING:
-    from ayo_bridge.runtime import Runtime
-
-HandlerKey = str | Op | tuple[str, Op]
+HandlerKey = str | Op | ComponentOp
 """A primitive's id in the p-graph, ``(component, op)``, a component, or an operation."""
 
 _CONTROL: Final = frozenset({Op.CONDITION, Op.HOST, Op.EXPAND})
@@ -42,7 +38,6 @@ _CONTROL: Final = frozenset({Op.CONDITION, Op.HOST, Op.EXPAND})
 @dataclass(frozen=True, slots=True)
 class _Registered:
     engine: Engine
-    placement: Placement | None
     ask: Callable[[Call], object]
     answer: Callable[[Call, object], object]
 
@@ -51,9 +46,9 @@ class App:
     """Runs queries over registered engines. Belongs to the event loop that it is used on.
 
     Args:
-        runtime: where the engines run. Without one they run on the loop that awaits
-            :meth:`submit` (batch engines in threads of their own), and time is that loop's:
-            on a :class:`~ayo_bridge.simulate.VirtualClockLoop` the same app simulates.
+        runtime: where the engines run. By default a :class:`~ayo_bridge.runtime.LocalRuntime`: on
+            the loop that awaits :meth:`submit` (batch engines in threads of their own), and time is
+            that loop's: on a :class:`~ayo_bridge.simulate.VirtualClockLoop` the same app simulates.
         passes: the rewrites applied to every p-graph, in order; ``()`` runs it as it is, in the
             order of the program. ``None`` takes the runtime's, or all.
         policies: how engine schedulers pick batches: one for all engines, or by their kind. A
@@ -76,20 +71,15 @@ class App:
         profiles: Profiles | None = None,
         strict: bool = False,
     ) -> None:
+        self._own: LocalRuntime | None = None
+        if runtime is None:
+            runtime = self._own = LocalRuntime(profiles=profiles, policies=policies, strict=strict)
         self.runtime = runtime
-        if passes is None:
-            passes = PIPELINE if runtime is None else runtime.passes
-        self._policies = {kind: policy_for(kind, policies) for kind in EngineKind}
         self._handlers = {key: _as_handler(served) for key, served in (handlers or {}).items()}
-        self._profiles = profiles if profiles is not None else Profiles()
-        self._strict = strict or (runtime is not None and runtime.strict)
-        self._shapes = Shapes(passes)
-        self._epoch = 0
-        """Counts the changes of the profiles."""
+        self._strict = strict or runtime.strict
+        self._shapes = Shapes(runtime.passes if passes is None else passes)
         self._engines: dict[str, _Registered] = {}
-        self._schedulers: dict[str, EngineScheduler] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._owned: list[ThreadPlacement] = []
         self._background: set[asyncio.Task[None]] = set()
         self._brought: dict[int, set[str]] = {}
         """The stores that running queries have written to."""
@@ -107,13 +97,13 @@ class App:
     ) -> None:
         """Add an engine under its name.
 
-        ``placement`` says where it runs, in an app without a runtime; ``profile`` what it costs,
-        instead of what the app's profiles say. An engine that does not take
-        the requests of the handlers is given a translation: ``ask`` makes its payload of a call,
-        whose payload is the handler's request and whose key is ``(query, primitive, index)``, or
-        the call itself where other calls may share its batch; ``answer`` makes of that call and
-        the engine's result what the handler expects. An engine may bring them along as its methods
-        ``to_request`` and ``to_value``.
+        ``placement`` says where it runs, in an app with no runtime given; ``profile`` what it
+        costs, instead of what the app's profiles say. An engine that does not take the requests of
+        the handlers is given a translation: ``ask`` makes its payload of a call, whose payload is
+        the handler's request and whose key is ``(query, primitive, index)``, or the call itself
+        where other calls may share its batch; ``answer`` makes of that call and the engine's result
+        what the handler expects. An engine may bring them along as its methods ``to_request`` and
+        ``to_value``.
 
         An engine with ``async def release(query)`` is told the number of each query that has
         written to it once that has ended; one with ``async def aclose()`` is closed by
@@ -124,21 +114,14 @@ class App:
         """
         if engine.name in self._engines:
             raise ValueError(f"an engine {engine.name!r} is registered already")
-        if self.runtime is not None:
-            if placement is not None:
-                raise ValueError("the runtime places its engines itself")
-            self.runtime.register(engine)
+        if placement is not None and self._own is None:
+            raise ValueError("the runtime places its engines itself")
+        self.runtime.register(engine, placement)
         self._engines[engine.name] = _Registered(
-            engine,
-            placement,
-            ask or engine.to_request,
-            answer or engine.to_value,
+            engine, ask or engine.to_request, answer or engine.to_value
         )
-        if profile is not None and self.runtime is not None:
+        if profile is not None:
             self.runtime.profiles.publish(engine.name, profile)
-        elif profile is not None:
-            self._profiles = Profiles({**self._profiles, engine.name: profile})
-            self._epoch += 1
 
     def handle(self, key: HandlerKey, handler: Handler | Function) -> None:
         """Let a handler or a function serve primitives; see the argument ``handlers``."""
@@ -168,7 +151,7 @@ class App:
         """
         query = self._query(inputs, workflow, choices, None)
         try:
-            query.start(timeout)
+            query.run(timeout)
             return await query.done
         finally:
             query.cancel()
@@ -191,7 +174,7 @@ class App:
         query = self._query(inputs, workflow, choices, pieces.put_nowait)
         query.done.add_done_callback(lambda _: pieces.put_nowait(None))
         try:
-            query.start(timeout)
+            query.run(timeout)
             while (piece := await pieces.get()) is not None:
                 yield piece
             await query.done
@@ -209,15 +192,18 @@ class App:
         choices: tuple[Choice, ...] = (),
     ) -> Shape:
         """The graphs that a query with these inputs has, and every decision on the way."""
-        context = self._context()
-        epoch = self._epoch if self.runtime is None else self.runtime.profiles.epoch
+        runtime = self.runtime
+        context = PassContext(
+            runtime.profiles.profiles(), runtime.can_stream(), runtime.can_warm(), self._strict
+        )
+        epoch = runtime.profiles.epoch
         return self._shapes.of(workflow, inputs, choices, context, epoch, self._engines)
 
     async def aclose(self) -> None:
         """Close the engines and :meth:`close`; a runtime and its engines are closed by itself."""
         while self._background:
             await asyncio.gather(*self._background, return_exceptions=True)
-        if self.runtime is None:
+        if self._own is not None:
             for registered in self._engines.values():
                 await registered.engine.aclose()
         self.close()
@@ -237,10 +223,8 @@ class App:
 
     def close(self) -> None:
         """End the threads of batch engines that run in this app. A runtime is closed by itself."""
-        owned, self._owned = self._owned, []
-        for placement in owned:
-            placement.close()
-        self._schedulers.clear()
+        if self._own is not None:
+            self._own.close()
         self._loop = None
 
     def _query(
@@ -266,17 +250,9 @@ class App:
             return
         if self._loop is not None and not self._loop.is_closed():
             raise AyoBridgeError("this app runs on another event loop: one app serves one loop")
-        self.close()
+        if self._own is not None:
+            self._own.run_on(loop)
         self._loop = loop
-
-    def _context(self) -> PassContext:
-        engines = [registered.engine for registered in self._engines.values()]
-        return PassContext(
-            self._profiles if self.runtime is None else self.runtime.profiles.profiles(),
-            frozenset(engine.name for engine in engines if engine.streams),
-            frozenset(engine.name for engine in engines if engine.caches_prefixes),
-            self._strict,
-        )
 
     # What queries ask for (query.Services).
 
@@ -288,43 +264,26 @@ class App:
         return self._loop
 
     def clock(self) -> float:
-        """Seconds: the runtime's, else the loop's."""
-        return self.loop.time() if self.runtime is None else self.runtime.clock()
+        """Seconds of the runtime's clock."""
+        return self.runtime.clock()
 
     def scheduler(self, engine: str) -> EngineScheduler:
         """The scheduler of a registered engine."""
-        if self.runtime is not None:
-            return self.runtime.scheduler(engine)
-        scheduler = self._schedulers.get(engine)
-        if scheduler is None:
-            registered = self._engines[engine]
-            scheduler = self._schedulers[engine] = EngineScheduler(
-                registered.engine,
-                self._policies[registered.engine.kind],
-                registered.placement or self._placement(registered.engine),
-                self.clock,
-                lambda: self._profiles.best_batch(engine),
-            )
-        return scheduler
+        return self.runtime.scheduler(engine)
 
     def most_items(self, engine: str) -> int | None:
         """b*: the engine's own limit, else what its profile says."""
         limit = self._engines[engine].engine.limits.max_items
         if limit is not None:
             return limit
-        profiles = self._profiles if self.runtime is None else self.runtime.profiles.profiles()
-        return profiles.best_batch(engine)
+        return self.runtime.profiles.profiles().best_batch(engine)
 
     def handler(self, primitive: Primitive) -> Handler | None:
         """Who serves a primitive."""
-        op = primitive.op
-        if op in PREFILLS or op is Op.PARTIAL_PREFILLING:
-            op = Op.PREFILLING
-        elif op in DECODES:
-            op = Op.DECODING
-        handlers = self._handlers
-        found = handlers.get(primitive.root) or handlers.get((primitive.component, op))
-        if found is None and op not in DECODES and op is not Op.AGGREGATE:
+        key = component_op(primitive)
+        op, handlers = key[1], self._handlers
+        found = handlers.get(primitive.root) or handlers.get(key)
+        if found is None and op is not Op.DECODING and op is not Op.AGGREGATE:
             found = handlers.get(primitive.component)
             if isinstance(found, Computed) and op not in _CONTROL:
                 found = None  # A function serves the component's decision, not its engines.
@@ -350,20 +309,11 @@ class App:
         """The result as the handlers take it."""
         return self._engines[call.engine].answer(call, result)
 
-    def ended(self, primitive: Primitive, request: Request) -> None:
+    def observe(self, request: Request) -> None:
         """Let the runtime's profiles learn from a call."""
-        if self.runtime is None or request.call.warm:
-            return
-        if request.record.kind is EngineKind.LLM:  # How many tokens it took is not known here.
-            return
-        self.runtime.observe(request)
-
-    def _placement(self, engine: Engine) -> Placement:
-        if isinstance(engine, BatchEngine):
-            placement = ThreadPlacement(engine.name, engine.limits.instances)
-            self._owned.append(placement)
-            return placement
-        return LoopPlacement(self.loop)
+        # How many tokens an LLM took is not known here.
+        if not request.call.warm and request.record.kind is not EngineKind.LLM:
+            self.runtime.observe(request)
 
 
 def _as_handler(served: Handler | Function) -> Handler:

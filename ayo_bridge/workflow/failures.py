@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import CancelledError
-
 from ayo_bridge.errors import AyoBridgeError, PrimitiveError
 from ayo_bridge.graph import Primitive
-from ayo_bridge.schedule import Request
-
-
-def error_of(request: Request) -> BaseException | None:
-    """What a call that has ended failed with, if it did."""
-    if request.future.cancelled():
-        return CancelledError("its engine has dropped the call")
-    return request.future.exception()
 
 
 def named(primitive: Primitive, error: BaseException) -> AyoBridgeError:

@@ -17,10 +17,10 @@ from ayo_bridge.graph import (
     SynthesisMode,
 )
 from ayo_bridge.runahead.plan import index_of
-from ayo_bridge.schedule import MISSING
+from ayo_bridge.schedule import MISSING, items_of
 from ayo_bridge.seam import Call
-from ayo_bridge.workflow.requests import Generate, Segment, items_of, text_of
-from ayo_bridge.workflow.work import Handler, Outcome, Work
+from ayo_bridge.workflow.requests import Generate, Segment, text_of
+from ayo_bridge.workflow.work import Handler, Outputs, Work
 
 Parse = Callable[[str, bool], Sequence[object]]
 """The items of an answer. While it has not ended (``False``): those that can no longer change."""
@@ -72,7 +72,7 @@ class LanguageModel(Handler):
         request = Generate(prompt, max(tokens, 1), items, self._options, work.on_text)
         return [work.call(request, items=max(request.prompt_tokens + tokens, 1))]
 
-    def outputs(self, work: Work, results: Sequence[object]) -> Outcome:
+    def outputs(self, work: Work, results: Sequence[object]) -> Outputs:
         """The prefilling has ended, and so have its decodings, with the text or its items."""
         values: dict[str, object] = dict.fromkeys(work.primitive.outputs, True)
         if work.root_decode is None:

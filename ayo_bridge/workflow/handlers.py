@@ -8,31 +8,31 @@ from typing import cast
 
 from ayo_bridge.errors import GraphError
 from ayo_bridge.graph import Component, Op, Reranking, Searching, Synthesis, Template
+from ayo_bridge.runahead.values import Embedded
+from ayo_bridge.schedule import items_of
 from ayo_bridge.seam import Call
 from ayo_bridge.workflow.generation import LanguageModel
 from ayo_bridge.workflow.requests import (
     Embed,
-    Embedded,
     Ingest,
     Lookup,
-    Request,
+    Payload,
     Rerank,
     Scored,
     Search,
-    items_of,
     text_of,
 )
-from ayo_bridge.workflow.work import Handler, Outcome, SubGraph, Work
+from ayo_bridge.workflow.work import Handler, Outputs, SubGraph, Work
 
 
 class _Batch(Handler):
     """A list in, a list out; a call holds no more items than a batch of its engine."""
 
-    def request(self, work: Work, items: tuple[object, ...]) -> Request:
+    def request(self, work: Work, items: tuple[object, ...]) -> Payload:
         """The request for these items."""
         raise NotImplementedError
 
-    def values(self, request: Request, result: object) -> list[object]:
+    def values(self, request: Payload, result: object) -> list[object]:
         """The items of the output that a result gives."""
         raise NotImplementedError
 
@@ -46,11 +46,11 @@ class _Batch(Handler):
             for i, piece in enumerate(pieces)
         ]
 
-    def outputs(self, work: Work, results: Sequence[object]) -> Outcome:
+    def outputs(self, work: Work, results: Sequence[object]) -> Outputs:
         """Join the results. Of nothing the result is nothing."""
         joined: list[object] = []
         for call, result in zip(work.sent, results, strict=True):
-            joined += self.values(cast(Request, call.payload), result)
+            joined += self.values(cast(Payload, call.payload), result)
         if not work.primitive.origin:
             joined = self.whole(work.component, joined)
         return {work.primitive.outputs[0]: joined}
@@ -59,10 +59,10 @@ class _Batch(Handler):
 class _Embedder(_Batch):
     """Texts become :class:`Embedded`."""
 
-    def request(self, work: Work, items: tuple[object, ...]) -> Request:
+    def request(self, work: Work, items: tuple[object, ...]) -> Payload:
         return Embed(tuple(map(text_of, items)))
 
-    def values(self, request: Request, result: object) -> list[object]:
+    def values(self, request: Payload, result: object) -> list[object]:
         texts = cast(Embed, request).texts
         vectors = cast(Sequence[object], result)
         return [Embedded(text, vector) for text, vector in zip(texts, vectors, strict=True)]
@@ -71,33 +71,33 @@ class _Embedder(_Batch):
 class _Ingester(_Batch):
     """Items are stored; the value is what the store returns, item by item if it is a sequence."""
 
-    def request(self, work: Work, items: tuple[object, ...]) -> Request:
+    def request(self, work: Work, items: tuple[object, ...]) -> Payload:
         return Ingest(items, work.query)
 
-    def values(self, request: Request, result: object) -> list[object]:
+    def values(self, request: Payload, result: object) -> list[object]:
         return [] if result is None else items_of(result)
 
 
 class _Searcher(_Batch):
     """Items become the hits of all of them, one after another."""
 
-    def request(self, work: Work, items: tuple[object, ...]) -> Request:
+    def request(self, work: Work, items: tuple[object, ...]) -> Payload:
         top_k = work.component.top_k if isinstance(work.component, Searching) else 0
         return Search(items, top_k, work.query)
 
-    def values(self, request: Request, result: object) -> list[object]:
+    def values(self, request: Payload, result: object) -> list[object]:
         return [hit for hits in cast(Sequence[Sequence[object]], result) for hit in hits]
 
 
 class _Reranker(_Batch):
     """Candidates become :class:`Scored`; the whole is the best ``top_n``, each text once."""
 
-    def request(self, work: Work, items: tuple[object, ...]) -> Request:
+    def request(self, work: Work, items: tuple[object, ...]) -> Payload:
         names = work.primitive.inputs
         query = text_of(work.value(names[0])) if len(names) > 1 else ""
         return Rerank(query, tuple(map(text_of, items)))
 
-    def values(self, request: Request, result: object) -> list[object]:
+    def values(self, request: Payload, result: object) -> list[object]:
         candidates = cast(Rerank, request).candidates
         scores = cast(Sequence[float], result)
         return [Scored(text, score) for text, score in zip(candidates, scores, strict=True)]
@@ -121,7 +121,7 @@ class _Api(Handler):
             return [work.call(Lookup((item,)), index=i) for i, item in items]
         return [work.call(Lookup(tuple(work.inputs())))]
 
-    def outputs(self, work: Work, results: Sequence[object]) -> Outcome:
+    def outputs(self, work: Work, results: Sequence[object]) -> Outputs:
         found = list(results) if work.primitive.batchable else results[0]
         return {work.primitive.outputs[0]: found}
 
@@ -129,7 +129,7 @@ class _Api(Handler):
 class _Chooser(Handler):
     """A condition's last input names the branch: a text without the white space around it."""
 
-    def outputs(self, work: Work, results: Sequence[object]) -> Outcome:
+    def outputs(self, work: Work, results: Sequence[object]) -> Outputs:
         value = work.inputs()[-1]
         chosen = value.strip() if isinstance(value, str) else value
         return dict.fromkeys(work.primitive.outputs, chosen)
@@ -138,17 +138,27 @@ class _Chooser(Handler):
 class _Joiner(Handler):
     """The items of all inputs in order; of an accumulating synthesis, its answers as one text."""
 
-    def outputs(self, work: Work, results: Sequence[object]) -> Outcome:
+    def outputs(self, work: Work, results: Sequence[object]) -> Outputs:
         joined: object = [item for value in work.inputs() for item in items_of(value)]
         if isinstance(work.component, Synthesis):
             joined = text_of(joined)
         return dict.fromkeys(work.primitive.outputs, joined)
 
 
+class _Whole(Handler):
+    """Parts of values that have been put together are the values."""
+
+    def outputs(self, work: Work, results: Sequence[object]) -> Outputs:
+        return work.values
+
+
+WHOLE = _Whole()
+
+
 class _Glue(Handler):
     """Passes a single value on as it is, and several as one list."""
 
-    def outputs(self, work: Work, results: Sequence[object]) -> Outcome:
+    def outputs(self, work: Work, results: Sequence[object]) -> Outputs:
         values = work.inputs()
         if isinstance(work.component, Synthesis):  # in mode "none": the contexts are the answer
             values = values[1:] or values
@@ -159,7 +169,7 @@ class _Glue(Handler):
 class _Expander(Handler):
     """A synthesis whose number of chunks was not known has one call for each context."""
 
-    def outputs(self, work: Work, results: Sequence[object]) -> Outcome:
+    def outputs(self, work: Work, results: Sequence[object]) -> Outputs:
         component = work.component
         if not isinstance(component, Synthesis):
             raise GraphError("an expand that is no synthesis needs a handler of its own")

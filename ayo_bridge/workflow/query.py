@@ -8,27 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
 
+from ayo_bridge import schedule
 from ayo_bridge.errors import GraphError, QueryTimeoutError
 from ayo_bridge.graph import Op, Primitive
 from ayo_bridge.graph.graph import join
 from ayo_bridge.graph.primitive import PREFILLS
 from ayo_bridge.passes import Decision, part_of
-from ayo_bridge.schedule import MISSING, EngineScheduler, GraphScheduler, Request
+from ayo_bridge.schedule import MISSING, Driver, GraphScheduler, Request, items_of
 from ayo_bridge.seam import Call
-from ayo_bridge.workflow.failures import error_of, named
-from ayo_bridge.workflow.requests import items_of
+from ayo_bridge.workflow.failures import named
+from ayo_bridge.workflow.handlers import WHOLE
 from ayo_bridge.workflow.result import Result, Timing
 from ayo_bridge.workflow.services import Services
 from ayo_bridge.workflow.shape import Shape
 from ayo_bridge.workflow.streamed import Streamed
-from ayo_bridge.workflow.work import Outcome, Running, SubGraph, Work
+from ayo_bridge.workflow.work import Handler, Made, Outputs, SubGraph, Work
+
+Running = schedule.Running[Work, Made]
 
 
-class Query:
+class Query(Driver[Work, Made]):
     """Runs one e-graph. ``done`` resolves to the :class:`Result`, or to what went wrong.
 
     ``on_text``, if given, is called with each piece of the final output as it is decoded.
@@ -43,32 +46,35 @@ class Query:
         inputs: Mapping[str, object],
         on_text: Callable[[str], None] | None = None,
     ) -> None:
-        self.number = next(self._numbers)
+        tier = GraphScheduler(shape.e_graph, shape.remaining)
+        super().__init__(services, tier, next(self._numbers), services.clock())
         self.done: asyncio.Future[Result] = services.loop.create_future()
         self._services = services
         self._inputs = inputs
         self._shapes = [shape]
-        self._tier = GraphScheduler(shape.e_graph, shape.remaining)
         self._p_graph = shape.p_graph
         self._decisions: list[Decision] = list(shape.decisions)
         self._needed = shape.needed
         self._timings: dict[str, Timing] = {}
-        self._requests: dict[int, tuple[EngineScheduler, Request]] = {}
-        self._tasks: dict[asyncio.Future[Outcome], str] = {}
+        self._tasks: dict[asyncio.Future[Outputs], str] = {}
         self._errors: list[tuple[Primitive, BaseException]] = []
         """Of what runs ahead of a condition, which may turn out not to be wanted."""
-        self._warms: dict[str, tuple[EngineScheduler, Request]] = {}
+        self._warms: dict[str, Request] = {}
         self._streamed = Streamed(shape.results, on_text)
         self._timer: asyncio.TimerHandle | None = None
-        self._submitted = services.clock()
 
     # The life of a query.
 
-    def start(self, timeout: float | None = None) -> None:
-        """Dispatch what needs nothing but the inputs. ``timeout`` is in seconds of the loop."""
+    def run(self, timeout: float | None = None) -> None:
+        """Begin. ``timeout`` is in seconds of the loop."""
         if timeout is not None:
             self._timer = self._services.loop.call_later(timeout, self._too_late, timeout)
-        self._advance(self._tier.start(self._inputs))
+        self.start(self._inputs)
+
+    @property
+    def over(self) -> bool:
+        """Whether the query has ended."""
+        return self.done.done()
 
     def cancel(self) -> None:
         """Stop: what is queued is dropped, what runs is aborted in its engine. Idempotent."""
@@ -81,8 +87,8 @@ class Query:
             self._timer.cancel()
         requests, self._requests = self._requests, {}
         tasks, self._tasks = self._tasks, {}
-        for scheduler, request in requests.values():
-            scheduler.cancel(request)
+        for request in requests.values():
+            request.cancel()
         for task in tasks:
             task.cancel()
 
@@ -91,7 +97,7 @@ class Query:
             self.done.set_exception(error)
         self._stop()
 
-    def _failed(self, primitive: Primitive, error: BaseException) -> None:
+    def _failed(self, primitive: Primitive, error: BaseException, reason: str = "") -> None:
         """Fail with the error of a primitive, as soon as it is known that it would have run."""
         if self._is_over(primitive):
             return
@@ -106,14 +112,9 @@ class Query:
         else:
             self._fail(named(primitive, error))
 
-    def _is_over(self, primitive: Primitive) -> bool:
-        """Whether nothing waits for the primitive any more: it was revoked, or all has ended."""
-        return self.done.done() or primitive.id in self._tier.skipped
-
     def _too_late(self, seconds: float) -> None:
         running = [n for n, timing in self._timings.items() if timing.ended is None]
-        graph = self._tier.graph
-        waited_for = [n for n in running if n not in self._tier.ended and n in graph]
+        waited_for = (n for n in running if n not in self._tier.ended and n in self._tier.graph)
         self._fail(QueryTimeoutError(seconds, tuple(waited_for)))
 
     def _settle(self) -> None:
@@ -141,7 +142,7 @@ class Query:
                 self._tier.graph,
                 tuple(self._decisions),
                 self._shapes[0].results,
-                self._submitted,
+                self._since,
                 self._services.clock(),
             )
         )
@@ -149,67 +150,40 @@ class Query:
 
     # Dispatching.
 
-    def _advance(self, ready: Iterable[Primitive]) -> None:
-        """Dispatch what is ready, and what that makes ready, until engines are to be waited for."""
-        pending = deque(ready)
-        started: list[tuple[Running, Sequence[Call]]] = []
-        while pending and not self.done.done():
-            primitive = pending.popleft()
-            if primitive.id in self._tier.skipped:  # revoked since
-                continue
-            try:
-                pending.extend(self._dispatch(primitive, started))
-            except Exception as error:
-                self._failed(primitive, error)
-        if started and not self.done.done():
-            self._submit(started)
+    def advance(self, ready: Iterable[Primitive]) -> None:
+        """Dispatch what is ready, and end if that was all."""
+        super().advance(ready)
         self._settle()
 
-    def _dispatch(
-        self, primitive: Primitive, started: list[tuple[Running, Sequence[Call]]]
-    ) -> list[Primitive]:
+    def _running(self, primitive: Primitive) -> Running | None:
         now = self._services.clock()
         self._timings.setdefault(primitive.id, Timing(now, now))  # decodings have one
-        if primitive.op is Op.AGGREGATE and primitive.id not in self._p_graph:
-            whole = self._gathered(primitive)
-            self._end(primitive.id, now)
-            return self._tier.complete(primitive.id, whole)
-        handler = self._services.handler(primitive)
+        aggregates = primitive.op is Op.AGGREGATE
+        joins = aggregates and primitive.id not in self._p_graph
+        handler = WHOLE if joins else self._services.handler(primitive)
         if handler is None:
-            return []
-        running = Running(self._work(primitive), handler)
-        work = running.work
-        if primitive.op in PREFILLS and self._is_followed(work):
-            work.on_text = self._listener(running)
-        calls = handler.calls(work)
-        if calls:
-            work.sent = calls
-            running.left = len(calls)
-            started.append((running, calls))
-            return []
-        outcome = handler.outputs(work, ())
-        if isinstance(outcome, Awaitable):
-            self._wait_for(work, outcome)
-            return []
-        return self._completed(work, outcome)
-
-    def _work(self, primitive: Primitive) -> Work:
+            return None
         shape = self._shape(primitive.id)
         root = shape.root(primitive)
         engine = self._services.scheduler(primitive.engine).engine if primitive.engine else None
-        return Work(
+        work = Work(
             primitive,
-            root,
-            shape.components.get(primitive.component),
-            self._gathered(primitive) if primitive.op is Op.AGGREGATE else self._tier.values,
-            self.number,
-            self._maker,
-            shape.decodes.get(primitive.id, ()),
-            shape.root_decodes.get(root.id),
+            self._gathered(primitive) if aggregates else self._tier.values,
+            self.feed,
             part_of(self._tier.graph, primitive),
-            self._services.most_items(primitive.engine) if engine is not None else None,
+            root=root,
+            component=shape.components.get(primitive.component),
+            query=self.number,
+            made_by=self._maker,
+            decodes=shape.decodes.get(primitive.id, ()),
+            root_decode=shape.root_decodes.get(root.id),
+            most_items=self._services.most_items(primitive.engine) if engine is not None else None,
             fuses=engine is None or not engine.limits.continuous,
         )
+        running: Running = schedule.Running(work, handler)
+        if primitive.op in PREFILLS and self._streamed.follows(work.decodes):
+            work.on_text = lambda text: self._here(lambda: self._text(running, handler, text))
+        return running
 
     def _shape(self, primitive_id: str) -> Shape:
         return next(shape for shape in self._shapes if primitive_id in shape.e_graph)
@@ -218,58 +192,29 @@ class Query:
         maker = self._p_graph.producer(value)
         return None if maker is None else self._p_graph[maker]
 
-    def _submit(self, started: list[tuple[Running, Sequence[Call]]]) -> None:
-        """Hand over all calls at once, so that those that became ready together share batches."""
-        with ExitStack() as held:
-            if len(started) > 1 or len(started[0][1]) > 1:
-                for engine in dict.fromkeys(call.engine for _, calls in started for call in calls):
-                    held.enter_context(self._services.scheduler(engine).held())
-            for running, calls in started:
-                for call in calls:
-                    if running.work.primitive.id not in self._tier.skipped:
-                        self._submit_call(running, call)
-
-    def _submit_call(self, running: Running, call: Call) -> None:
-        if self.done.done():
-            return
+    def _made(self, call: Call, running: Running) -> Future[object]:
         primitive = running.work.primitive
-        try:
-            scheduler = self._services.scheduler(call.engine)
-            request = scheduler.submit(
-                self._services.ask(call),
-                query=self.number,
-                node=primitive.id,
-                depth=self._tier.depth(primitive.id),
-                priority=1 if call.warm else 0,
-                serves=primitive.serves,
-                since=self._submitted,
-                remaining=self._tier.remaining(primitive.id),
-                left=self._tier.left(),
-            )
-        except Exception as error:
-            self._failed(primitive, error)
-            return
-        running.requests.append(request)
-        self._requests[id(request)] = scheduler, request
+        request = self._requested(self._services.ask(call), running)
         if call.warm:
-            self._warms[primitive.root] = scheduler, request
+            self._warms[primitive.root] = request
         elif primitive.op is Op.FULL_PREFILLING:
-            self._drop_warm(primitive.root)
+            warm = self._warms.pop(primitive.root, None)
+            if warm is not None and warm.record.started is None:
+                warm.cancel()  # Whose turn had not come when its call was there comes too late.
+        return request.future
+
+    def _answer(self, call: Call, result: object) -> object:
+        return self._services.answer(call, result)
+
+    def _follow(self, running: Running, future: Future[object]) -> None:
         adding = True
 
         def ended(_: object) -> None:
             # An engine in a thread may be done already, and what it has told be still on its way.
-            self._here(lambda: self._call_ended(running, request), later=adding)
+            self._here(lambda: self._ended(running, future), later=adding)
 
-        request.future.add_done_callback(ended)
+        future.add_done_callback(ended)
         adding = False
-
-    def _drop_warm(self, root: str) -> None:
-        """A warm that waits for its turn when its call is there comes too late."""
-        if warm := self._warms.pop(root, None):
-            scheduler, request = warm
-            if request.record.started is None:
-                scheduler.cancel(request)
 
     def _here(self, event: Callable[[], None], *, later: bool = False) -> None:
         """Let something happen on the app's loop: at once, if that is where we are."""
@@ -286,44 +231,25 @@ class Query:
 
     # What happens.
 
-    def _call_ended(self, running: Running, request: Request) -> None:
-        primitive = running.work.primitive
-        self._services.ended(primitive, request)
-        self._requests.pop(id(request), None)
-        if self._is_over(primitive):
-            return
-        is_warm = primitive.op is Op.PARTIAL_PREFILLING
-        error = error_of(request)
-        if error is not None and not is_warm:
-            self._failed(primitive, error)
-            return
-        running.left -= 1
-        if running.left:
-            return
-        self._time(running)
-        if is_warm:  # Nothing depends on whether it has warmed anything.
-            self._end(primitive.id, self._services.clock())
-            self._advance(self._tier.complete(primitive.id, {}))
-            return
-        try:
-            results = [
-                self._services.answer(call, request.future.result())
-                for call, request in zip(running.work.sent, running.requests, strict=True)
-            ]
-            outcome = running.handler.outputs(running.work, results)
-            if isinstance(outcome, Awaitable):
-                self._wait_for(running.work, outcome)
-                return
-            ready = self._completed(running.work, outcome)
-        except Exception as error:
-            self._failed(primitive, error)
-            return
-        self._advance(ready)
+    def _ended(self, running: Running, future: Future[object]) -> None:
+        self._requests.pop(future, None)
+        super()._ended(running, future)
 
-    def _wait_for(self, work: Work, outcome: Awaitable[Outcome]) -> None:
+    def _taken(self, running: Running, outputs: Made) -> list[Primitive]:
+        if records := running.records:
+            timing = self._timings[running.work.primitive.id]
+            began = [record.started for record in records if record.started is not None]
+            timing.started = min(began, default=timing.started)
+            timing.batch = max(record.batch for record in records)
+        if isinstance(outputs, Awaitable):
+            self._wait_for(running.work, outputs)
+            return []
+        return self._completed(running.work, outputs)
+
+    def _wait_for(self, work: Work, outcome: Awaitable[Outputs]) -> None:
         """Run a coroutine of the user's own."""
 
-        def ended(task: asyncio.Future[Outcome]) -> None:
+        def ended(task: asyncio.Future[Outputs]) -> None:
             self._tasks.pop(task, None)
             if self._is_over(work.primitive):
                 if not task.cancelled():
@@ -334,47 +260,44 @@ class Query:
             except (Exception, asyncio.CancelledError) as error:
                 self._failed(work.primitive, error)
                 return
-            self._advance(ready)
+            self.advance(ready)
 
         task = asyncio.ensure_future(outcome)
         self._tasks[task] = work.primitive.id
         task.add_done_callback(ended)
 
-    def _completed(self, work: Work, outcome: Outcome) -> list[Primitive]:
+    def _completed(self, work: Work, outcome: Outputs) -> list[Primitive]:
         """Take in what a primitive has made; returns what became ready."""
-        primitive, tier = work.primitive, self._tier
+        primitive = work.primitive
         if isinstance(outcome, SubGraph):
             return self._expanded(primitive, outcome)
-        unmade = [name for name in primitive.outputs if name not in outcome]
-        if unmade:
+        if unmade := [name for name in primitive.outputs if name not in outcome]:
             raise GraphError(f"its handler has not made {', '.join(unmade)}")
-        now = self._services.clock()
-        self._end(primitive.id, now)
+        self._end(primitive.id)
         ready: list[Primitive] = []
         if primitive.op is Op.CONDITION:
             ready += self._chosen(primitive, outcome)
-        own = {name: outcome[name] for name in primitive.outputs}
-        others = {name: value for name, value in outcome.items() if name not in own}
+        others = {n: value for n, value in outcome.items() if n not in primitive.outputs}
         for decode in work.decodes if others else ():
-            timing = self._timings.setdefault(decode.id, Timing(now, now))
-            timing.ended = now if timing.ended is None else timing.ended
-        known = tier.values
-        changed = [n for n, value in others.items() if n in known and known[n] != value]
-        if changed:
+            self._end(decode.id)
+        known = self._tier.values
+        if changed := [n for n, value in others.items() if n in known and known[n] != value]:
             raise GraphError(f"{', '.join(changed)} had been passed on with another value")
         if work.sent:
             self._streamed.tell_rest(others)
-        ready += tier.complete(primitive.id, own)
-        ready += tier.feed(others)
+        ready += self._given(primitive, outcome)
         if primitive.speculative:  # Now it is known whose errors count.
             errors, self._errors = self._errors, []
             for failed, error in errors:
                 self._failed(failed, error)
         return ready
 
-    def _end(self, primitive_id: str, now: float) -> None:
-        timing = self._timings[primitive_id]
-        if timing.ended is None:
+    def _end(self, primitive_id: str) -> None:
+        now = self._services.clock()
+        timing = self._timings.get(primitive_id)
+        if timing is None:
+            self._timings[primitive_id] = Timing(now, now, now)
+        elif timing.ended is None:
             timing.ended = now
 
     def _chosen(self, condition: Primitive, outcome: Mapping[str, object]) -> list[Primitive]:
@@ -392,12 +315,11 @@ class Query:
 
     def _revoke(self, names: set[str]) -> None:
         """Stop what ran ahead of a condition in vain."""
-        now = self._services.clock()
         for name in names & self._timings.keys():
-            self._end(name, now)
-        for scheduler, request in list(self._requests.values()):
+            self._end(name)
+        for request in list(self._requests.values()):
             if request.waiting.node in names:
-                scheduler.cancel(request)
+                request.cancel()
         for task, name in list(self._tasks.items()):
             if name in names:
                 task.cancel()
@@ -412,7 +334,7 @@ class Query:
         missing = shape.e_graph.inputs - self._tier.values.keys() - fragment.values.keys()
         if missing:
             raise GraphError(f"its sub-graph lacks {', '.join(sorted(missing))}")
-        self._end(primitive.id, self._services.clock())
+        self._end(primitive.id)
         self._tier.values.update(fragment.values)
         self._p_graph = join(self._p_graph.replace(remove=[primitive.id]), shape.p_graph)
         ready = self._tier.extend(shape.e_graph, instead_of=primitive.id, remaining=shape.remaining)
@@ -451,47 +373,27 @@ class Query:
 
     # Text on its way.
 
-    def _is_followed(self, work: Work) -> bool:
-        """Whether somebody wants the text of a call before it has ended."""
-        decodes = work.decodes
-        return len(decodes) > 1 or any(
-            name in self._streamed.names for decode in decodes for name in decode.outputs
-        )
-
-    def _listener(self, running: Running) -> Callable[[str], None]:
-        return lambda text: self._here(lambda: self._text(running, text))
-
-    def _text(self, running: Running, text: str) -> None:
+    def _text(self, running: Running, handler: Handler, text: str) -> None:
         """Pass on what a text that has grown now holds for certain."""
         work = running.work
         if self._is_over(work.primitive) or not running.left:
             return
-        self._end(work.primitive.id, self._services.clock())
+        self._end(work.primitive.id)
         decodes = work.decodes
         values: dict[str, object] = dict.fromkeys(work.primitive.outputs, True)
         if len(decodes) > 1:
             try:
-                items = running.handler.items_so_far(work, text)
+                items = handler.items_so_far(work, text)
             except Exception as error:
                 self._failed(work.primitive, error)
                 return
             # How many there are is known at the end only: the last part takes all that is left.
-            for i in range(running.passed_on, min(len(items), len(decodes) - 1)):
-                values[decodes[i].outputs[0]] = [items[i]]
-                self._end_decode(decodes[i])
-                running.passed_on = i + 1
+            for decode, item in zip(decodes[:-1], items, strict=False):
+                if decode.id not in self._tier.ended:
+                    values[decode.outputs[0]] = [item]
+                    self._end(decode.id)
         else:
             for decode in decodes:
                 for name in decode.outputs:
                     self._streamed.tell(name, text)
-        self._advance(self._tier.feed(values))
-
-    def _end_decode(self, decode: Primitive) -> None:
-        now = self._services.clock()
-        self._timings.setdefault(decode.id, Timing(now, now)).ended = now
-
-    def _time(self, running: Running) -> None:
-        timing = self._timings[running.work.primitive.id]
-        began = [s for r in running.requests if (s := r.record.started) is not None]
-        timing.started = min(began, default=timing.started)
-        timing.batch = max((request.record.batch for request in running.requests), default=0)
+        self.feed(values)

@@ -20,14 +20,6 @@ class Embed:
 
 
 @dataclass(frozen=True, slots=True)
-class Embedded:
-    """A value: a text and its vector."""
-
-    text: str
-    vector: object
-
-
-@dataclass(frozen=True, slots=True)
 class Ingest:
     """Items to store: :class:`Embedded`, or texts if nothing embeds them. Returns what it likes.
 
@@ -109,7 +101,7 @@ class Lookup:
     values: tuple[object, ...]
 
 
-Request = Embed | Ingest | Search | Rerank | Generate | Lookup
+Payload = Embed | Ingest | Search | Rerank | Generate | Lookup
 
 
 def text_of(value: object) -> str:
@@ -121,12 +113,3 @@ def text_of(value: object) -> str:
     if isinstance(value, list | tuple):
         return "\n\n".join(text for item in value if (text := text_of(item)))
     return str(getattr(value, "text", value))
-
-
-def items_of(value: object) -> list[object]:
-    """A value as the list of its items; nothing is in what is missing."""
-    if value is MISSING:
-        return []
-    if isinstance(value, list | tuple):
-        return [item for item in value if item is not MISSING]
-    return [value]

@@ -7,24 +7,18 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from ayo_bridge.graph import Choice, Primitive
-from ayo_bridge.schedule import EngineScheduler, Request
+from ayo_bridge.schedule import Schedulers
 from ayo_bridge.seam import Call
 from ayo_bridge.workflow.shape import Shape
 from ayo_bridge.workflow.work import Handler, SubGraph
 
 
-class Services(Protocol):
+class Services(Schedulers, Protocol):
     """What a query asks of its app."""
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The loop that queries run on."""
-
-    def clock(self) -> float:
-        """Seconds of the app's clock."""
-
-    def scheduler(self, engine: str) -> EngineScheduler:
-        """The scheduler of an engine."""
 
     def most_items(self, engine: str) -> int | None:
         """b* of an engine, as far as it is known."""
@@ -42,6 +36,3 @@ class Services(Protocol):
 
     def answer(self, call: Call, result: object) -> object:
         """The result in the words of the handlers."""
-
-    def ended(self, primitive: Primitive, request: Request) -> None:
-        """A call has ended."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from ayo_bridge.graph import Primitive
 from ayo_bridge.schedule import MISSING
 from ayo_bridge.workflow.requests import text_of
 
@@ -18,6 +19,12 @@ class Streamed:
         self._on_text = on_text
         self._sent = dict.fromkeys(names, "") if on_text is not None else {}
         self.names = self._sent.keys()
+
+    def follows(self, decodes: Sequence[Primitive]) -> bool:
+        """Whether somebody wants the text of a call before it has ended."""
+        return len(decodes) > 1 or any(
+            name in self.names for decode in decodes for name in decode.outputs
+        )
 
     def tell(self, name: str, text: str) -> None:
         """A text has grown to this."""

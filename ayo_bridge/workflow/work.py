@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ayo_bridge import schedule
 from ayo_bridge.graph import Choice, Composable, Graph, Op, Primitive, Template
-from ayo_bridge.passes.cutting import batch_inputs
-from ayo_bridge.schedule import MISSING, Request
+from ayo_bridge.schedule import Values
 from ayo_bridge.seam import Call
-from ayo_bridge.workflow.requests import items_of
 
 if TYPE_CHECKING:
     from ayo_bridge.graph import Component
 
 Workflow = Composable | Template | Graph
 """What a query runs: composed components, a module template, or primitives wired by hand."""
-
-Values = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,51 +31,37 @@ class SubGraph:
     choices: tuple[Choice, ...] = ()
 
 
-Outcome = Values | SubGraph
+Outputs = Values | SubGraph
+Made = Outputs | Awaitable[Outputs]
 
 
-@dataclass(slots=True)
-class Work:
-    """A primitive whose inputs have arrived.
+@dataclass(slots=True, kw_only=True)
+class Work(schedule.Work):
+    """A primitive of a query.
 
-    ``primitive`` is that of the e-graph, ``root`` that of the p-graph that it does the work of.
-    ``component`` is ``None`` for primitives wired by hand. ``decodes`` are the decodings of the
-    call that a prefilling starts, in order. ``most_items`` is b* of its engine, as far as known.
+    ``root`` is the primitive of the p-graph that it does the work of. ``component`` is ``None`` for
+    primitives wired by hand. ``decodes`` are the decodings of the call that a prefilling starts, in
+    order. ``most_items`` is b* of its engine, as far as known.
     """
 
-    primitive: Primitive
     root: Primitive
     component: Component | None
-    values: Values
     query: int
     made_by: Callable[[str], Primitive | None]
     """The p-graph's primitive that makes a value; ``None`` for an input of the query."""
     decodes: tuple[Primitive, ...] = ()
     root_decode: Primitive | None = None
-    part: slice | None = None
     most_items: int | None = None
     fuses: bool = True
     """Whether the engine takes batches; one that batches by itself takes single calls."""
     on_text: Callable[[str], None] | None = None
     """Whom the text of an LLM call is to be told as it grows."""
-    sent: Sequence[Call] = ()
-    """The calls that were made for it."""
-
-    def value(self, name: str) -> object:
-        """An input value; ``MISSING`` if what makes it was skipped."""
-        return self.values.get(name, MISSING)
 
     def inputs(self) -> list[object]:
         """The input values in order; of an aggregate, whole ones."""
         aggregates = self.primitive.op is Op.AGGREGATE
         names = self.root.inputs if aggregates else self.primitive.inputs
         return [self.value(name) for name in names]
-
-    def items(self) -> list[object]:
-        """The items of a batchable primitive; a stage has its slice of them."""
-        names = batch_inputs(self.primitive)
-        items = [item for name in names for item in items_of(self.value(name))]
-        return items if self.part is None else items[self.part]
 
     def call(self, request: object, *, items: int = 1, index: int = 0, warm: bool = False) -> Call:
         """A call of the primitive's engine; those of one op may share a batch."""
@@ -87,18 +70,18 @@ class Work:
         return Call(self.primitive.engine, key, request, items, group, warm=warm)
 
 
-class Handler:
-    """How a primitive's values become calls, and their results values.
+class Handler(schedule.Handler[Work, Made]):
+    """How a primitive's values become calls, and their results values, in a query.
 
-    Both methods run on the app's loop, must not wait, and are called once a primitive. An item
-    that was never made is ``MISSING`` among the inputs.
+    All methods run on the app's loop and must not wait. An item that was never made is ``MISSING``
+    among the inputs.
     """
 
     def calls(self, work: Work) -> Sequence[Call]:
         """Calls for the primitive; none if it needs no engine, or has nothing to do."""
         return ()
 
-    def outputs(self, work: Work, results: Sequence[object]) -> Outcome | Awaitable[Outcome]:
+    def outputs(self, work: Work, results: Sequence[object]) -> Made:
         """A value for each output of the primitive (of a prefilling: of its decodings too).
 
         ``results`` are in the order of :meth:`calls`. Only what makes no calls may return an
@@ -129,18 +112,18 @@ class Computed(Handler):
     def __init__(self, function: Function) -> None:
         self._function = function
 
-    def outputs(self, work: Work, results: Sequence[object]) -> Outcome | Awaitable[Outcome]:
+    def outputs(self, work: Work, results: Sequence[object]) -> Made:
         """Call the function."""
         made = self._function(*work.inputs())
         if isinstance(made, Awaitable):
             return self._awaited(work, made)
         return self._named(work, made)
 
-    async def _awaited(self, work: Work, made: Awaitable[object]) -> Outcome:
+    async def _awaited(self, work: Work, made: Awaitable[object]) -> Outputs:
         return self._named(work, await made)
 
     @staticmethod
-    def _named(work: Work, made: object) -> Outcome:
+    def _named(work: Work, made: object) -> Outputs:
         names = work.primitive.outputs
         if isinstance(made, SubGraph):
             return made
@@ -151,15 +134,3 @@ class Computed(Handler):
         if not isinstance(made, tuple) or len(made) != len(names):
             raise TypeError(f"{len(names)} values are wanted ({', '.join(names)}), as a tuple")
         return dict(zip(names, made, strict=True))
-
-
-@dataclass(slots=True)
-class Running:
-    """A primitive with its handler and the calls it is waiting for."""
-
-    work: Work
-    handler: Handler
-    left: int = 0
-    requests: list[Request] = field(default_factory=list)
-    passed_on: int = 0
-    """Items of its text that were passed on."""

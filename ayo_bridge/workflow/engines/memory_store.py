@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from ayo_bridge.runahead.values import Embedded
 from ayo_bridge.seam import AsyncEngine, Call, EngineKind, Limits
-from ayo_bridge.workflow.requests import Embedded, Ingest, Search
+from ayo_bridge.workflow.requests import Ingest, Search
 
 SHARED: Final = 0
 """Where a shared store keeps everything; queries count from 1."""

@@ -12,10 +12,10 @@ from llama_index.core.vector_stores import (
 )
 
 from ayo_bridge.graph import Op
+from ayo_bridge.lift.copies import own
 from ayo_bridge.lift.staging import NotStagedError, Staged
 from ayo_bridge.runtime import Runtime
 from ayo_bridge.seam import Outcome, entered
-from ayo_llamaindex.copies import own
 from ayo_llamaindex.stores import (
     engine_for,
     ingestion_call,

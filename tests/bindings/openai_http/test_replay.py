@@ -3,7 +3,7 @@
 Uses the `openai` package and the core alone; tests/openai3 runs it against openai 3, too.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import openai
@@ -11,8 +11,20 @@ import pytest
 from pydantic import BaseModel
 
 from ayo_bridge.engines.openai_http import Delivery
+from ayo_bridge.graph import Graph, Op, Primitive, Template
+from ayo_bridge.runahead import Plan, maker_key
+from ayo_bridge.schedule import Values, Work
 from ayo_bridge.seam import Outcome
-from tests.bindings.openai_http.harness import CHAT, TEXT, USAGE, World, only, outcomes
+from tests.bindings.openai_http.harness import (
+    CHAT,
+    ENGINE,
+    TEXT,
+    USAGE,
+    Given,
+    World,
+    only,
+    outcomes,
+)
 
 
 class Answer(BaseModel):
@@ -224,15 +236,21 @@ def test_equal_requests_are_each_made_once(world: World) -> None:
 
 
 def test_a_call_that_the_original_makes_first_is_not_made_again(world: World) -> None:
-    call = world.call(**CHAT)
+    taken: list[Any] = []
+
+    class Taking(Given):
+        def outputs(self, work: Work, results: Sequence[object]) -> Values:
+            taken.extend(results)
+            return {}
+
+    late = Primitive("late", Op.PREFILLING, "late", ENGINE)
+    graph = Graph([late])
+    makers = {maker_key(late): Taking(world.call(**CHAT))}
+    plan = Plan(Template(()), graph, graph, ahead=frozenset(graph.primitives), makers=makers)
     with world.ahead() as scope:
         world.client().chat.completions.create(**CHAT)
-        primitive_call = scope._ahead._expect(call, only_primitive(scope))
+        scope.expand("", plan, {})
 
-    assert primitive_call.result(timeout=5).text() == world.stub.text(world.stub.calls[0].body)
+    (reply,) = taken
+    assert reply.text() == world.stub.text(world.stub.calls[0].body)
     assert len(world.stub.calls) == 1
-
-
-def only_primitive(scope: Any) -> Any:
-    (primitive,) = scope.record.e_graph
-    return primitive
