@@ -16,6 +16,7 @@ from langchain_core.runnables import RunnableLambda
 from ayo_bridge import accelerate
 from ayo_bridge.bindings.monkey import patched
 from ayo_bridge.errors import NotAccelerableError, NotAcceleratedWarning
+from tests.adapters.langchain.cases import chat
 
 
 @pytest.fixture(
@@ -74,4 +75,4 @@ def test_a_process_patched_by_gevent_is_recognised() -> None:
 def test_a_threaded_process_is_not_warned() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        accelerate(RunnableLambda(len))
+        accelerate(chat("http://127.0.0.1:9/v1"))
