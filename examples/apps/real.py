@@ -17,7 +17,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ayo_bridge.engines.model_timing import LONG_WORDS, load, measure
-from ayo_bridge.engines.sentence_transformer import profile_name
+from ayo_bridge.engines.sentence_transformer import profile_name, served_by
 from ayo_bridge.profile import (
     EngineProfile,
     Profile,
@@ -217,7 +217,8 @@ def _measured(role: str, model: Any, engines: Engines, say: Say) -> dict[str, Pr
     profile = kept.load(name, "local")
     if profile is None:
         say(f"measuring {name}")
-        curve = measure_batches(measure(model, words=LONG_WORDS // 2), _LARGEST_BATCH, repeats=3)
+        timed = measure(model, served_by(model), words=LONG_WORDS // 2)
+        curve = measure_batches(timed, _LARGEST_BATCH, repeats=3)
         profile = EngineProfile.measured(name.partition(":")[0], curve)
         kept.save(name, "local", profile)
     return {role: profile}

@@ -8,7 +8,7 @@ from typing import Any
 
 from ayo_bridge import Runtime
 from ayo_bridge.engines.model_timing import measure
-from ayo_bridge.engines.sentence_transformer import profile_name
+from ayo_bridge.engines.sentence_transformer import profile_name, served_by
 from ayo_bridge.profile import EngineProfile, ProfileStore, measure_batches
 from ayo_bridge.profile.llm_server import llm_profile_name, measure_llm
 from ayo_bridge.serving.vllm_server import VLLMServer
@@ -26,7 +26,7 @@ def measured_runtime(
         name = profile_name(model)
         if store.load(name, "local") is None:
             on_step(name)
-            curve = measure_batches(measure(model), _LARGEST_BATCH, repeats=3)
+            curve = measure_batches(measure(model, served_by(model)), _LARGEST_BATCH, repeats=3)
             store.save(name, "local", EngineProfile.measured(name.partition(":")[0], curve))
     name = llm_profile_name(server.url, server.model_name)
     on_step(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from llama_index.core import VectorStoreIndex
@@ -112,6 +113,11 @@ def _fusion(mode: str, **options: Any) -> Case:
     )
 
 
+def _over_fusion(env: Env, mode: ResponseMode) -> Any:
+    source = parts.fusion(env, "reciprocal_rerank", retrievers=[_real(env)])
+    return parts.engine(env, mode, chunk=64, source=source)
+
+
 FUSION = [
     *(_fusion(mode, use_async=use_async) for mode in FUSION_MODES for use_async in (False, True)),
     _fusion("simple", queries=1),
@@ -158,12 +164,7 @@ FUSION = [
     *(
         Case(
             f"fusion-engine-{mode.value}",
-            lambda env, mode=mode: parts.engine(
-                env,
-                mode,
-                chunk=64,
-                source=parts.fusion(env, "reciprocal_rerank", retrievers=[_real(env)]),
-            ),
+            partial(_over_fusion, mode=mode),
             entries=("query", "aquery", "stream", "astream"),
             script=parts.answers,
         )

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.events.query import QueryStartEvent
 from llama_index.core.response_synthesizers import ResponseMode
+from llama_index_instrumentation import get_dispatcher
 
 from ayo_bridge import accelerate
 from tests.differential import harness
@@ -149,15 +149,18 @@ def test_the_last_bits_of_a_score_may_differ_unless_strict(
 
 # Logs.
 
+_Entry = tuple[str, str] | tuple[str, str, str | None]
 
-def _log(*entries: tuple[str, ...]) -> Log:
+
+def _log(*entries: _Entry) -> Log:
     log = Log()
     for kind, name, *parent in entries:
-        log.add(Seen(kind, name, name if kind != "event" else parent[0], *parent[:1]))
+        above = parent[0] if parent else None
+        log.add(Seen(kind, name, above if kind == "event" else name, above))
     return log
 
 
-NESTED = (
+NESTED: tuple[_Entry, ...] = (
     ("enter", "query", None),
     ("enter", "embed", "query"),
     ("exit", "embed"),
@@ -165,7 +168,7 @@ NESTED = (
     ("exit", "search"),
     ("exit", "query"),
 )
-SIBLINGS = (
+SIBLINGS: tuple[_Entry, ...] = (
     ("enter", "query", None),
     ("enter", "first", "query"),
     ("enter", "second", "query"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def test_it_hangs_up_in_the_middle(
         saboteur = _Saboteur(stub)
         saboteur.start()
         try:
-            seen.append(_raised(lambda engine=engine: engine.query("one")))
+            seen.append(_raised(partial(engine.query, "one")))
         finally:
             saboteur.end()
     assert seen[0] == seen[1]
@@ -140,7 +141,7 @@ def test_it_never_answers(env: Env, stub: StubOpenAI, runtime: Runtime) -> None:
         engine = tree(env, model=parts.llm(env, timeout=0.3))
         if fast:
             engine = accelerate(engine, runtime=runtime)
-        seen.append(_raised(lambda engine=engine: engine.query("one")))
+        seen.append(_raised(partial(engine.query, "one")))
     assert seen[0] == seen[1]
     eventually(lambda: stub.in_flight == 0, "the end of all requests", 10)
 

@@ -1,5 +1,7 @@
 """Workflows and engine profiles that several tests look at."""
 
+from typing import Any
+
 from ayo_bridge.graph import (
     Component,
     Indexing,
@@ -39,7 +41,7 @@ SEARCH = Searching(
 RERANK = Reranking(name="rerank", reranker="cross", candidates=64)
 
 
-def synthesis(mode: SynthesisMode, chunks: int | None = 3, **options: bool) -> Synthesis:
+def synthesis(mode: SynthesisMode, chunks: int | None = 3, **options: Any) -> Synthesis:
     return Synthesis(name="answer", llm="llm", mode=mode, chunks=chunks, **options)
 
 

@@ -93,9 +93,7 @@ class StubOpenAI:
 
     def hang_up(self) -> None:
         """Close every connection."""
-        self.loop.call_soon_threadsafe(
-            lambda: [connection.drop() for connection in list(self.connections)]
-        )
+        self.loop.call_soon_threadsafe(self._drop_all)
 
     def __enter__(self) -> "StubOpenAI":
         self._thread.start()
@@ -200,9 +198,12 @@ class StubOpenAI:
         self._port = self._server.sockets[0].getsockname()[1]
         self._started.set()
 
+    def _drop_all(self) -> None:
+        for connection in list(self.connections):
+            connection.drop()
+
     def _stop(self) -> None:
         if self._server is not None:
             self._server.close()
-        for connection in list(self.connections):
-            connection.drop()
+        self._drop_all()
         self.loop.call_later(0.01, self.loop.stop)

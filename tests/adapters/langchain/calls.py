@@ -37,22 +37,22 @@ async def made(
     """Call a runnable. The order of events is compared where nothing in it runs concurrently."""
     before = len(stub.calls)
     recorder = Recorder()
-    config = {**config, "callbacks": [recorder, *config.pop("handlers", ())]}
+    given: Any = {**config, "callbacks": [recorder, *config.pop("handlers", ())]}
     many = list(QUESTIONS) if inputs == QUESTIONS[0] else inputs
     output: Any
     try:
         if entry == "invoke":
-            output = runnable.invoke(inputs, config)
+            output = runnable.invoke(inputs, given)
         elif entry == "ainvoke":
-            output = await runnable.ainvoke(inputs, config)
+            output = await runnable.ainvoke(inputs, given)
         elif entry == "stream":
-            output = list(runnable.stream(inputs, config))
+            output = list(runnable.stream(inputs, given))
         elif entry == "astream":
-            output = [chunk async for chunk in runnable.astream(inputs, config)]
+            output = [chunk async for chunk in runnable.astream(inputs, given)]
         elif entry == "batch":
-            output = runnable.batch(many, config)
+            output = runnable.batch(many, given)
         else:
-            output = await runnable.abatch(many, config)
+            output = await runnable.abatch(many, given)
     except Exception as error:
         output = (type(error), _without_address(error), type(error.__cause__))
         await _settled()

@@ -116,12 +116,13 @@ def join(documents: list[Document]) -> str:
 
 def rag(retriever: Any, llm: Any) -> Runnable[str, str]:
     """The canonical chain."""
-    return (
+    made: Runnable[str, str] = (
         {"context": retriever | join, "question": RunnablePassthrough()}
         | _PROMPT
         | llm
         | StrOutputParser()
     )
+    return made
 
 
 def multi_query(

@@ -14,11 +14,12 @@ from langchain_core.globals import set_llm_cache
 from langchain_core.language_models.fake_chat_models import FakeListChatModel
 from langchain_core.prompts import ChatPromptTemplate, PromptTemplate
 from langchain_core.rate_limiters import BaseRateLimiter
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_huggingface import HuggingFaceEmbeddings
 from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
 
 from ayo_bridge import Runtime, explain, stats
 from tests.adapters.langchain.calls import assert_mapped, assert_same, made
@@ -155,7 +156,7 @@ class OwnChat(ChatOpenAI):
 
 
 async def test_a_subclass_of_the_model(stub: StubOpenAI, fast: Accelerate) -> None:
-    own = OwnChat(model="stub", base_url=stub.base_url, api_key="k", max_retries=0)
+    own = OwnChat(model="stub", base_url=stub.base_url, api_key=SecretStr("k"), max_retries=0)
     original = with_llm(own)
     reason = "OwnChat is not ChatOpenAI itself"
     await assert_left_alone(original, fast(original), stub, reason)
@@ -249,7 +250,7 @@ class Streaming(BaseCallbackHandler, _StreamingCallbackHandler[Any]):
     def __init__(self) -> None:
         self.tokens: list[str] = []
 
-    def on_llm_new_token(self, token: str, **kwargs: Any) -> None:
+    def on_llm_new_token(self, token: Any, **kwargs: Any) -> None:
         self.tokens.append(token)
 
     def tap_output_iter(self, run_id: Any, output: Any) -> Any:
@@ -369,9 +370,11 @@ async def test_a_retriever_inside_a_function_is_followed(
     stub: StubOpenAI, fast: Accelerate
 ) -> None:
     inner = with_llm(chat(stub.base_url))
-    original = RunnableLambda(
-        lambda question, config: [inner.invoke(question, config), inner.invoke("b", config)]
-    )
+
+    def both(question: str, config: RunnableConfig) -> Any:
+        return [inner.invoke(question, config), inner.invoke("b", config)]
+
+    original = RunnableLambda(both)
     accelerated = fast(original)
     expected = await made(original, "invoke", stub)
     assert_same(expected, await made(accelerated, "invoke", stub), threads=False)

@@ -176,7 +176,7 @@ def test_many_threads_each_get_their_own(
         with library.Client() as client:
             for turn in range(5):
                 bodies = [{"model": "stub", "prompt": f"{thread} {turn} {i}"} for i in range(3)]
-                scope = world.scope(*(world.call(**body) for body in bodies))
+                scope = world.scope(*(world.call(prompt=body["prompt"]) for body in bodies))
                 with entered(scope):
                     found = [
                         client.post(f"{stub.base_url}/completions", json=body, headers=HEADERS)

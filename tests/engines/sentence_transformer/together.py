@@ -39,7 +39,7 @@ class Ahead:
 
     def __init__(self, calls: Sequence[Call]) -> None:
         self._calls = calls
-        self.results: list[object] = []
+        self.results: list[Any] = []
 
     def calls(self, work: Work) -> Sequence[Call]:
         return self._calls
@@ -103,7 +103,7 @@ class Busy:
     def __exit__(self, *exc: object) -> None:
         self._release.set()
         self._thread.join(DEADLINE)
-        del self._scheduler.submit  # type: ignore[method-assign]
+        del self._scheduler.submit
 
 
 def run_together(
