@@ -16,7 +16,7 @@ from langchain_core.runnables.base import RunnableBindingBase
 from ayo_bridge import Runtime, accelerate, stats
 from ayo_bridge.errors import NotAcceleratedWarning
 from ayo_bridge.lift.subclass import state_of
-from tests.adapters.langchain.cases import chat, multi_query, rag, store
+from tests.differential.langchain_parts import chat, multi_query, rag, store
 from tests.stub_openai import StubOpenAI
 
 Accelerate = Callable[[Any], Any]

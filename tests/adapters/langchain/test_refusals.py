@@ -23,7 +23,7 @@ from pydantic import SecretStr
 
 from ayo_bridge import Runtime, explain, stats
 from tests.adapters.langchain.calls import assert_mapped, assert_same, made
-from tests.adapters.langchain.cases import ASKS_FOR_LINES, chat, embeddings, rag, store
+from tests.differential.langchain_parts import ASKS_FOR_LINES, chat, embeddings, rag, store
 from tests.stub_openai import StubOpenAI
 
 Accelerate = Callable[[Any], Any]
@@ -41,7 +41,7 @@ async def assert_left_alone(
     """Same for every observer; the LLM's call is the original's own, and `explain` says why."""
     expected = await made(original, entry, stub)
     for _ in range(2):
-        assert_same(expected, await made(accelerated, entry, stub), threads=entry == "ainvoke")
+        assert_same(expected, await made(accelerated, entry, stub))
         shown: Any = explain(accelerated).json()
         assert {c["outcome"] for c in shown["calls"] if c["engine"].startswith("llm:")} <= {
             "direct"
@@ -87,7 +87,7 @@ async def test_what_the_global_cache_knows_reaches_no_engine(
     await made(original, entry, stub)
     expected = await made(original, entry, stub)
     assert expected.requests.total() == 0
-    assert_same(expected, await made(accelerated, entry, stub), threads=True)
+    assert_same(expected, await made(accelerated, entry, stub))
     assert "the model has a cache" in str(explain(accelerated))
 
 
@@ -140,7 +140,7 @@ async def test_plain_parameters_may_be_bound(
     accelerated = fast(original)
     proven()
     expected = await made(original, "invoke", stub)
-    assert_same(expected, await made(accelerated, "invoke", stub), threads=False)
+    assert_same(expected, await made(accelerated, "invoke", stub))
     calls: Any = explain(accelerated).json()["calls"]
     assert [c["outcome"] for c in calls if c["engine"].startswith("llm:")] == ["hit"]
 
@@ -218,7 +218,7 @@ async def test_a_patched_search_is_made_by_the_original(
     accelerated = fast(original)
     monkeypatch.setattr(cls, name, patched)
     expected = await made(original, "invoke", stub)
-    assert_same(expected, await made(accelerated, "invoke", stub), threads=False)
+    assert_same(expected, await made(accelerated, "invoke", stub))
     assert calls[: len(calls) // 2] == calls[len(calls) // 2 :]
     assert stats(accelerated).wasted == 0
     assert f"{cls.__name__}.{name} has been replaced" in str(explain(accelerated))
@@ -240,7 +240,7 @@ async def test_other_searches_run_as_they_are(
     original = MultiQueryRetriever.from_llm(retriever, chat(stub.base_url), include_original=True)
     accelerated = fast(original)
     expected = await made(original, "invoke", stub)
-    assert_same(expected, await made(accelerated, "invoke", stub), threads=False)
+    assert_same(expected, await made(accelerated, "invoke", stub))
     assert stats(accelerated).wasted == 0
 
 
@@ -268,9 +268,9 @@ async def test_a_handler_that_makes_the_model_stream(
     accelerated = fast(original)
     proven()
     one, two = Streaming(), Streaming()
-    expected = await made(original, entry, stub, handlers=[one])
-    seen = await made(accelerated, entry, stub, handlers=[two])
-    assert_same(expected, seen, threads=entry == "ainvoke")
+    expected = await made(original, entry, stub, handlers=(one,))
+    seen = await made(accelerated, entry, stub, handlers=(two,))
+    assert_same(expected, seen)
     assert one.tokens == two.tokens != []
     assert stats(accelerated).wasted == 0
     assert [request.body.get("stream") for request in stub.calls] == [True, True]
@@ -285,7 +285,7 @@ async def test_a_stateful_model_is_called_as_often_as_ever(fast: Accelerate) -> 
         accelerated = fast(again)
         for _ in range(4):
             expected = await made(original, "invoke", stub)
-            assert_same(expected, await made(accelerated, "invoke", stub), threads=False)
+            assert_same(expected, await made(accelerated, "invoke", stub))
     assert stats(accelerated).hits > 0, "its lines feed the graph all the same"
 
 
@@ -322,7 +322,7 @@ async def test_chat_prompts_of_text_run_ahead(
     accelerated = fast(original)
     proven()
     expected = await made(original, "invoke", stub)
-    assert_same(expected, await made(accelerated, "invoke", stub), threads=False)
+    assert_same(expected, await made(accelerated, "invoke", stub))
     calls: Any = explain(accelerated).json()["calls"]
     assert [c["outcome"] for c in calls if c["engine"].startswith("llm:")] == ["hit"]
 
@@ -352,10 +352,10 @@ async def test_a_store_that_changes_is_searched_anew(stub: StubOpenAI, fast: Acc
         )
 
     (original, one), (again, two) = build(), build()
-    expected = await made(original, "invoke", stub, handlers=[one])
-    seen = await made(fast(again), "invoke", stub, handlers=[two])
-    assert "late3" in str(expected.output)
-    assert_same(expected, seen, threads=False)
+    expected = await made(original, "invoke", stub, handlers=(one,))
+    seen = await made(fast(again), "invoke", stub, handlers=(two,))
+    assert "late3" in str(expected.result)
+    assert_same(expected, seen)
 
 
 async def test_results_belong_to_the_caller(stub: StubOpenAI, fast: Accelerate) -> None:
@@ -377,7 +377,7 @@ async def test_a_retriever_inside_a_function_is_followed(
     original = RunnableLambda(both)
     accelerated = fast(original)
     expected = await made(original, "invoke", stub)
-    assert_same(expected, await made(accelerated, "invoke", stub), threads=False)
+    assert_same(expected, await made(accelerated, "invoke", stub))
     assert stats(accelerated).hits >= 16
     assert_mapped(accelerated, 2)
 
@@ -388,7 +388,7 @@ async def test_without_run_ahead_engines_only_schedule(stub: StubOpenAI) -> None
     runtime = Runtime(run_ahead=False)
     accelerated = accelerate(with_llm(chat(stub.base_url)), runtime=runtime)
     expected = await made(with_llm(chat(stub.base_url)), "invoke", stub)
-    assert_same(expected, await made(accelerated, "invoke", stub), threads=False)
+    assert_same(expected, await made(accelerated, "invoke", stub))
     assert stats(accelerated).hits == 0
     runtime.close()
 
