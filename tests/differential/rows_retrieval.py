@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from llama_index.core import VectorStoreIndex
+from llama_index.core import StorageContext, VectorStoreIndex
 from llama_index.core.postprocessor import SimilarityPostprocessor
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.response_synthesizers import ResponseMode
@@ -235,23 +235,12 @@ OPAQUE = [
 
 
 def _in_postgres(env: Env) -> VectorStoreIndex:
-    """The notes in Postgres; a store of its own for each object, as pools belong to a loop."""
-    from llama_index.core import StorageContext
-    from llama_index.vector_stores.postgres import PGVectorStore
-
-    at = env.fixture("postgres").dsn
-    store = PGVectorStore.from_params(
-        host=at.host,
-        port=str(at.port),
-        database=at.database,
-        user=at.user,
-        password=at.password,
-        table_name="differential",
-        embed_dim=384,
-    )
+    """The notes in Postgres, in a store of its own for each object."""
+    server = env.fixture("postgres")
+    store = parts.postgres_store(server, table_name="differential", embed_dim=384)
     model = parts.minilm(str(env.fixture("minilm_path")))
-    if at not in _filled:
-        _filled.add(at)
+    if server.dsn not in _filled:
+        _filled.add(server.dsn)
         VectorStoreIndex(
             parts.nodes(embedded=False),
             storage_context=StorageContext.from_defaults(vector_store=store),

@@ -69,27 +69,19 @@ def test_dropped_before_its_first_token(env: Env, stub: StubOpenAI, runtime: Run
     _aborted(stub)
 
 
+@pytest.mark.parametrize("closed", [False, True], ids=["dropped", "closed"])
 @pytest.mark.parametrize("build", ENGINES)
-def test_dropped_after_its_first_token(
-    build: Callable[[Env], Any], env: Env, stub: StubOpenAI, runtime: Runtime
+def test_ended_after_its_first_token(
+    build: Callable[[Env], Any], closed: bool, env: Env, stub: StubOpenAI, runtime: Runtime
 ) -> None:
     _slow(stub)
     fast = accelerate(build(env), runtime=runtime)
     response = fast.query("one")
     next(response.response_gen)
-    del response
-    _aborted(stub)
-
-
-@pytest.mark.parametrize("build", ENGINES)
-def test_closed_after_its_first_token(
-    build: Callable[[Env], Any], env: Env, stub: StubOpenAI, runtime: Runtime
-) -> None:
-    _slow(stub)
-    fast = accelerate(build(env), runtime=runtime)
-    response = fast.query("one")
-    next(response.response_gen)
-    response.response_gen.close()
+    if closed:
+        response.response_gen.close()
+    else:
+        del response
     _aborted(stub)
 
 

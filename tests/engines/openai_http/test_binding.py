@@ -13,7 +13,7 @@ from ayo_bridge.runtime import Runtime
 from ayo_bridge.seam import Outcome, entered
 from tests.deadline import eventually
 from tests.engines.openai_http.harness import API_KEY, ENGINE, MESSAGES, World, outcomes
-from tests.fixtures_stub import StubProcess
+from tests.stub_openai import StubProcess
 
 BODY: dict[str, Any] = {"model": "stub", "messages": MESSAGES}
 HEADERS = {"Authorization": f"Bearer {API_KEY}"}

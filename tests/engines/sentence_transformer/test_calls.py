@@ -30,11 +30,11 @@ from tests.engines.sentence_transformer.together import (
     TOLERANCE,
     Busy,
     close_to,
-    open_scope,
     run_together,
     same_kind,
     scope_with_ahead,
 )
+from tests.scopes import open_scope
 
 pytestmark = pytest.mark.real
 

@@ -22,10 +22,10 @@ from tests.engines.sentence_transformer.together import (
     TEXTS,
     Busy,
     close_to,
-    open_scope,
     run_together,
     same_kind,
 )
+from tests.scopes import open_scope
 
 pytestmark = pytest.mark.real
 
