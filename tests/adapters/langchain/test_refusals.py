@@ -21,7 +21,7 @@ from langchain_huggingface import HuggingFaceEmbeddings
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from ayo_bridge import Runtime, explain, stats
+from ayo_bridge import Runtime, accelerate, explain, stats
 from tests.adapters.langchain.calls import assert_mapped, assert_same, made
 from tests.differential.langchain_parts import ASKS_FOR_LINES, chat, embeddings, rag, store
 from tests.stub_openai import StubOpenAI
@@ -35,6 +35,11 @@ def with_llm(llm: Any, **settings: Any) -> MultiQueryRetriever:
     )
 
 
+def llm_outcomes(accelerated: Any) -> list[str]:
+    calls: Any = explain(accelerated).json()["calls"]
+    return [call["outcome"] for call in calls if call["engine"].startswith("llm:")]
+
+
 async def assert_left_alone(
     original: Any, accelerated: Any, stub: StubOpenAI, reason: str, entry: str = "invoke"
 ) -> None:
@@ -42,10 +47,7 @@ async def assert_left_alone(
     expected = await made(original, entry, stub)
     for _ in range(2):
         assert_same(expected, await made(accelerated, entry, stub))
-        shown: Any = explain(accelerated).json()
-        assert {c["outcome"] for c in shown["calls"] if c["engine"].startswith("llm:")} <= {
-            "direct"
-        }
+        assert set(llm_outcomes(accelerated)) <= {"direct"}
     assert reason in str(explain(accelerated))
 
 
@@ -141,8 +143,7 @@ async def test_plain_parameters_may_be_bound(
     proven()
     expected = await made(original, "invoke", stub)
     assert_same(expected, await made(accelerated, "invoke", stub))
-    calls: Any = explain(accelerated).json()["calls"]
-    assert [c["outcome"] for c in calls if c["engine"].startswith("llm:")] == ["hit"]
+    assert llm_outcomes(accelerated) == ["hit"]
 
 
 async def test_bound_tools_are_left_alone(stub: StubOpenAI, fast: Accelerate) -> None:
@@ -323,8 +324,7 @@ async def test_chat_prompts_of_text_run_ahead(
     proven()
     expected = await made(original, "invoke", stub)
     assert_same(expected, await made(accelerated, "invoke", stub))
-    calls: Any = explain(accelerated).json()["calls"]
-    assert [c["outcome"] for c in calls if c["engine"].startswith("llm:")] == ["hit"]
+    assert llm_outcomes(accelerated) == ["hit"]
 
 
 class Writing(BaseCallbackHandler):
@@ -383,8 +383,6 @@ async def test_a_retriever_inside_a_function_is_followed(
 
 
 async def test_without_run_ahead_engines_only_schedule(stub: StubOpenAI) -> None:
-    from ayo_bridge import accelerate
-
     runtime = Runtime(run_ahead=False)
     accelerated = accelerate(with_llm(chat(stub.base_url)), runtime=runtime)
     expected = await made(with_llm(chat(stub.base_url)), "invoke", stub)
