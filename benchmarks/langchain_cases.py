@@ -8,9 +8,10 @@ from langchain_classic.retrievers import MultiQueryRetriever
 from langchain_core.documents import Document
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.runnables import RunnableLambda, RunnablePassthrough
+from langchain_core.runnables import Runnable, RunnableLambda, RunnablePassthrough
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
 
 from benchmarks.measure import Call, Case, fresh_runtime
 from benchmarks.slow_engines import minilm, slow_down
@@ -20,7 +21,13 @@ _PROMPT = ChatPromptTemplate.from_template("Context:\n{context}\n\nQuestion: {qu
 
 def llm(url: str) -> ChatOpenAI:
     """A client of the stub."""
-    return ChatOpenAI(model="stub", base_url=url, api_key="none", max_tokens=256, temperature=0.0)
+    return ChatOpenAI(
+        model="stub",
+        base_url=url,
+        api_key=SecretStr("none"),
+        max_completion_tokens=256,
+        temperature=0.0,
+    )
 
 
 def slow_embeddings(seconds: float) -> Any:
@@ -41,7 +48,7 @@ def multi_query(url: str, embedding_seconds: float) -> MultiQueryRetriever:
 
 def chain(url: str) -> Any:
     """A prompt, one LLM call, a parser."""
-    question = {
+    question: dict[str, Runnable[str, Any]] = {
         "context": RunnableLambda(lambda asked: f"All there is about {asked}"),
         "question": RunnablePassthrough(),
     }

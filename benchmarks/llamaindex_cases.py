@@ -9,13 +9,17 @@ from typing import Any
 import llama_index.core.vector_stores.simple as simple_store
 from llama_index.core import MockEmbedding, VectorStoreIndex
 from llama_index.core.query_engine import RetrieverQueryEngine
+from llama_index.core.response_synthesizers import ResponseMode
 from llama_index.core.retrievers import QueryFusionRetriever
+from llama_index.core.retrievers.fusion_retriever import FUSION_MODES
 from llama_index.core.schema import TextNode
 from llama_index.llms.openai_like import OpenAILike
 
 from benchmarks.measure import Call, Case, fresh_runtime
 from benchmarks.slow_engines import minilm, slow_down
 
+_SEARCH = "get_top_k_embeddings"
+"""What the store of LlamaIndex has imported; no public name of that module."""
 CHUNK_WORDS = 240
 TREE_WINDOW = 640
 """One chunk to a prompt, two are too many; all eight summaries fit into the last one."""
@@ -62,10 +66,10 @@ def fusion_engine(url: str, embedding: Any) -> RetrieverQueryEngine:
         llm=llm(url),
         num_queries=4,
         similarity_top_k=4,
-        mode="reciprocal_rerank",
+        mode=FUSION_MODES.RECIPROCAL_RANK,
         use_async=False,
     )
-    return RetrieverQueryEngine.from_args(fusion, llm=llm(url), response_mode="compact")
+    return RetrieverQueryEngine.from_args(fusion, llm=llm(url), response_mode=ResponseMode.COMPACT)
 
 
 def slow_embedding(seconds: float) -> Any:
@@ -83,16 +87,16 @@ def slow_search(seconds: float) -> Callable[[], None]:
     Returns:
         a function that undoes it.
     """
-    original = simple_store.get_top_k_embeddings
+    original = vars(simple_store)[_SEARCH]
 
     def slow(*args: Any, **kwargs: Any) -> Any:
         time.sleep(seconds)
         return original(*args, **kwargs)
 
-    simple_store.get_top_k_embeddings = slow
+    setattr(simple_store, _SEARCH, slow)
 
     def undo() -> None:
-        simple_store.get_top_k_embeddings = original
+        setattr(simple_store, _SEARCH, original)
 
     return undo
 

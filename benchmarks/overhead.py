@@ -18,8 +18,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.cores import share_cores
 from benchmarks.measure import Call, write
-from benchmarks.stub_server import StubServer, share_cores
+from tests.stub_openai import StubProcess
 
 THROUGHPUT, CPU = 0.95, 1.1
 THREADS = 32
@@ -85,12 +86,12 @@ def main(
 
     console = Console()
     missed, figures = [], {}
-    with StubServer(0.0, core=share_cores()) as stub:
+    with StubProcess(latency=0.0, spread=True, lines=True, core=share_cores()) as stub:
         for name, mode, chunks in (
             ("tree_summarize over 8", "tree_summarize", 8),
             ("compact", "compact", 2),
         ):
-            engine = synthesis_engine(stub.url, mode, chunks=chunks)
+            engine = synthesis_engine(stub.base_url, mode, chunks=chunks)
             scale = 1 if mode == "tree_summarize" else 4
             pairs = compare(
                 asking(engine), asking(accelerate(engine)), rounds=rounds, queries=queries * scale

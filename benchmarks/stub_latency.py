@@ -18,8 +18,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
+from benchmarks.cores import share_cores
 from benchmarks.measure import Case, Result, measure, report
-from benchmarks.stub_server import StubServer, share_cores
+from tests.stub_openai import StubProcess
 
 CALL, EMBEDDING, SEARCH = 0.1, 0.06, 0.04
 
@@ -81,13 +82,13 @@ def main(
 
     console = Console()
     results: list[Result] = []
-    with StubServer(CALL, core=share_cores()) as stub:
+    with StubProcess(latency=CALL, spread=True, lines=True, core=share_cores()) as stub:
         undo = slow_search(SEARCH)
         try:
             for name, build in CASES.items():
                 if only in name:
                     with console.status(name):
-                        results.append(measure(build(name, stub.url)))
+                        results.append(measure(build(name, stub.base_url)))
         finally:
             undo()
     sys.exit(report(results, console, json_file))

@@ -21,6 +21,7 @@ from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_huggingface import HuggingFaceEmbeddings
 from langchain_openai import ChatOpenAI
 from langchain_text_splitters import RecursiveCharacterTextSplitter
+from pydantic import SecretStr
 
 from ayo_bridge import Runtime, accelerate, explain
 
@@ -36,7 +37,13 @@ def join(documents: list[Document]) -> str:
 
 def build(url: str, model: str, directory: str, embedding: Any) -> Any:
     """An ordinary chain over a directory of text files; the LLM rephrases the question first."""
-    llm = ChatOpenAI(model=model, base_url=url, api_key="none", max_tokens=64, temperature=0.0)
+    llm = ChatOpenAI(
+        model=model,
+        base_url=url,
+        api_key=SecretStr("none"),
+        max_completion_tokens=64,
+        temperature=0.0,
+    )
     texts = [
         Document(path.read_text(errors="replace"), metadata={"path": str(path)})
         for path in sorted(Path(directory).rglob("*"))

@@ -7,7 +7,8 @@ import psutil
 
 def descendants(pid: int) -> list[psutil.Process]:
     """Every process below `pid`."""
-    return psutil.Process(pid).children(recursive=True)
+    found: list[psutil.Process] = psutil.Process(pid).children(recursive=True)
+    return found
 
 
 def all_gone(processes: Sequence[psutil.Process]) -> bool:
@@ -17,6 +18,6 @@ def all_gone(processes: Sequence[psutil.Process]) -> bool:
 
 def _runs(process: psutil.Process) -> bool:
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False

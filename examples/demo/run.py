@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -15,6 +16,7 @@ from examples.demo.settings import Settings, cache_directory, share_cores
 
 if TYPE_CHECKING:
     from ayo_bridge.serving.postgres import EmbeddedPostgres
+    from ayo_bridge.serving.vllm_server import VLLMServer
     from examples.demo.comparison import Outcome
 
 
@@ -43,7 +45,7 @@ def run(settings: Settings, console: Console) -> int:
 
 def _start_llm(
     stack: ExitStack, settings: Settings, cores: list[int], console: Console
-) -> engines.VLLMServer:
+) -> VLLMServer:
     with console.status("starting vLLM") as status:
 
         def show(seconds: float, line: str) -> None:
@@ -106,9 +108,7 @@ def _index(settings: Settings, model: str, database: EmbeddedPostgres, console: 
     return index
 
 
-def _compare(
-    settings: Settings, server: engines.VLLMServer, index: Any, console: Console
-) -> list[Outcome]:
+def _compare(settings: Settings, server: VLLMServer, index: Any, console: Console) -> list[Outcome]:
     from examples.demo.comparison import Comparison
     from examples.demo.profiles import measured_runtime
     from examples.demo.workflows import workflows
@@ -128,7 +128,7 @@ def _compare(
         with _bar(console) as bar:
             for flow in flows:
                 task = bar.add_task(flow.what, total=comparison.calls())
-                outcomes.append(comparison.run(flow, lambda task=task: bar.advance(task)))
+                outcomes.append(comparison.run(flow, partial(bar.advance, task)))
     finally:
         runtime.close()
     return outcomes

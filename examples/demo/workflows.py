@@ -7,7 +7,9 @@ from typing import Any
 
 from llama_index.core import VectorStoreIndex
 from llama_index.core.query_engine import RetrieverQueryEngine
+from llama_index.core.response_synthesizers import ResponseMode
 from llama_index.core.retrievers import QueryFusionRetriever
+from llama_index.core.retrievers.fusion_retriever import FUSION_MODES
 from llama_index.llms.openai_like import OpenAILike
 
 from examples.demo.settings import Settings
@@ -77,13 +79,13 @@ def workflows(
         QueryFusionRetriever(
             [index.as_retriever(similarity_top_k=4)],
             llm=asker,
-            mode="reciprocal_rerank",
+            mode=FUSION_MODES.RECIPROCAL_RANK,
             num_queries=4,
             similarity_top_k=8,
             use_async=False,
         ),
         llm=writer,
-        response_mode="compact",
+        response_mode=ResponseMode.COMPACT,
         node_postprocessors=[reranker],
     )
     refine = index.as_query_engine(llm=chat, response_mode="refine", similarity_top_k=4)

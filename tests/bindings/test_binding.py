@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def versions(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
     def version(distribution: str) -> str:
         if distribution not in installed:
-            raise module.PackageNotFoundError(distribution)
+            raise PackageNotFoundError(distribution)
         return installed[distribution]
 
     monkeypatch.setattr(module, "version", version)
@@ -100,7 +101,8 @@ def test_the_wrappers_go_on_when_the_library_is_imported(library: Libraries, bin
     assert binding.install()
     assert name not in sys.modules
     assert binding.status == "waits until ayolib_a is imported"
-    assert not binding.installed
+    before = binding.installed
+    assert not before
 
     assert importlib.import_module(name).Engine().ask() == "asked*"
     assert binding.installed

@@ -6,7 +6,6 @@ import importlib.util
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -16,13 +15,13 @@ from langchain_core.runnables import RunnableLambda
 from ayo_bridge import accelerate
 from ayo_bridge.bindings.monkey import patched
 from ayo_bridge.errors import NotAccelerableError, NotAcceleratedWarning
-from tests.adapters.langchain.cases import chat
+from tests.differential.langchain_parts import chat
 
 
 @pytest.fixture(
     params=[("gevent.monkey", "is_module_patched"), ("eventlet.patcher", "is_monkey_patched")]
 )
-def patches(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
+def patches(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """What the library says that it has patched; it is not there in truth."""
     name, question = request.param
     names: set[str] = set()

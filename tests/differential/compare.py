@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tests.differential.plain import Names, Plain, renamed
@@ -52,20 +52,40 @@ def _short(value: Plain) -> str:
 # Logs.
 
 
-def log_difference(original: Log, again: Log, accelerated: Log, tolerance: float) -> str | None:
+def never(name: str) -> bool:
+    """No span starts threads of which nobody knows which is first."""
+    return False
+
+
+def log_difference(
+    original: Log,
+    again: Log,
+    accelerated: Log,
+    tolerance: float,
+    in_threads: Callable[[str], bool] = never,
+) -> str | None:
     """How the events of the accelerated call differ from the original's.
 
     Two logs of the original say what order it keeps itself. Where nothing overlapped in either,
     the whole sequence has to be the same, ids included. Spans that overlapped (a fan-out with
     ``gather`` or threads) may come in any order among themselves; everything else keeps its place.
+    ``in_threads`` says of which spans (``"root"`` is what all are in) the content may come in any
+    order even where it happened not to overlap.
     """
-    if not (original.concurrent or again.concurrent):
+    varies = original.concurrent or again.concurrent or _has_threads(original, in_threads)
+    if not varies:
         return difference(_named(original), _named(accelerated), tolerance, "log")
-    fast = _tree(accelerated)
-    found = _tree_difference(_tree(original), fast, tolerance)
-    if found is not None and _tree_difference(_tree(again), fast, tolerance) is None:
+    fast = _tree(accelerated, in_threads)
+    found = _tree_difference(_tree(original, in_threads), fast, tolerance)
+    if found is None or _tree_difference(_tree(again, in_threads), fast, tolerance) is None:
         return None
     return found
+
+
+def _has_threads(log: Log, in_threads: Callable[[str], bool]) -> bool:
+    entered = [entry for entry in log.entries if entry.kind == "enter"]
+    roots = sum(entry.parent is None for entry in entered)
+    return any(in_threads(e.name) for e in entered) or (roots > 1 and in_threads("root"))
 
 
 def _named(log: Log) -> Plain:
@@ -82,20 +102,18 @@ class _Span:
     end: int = 1 << 60
     tail: Plain = None
     items: list[_Span] = field(default_factory=list)
-
-    def first(self) -> int:
-        return self.start
+    unordered: bool = False
 
 
-def _tree(log: Log) -> _Span:
+def _tree(log: Log, in_threads: Callable[[str], bool]) -> _Span:
     """The log by spans. Ids lose their numbers: the tree says what belongs to what."""
-    root = _Span(-1, "root")
+    root = _Span(-1, "root", unordered=in_threads("root"))
     spans: dict[str | None, _Span] = {None: root}
     paths: dict[str, str] = {}
     for index, entry in enumerate(log.entries):
         shown = renamed(_with_paths(entry, paths), Names(numbered=False))
         if entry.kind == "enter":
-            span = spans[entry.span] = _Span(index, shown)
+            span = spans[entry.span] = _Span(index, shown, unordered=in_threads(entry.name))
             spans.get(entry.parent, root).items.append(span)
         elif entry.kind in ("exit", "drop"):
             ended = spans.get(entry.span)
@@ -126,7 +144,7 @@ def _tree_difference(one: _Span, two: _Span, tolerance: float, path: str = "log"
         ones, twos = ([_short(i.head) for i in s.items] for s in (one, two))
         return f"{path}: {len(ones)} items became {len(twos)}: {ones} became {twos}"
     start = 0
-    for group in _overlapping(one.items):
+    for group in [one.items] if one.unordered else _overlapping(one.items):
         found = _unordered(group, two.items[start : start + len(group)], tolerance, path, start)
         if found is not None:
             return found
@@ -160,4 +178,4 @@ def _unordered(
     return None
 
 
-__all__ = ["difference", "log_difference"]
+__all__ = ["difference", "log_difference", "never"]

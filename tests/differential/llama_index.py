@@ -13,11 +13,11 @@ from typing import Any
 from llama_index.core import Settings
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.callbacks.base_handler import BaseCallbackHandler
-from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.span import BaseSpan
 from llama_index.core.instrumentation.span_handlers import BaseSpanHandler
 from llama_index.core.llms import MockLLM
+from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.span import active_span_id
 from pydantic import PrivateAttr
 

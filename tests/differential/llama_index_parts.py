@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from llama_index.core import VectorStoreIndex
 from llama_index.core.embeddings import MockEmbedding
 from llama_index.core.indices.prompt_helper import PromptHelper
@@ -18,6 +19,9 @@ from llama_index.llms.openai_like import OpenAILike
 
 from tests.differential.harness import Env
 from tests.stub_openai import Body, StubOpenAI, hashed_text
+
+if TYPE_CHECKING:
+    from ayo_bridge.serving.postgres import EmbeddedPostgres
 
 _SUBJECTS = (
     "amber resin in pine bark",
@@ -89,6 +93,20 @@ def minilm_index(path: str) -> VectorStoreIndex:
 def minilm_index_of(env: Env) -> VectorStoreIndex:
     """The notes embedded by MiniLM, in memory."""
     return minilm_index(str(env.fixture("minilm_path")))
+
+
+def postgres_store(server: EmbeddedPostgres, **options: Any) -> Any:
+    """A store of its own, as pools belong to a loop."""
+    postgres = pytest.importorskip("llama_index.vector_stores.postgres")
+    at = server.dsn
+    return postgres.PGVectorStore.from_params(
+        host=at.host,
+        port=str(at.port),
+        database=at.database,
+        user=at.user,
+        password=at.password,
+        **options,
+    )
 
 
 def llm(env: Env, *, chat: bool = True, **options: Any) -> OpenAILike:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from llama_index.core import VectorStoreIndex
@@ -56,7 +57,7 @@ _SCRIPTS: dict[str, Any] = {
 EVERY_CALL = [
     Case(
         f"error-{name}-{mode.value}",
-        lambda env, mode=mode: parts.engine(env, mode, chunk=64, top_k=3),
+        partial(parts.engine, mode=mode, chunk=64, top_k=3),
         entries=ALL if mode is not ResponseMode.ACCUMULATE else ("query",),
         script=script,
         stops_early=mode in (ResponseMode.TREE_SUMMARIZE, ResponseMode.ACCUMULATE),
@@ -89,12 +90,18 @@ def _one_note_fails(stub: StubOpenAI) -> None:
     stub.reply_when("amber resin", status=400, latency=SLOWER)
 
 
+def _persistent(env: Env, mode: ResponseMode) -> Any:
+    return parts.engine(env, mode, chunk=64, top_k=2, model=parts.llm(env, max_retries=2))
+
+
+def _narrow(env: Env, mode: ResponseMode) -> Any:
+    return parts.engine(env, mode, model=parts.llm(env, context_window=40))
+
+
 RETRIES = [
     Case(
         f"retry-{status}-{mode.value}",
-        lambda env, mode=mode: parts.engine(
-            env, mode, chunk=64, top_k=2, model=parts.llm(env, max_retries=2)
-        ),
+        partial(_persistent, mode=mode),
         entries=ALL,
         script=_once(status),
     )
@@ -115,7 +122,7 @@ RETRIES = [
 ONE_OF_MANY = [
     Case(
         f"one-fails-{mode.value}",
-        lambda env, mode=mode: parts.engine(env, mode, chunk=64, top_k=3),
+        partial(parts.engine, mode=mode, chunk=64, top_k=3),
         entries=("query", "aquery"),
         script=_one_note_fails,
         stops_early=True,
@@ -162,7 +169,7 @@ OTHER = [
     *(
         Case(
             f"window-too-small-{mode.value}",
-            lambda env, mode=mode: parts.engine(env, mode, model=parts.llm(env, context_window=40)),
+            partial(_narrow, mode=mode),
             entries=ALL,
         )
         for mode in (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from llama_index.core import VectorStoreIndex
+from llama_index.core import StorageContext, VectorStoreIndex
 from llama_index.core.postprocessor import SimilarityPostprocessor
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.response_synthesizers import ResponseMode
@@ -112,6 +113,11 @@ def _fusion(mode: str, **options: Any) -> Case:
     )
 
 
+def _over_fusion(env: Env, mode: ResponseMode) -> Any:
+    source = parts.fusion(env, "reciprocal_rerank", retrievers=[_real(env)])
+    return parts.engine(env, mode, chunk=64, source=source)
+
+
 FUSION = [
     *(_fusion(mode, use_async=use_async) for mode in FUSION_MODES for use_async in (False, True)),
     _fusion("simple", queries=1),
@@ -158,12 +164,7 @@ FUSION = [
     *(
         Case(
             f"fusion-engine-{mode.value}",
-            lambda env, mode=mode: parts.engine(
-                env,
-                mode,
-                chunk=64,
-                source=parts.fusion(env, "reciprocal_rerank", retrievers=[_real(env)]),
-            ),
+            partial(_over_fusion, mode=mode),
             entries=("query", "aquery", "stream", "astream"),
             script=parts.answers,
         )
@@ -234,23 +235,12 @@ OPAQUE = [
 
 
 def _in_postgres(env: Env) -> VectorStoreIndex:
-    """The notes in Postgres; a store of its own for each object, as pools belong to a loop."""
-    from llama_index.core import StorageContext
-    from llama_index.vector_stores.postgres import PGVectorStore
-
-    at = env.fixture("postgres").dsn
-    store = PGVectorStore.from_params(
-        host=at.host,
-        port=str(at.port),
-        database=at.database,
-        user=at.user,
-        password=at.password,
-        table_name="differential",
-        embed_dim=384,
-    )
+    """The notes in Postgres, in a store of its own for each object."""
+    server = env.fixture("postgres")
+    store = parts.postgres_store(server, table_name="differential", embed_dim=384)
     model = parts.minilm(str(env.fixture("minilm_path")))
-    if at not in _filled:
-        _filled.add(at)
+    if server.dsn not in _filled:
+        _filled.add(server.dsn)
         VectorStoreIndex(
             parts.nodes(embedded=False),
             storage_context=StorageContext.from_defaults(vector_store=store),

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from llama_index.core import VectorStoreIndex
 from llama_index.core.response_synthesizers import ResponseMode
+from llama_index.core.retrievers import VectorIndexRetriever
 
 from tests.differential import llama_index_parts as parts
-from tests.differential.harness import Case
+from tests.differential.harness import Case, Env
 
 ALL = ("query", "aquery", "stream", "astream")
 SYNC = ("query", "stream")
@@ -20,17 +26,19 @@ def _mode(
     *,
     chunk: int | None = None,
     requests: int | None = None,
-    **options: object,
+    top_k: int = 8,
+    entries: Sequence[str] = ALL,
+    ahead: Sequence[str] = (),
 ) -> list[Case]:
     """A row for the chat endpoint and one for plain completions."""
-    ahead = options.pop("ahead", ())
-    entries = options.pop("entries", ALL)
+
+    def build(env: Env, chat: bool) -> Any:
+        return parts.engine(env, mode, chunk=chunk, top_k=top_k, model=parts.llm(env, chat=chat))
+
     return [
         Case(
             f"{name}-{'chat' if chat else 'completion'}",
-            lambda env, chat=chat: parts.engine(
-                env, mode, chunk=chunk, model=parts.llm(env, chat=chat), **options
-            ),
+            partial(build, chat=chat),
             entries=entries,
             requests=requests,
             ahead=ahead,
@@ -55,17 +63,22 @@ MODES = [
     *_mode("no-text", ResponseMode.NO_TEXT, requests=0),
     *_mode("context-only", ResponseMode.CONTEXT_ONLY, requests=0),
 ]
+
+
+def _asynchronous(env: Env, mode: ResponseMode, chunk: int) -> Any:
+    model = parts.llm(env, reuse_client=False)
+    return parts.engine(env, mode, chunk=chunk, top_k=4, use_async=True, model=model)
+
+
+def _without_notes(env: Env, mode: ResponseMode) -> Any:
+    empty = VectorStoreIndex([], embed_model=parts.mock_embedding())
+    return parts.engine(env, mode, source=VectorIndexRetriever(empty))
+
+
 ASYNC_INSIDE = [
     Case(
         f"{name}-use-async",
-        lambda env, mode=mode, chunk=chunk: parts.engine(
-            env,
-            mode,
-            chunk=chunk,
-            top_k=4,
-            use_async=True,
-            model=parts.llm(env, reuse_client=False),
-        ),
+        partial(_asynchronous, mode=mode, chunk=chunk),
         entries=("query", "aquery"),
     )
     for name, mode, chunk in (
@@ -77,7 +90,7 @@ ASYNC_INSIDE = [
 EMPTY = [
     Case(
         f"empty-{mode.value}",
-        lambda env, mode=mode: parts.engine(env, mode, source=_nothing(env)),
+        partial(_without_notes, mode=mode),
         entries=ALL,
     )
     for mode in (
@@ -91,14 +104,6 @@ EMPTY = [
         ResponseMode.CONTEXT_ONLY,
     )
 ]
-
-
-def _nothing(env: object) -> object:
-    from llama_index.core import VectorStoreIndex
-    from llama_index.core.retrievers import VectorIndexRetriever
-
-    empty = VectorStoreIndex([], embed_model=parts.mock_embedding())
-    return VectorIndexRetriever(empty)
 
 
 ROWS = [*MODES, *ASYNC_INSIDE, *EMPTY]

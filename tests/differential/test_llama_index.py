@@ -8,7 +8,7 @@ import pytest
 
 from ayo_bridge import Runtime
 from tests.differential import rows_errors, rows_options, rows_retrieval, rows_synthesis
-from tests.differential.harness import Case, Env, compare, compare_async
+from tests.differential.harness import Case, Env, compare, compare_async, parameters
 from tests.differential.llama_index import LLAMA_INDEX, settings
 
 ROWS = [
@@ -25,17 +25,6 @@ pytestmark = [
 ]
 
 
-def _parameters(*, concurrent: bool) -> list[object]:
-    return [
-        pytest.param(
-            case, entry, id=f"{case.name}-{entry}", marks=[pytest.mark.real] if case.real else []
-        )
-        for case in ROWS
-        for entry in case.entries
-        if LLAMA_INDEX.entries[entry].concurrent is concurrent
-    ]
-
-
 @pytest.fixture(autouse=True, scope="module")
 def _settings() -> Iterator[None]:
     with settings():
@@ -47,13 +36,13 @@ def test_row_names_are_unique() -> None:
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize(("case", "entry"), _parameters(concurrent=False))
+@pytest.mark.parametrize(("case", "entry"), parameters(LLAMA_INDEX, ROWS, concurrent=False))
 def test_sync(case: Case, entry: str, env: Env, runtime: Runtime) -> None:
     env.streaming = LLAMA_INDEX.entries[entry].streaming
     compare(LLAMA_INDEX, case, entry, env, runtime).check(case, entry)
 
 
-@pytest.mark.parametrize(("case", "entry"), _parameters(concurrent=True))
+@pytest.mark.parametrize(("case", "entry"), parameters(LLAMA_INDEX, ROWS, concurrent=True))
 async def test_async(case: Case, entry: str, env: Env, runtime: Runtime) -> None:
     env.streaming = LLAMA_INDEX.entries[entry].streaming
     (await compare_async(LLAMA_INDEX, case, entry, env, runtime)).check(case, entry)

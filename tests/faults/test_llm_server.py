@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,22 +46,32 @@ def test_it_hangs_up_in_the_middle(
 ) -> None:
     seen = []
     for fast in (False, True):
-        stub.reset()
-        stub.latency = 60.0
-        engine = build(env)
-        if fast:
-            engine = accelerate(engine, runtime=runtime)
-        saboteur = _Saboteur(stub)
-        saboteur.start()
-        try:
-            seen.append(_raised(lambda engine=engine: engine.query("one")))
-        finally:
-            saboteur.end()
+        engine = _started(build, env, runtime if fast else None)
+        with _sabotaged(stub):
+            seen.append(_raised(partial(engine.query, "one")))
     assert seen[0] == seen[1]
     eventually(lambda: stub.in_flight == 0, "the end of all requests", 10)
     stub.reset()
     stub.latency = 0.0
     assert str(engine.query("one")) == str(build(env).query("one"))
+
+
+def _started(build: Callable[[Env], Any], env: Env, runtime: Runtime | None) -> Any:
+    """An engine, accelerated on a runtime if there is one, whose calls take a minute."""
+    env.stub.reset()
+    env.stub.latency = 60.0
+    engine = build(env)
+    return engine if runtime is None else accelerate(engine, runtime=runtime)
+
+
+@contextmanager
+def _sabotaged(stub: StubOpenAI) -> Iterator[None]:
+    saboteur = _Saboteur(stub)
+    saboteur.start()
+    try:
+        yield
+    finally:
+        saboteur.end()
 
 
 class _Saboteur(threading.Thread):
@@ -94,20 +106,12 @@ async def test_it_hangs_up_in_the_middle_of_an_awaited_query(
 ) -> None:
     seen = []
     for fast in (False, True):
-        stub.reset()
-        stub.latency = 60.0
-        engine = build(env)
-        if fast:
-            engine = accelerate(engine, runtime=runtime)
-        saboteur = _Saboteur(stub)
-        saboteur.start()
-        try:
+        engine = _started(build, env, runtime if fast else None)
+        with _sabotaged(stub):
             with pytest.raises(Exception) as raised:  # noqa: PT011
                 await engine.aquery("one")
             seen.append(f"{type(raised.value).__qualname__}: {raised.value}")
             await asyncio.sleep(0.1)
-        finally:
-            saboteur.end()
     assert seen[0] == seen[1]
     eventually(lambda: stub.in_flight == 0, "the end of all requests", 10)
 
@@ -140,7 +144,7 @@ def test_it_never_answers(env: Env, stub: StubOpenAI, runtime: Runtime) -> None:
         engine = tree(env, model=parts.llm(env, timeout=0.3))
         if fast:
             engine = accelerate(engine, runtime=runtime)
-        seen.append(_raised(lambda engine=engine: engine.query("one")))
+        seen.append(_raised(partial(engine.query, "one")))
     assert seen[0] == seen[1]
     eventually(lambda: stub.in_flight == 0, "the end of all requests", 10)
 

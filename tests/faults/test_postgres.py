@@ -11,7 +11,6 @@ from typing import Any
 import psycopg
 import pytest
 from llama_index.core import StorageContext, VectorStoreIndex
-from llama_index.vector_stores.postgres import PGVectorStore
 
 from ayo_bridge import Runtime, accelerate, stats
 from ayo_bridge.serving.postgres import EmbeddedPostgres
@@ -44,16 +43,7 @@ def server() -> Iterator[EmbeddedPostgres]:
 
 
 def _index(server: EmbeddedPostgres, nodes: Any = None) -> VectorStoreIndex:
-    at = server.dsn
-    store = PGVectorStore.from_params(
-        host=at.host,
-        port=str(at.port),
-        database=at.database,
-        user=at.user,
-        password=at.password,
-        table_name="faults",
-        embed_dim=parts.DIMENSION,
-    )
+    store = parts.postgres_store(server, table_name="faults", embed_dim=parts.DIMENSION)
     model = parts.mock_embedding()
     if nodes is None:
         return VectorStoreIndex.from_vector_store(store, embed_model=model)

@@ -68,8 +68,8 @@ def test_choices_in_branches_are_kept() -> None:
     assert [choice.condition for choice in whole.choices] == ["inner", "ask"]
     assert whole.choices[1].unchosen("no") == {"inner", "d", "e"}
     graph = decompose((whole >> A).template())
-    assert graph["ask.condition"].optional == {"inner", "d", "e", "b"}
-    assert graph["inner.condition"].optional == {"d", "e"}
+    assert graph["ask.condition"].optional == frozenset({"inner", "d", "e", "b"})
+    assert graph["inner.condition"].optional == frozenset({"d", "e"})
 
 
 def test_what_a_condition_leaves_out_is_unknown_without_a_choice() -> None:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from ayo_bridge.errors import GraphError
@@ -26,7 +28,7 @@ def graph_of(*components: Component, inputs: tuple[str, ...] = ("question", "hit
     return decompose(Template.chain(*components, inputs=inputs))
 
 
-def answer(mode: SynthesisMode, chunks: int | None, **options: bool) -> Synthesis:
+def answer(mode: SynthesisMode, chunks: int | None, **options: Any) -> Synthesis:
     return Synthesis(
         name="a", llm="llm", mode=mode, chunks=chunks, inputs=("question", "hits"), **options
     )

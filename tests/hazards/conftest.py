@@ -114,7 +114,7 @@ def tasks_of(runtime: Runtime) -> set[str]:
     loop = runtime._loop
     if loop is None or loop.is_closed():
         return set()
-    names = {task.get_coro().__qualname__ for task in asyncio.all_tasks(loop)}
+    names = {getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks(loop)}
     return names - {"prove", "_prove"}
 
 

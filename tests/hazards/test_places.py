@@ -17,6 +17,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from llama_index.core.tools import QueryEngineTool
 
 from ayo_bridge import Runtime, accelerate, stats
+from ayo_bridge.seam import Call
 from tests.deadline import eventually
 from tests.differential import llama_index_parts as parts
 from tests.differential.harness import Env
@@ -148,7 +149,8 @@ def test_many_threads_share_batches(env: Env, runtime: Runtime) -> None:
     fast = accelerate(plain, runtime=runtime)
     (embedding,) = (s for s in runtime.schedulers if s.engine.name.startswith("embedding"))
     go_on = threading.Event()
-    busy = threading.Thread(target=lambda: embedding.run_here(None, lambda: go_on.wait(20)))
+    nothing = Call(embedding.engine.name, "nothing", None)
+    busy = threading.Thread(target=lambda: embedding.run_here(nothing, lambda: go_on.wait(20)))
     busy.start()
     try:
         eventually(lambda: embedding.running == 1, "the model's being busy")

@@ -69,27 +69,19 @@ def test_dropped_before_its_first_token(env: Env, stub: StubOpenAI, runtime: Run
     assert not stub.calls, "nobody has asked for a token, and so the original makes no call"
 
 
+@pytest.mark.parametrize("closed", [False, True], ids=["dropped", "closed"])
 @pytest.mark.parametrize("build", ENGINES)
-def test_dropped_after_its_first_token(
-    build: Callable[[Env], Any], env: Env, stub: StubOpenAI, runtime: Runtime
+def test_ended_after_its_first_token(
+    build: Callable[[Env], Any], closed: bool, env: Env, stub: StubOpenAI, runtime: Runtime
 ) -> None:
     _slow(stub)
     fast = accelerate(build(env), runtime=runtime)
     response = fast.query("one")
     next(response.response_gen)
-    del response
-    _aborted(stub)
-
-
-@pytest.mark.parametrize("build", ENGINES)
-def test_closed_after_its_first_token(
-    build: Callable[[Env], Any], env: Env, stub: StubOpenAI, runtime: Runtime
-) -> None:
-    _slow(stub)
-    fast = accelerate(build(env), runtime=runtime)
-    response = fast.query("one")
-    next(response.response_gen)
-    response.response_gen.close()
+    if closed:
+        response.response_gen.close()
+    else:
+        del response
     _aborted(stub)
 
 
@@ -105,27 +97,19 @@ async def test_async_dropped_before_its_first_token(
     assert not stub.calls, "nobody has asked for a token, and so the original makes no call"
 
 
+@pytest.mark.parametrize("closed", [False, True], ids=["dropped", "closed from another task"])
 @pytest.mark.parametrize("build", ENGINES)
-async def test_async_dropped_after_its_first_token(
-    build: Callable[[Env], Any], env: Env, stub: StubOpenAI, runtime: Runtime
+async def test_async_ended_after_its_first_token(
+    build: Callable[[Env], Any], closed: bool, env: Env, stub: StubOpenAI, runtime: Runtime
 ) -> None:
     _slow(stub)
     fast = accelerate(build(env), runtime=runtime)
     response = await fast.aquery("one")
     await anext(response.response_gen)
-    del response
-    await _aborted_async(stub)
-
-
-@pytest.mark.parametrize("build", ENGINES)
-async def test_async_closed_from_another_task(
-    build: Callable[[Env], Any], env: Env, stub: StubOpenAI, runtime: Runtime
-) -> None:
-    _slow(stub)
-    fast = accelerate(build(env), runtime=runtime)
-    response = await fast.aquery("one")
-    await anext(response.response_gen)
-    await asyncio.create_task(response.response_gen.aclose())
+    if closed:
+        await asyncio.create_task(response.response_gen.aclose())
+    else:
+        del response
     await _aborted_async(stub)
 
 

@@ -66,11 +66,11 @@ def test_a_change_of_an_object_is_seen(change: Callable[[Any], None]) -> None:
 
 
 def test_changes_of_a_pydantic_model_are_seen() -> None:
-    for change in (lambda m: setattr(m, "name", "y"), lambda m: setattr(m, "_secret", 2)):
+    for name, value in (("name", "y"), ("_secret", 2)):
         model = Model()
         witness = Witness()
         witness.saw(model)
-        change(model)
+        setattr(model, name, value)
         assert not witness.stands()
 
 

@@ -67,8 +67,8 @@ def timed(
         if primitive.engine in SERIAL:
             free[primitive.engine] = ends[name]
         if primitive.op in DECODES:
-            call = next(p for p in _before(graph, name) if graph[p].op in PREFILLS)
-            spans[call] = (*spans[call][:2], ends[name])
+            prefill = next(p for p in _before(graph, name) if graph[p].op in PREFILLS)
+            spans[prefill] = (*spans[prefill][:2], ends[name])
         elif primitive.engine:
             spans[name] = (queued, begin, ends[name])
     now = start

@@ -1,11 +1,14 @@
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from ayo_bridge.graph import Op, Opaque, Primitive, Template
 from ayo_bridge.observe import explain_state
 from ayo_bridge.passes import Decision
+from ayo_bridge.record.record import CallRecord
 from ayo_bridge.seam import Outcome
 from tests.observe import samples
 from tests.observe.states import GRAPH, TEMPLATE, call, record, state
@@ -114,7 +117,7 @@ def test_predicted_gains_of_one_line_add_up() -> None:
 
 
 @pytest.mark.parametrize("sample", [samples.fusion, samples.tree, samples.refine])
-def test_json_says_everything_and_is_plain(sample) -> None:
+def test_json_says_everything_and_is_plain(sample: Callable[[], CallRecord]) -> None:
     made = sample()
     plain = json.loads(json.dumps(explain_state(state(made)).json()))
     assert [c["primitive"] for c in plain["calls"]] == [c.primitive for c in made.calls]
@@ -136,7 +139,8 @@ def test_json_before_any_call() -> None:
 def test_equal_keys_have_equal_digests_and_tell_nothing() -> None:
     made = record(call(), call())
     made.calls[1].key = ("url", "secret prompt")
-    one, other = explain_state(state(made)).json()["calls"]
+    shown: Any = explain_state(state(made)).json()
+    one, other = shown["calls"]
     assert one["key"] != other["key"]
     assert "secret" not in json.dumps(other)
 

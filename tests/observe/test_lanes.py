@@ -9,7 +9,7 @@ INTERVALS = st.lists(
 
 
 @given(INTERVALS)
-def test_lanes_hold_no_overlap_and_are_as_few_as_possible(intervals) -> None:
+def test_lanes_hold_no_overlap_and_are_as_few_as_possible(intervals: list[tuple[int, int]]) -> None:
     lanes = pack(intervals)
     for moment in range(71):
         busy = [
@@ -23,7 +23,7 @@ def test_lanes_hold_no_overlap_and_are_as_few_as_possible(intervals) -> None:
 
 
 @given(INTERVALS)
-def test_a_union_covers_the_same_moments_without_overlap(intervals) -> None:
+def test_a_union_covers_the_same_moments_without_overlap(intervals: list[tuple[int, int]]) -> None:
     covered = union(intervals)
     for moment in range(71):
         inside = sum(s <= moment < e for s, e in covered)

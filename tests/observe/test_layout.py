@@ -55,11 +55,11 @@ def test_lines_run_between_neighbouring_columns_and_clear_of_boxes(drawn: Graph)
 
 @pytest.mark.parametrize("drawn", SAMPLES)
 def test_every_edge_can_be_followed(drawn: Graph) -> None:
-    after: dict = {}
+    after: dict[tuple[object, bool], set[object]] = {}
     for line in layered(drawn, size).lines:
         after.setdefault((line.source, line.order_only), set()).add(line.target)
 
-    def reached(node: object, order_only: bool) -> set:
+    def reached(node: object, order_only: bool) -> set[object]:
         return {
             name
             for target in after.get((node, order_only), ())

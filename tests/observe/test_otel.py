@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from ayo_bridge.observe import export_spans
@@ -9,14 +11,14 @@ pytest.importorskip("opentelemetry.sdk.trace")
 
 
 @pytest.fixture
-def exporter():
+def exporter() -> Any:
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
     return InMemorySpanExporter()
 
 
 @pytest.fixture
-def tracer(exporter):
+def tracer(exporter: Any) -> Any:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
@@ -25,7 +27,7 @@ def tracer(exporter):
     return provider.get_tracer("test")
 
 
-def test_one_span_a_call_with_a_child_for_each_engine_call(exporter, tracer) -> None:
+def test_one_span_a_call_with_a_child_for_each_engine_call(exporter: Any, tracer: Any) -> None:
     made = samples.fusion()
     export_spans(made, tracer, clock=lambda: made.ended or 0.0)
     *children, parent = exporter.get_finished_spans()
@@ -37,7 +39,9 @@ def test_one_span_a_call_with_a_child_for_each_engine_call(exporter, tracer) -> 
     assert children[0].attributes["ayo_bridge.outcome"] == "direct"
 
 
-def test_calls_that_never_ran_have_no_span_and_failures_are_errors(exporter, tracer) -> None:
+def test_calls_that_never_ran_have_no_span_and_failures_are_errors(
+    exporter: Any, tracer: Any
+) -> None:
     never = call(Outcome.WASTED)
     never.started = never.ended = None
     export_spans(record(never, call(Outcome.DROPPED, error="TimeoutError()")), tracer)

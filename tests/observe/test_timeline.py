@@ -2,6 +2,7 @@ import json
 import os
 import re
 import stat
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -13,11 +14,13 @@ from ayo_bridge.graph import Op, Primitive, Template
 from ayo_bridge.observe import timeline_state
 from ayo_bridge.observe.gantt import bars
 from ayo_bridge.passes import Decision
+from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead.state import AcceleratedState
 from ayo_bridge.seam import Outcome
 from tests.observe import samples
 from tests.observe.states import GRAPH, TEMPLATE, call, record, state
 
+Sample = Callable[[], CallRecord]
 VOID = {"meta", "input", "br"}
 SAMPLES = {"fusion": samples.fusion, "tree": samples.tree, "refine": samples.refine}
 
@@ -54,7 +57,7 @@ def written(shown: AcceleratedState, tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
-def test_the_page_shows_every_primitive_before_and_after(sample, tmp_path: Path) -> None:
+def test_the_page_shows_every_primitive_before_and_after(sample: Sample, tmp_path: Path) -> None:
     made = sample()
     page = Page(written(state(made), tmp_path))
     drawn = [value for value in page.values("g", "data-id") if value]
@@ -65,7 +68,7 @@ def test_the_page_shows_every_primitive_before_and_after(sample, tmp_path: Path)
 
 
 @pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
-def test_the_page_needs_nothing_from_outside(sample, tmp_path: Path) -> None:
+def test_the_page_needs_nothing_from_outside(sample: Sample, tmp_path: Path) -> None:
     text = written(state(sample()), tmp_path)
     assert not re.search(r"https?://|url\((?!#)|@import|<script|<link|\bsrc=", text)
 
@@ -119,7 +122,9 @@ def test_calls_of_a_batch_share_a_bar_if_they_fared_alike() -> None:
 
 
 @pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
-def test_the_trace_has_a_process_a_call_and_lanes_without_overlap(sample, tmp_path: Path) -> None:
+def test_the_trace_has_a_process_a_call_and_lanes_without_overlap(
+    sample: Sample, tmp_path: Path
+) -> None:
     first, second = sample(), sample()
     path = timeline_state(state(first, second), tmp_path / "trace.json")
     events = json.loads(path.read_text())["traceEvents"]
@@ -127,7 +132,7 @@ def test_the_trace_has_a_process_a_call_and_lanes_without_overlap(sample, tmp_pa
     assert {event["pid"] for event in spans} == {1, 2}
     engine_spans = [event for event in spans if event["pid"] == 1 and event["tid"] > 0]
     assert len(engine_spans) == len(first.calls)
-    lanes: dict = {}
+    lanes: dict[tuple[int, int], list[tuple[float, float]]] = {}
     for event in spans:
         lanes.setdefault((event["pid"], event["tid"]), []).append(
             (event["ts"], event["ts"] + event["dur"])

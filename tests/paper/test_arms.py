@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ayo_bridge.graph import Graph
+from ayo_bridge.simulate import SimulatedLLM
 from benchmarks.paper.parameters import Workload, parameters
 from benchmarks.paper.payloads import Payloads
 from benchmarks.paper.run import Run, inputs_of, poisson, simulate
@@ -36,7 +37,8 @@ def e_graph(app: str, arm: str) -> Graph:
 
 
 def runs_before(graph: Graph, first: str, second: str) -> bool:
-    reached, left = set(), [first]
+    reached: set[str] = set()
+    left = [first]
     while left:
         name = left.pop()
         new = graph.successors(name) - reached
@@ -104,5 +106,7 @@ def test_everybody_has_the_same_engines() -> None:
         )
         engines = {name: registered.engine for name, registered in app._engines.items()}
         assert engines["llm"].limits.continuous
-        assert engines["llm"].batching.prefix_cache is True  # type: ignore[union-attr]
+        llm = engines["llm"]
+        assert isinstance(llm, SimulatedLLM)
+        assert llm.batching.prefix_cache
         assert engines["embedding"].limits.max_items == GIVEN.engines.embedding_batch

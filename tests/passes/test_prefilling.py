@@ -17,7 +17,7 @@ from ayo_bridge.graph import (
 )
 from ayo_bridge.passes import Decision, DependencyPruning, PassContext, PrefillingSplit, optimise
 from ayo_bridge.profile import Curve, EngineProfile, LLMProfile, Profiles
-from tests.passes.workflows import EVERYTHING, EXPAND, LLM, synthesis
+from tests.passes.workflows import EVERYTHING, EXPAND, LLM, PROFILES, synthesis
 
 SEARCH = Searching(name="search", embedding="bge", store="pg")
 ONLY_LLM = replace(EVERYTHING, profiles=Profiles({"llm": LLM}))
@@ -127,7 +127,7 @@ def test_refusals(component: Component, context: PassContext, target: str, reaso
 
 
 def test_a_gain_below_the_cost_of_a_request_is_none() -> None:
-    tiny = Profiles({**EVERYTHING.profiles, "llm": LLMProfile(0.001, 1e-6, 0.02)})
+    tiny = Profiles({**PROFILES, "llm": LLMProfile(0.001, 1e-6, 0.02)})
     context = replace(EVERYTHING, profiles=tiny)
     _, decisions = split(SEARCH, synthesis(SynthesisMode.REFINE, 2), context=context)
     assert decisions["answer.prefill[1]"].reason == "the predicted gain is not positive"
@@ -184,7 +184,7 @@ def test_a_prefix_that_the_graph_makes_is_warmed_once_too() -> None:
     long = replace(synthesis(SynthesisMode.TREE, 3, context_first=False), question_tokens=200)
     answer = replace(long, inputs=("rewrite.answer", "search.hits"))
     rewrite = Synthesis(name="rewrite", llm="other", mode=SynthesisMode.GENERATION, tokens=1)
-    llms = Profiles({**EVERYTHING.profiles, "other": LLMProfile(0.0, 0.0, 0.0)})
+    llms = Profiles({**PROFILES, "other": LLMProfile(0.0, 0.0, 0.0)})
     slow = replace(SEARCH, store="slow")
     known = Profiles({**llms, "slow": EngineProfile("vector_store", Curve.of([(1, 1.0)]))})
     graph, decisions = split(rewrite, slow, answer, context=replace(EVERYTHING, profiles=known))
@@ -201,9 +201,7 @@ def test_a_refine_step_does_not_ask_what_the_first_call_asks() -> None:
         early_context=False,
     )
     slow = replace(SEARCH, store="slow")
-    known = Profiles(
-        {**EVERYTHING.profiles, "slow": EngineProfile("vector_store", Curve.of([(1, 1.0)]))}
-    )
+    known = Profiles({**PROFILES, "slow": EngineProfile("vector_store", Curve.of([(1, 1.0)]))})
     graph, _ = split(slow, answer, context=replace(EVERYTHING, profiles=known))
     warms = [p for p in graph if p.op is Op.PARTIAL_PREFILLING]
     assert [warm.prompt_tokens for warm in warms] == [220, 220]

@@ -1,9 +1,11 @@
+from collections.abc import Hashable
 from dataclasses import replace
 
 from ayo_bridge.graph import (
     Choice,
     Component,
     Condition,
+    Flow,
     Graph,
     Indexing,
     Opaque,
@@ -16,7 +18,7 @@ from ayo_bridge.graph import (
     decompose,
 )
 from ayo_bridge.passes import DependencyPruning, PassContext, optimise
-from tests.passes.workflows import EVERYTHING, EXPAND, SEARCH, synthesis
+from tests.passes.workflows import EVERYTHING, EXPAND, PROFILES, SEARCH, synthesis
 
 INPUTS = ("question", "documents")
 
@@ -35,7 +37,7 @@ def test_independent_calls_stop_waiting_for_each_other() -> None:
 def test_the_gain_is_what_the_critical_path_loses() -> None:
     p_graph = decompose(Template.chain(synthesis(SynthesisMode.ACCUMULATE, 3)))
     (decision,) = DependencyPruning().apply(p_graph, EVERYTHING).decisions
-    llm = EVERYTHING.profiles["llm"]
+    llm = PROFILES["llm"]
     call = sum(llm.seconds(p_graph[f"answer.{half}[0]"]) or 0 for half in ("prefill", "decode"))
     assert decision.predicted_gain is not None
     assert abs(decision.predicted_gain - 2 * call) < 1e-9
@@ -79,7 +81,7 @@ def test_what_runs_whatever_is_chosen_does_not_wait_for_the_condition() -> None:
 def test_with_speculation_only_takers_wait_for_the_condition() -> None:
     answer = replace(synthesis(SynthesisMode.ONE_SHOT, 1), inputs=("question", "search.hits"))
     index = Indexing(name="index", embedding="bge", store="other")
-    branches = {"yes": None, "no": SEARCH >> index}
+    branches: dict[Hashable, Flow | None] = {"yes": None, "no": SEARCH >> index}
     flow = EXPAND >> choose(ENOUGH, branches, speculate=True) >> answer
     p_graph = decompose(flow.template(INPUTS))
     rewrite = DependencyPruning().apply(p_graph, EVERYTHING)
@@ -96,7 +98,10 @@ def test_with_speculation_only_takers_wait_for_the_condition() -> None:
 
 
 def test_what_every_branch_has_does_not_wait_either() -> None:
-    branches = {"yes": SEARCH, "no": SEARCH >> replace(EXPAND, name="more")}
+    branches: dict[Hashable, Component | Flow] = {
+        "yes": SEARCH,
+        "no": SEARCH >> replace(EXPAND, name="more"),
+    }
     flow = EXPAND >> choose(ENOUGH, branches)
     graph = DependencyPruning().apply(decompose(flow.template()), EVERYTHING).graph
     assert graph.order == (("enough.condition", "more.prefill"),)

@@ -20,13 +20,17 @@ from ayo_bridge.graph import (
 from ayo_bridge.passes import Decision, PassContext, StageDecomposition, part_of
 from ayo_bridge.passes.cutting import Cutter
 from ayo_bridge.profile import Curve, EngineProfile, Profiles
-from tests.passes.workflows import EVERYTHING
+from tests.passes.workflows import EVERYTHING, PROFILES
 
 CURVE = Curve.of([(1, 0.01), (64, 0.2)])
 
 
+def embedding(best: int | None) -> Profiles:
+    return Profiles({"bge": EngineProfile("embedding", CURVE, best)})
+
+
 def bge(best: int | None) -> PassContext:
-    return PassContext(Profiles({"bge": EngineProfile("embedding", CURVE, best)}))
+    return PassContext(embedding(best))
 
 
 def staged(context: PassContext, *components: Component) -> tuple[Graph, tuple[Decision, ...]]:
@@ -68,7 +72,7 @@ def test_stages_of_a_write_stay_in_order() -> None:
 
 def test_the_gain_is_the_time_of_the_search_for_all_but_the_last_stage() -> None:
     store = EngineProfile("vector_store", Curve.of([(1, 0.01), (10, 0.1)]), None)
-    known = Profiles({**bge(4).profiles, "pg": store})
+    known = Profiles({**embedding(4), "pg": store})
     _, (decision,) = staged(PassContext(known), SEARCH)
     assert decision.predicted_gain == pytest.approx(0.1 - 0.02)
 
@@ -99,7 +103,7 @@ def test_nothing_is_cut_where_nothing_can_start_on_a_part() -> None:
 
 def test_nothing_is_cut_where_a_part_costs_what_the_whole_costs() -> None:
     flat = EngineProfile("vector_store", Curve.of([(1, 0.01), (64, 0.01)]), None)
-    context = PassContext(Profiles({**bge(4).profiles, "pg": flat}))
+    context = PassContext(Profiles({**embedding(4), "pg": flat}))
     graph, (decision, *_) = staged(context, SEARCH)
     assert "s.embed" in graph
     assert decision.reason == "the predicted gain is not positive"
@@ -111,7 +115,7 @@ BY_ITEM = replace(SEARCH, inputs=("e.queries",))
 
 def test_what_a_decode_feeds_item_by_item_is_left_to_it() -> None:
     graph, decisions = staged(
-        replace(EVERYTHING, profiles=Profiles({**EVERYTHING.profiles, **bge(2).profiles})),
+        replace(EVERYTHING, profiles=Profiles({**PROFILES, **embedding(2)})),
         ASKED,
         BY_ITEM,
         Reranking(name="r", reranker="cross", candidates=100),

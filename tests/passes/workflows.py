@@ -1,18 +1,21 @@
 """Workflows and engine profiles that several tests look at."""
 
+from typing import Any
+
 from ayo_bridge.graph import (
     Component,
     Indexing,
     Opaque,
-    QueryExpansion,
     Reranking,
-    Searching,
     Synthesis,
     SynthesisMode,
     Template,
 )
 from ayo_bridge.passes import PassContext
 from ayo_bridge.profile import Curve, EngineProfile, LLMProfile, Profiles
+from tests.workflow.workflows import EXPAND as EXPAND
+from tests.workflow.workflows import RERANK as RERANK
+from tests.workflow.workflows import SEARCH as SEARCH
 
 # Paper, Table 3 and its appendix: llama-2-7B and bge-large on one RTX 3090, pgvector.
 LLM = LLMProfile(0.0342, 0.0002247, 0.020)
@@ -27,19 +30,8 @@ EVERYTHING = PassContext(
     sequences={"llm": 0.0},
 )
 
-EXPAND = QueryExpansion(name="expand", llm="llm")
-SEARCH = Searching(
-    name="search",
-    embedding="bge",
-    store="pg",
-    queries=4,
-    top_k=16,
-    inputs=("question", "expand.queries"),
-)
-RERANK = Reranking(name="rerank", reranker="cross", candidates=64)
 
-
-def synthesis(mode: SynthesisMode, chunks: int | None = 3, **options: bool) -> Synthesis:
+def synthesis(mode: SynthesisMode, chunks: int | None = 3, **options: Any) -> Synthesis:
     return Synthesis(name="answer", llm="llm", mode=mode, chunks=chunks, **options)
 
 

@@ -181,7 +181,19 @@ def test_the_critical_path_starves_nobody(
     now = 0.0
     for number, (pause, path) in enumerate(others):
         now += pause
-        queue.add(Waiting(number + 1000, number, "B", 1, now, 1, "prefill", 0, now, path, path))
+        queue.add(
+            Waiting(
+                number + 1000,
+                number,
+                "B",
+                1,
+                now,
+                group="prefill",
+                since=now,
+                remaining=path,
+                left=path,
+            )
+        )
         picked = queue.pick(slots) if number % 5 == 4 else []
         if patient in picked:
             return

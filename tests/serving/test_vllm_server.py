@@ -106,7 +106,7 @@ def test_stop_and_start_leave_no_process_and_kill_is_noticed(tiny_llama: Path) -
         on_progress=lambda seconds, line: seen.append(seconds),
     )
     with server:
-        assert server.alive
+        alive = [server.alive]
         assert seen == sorted(seen)
         assert seen
         assert server.pid is not None
@@ -114,13 +114,14 @@ def test_stop_and_start_leave_no_process_and_kill_is_noticed(tiny_llama: Path) -
         assert started
         server.stop()
         assert all_gone(started)
-        assert not server.alive
+        alive.append(server.alive)
         server.start()
         assert server.pid is not None
         restarted = descendants(server.pid)
         server.kill()
         eventually(lambda: all_gone(restarted), "the end of a killed server")
-        assert not server.alive
+        alive.append(server.alive)
+    assert alive == [True, False, False]
 
 
 OWNER = """

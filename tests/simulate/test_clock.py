@@ -88,13 +88,16 @@ def test_fig_7_next_triggers(policy: str, triggers: tuple[float, float]) -> None
         ended: dict[str, float] = {}
 
         def submit(node: str, query: int, depth: int) -> None:
+            def note(request: object) -> None:
+                ended[node] = loop.time()
+
             call = Call("llm", node, None, items=512, group="prefill")
             tier.submit(
                 call,
                 query=query,
                 node=node,
                 depth=depth,
-                on_done=lambda request: ended.setdefault(node, loop.time()),
+                on_done=note,
             )
 
         tier._running = 1  # the engine is busy while the four arrive

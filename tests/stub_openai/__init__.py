@@ -8,8 +8,9 @@ Its answers are made from a hash of the request, so every part of a prompt matte
 then one every ``token_interval`` seconds.
 """
 
+from tests.stub_openai.process import StubProcess
 from tests.stub_openai.replies import hashed_text, tokens_of
 from tests.stub_openai.requests import Body, Script, StubRequest
 from tests.stub_openai.server import StubOpenAI
 
-__all__ = ["Body", "Script", "StubOpenAI", "StubRequest", "hashed_text", "tokens_of"]
+__all__ = ["Body", "Script", "StubOpenAI", "StubProcess", "StubRequest", "hashed_text", "tokens_of"]

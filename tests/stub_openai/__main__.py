@@ -1,8 +1,10 @@
 """``python -m tests.stub_openai``: the stub in a process of its own."""
 
 import argparse
+import os
 import threading
 
+from tests.stub_openai.replies import hashed_text, lines_where_asked
 from tests.stub_openai.server import StubOpenAI
 
 
@@ -12,14 +14,21 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--latency", type=float, default=0.1)
     parser.add_argument("--token-interval", type=float, default=0.0)
+    parser.add_argument("--spread", action="store_true", help="streams take as long as a reply")
+    parser.add_argument("--lines", action="store_true", help="write queries where asked for them")
+    parser.add_argument("--core", type=int, help="the core to run on")
     parser.add_argument("--no-log", action="store_true", help="keep no list of requests")
     options = parser.parse_args()
+    if options.core is not None:
+        os.sched_setaffinity(0, [options.core])
     stub = StubOpenAI(
         port=options.port,
         latency=options.latency,
         token_interval=options.token_interval,
+        spread=options.spread,
         keep_log=not options.no_log,
     )
+    stub.text = lines_where_asked if options.lines else hashed_text
     with stub:
         print(stub.base_url, flush=True)
         threading.Event().wait()

@@ -8,6 +8,8 @@ from typing import Any
 from tests.stub_openai.requests import Body, StubRequest
 
 _DELIVERY = ("stream", "stream_options", "priority")
+_ASKS_FOR_LINES = ("search queries, one on each line", "separated by newlines")
+"""What LlamaIndex and LangChain write into prompts for queries."""
 _WORDS = ["amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heath", "islet"]
 
 
@@ -16,6 +18,16 @@ def hashed_text(body: Body) -> str:
     kept = {key: value for key, value in body.items() if key not in _DELIVERY}
     digest = blake2b(json.dumps(kept, sort_keys=True).encode(), digest_size=8).digest()
     return " ".join([_WORDS[byte % len(_WORDS)] for byte in digest] + [digest.hex()])
+
+
+def lines_where_asked(body: Body) -> str:
+    """Three queries where the prompt asks for queries, else words as ever."""
+    words = hashed_text(body)
+    if any(sign in str(body) for sign in _ASKS_FOR_LINES):
+        # Short ones: each streamed token costs a timer, which is never quite on time.
+        ending = words.rpartition(" ")[2]
+        return "\n".join(f"{line} {ending}" for line in ("first", "second", "third"))
+    return words
 
 
 def tokens_of(text: str) -> list[str]:

@@ -23,6 +23,8 @@ class StubOpenAI:
     Args:
         latency: seconds each call takes.
         token_interval: seconds between the events of a stream.
+        spread: a streamed reply is complete when the plain one would be: its tokens come evenly
+            over the time of a call.
         model: the name it serves.
         port: where it listens; a free one by default.
         keep_log: keep every request in `requests`; off for tests of throughput.
@@ -33,12 +35,14 @@ class StubOpenAI:
         *,
         latency: float = 0.1,
         token_interval: float = 0.0,
+        spread: bool = False,
         model: str = "stub",
         port: int = 0,
         keep_log: bool = True,
     ) -> None:
         self.latency = latency
         self.token_interval = token_interval
+        self.spread = spread
         self.model = model
         self.keep_log = keep_log
         self.text: Callable[[Body], str] = hashed_text
@@ -93,9 +97,7 @@ class StubOpenAI:
 
     def hang_up(self) -> None:
         """Close every connection."""
-        self.loop.call_soon_threadsafe(
-            lambda: [connection.drop() for connection in list(self.connections)]
-        )
+        self.loop.call_soon_threadsafe(self._drop_all)
 
     def __enter__(self) -> "StubOpenAI":
         self._thread.start()
@@ -156,12 +158,19 @@ class StubOpenAI:
         latency = self.latency
         if script is not None and script.latency is not None:
             latency = script.latency
-        if latency <= 0:
-            self._answer(request, connection, script)
+        if self.spread and request.body.get("stream"):
+            latency /= len(tokens_of(self.text(request.body))) + 1
+            interval = latency
         else:
-            connection.later(latency, lambda: self._answer(request, connection, script))
+            interval = self.token_interval
+        if latency <= 0:
+            self._answer(request, connection, script, interval)
+        else:
+            connection.later(latency, lambda: self._answer(request, connection, script, interval))
 
-    def _answer(self, request: StubRequest, connection: Connection, script: Script | None) -> None:
+    def _answer(
+        self, request: StubRequest, connection: Connection, script: Script | None, interval: float
+    ) -> None:
         headers = [*self.extra_headers, *(script.headers if script else ())]
         cut = script.disconnect if script else None
         status = (script.status if script else None) or 200
@@ -180,7 +189,7 @@ class StubOpenAI:
         chat = request.path.endswith("chat/completions")
         if request.body.get("stream"):
             events = stream_events(self.model, request, tokens, finish, chat)
-            connection.stream(request, events, headers, self.token_interval, cut)
+            connection.stream(request, events, headers, interval, cut)
         else:
             plain = plain_reply(self.model, request, tokens, finish, chat)
             connection.reply(request, 200, as_json(plain), headers=headers, cut=cut)
@@ -200,9 +209,12 @@ class StubOpenAI:
         self._port = self._server.sockets[0].getsockname()[1]
         self._started.set()
 
+    def _drop_all(self) -> None:
+        for connection in list(self.connections):
+            connection.drop()
+
     def _stop(self) -> None:
         if self._server is not None:
             self._server.close()
-        for connection in list(self.connections):
-            connection.drop()
+        self._drop_all()
         self.loop.call_later(0.01, self.loop.stop)

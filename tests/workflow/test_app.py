@@ -1,7 +1,7 @@
 """Whole queries on the virtual clock: optimised and not, side by side."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -10,14 +10,20 @@ from ayo_bridge.graph import Graph, Op, Primitive, SynthesisMode
 from ayo_bridge.runtime import Runtime
 from ayo_bridge.seam import BatchEngine, Call, EngineKind, Limits
 from ayo_bridge.simulate import run_virtual
-from ayo_bridge.workflow import App, Generate, Ingest, Result
+from ayo_bridge.workflow import App, Generate, Ingest, Result, Workflow
 from tests.workflow.engines import LLM, PROFILES, Engine, Engines
 from tests.workflow.workflows import DOCUMENTS, EXPAND, QUESTION, SEARCH, advanced, direct
 
 
-def once(engines: Engines, inputs: dict[str, object], workflow: object) -> Result:
+def asked_for(call: Call) -> str:
+    """The prompt of a call of an LLM."""
+    assert isinstance(call.payload, Generate)
+    return call.payload.text
+
+
+def once(engines: Engines, inputs: Mapping[str, object], workflow: Workflow) -> Result:
     async def main() -> Result:
-        return await engines.app.submit(inputs, workflow)  # type: ignore[arg-type]
+        return await engines.app.submit(inputs, workflow)
 
     return run_virtual(main())
 
@@ -90,7 +96,10 @@ def test_shapes_are_kept_and_values_are_not() -> None:
     one = once(engines, QUESTION, advanced())
     two = once(engines, other, advanced())
     assert one.output != two.output
-    assert not set(one["search.hits"]) & set(two["search.hits"])  # type: ignore[arg-type]
+    hits, others = one["search.hits"], two["search.hits"]
+    assert isinstance(hits, list)
+    assert isinstance(others, list)
+    assert not set(hits) & set(others)
 
 
 def test_a_profile_registered_with_its_engine_counts_from_then_on() -> None:
@@ -185,8 +194,8 @@ def test_an_engine_with_requests_of_its_own_is_given_a_translation() -> None:
         app = App()
         app.register(
             Numbers("llm", EngineKind.LLM, Limits(continuous=True)),
-            ask=lambda call: len(call.payload.text),  # type: ignore[attr-defined]
-            answer=lambda call, number: f"{number} characters after {call.payload.text!r}",
+            ask=lambda call: len(asked_for(call)),
+            answer=lambda call, number: f"{number} characters after {asked_for(call)!r}",
         )
         return (await app.submit({"question": "x"}, direct())).output
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from collections.abc import Hashable
 from dataclasses import replace
 
 import pytest
@@ -201,7 +202,7 @@ def _last_prompt(engines: Engines) -> str:
 def early(judge_tokens: int) -> Flow:
     """JUDGED, with a judge that takes its time."""
     judge = replace(JUDGE, tokens=judge_tokens)
-    branches = {"yes": EXPAND >> SEARCH >> RERANK, "no": None}
+    branches: dict[Hashable, Flow | None] = {"yes": EXPAND >> SEARCH >> RERANK, "no": None}
     return judge >> choose(NEEDED, branches, speculate=True) >> LAST
 
 

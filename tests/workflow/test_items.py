@@ -1,6 +1,7 @@
 """Answers of several items, graphs that grow, text that is streamed."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import aclosing
 
 import pytest
@@ -20,7 +21,7 @@ from ayo_bridge.graph import (
 )
 from ayo_bridge.passes import PIPELINE
 from ayo_bridge.simulate import run_virtual
-from ayo_bridge.workflow import Generate, Ingest, LanguageModel, Result, SubGraph, lines
+from ayo_bridge.workflow import Generate, Ingest, LanguageModel, Result, SubGraph, Workflow, lines
 from ayo_bridge.workflow.engines import Tool
 from tests.workflow.engines import Engines
 from tests.workflow.workflows import DOCUMENTS, EXPAND, QUESTION, RERANK, SEARCH, advanced, direct
@@ -29,9 +30,9 @@ RETRIEVAL = EXPAND >> SEARCH >> RERANK
 VALUES = ("expand.queries", "search.hits", "rerank.ranked", "answer.answer")
 
 
-def once(engines: Engines, inputs: dict[str, object], workflow: object) -> Result:
+def once(engines: Engines, inputs: Mapping[str, object], workflow: Workflow) -> Result:
     async def main() -> Result:
-        return await engines.app.submit(inputs, workflow)  # type: ignore[arg-type]
+        return await engines.app.submit(inputs, workflow)
 
     return run_virtual(main())
 

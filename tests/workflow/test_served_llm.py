@@ -101,6 +101,7 @@ async def test_each_step_of_a_plan_starts_its_tool_while_the_rest_is_written(
     assert result["act.results"] == ["FIRST OF ALL", "SECOND OF ALL", "THIRD AND THE LAST ONE"]
     (call,) = stub_openai.calls
     eventually(lambda: call.ended is not None, "the end of the reply at the server")
+    assert call.ended is not None
     assert asked["first of all"] < asked["second of all"] < call.ended
 
 
@@ -122,9 +123,9 @@ async def test_prefixes_are_warmed_where_the_server_caches_them(stub_openai: Stu
 
 async def test_probing_finds_out_whether_prefixes_are_cached(stub_openai: StubOpenAI) -> None:
     llm = ServedLLM("llm", stub_openai.base_url, "stub")
-    assert not llm.caches_prefixes
+    before = llm.caches_prefixes
     await llm.probe()
-    assert llm.caches_prefixes  # The stub speaks vLLM's dialect.
+    assert (before, llm.caches_prefixes) == (False, True)  # The stub speaks vLLM's dialect.
     await llm.aclose()
 
 

@@ -137,7 +137,7 @@ def test_searches_of_many_queries_are_one_statement_with_the_same_hits(
     class Connection(psycopg.Connection[tuple[object, ...]]):
         def execute(self, query: object, *args: object, **kwargs: object) -> object:  # type: ignore[override]
             statements.append(str(query))
-            return super().execute(query, *args, **kwargs)  # type: ignore[arg-type, call-overload]
+            return super().execute(query, *args, **kwargs)  # type: ignore[call-overload]
 
     store = PgVectorStore("store", lambda: Connection.connect(postgres.url), table="native_fused")
     texts = [f"{word} {'rain ' * i}" for word in WORDS for i in range(5)]

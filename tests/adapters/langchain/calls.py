@@ -1,74 +1,47 @@
-"""One call of a runnable through one of its entry points, and everything that is seen of it."""
+"""One call of a runnable, seen and compared as the differential tests do it."""
 
-import asyncio
-import json
-from collections import Counter
-from dataclasses import dataclass
 from typing import Any
 
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables import Runnable
 
 from ayo_bridge import explain
-from tests.adapters.langchain.tracing import Recorder, plain
+from tests.differential.harness import (
+    TOLERANCE,
+    Env,
+    Outcome,
+    observe,
+    observe_async,
+    outcome_difference,
+)
+from tests.differential.langchain import LANGCHAIN, Ask, in_threads
 from tests.stub_openai import StubOpenAI
 
-ENTRIES = ("invoke", "ainvoke", "stream", "astream", "batch", "abatch")
-QUESTIONS = ("what of rivers?", "and of bridges?", "or of letters?")
-_DELIVERY = ("stream", "stream_options", "priority")
-
-
-@dataclass
-class Seen:
-    """What a caller, its handlers and the server see of a call."""
-
-    output: Any
-    tree: Any
-    events: Any
-    requests: Counter[str]
+QUESTION = "what of rivers?"
 
 
 async def made(
     runnable: Runnable[Any, Any],
     entry: str,
     stub: StubOpenAI,
-    inputs: Any = QUESTIONS[0],
-    **config: Any,
-) -> Seen:
-    """Call a runnable. The order of events is compared where nothing in it runs concurrently."""
-    before = len(stub.calls)
-    recorder = Recorder()
-    config = {**config, "callbacks": [recorder, *config.pop("handlers", ())]}
-    many = list(QUESTIONS) if inputs == QUESTIONS[0] else inputs
-    output: Any
-    try:
-        if entry == "invoke":
-            output = runnable.invoke(inputs, config)
-        elif entry == "ainvoke":
-            output = await runnable.ainvoke(inputs, config)
-        elif entry == "stream":
-            output = list(runnable.stream(inputs, config))
-        elif entry == "astream":
-            output = [chunk async for chunk in runnable.astream(inputs, config)]
-        elif entry == "batch":
-            output = runnable.batch(many, config)
-        else:
-            output = await runnable.abatch(many, config)
-    except Exception as error:
-        output = (type(error), _without_address(error), type(error.__cause__))
-        await _settled()
-    concurrent = entry.startswith("a") or "batch" in entry
-    requests = Counter(_canonical(request.body) for request in stub.calls[before:])
-    linear = None if concurrent or len(recorder.roots) > 1 else recorder.names()
-    return Seen(plain(output), recorder.tree(concurrent=concurrent), linear, requests)
+    handlers: tuple[BaseCallbackHandler, ...] = (),
+) -> Outcome:
+    """Call a runnable through one of the entries of the differential tests."""
+    way = LANGCHAIN.entries[entry]
+    env, ask = Env(stub, _no_fixture), Ask(QUESTION, handlers=handlers)
+    if way.concurrent:
+        return await observe_async(env, LANGCHAIN, runnable, way, ask)
+    return observe(env, LANGCHAIN, runnable, way, ask)
 
 
-def assert_same(original: Seen, accelerated: Seen, *, threads: bool) -> None:
-    """All that was seen is the same. With ``threads`` the original's own order is not fixed."""
-    assert accelerated.output == original.output
-    assert accelerated.requests == original.requests
-    assert accelerated.tree == original.tree
-    if not threads:
-        assert accelerated.events == original.events
+def _no_fixture(name: str) -> Any:
+    raise LookupError(f"nothing is built here that would want the fixture {name!r}")
+
+
+def assert_same(original: Outcome, accelerated: Outcome) -> None:
+    """All that was seen is the same."""
+    found = outcome_difference(original, original, accelerated, TOLERANCE, in_threads=in_threads)
+    assert found is None, found
 
 
 def assert_mapped(accelerated: Runnable[Any, Any], requests: int) -> None:
@@ -79,18 +52,3 @@ def assert_mapped(accelerated: Runnable[Any, Any], requests: int) -> None:
     assert len(calls) == requests
     assert {call["primitive"] for call in shown["calls"]} <= known
     assert not [call for call in shown["calls"] if call["primitive"].startswith("opaque")]
-
-
-async def _settled() -> None:
-    """Wait for what a failed `abatch` has left running."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    await asyncio.gather(*others, return_exceptions=True)
-
-
-def _canonical(body: dict[str, Any]) -> str:
-    kept = {key: value for key, value in body.items() if key not in _DELIVERY}
-    return json.dumps(kept, sort_keys=True)
-
-
-def _without_address(error: BaseException) -> str:
-    return str(error).replace("\n", " ")

@@ -7,8 +7,8 @@ import pytest
 
 from ayo_bridge import Runtime, accelerate
 from ayo_bridge.profile import ProfileStore
-from tests.adapters.langchain.cases import ASKS_FOR_LINES, close_clients, three_lines
 from tests.deadline import eventually
+from tests.differential.langchain_parts import close_clients, writes_queries
 from tests.stub_openai import StubOpenAI
 
 
@@ -16,7 +16,7 @@ from tests.stub_openai import StubOpenAI
 def stub() -> Iterator[StubOpenAI]:
     """A stub that writes three queries where it is asked to."""
     with StubOpenAI(latency=0.005) as server:
-        server.reply_when(ASKS_FOR_LINES, text=three_lines)
+        writes_queries(server)
         yield server
 
 

@@ -12,7 +12,7 @@ from langchain_core.runnables import RunnableLambda
 
 from ayo_bridge import explain
 from ayo_bridge.errors import NotAcceleratedWarning
-from tests.adapters.langchain.cases import chat
+from tests.differential.langchain_parts import chat
 from tests.stub_openai import StubOpenAI
 
 

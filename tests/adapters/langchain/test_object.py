@@ -17,7 +17,7 @@ from langchain_core.runnables.base import RunnableBindingBase
 from ayo_bridge import Runtime, accelerate, stats
 from ayo_bridge.errors import NotAcceleratedWarning
 from ayo_bridge.lift.subclass import state_of
-from tests.adapters.langchain.cases import chat, multi_query, rag, store
+from tests.differential.langchain_parts import chat, multi_query, rag, store
 from tests.stub_openai import StubOpenAI
 
 Accelerate = Callable[[Any], Any]
@@ -39,7 +39,7 @@ def test_its_type_and_its_looks(stub: StubOpenAI, fast: Accelerate) -> None:
     assert accelerated == fast(original)
     assert accelerated != simple(stub) | StrOutputParser()
     assert accelerated.get_graph().to_json() == original.get_graph().to_json()
-    assert accelerated.input_schema.model_json_schema() == original.input_schema.model_json_schema()
+    assert accelerated.get_input_jsonschema() == original.get_input_jsonschema()
 
 
 def test_it_serialises_as_the_original(stub: StubOpenAI, fast: Accelerate) -> None:
@@ -69,7 +69,9 @@ def test_it_is_a_retriever_where_one_is_asked_for(stub: StubOpenAI, fast: Accele
 
 
 def test_what_pickles_still_does(stub: StubOpenAI) -> None:
-    original = ChatPromptTemplate.from_template("{question}") | StrOutputParser()
+    original: Any = RunnableSequence(
+        ChatPromptTemplate.from_template("{question}"), StrOutputParser()
+    )
     with pytest.warns(NotAcceleratedWarning):
         accelerated = accelerate(original, runtime=Runtime())
     restored = pickle.loads(pickle.dumps(accelerated))
@@ -113,8 +115,8 @@ def test_bindings_around_it_stay_accelerated(stub: StubOpenAI, fast: Accelerate)
         lambda chain: chain | RunnableLambda(len),
         lambda chain: RunnableLambda(dict) | chain,
         lambda chain: {"question": itemgetter("question")} | chain,
-        lambda chain: (RunnableLambda(dict) | RunnablePassthrough()) | chain,
-        lambda chain: chain | (RunnablePassthrough() | RunnableLambda(len)),
+        lambda chain: RunnableSequence(RunnableLambda(dict), RunnablePassthrough()) | chain,
+        lambda chain: chain | RunnableSequence(RunnablePassthrough(), RunnableLambda(len)),
         lambda chain: chain.pipe(RunnableLambda(len), name="piped"),
         lambda chain: RunnableSequence(chain, RunnableLambda(len)),
     ],

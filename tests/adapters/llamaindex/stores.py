@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
 from llama_index.core.vector_stores import (
     FilterCondition,
@@ -17,11 +16,12 @@ from llama_index.core.vector_stores import (
 )
 
 from ayo_bridge.graph import Graph, Op, Primitive, Template
-from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead import Plan, Scope
 from ayo_bridge.runtime import Runtime
 from ayo_bridge.schedule import Work
 from ayo_bridge.seam import Call, Outcome
+from tests.differential.llama_index_parts import postgres_store
+from tests.scopes import open_scope
 
 if TYPE_CHECKING:
     from ayo_bridge.serving.postgres import EmbeddedPostgres
@@ -68,16 +68,8 @@ def content(result: VectorStoreQueryResult) -> tuple[Any, ...]:
 
 
 def make_postgres_store(server: "EmbeddedPostgres", **options: Any) -> Any:
-    postgres = pytest.importorskip("llama_index.vector_stores.postgres")
-    parts = server.dsn
-    return postgres.PGVectorStore.from_params(
-        host=parts.host,
-        port=str(parts.port),
-        database=parts.database,
-        user=parts.user,
-        password=parts.password,
-        **{"table_name": f"stores_{next(_tables)}", "embed_dim": DIMENSIONS, **options},
-    )
+    given = {"table_name": f"stores_{next(_tables)}", "embed_dim": DIMENSIONS, **options}
+    return postgres_store(server, **given)
 
 
 def rows(store: Any) -> list[tuple[Any, ...]]:
@@ -90,11 +82,6 @@ def rows(store: Any) -> list[tuple[Any, ...]]:
             text(f"SELECT node_id, text, metadata_::text, embedding::text FROM {table} ORDER BY id")
         )
         return [tuple(row) for row in found]
-
-
-def open_scope(runtime: Runtime, plan: Plan | None = None) -> Scope:
-    plan = plan or Plan(Template(()), Graph([]), Graph([]))
-    return Scope(runtime, plan, CallRecord("query", 0.0, plan.template, plan.p_graph, plan.e_graph))
 
 
 class Ahead:

@@ -27,10 +27,10 @@ from tests.adapters.llamaindex.stores import (
     make_nodes,
     make_postgres_store,
     make_query,
-    open_scope,
     outcomes,
     vector,
 )
+from tests.scopes import open_scope
 
 if TYPE_CHECKING:
     from ayo_bridge.serving.postgres import EmbeddedPostgres
@@ -238,6 +238,8 @@ def test_the_search_made_ahead_has_arguments_of_its_own(
     engine = engine_for(simple, runtime)
     query = make_query(node_ids=["doc-1", "doc-2"])
     call = search_call(engine, simple, query)
+    assert query.node_ids
+    assert query.query_embedding
     query.node_ids.clear()
     query.query_embedding[0] = 9.0
     scope, maker = ahead(runtime, engine, lambda _: [call])

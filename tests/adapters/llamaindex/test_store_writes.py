@@ -27,11 +27,11 @@ from tests.adapters.llamaindex.stores import (
     make_nodes,
     make_postgres_store,
     make_query,
-    open_scope,
     outcomes,
     rows,
     vector,
 )
+from tests.scopes import open_scope
 
 if TYPE_CHECKING:
     from ayo_bridge.serving.postgres import EmbeddedPostgres

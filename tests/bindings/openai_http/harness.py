@@ -23,7 +23,7 @@ from tests.stub_openai import StubOpenAI
 
 API_KEY = "sk-test"
 ENGINE = "llm:stub"
-MESSAGES = [{"role": "user", "content": "Why is the sky blue?"}]
+MESSAGES: Any = [{"role": "user", "content": "Why is the sky blue?"}]
 CHAT: dict[str, Any] = {"model": "stub", "messages": MESSAGES, "temperature": 0.1}
 TEXT: dict[str, Any] = {"model": "stub", "prompt": "Why is the sky blue?", "max_tokens": 5}
 USAGE: dict[str, Any] = {"stream_options": {"include_usage": True}}

@@ -13,7 +13,7 @@ from ayo_bridge.runtime import Runtime
 from ayo_bridge.seam import Outcome, entered
 from tests.bindings.openai_http.harness import API_KEY, ENGINE, MESSAGES, World, outcomes
 from tests.deadline import eventually
-from tests.fixtures_stub import StubProcess
+from tests.stub_openai import StubProcess
 
 BODY: dict[str, Any] = {"model": "stub", "messages": MESSAGES}
 HEADERS = {"Authorization": f"Bearer {API_KEY}"}
@@ -177,7 +177,7 @@ def test_many_threads_each_get_their_own(
         with library.Client() as client:
             for turn in range(5):
                 bodies = [{"model": "stub", "prompt": f"{thread} {turn} {i}"} for i in range(3)]
-                scope = world.scope(*(world.call(**body) for body in bodies))
+                scope = world.scope(*(world.call(prompt=body["prompt"]) for body in bodies))
                 with entered(scope):
                     found = [
                         client.post(f"{stub.base_url}/completions", json=body, headers=HEADERS)

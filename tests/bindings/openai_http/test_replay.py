@@ -14,7 +14,7 @@ from ayo_bridge.engines.openai_http import Delivery
 from ayo_bridge.graph import Graph, Op, Primitive, Template
 from ayo_bridge.runahead import Plan, maker_key
 from ayo_bridge.schedule import Values, Work
-from ayo_bridge.seam import Outcome
+from ayo_bridge.seam import EngineCall, Outcome
 from tests.bindings.openai_http.harness import (
     CHAT,
     ENGINE,
@@ -208,20 +208,23 @@ def test_the_record_of_a_hit_has_its_usage(world: World) -> None:
 
 
 @pytest.mark.parametrize("ahead", [True, False], ids=["hit", "direct"])
-def test_profiles_learn_from_the_calls_of_the_original(world: World, ahead: bool) -> None:
-    learnt: list[Any] = []
-    world.runtime.profiles.observe = lambda call: (  # type: ignore[method-assign]
-        learnt.append((call.outcome, call.completion_tokens, call.seconds))
-        if call.prompt_tokens
-        else None
-    )
+def test_profiles_learn_from_the_calls_of_the_original(
+    world: World, ahead: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learnt: list[EngineCall] = []
+
+    def observe(call: EngineCall) -> None:
+        if call.prompt_tokens:
+            learnt.append(call)
+
+    monkeypatch.setattr(world.runtime.profiles, "observe", observe)
     with world.ahead(*([world.call(**CHAT)] if ahead else [])):
         reply = world.client().chat.completions.create(**CHAT)
 
-    ((outcome, tokens, seconds),) = learnt
-    assert outcome is (Outcome.HIT if ahead else Outcome.DIRECT)
-    assert tokens == reply.usage.completion_tokens
-    assert seconds >= world.stub.latency * 0.9
+    (call,) = learnt
+    assert call.outcome is (Outcome.HIT if ahead else Outcome.DIRECT)
+    assert call.completion_tokens == reply.usage.completion_tokens
+    assert call.seconds >= world.stub.latency * 0.9
 
 
 def test_equal_requests_are_each_made_once(world: World) -> None:

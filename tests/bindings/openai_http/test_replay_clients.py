@@ -63,7 +63,7 @@ def test_requests_of_a_custom_transport_are_only_noted(world: World) -> None:
     library = library_of(world.client())
     seen: list[str] = []
 
-    class Custom(library.HTTPTransport):
+    class Custom(library.HTTPTransport):  # type: ignore[misc, name-defined]
         def handle_request(self, request: Any) -> Any:
             seen.append(str(request.url))
             return super().handle_request(request)

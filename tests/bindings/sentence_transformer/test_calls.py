@@ -2,6 +2,7 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,11 @@ from tests.engines.sentence_transformer.together import (
     TOLERANCE,
     Busy,
     close_to,
-    open_scope,
     run_together,
     same_kind,
     scope_with_ahead,
 )
+from tests.scopes import open_scope
 
 pytestmark = pytest.mark.real
 
@@ -157,7 +158,7 @@ def test_a_failure_ahead_leaves_the_call_to_the_original(
 
 
 def test_overridden_methods_are_left_to_the_original(model: Any, minilm_path: Path) -> None:
-    class Own(sentence_transformers.SentenceTransformer):  # type: ignore[misc, name-defined]
+    class Own(sentence_transformers.SentenceTransformer):  # type: ignore[misc]
         def encode(self, *args: Any, **kwargs: Any) -> Any:
             return super().encode(*args, **kwargs) * 2
 
@@ -176,7 +177,7 @@ def test_cross_encoders_fuse_pairs_of_many_queries(reranker: Any, runtime: Runti
     first, second, *_ = SHORT_PAIRS
     inputs: list[Any] = [SHORT_PAIRS, first, list(second), [list(first), list(second)]]
     expected = [reranker.predict(one) for one in inputs]
-    done = run_together(runtime, engine, [lambda one=one: reranker.predict(one) for one in inputs])
+    done = run_together(runtime, engine, [partial(reranker.predict, one) for one in inputs])
     for (got, record), wanted in zip(done, expected, strict=True):
         close_to(got, wanted)
         assert record.batch == len(inputs)

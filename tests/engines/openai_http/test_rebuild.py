@@ -25,7 +25,7 @@ TEXT: dict[str, Any] = {"prompt": ["Why is the sky blue?"]}
 
 def proven(world: World, **body: Any) -> Proof:
     request = world.request(**body)
-    proof = world.runtime.submit(prove(world.server, request)).result(timeout=10)
+    proof: Proof = world.runtime.submit(prove(world.server, request)).result(timeout=10)
     world.stub.reset()
     return proof
 

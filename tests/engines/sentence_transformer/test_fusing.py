@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,10 @@ from tests.engines.sentence_transformer.together import (
     TEXTS,
     Busy,
     close_to,
-    open_scope,
     run_together,
     same_kind,
 )
+from tests.scopes import open_scope
 
 pytestmark = pytest.mark.real
 
@@ -36,7 +37,7 @@ def test_sixteen_threads_share_batches_and_get_what_they_asked_for(
     inputs: list[Any] = [f"question number {i} about ferries" for i in range(8)]
     inputs += [[f"list {i}", SHORT[1], SHORT[i % 5]] for i in range(8)]
     expected = [model.encode(one) for one in inputs]
-    done = run_together(runtime, engine, [lambda one=one: model.encode(one) for one in inputs])
+    done = run_together(runtime, engine, [partial(model.encode, one) for one in inputs])
     for (got, record), wanted in zip(done, expected, strict=True):
         close_to(got, wanted)
         assert record.fused
@@ -121,7 +122,7 @@ def test_long_texts_fuse_with_long_ones_only(model: Any, runtime: Runtime) -> No
     engine = engine_for(model, runtime)
     inputs: list[Any] = [TEXTS, SHORT[0], TEXTS[4], SHORT[1]]
     expected = [model.encode(one) for one in inputs]
-    done = run_together(runtime, engine, [lambda one=one: model.encode(one) for one in inputs])
+    done = run_together(runtime, engine, [partial(model.encode, one) for one in inputs])
     for (got, record), wanted in zip(done, expected, strict=True):
         close_to(got, wanted)
         assert record.batch == 2
@@ -144,7 +145,7 @@ def test_a_strict_runtime_never_fuses_and_is_bit_equal(
     engine = engine_for(model, runtime)
     inputs: list[Any] = [*TEXTS, TEXTS]
     expected = [model.encode(one) for one in inputs]
-    done = run_together(runtime, engine, [lambda one=one: model.encode(one) for one in inputs])
+    done = run_together(runtime, engine, [partial(model.encode, one) for one in inputs])
     for (got, record), wanted in zip(done, expected, strict=True):
         same_kind(got, wanted)
         assert np.array_equal(got, wanted)

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from ayo_bridge.graph import Graph, Op, Primitive, Template
-from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead import Plan, Scope
 from ayo_bridge.runtime import Runtime
 from ayo_bridge.schedule import Work
 from ayo_bridge.seam import Call, EngineCall, entered
+from tests.scopes import open_scope
 
 TOLERANCE = 1e-6
 DEADLINE = 30.0
@@ -29,17 +29,12 @@ PAIRS = [("capital of France", text) for text in TEXTS if text]
 SHORT_PAIRS = [pair for pair in PAIRS if len(pair[1]) < 100]
 
 
-def open_scope(runtime: Runtime, plan: Plan | None = None) -> Scope:
-    plan = plan or Plan(Template(()), Graph([]), Graph([]))
-    return Scope(runtime, plan, CallRecord("query", 0.0, plan.template, plan.p_graph, plan.e_graph))
-
-
 class Ahead:
     """A maker of one primitive with given calls, whose value is the list of their results."""
 
     def __init__(self, calls: Sequence[Call]) -> None:
         self._calls = calls
-        self.results: list[object] = []
+        self.results: list[Any] = []
 
     def calls(self, work: Work) -> Sequence[Call]:
         return self._calls
@@ -103,7 +98,7 @@ class Busy:
     def __exit__(self, *exc: object) -> None:
         self._release.set()
         self._thread.join(DEADLINE)
-        del self._scheduler.submit  # type: ignore[method-assign]
+        del self._scheduler.submit
 
 
 def run_together(

@@ -1,4 +1,5 @@
-"""LangChain applications as users write them, over a stub LLM server and the real MiniLM."""
+"""What the LangChain rows are built from: applications as users write them, over a stub LLM server
+and the real MiniLM."""
 
 import time
 from functools import lru_cache
@@ -14,8 +15,7 @@ from langchain_huggingface import HuggingFaceEmbeddings
 from langchain_openai import ChatOpenAI
 from langchain_openai.chat_models import _client_utils
 
-from ayo_bridge import Runtime, accelerate
-from tests.stub_openai import StubRequest
+from tests.stub_openai import StubOpenAI, StubRequest
 
 ASKS_FOR_LINES = "separated by newlines"
 """Stands in the prompt of a `MultiQueryRetriever`, and in no other here."""
@@ -116,12 +116,13 @@ def join(documents: list[Document]) -> str:
 
 def rag(retriever: Any, llm: Any) -> Runnable[str, str]:
     """The canonical chain."""
-    return (
+    made: Runnable[str, str] = (
         {"context": retriever | join, "question": RunnablePassthrough()}
         | _PROMPT
         | llm
         | StrOutputParser()
     )
+    return made
 
 
 def multi_query(
@@ -135,15 +136,6 @@ def multi_query(
     )
 
 
-def multi_query_case(
-    stub_url: str, embed_ms: float
-) -> tuple[MultiQueryRetriever, MultiQueryRetriever]:
-    """The retriever as it is and accelerated; the stub has to answer with three lines."""
-    original = multi_query(stub_url, model=slow_embeddings(embed_ms / 1000))
-    return original, accelerate(original, runtime=Runtime())
-
-
-def chain_case(stub_url: str) -> tuple[Runnable[str, str], Runnable[str, str]]:
-    """The plain chain as it is and accelerated."""
-    original = rag(store().as_retriever(), chat(stub_url))
-    return original, accelerate(original, runtime=Runtime())
+def writes_queries(stub: StubOpenAI) -> None:
+    """Have the stub answer requests for queries with three lines."""
+    stub.reply_when(ASKS_FOR_LINES, text=three_lines)

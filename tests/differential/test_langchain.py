@@ -1,0 +1,43 @@
+"""LangChain: accelerated gives what the original gives, to every observer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from ayo_bridge import Runtime
+from tests.differential import rows_langchain, rows_langchain_errors
+from tests.differential.harness import Case, Env, compare, compare_async, parameters
+from tests.differential.langchain import LANGCHAIN
+from tests.differential.langchain_parts import close_clients
+
+ROWS = [*rows_langchain.ROWS, *rows_langchain_errors.ROWS]
+
+# A request that fails leaves its socket to the collector.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(autouse=True)
+async def _clients() -> AsyncIterator[None]:
+    """Clients are closed on the loop that they were used on."""
+    yield
+    await close_clients()
+
+
+def test_row_names_are_unique() -> None:
+    names = [case.name for case in ROWS]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(("case", "entry"), parameters(LANGCHAIN, ROWS, concurrent=False))
+def test_sync(case: Case, entry: str, env: Env, runtime: Runtime) -> None:
+    compare(LANGCHAIN, case, entry, env, runtime).check(case, entry)
+
+
+@pytest.mark.parametrize(("case", "entry"), parameters(LANGCHAIN, ROWS, concurrent=True))
+async def test_async(case: Case, entry: str, env: Env, runtime: Runtime) -> None:
+    (await compare_async(LANGCHAIN, case, entry, env, runtime)).check(case, entry)
