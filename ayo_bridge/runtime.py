@@ -202,7 +202,7 @@ class Runtime:
 
     def observe(self, request: Request) -> None:
         """Learn from a call that has ended."""
-        if not request.future.cancelled() and request.record.ended is not None:
+        if not request.future.cancelled() and request.ended is not None:
             self.profiles.observe(request.record)
 
     def first(self, what: Hashable) -> bool:

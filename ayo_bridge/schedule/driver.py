@@ -48,7 +48,7 @@ class Running(Generic[W, O]):
     """How many calls have not ended."""
     futures: list[Future[object]] = field(default_factory=list)
     """The results, in the order of the calls."""
-    records: list[EngineCall] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
 
 
 class Driver(ABC, Generic[W, O]):
@@ -198,7 +198,7 @@ class Driver(ABC, Generic[W, O]):
             record=record,
             on_done=self._home.observe,
         )
-        running.records.append(request.record)
+        running.requests.append(request)
         self._requests[request.future] = request
         return request
 

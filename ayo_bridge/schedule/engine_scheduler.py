@@ -11,7 +11,7 @@ import itertools
 import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, InvalidStateError
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -38,9 +38,13 @@ class Request:
 
     call: Call
     waiting: Waiting
-    record: EngineCall
-    """When it was queued, ran and ended, and in a batch of how many calls."""
     scheduler: EngineScheduler
+    known: EngineCall | None = None
+    """The record that somebody keeps of the call."""
+    started: float | None = None
+    ended: float | None = None
+    batch: int = 1
+    """Number of calls in the batch it ran in."""
     future: Future[object] = field(default_factory=Future)
     aborted: bool = False
     abort: Callable[[], None] | None = None
@@ -49,25 +53,56 @@ class Request:
     """The requests of that batch, itself among them."""
     on_done: Callable[[Request], None] | None = None
 
+    @property
+    def record(self) -> EngineCall:
+        """What became of the call: as it is kept, or as it is now.
+
+        Made when it is asked for: one more object for each call is a tenth of a scheduler's time.
+        """
+        if self.known is not None:
+            return self.known
+        call, waiting = self.call, self.waiting
+        record = EngineCall(
+            waiting.node, call.engine, self.scheduler.engine.kind, call.key, Outcome.DIRECT, 0.0
+        )
+        record.queued, record.started, record.ended = waiting.arrival, self.started, self.ended
+        record.items, record.batch = call.items, self.batch
+        return record
+
+    def begin(self, now: float, batch: int) -> None:
+        """It runs, in a batch of so many calls."""
+        self.started, self.batch = now, batch
+        if self.known is not None:
+            self.known.started, self.known.batch = now, batch
+
     def cancel(self) -> None:
         """Drop it, or abort it in its engine: see :meth:`EngineScheduler.cancel`."""
         self.scheduler.cancel(self)
 
     def finish(self, result: object | BaseException, now: float) -> None:
         """Report, then resolve the future, unless it was cancelled."""
-        self.record.ended = now
+        self.ended = now
+        if self.known is not None:
+            self.known.ended = now
         self.shares_with, self.abort = (), None
+        if self.on_done is None:
+            self._resolve(result)
+            return
         try:
-            if self.on_done is not None:
-                self.on_done(self)
+            self.on_done(self)
         finally:  # Whoever waits gets the result in any case.
-            with suppress(InvalidStateError):
-                if isinstance(result, CancelledError):
-                    self.future.cancel()
-                elif isinstance(result, BaseException):
-                    self.future.set_exception(result)
-                else:
-                    self.future.set_result(result)
+            self._resolve(result)
+
+    def _resolve(self, result: object | BaseException) -> None:
+        try:
+            if isinstance(result, CancelledError):
+                self.future.cancel()
+            elif isinstance(result, BaseException):
+                self.future.set_exception(result)
+            else:
+                self.future.set_result(result)
+        except InvalidStateError:
+            return
 
 
 class EngineScheduler:
@@ -131,14 +166,10 @@ class EngineScheduler:
 
         ``since`` is when its query was submitted (by default, now); ``serves``, ``remaining`` and
         ``left`` are as in :class:`Waiting`.
-        ``record`` learns when the call runs and ends; without one it gets one of its own.
+        ``record`` learns when the call runs and ends.
         ``on_done`` is called with the request once, when it has ended in whatever way.
         """
         now = self._clock()
-        if record is None:
-            record = EngineCall(
-                node, call.engine, self.engine.kind, call.key, Outcome.DIRECT, now, items=call.items
-            )
         waiting = Waiting(
             next(self._ids),
             query,
@@ -153,7 +184,7 @@ class EngineScheduler:
             remaining,
             max(left, remaining),
         )
-        request = Request(call, waiting, record, self, on_done=on_done)
+        request = Request(call, waiting, self, record, on_done=on_done)
         with self._lock:
             self._requests[waiting.id] = request
             self._waiting_items += call.items
@@ -290,9 +321,9 @@ class EngineScheduler:
 
     def _start(self, requests: list[Request]) -> None:
         now = self._clock()
+        size = len(requests)
         for request in requests:
-            request.record.started = now
-            request.record.batch = len(requests)
+            request.begin(now, size)
 
         def done(results: Sequence[object | BaseException]) -> None:
             self._finish(requests, results)

@@ -312,7 +312,7 @@ class App:
     def observe(self, request: Request) -> None:
         """Let the runtime's profiles learn from a call."""
         # How many tokens an LLM took is not known here.
-        if not request.call.warm and request.record.kind is not EngineKind.LLM:
+        if not request.call.warm and request.scheduler.engine.kind is not EngineKind.LLM:
             self.runtime.observe(request)
 
 

@@ -199,7 +199,7 @@ class Query(Driver[Work, Made]):
             self._warms[primitive.root] = request
         elif primitive.op is Op.FULL_PREFILLING:
             warm = self._warms.pop(primitive.root, None)
-            if warm is not None and warm.record.started is None:
+            if warm is not None and warm.started is None:
                 warm.cancel()  # Whose turn had not come when its call was there comes too late.
         return request.future
 
@@ -236,11 +236,11 @@ class Query(Driver[Work, Made]):
         super()._ended(running, future)
 
     def _taken(self, running: Running, outputs: Made) -> list[Primitive]:
-        if records := running.records:
+        if requests := running.requests:
             timing = self._timings[running.work.primitive.id]
-            began = [record.started for record in records if record.started is not None]
+            began = [request.started for request in requests if request.started is not None]
             timing.started = min(began, default=timing.started)
-            timing.batch = max(record.batch for record in records)
+            timing.batch = max(request.batch for request in requests)
         if isinstance(outputs, Awaitable):
             self._wait_for(running.work, outputs)
             return []
