@@ -7,7 +7,6 @@ of their documents reaches no engine.
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from ayo_bridge.graph import Opaque
@@ -46,14 +45,22 @@ def lift_fan_out(
     if not ends:
         return "it asks no retriever"
     draft.covers.add(id(retriever))
-    models = Counter(search.embedding for _, search in early)
-    joining = [f"{name}.embed" for name, search in early if models[search.embedding] > 1]
     return Place(
         retriever=retriever,
         question=question,
         ends=tuple(ends),
         made=tuple(value for _, value in ends),
         settled=settled,
-        joining=tuple(joining) if sync else (),
+        joining=_first_of_many(early) if sync else (),
         left=tuple(left),
     )
+
+
+def _first_of_many(searches: list[tuple[str, VectorSearch]]) -> tuple[str, ...]:
+    """For each model that embeds the question more than once, the primitive that does so first."""
+    first: dict[str, str] = {}
+    again: set[str] = set()
+    for name, search in searches:
+        if first.setdefault(search.embedding, name) != name:
+            again.add(search.embedding)
+    return tuple(f"{name}.embed" for model, name in first.items() if model in again)

@@ -41,6 +41,8 @@ class Guide:
         self._lock = threading.Lock()
         self._free = list(places)
         self._grown = 0
+        self._more: frozenset[str] = frozenset()
+        """What runs ahead beside what the call began with."""
 
     def begins(self, retriever: object, query: str, handlers: Iterable[object]) -> Token[Running]:
         """A retriever has been asked; undone by :meth:`ends`."""
@@ -53,8 +55,10 @@ class Guide:
             known: dict[str, object] = {v: None for v in place.settled if not scope.knows(v)}
             scope.feed({**known, place.question: query})
             if not scope.quiet:
+                planned = scope.plan.ahead | self._more
                 for primitive in place.joining:
-                    scope.run_ahead(primitive)
+                    if primitive not in planned:
+                        scope.run_ahead(primitive)
         return _running.set(None if place is None else (retriever, place))
 
     @staticmethod
@@ -116,6 +120,7 @@ class Guide:
 
     def _grow(self, draft: Draft) -> None:
         plan = self._scope.runtime.planner.plan(draft.template("grown"), self._makers(draft.makers))
+        self._more |= plan.ahead
         self._scope.expand("", plan, {})
 
     def _makers(self, makers: Mapping[MakerKey, MakerOf]) -> dict[MakerKey, Maker]:
