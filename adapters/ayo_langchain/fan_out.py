@@ -1,12 +1,13 @@
 """``EnsembleRetriever``, ``MergerRetriever``: several retrievers are asked one question.
 
 Sync code asks them one after another (langchain-classic 1.0.8, ``rank_fusion`` and
-``merge_documents``); async code asks all at once, and there is nothing left to win. What is made
-of their documents reaches no engine.
+``merge_documents``), async code all at once: there only equal embeddings are left to save. What is
+made of their documents reaches no engine.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from ayo_bridge.graph import Opaque
@@ -39,7 +40,8 @@ def lift_fan_out(
             left.append(inner)
             draft.add(Opaque(name=name, inputs=(question,), outputs=(value,), reason=found), before)
         elif add_search(draft, found, parts, name, (question,), after=before):
-            early.append((name, found))
+            # What comes after code that nobody knows may never be asked for.
+            early += [] if left and sync else [(name, found)]
         ends.append((name, value))
         before = (name,) if sync else after
     if not ends:
@@ -51,16 +53,12 @@ def lift_fan_out(
         ends=tuple(ends),
         made=tuple(value for _, value in ends),
         settled=settled,
-        joining=_first_of_many(early) if sync else (),
+        shared=_sharing(early),
         left=tuple(left),
     )
 
 
-def _first_of_many(searches: list[tuple[str, VectorSearch]]) -> tuple[str, ...]:
-    """For each model that embeds the question more than once, the primitive that does so first."""
-    first: dict[str, str] = {}
-    again: set[str] = set()
-    for name, search in searches:
-        if first.setdefault(search.embedding, name) != name:
-            again.add(search.embedding)
-    return tuple(f"{name}.embed" for model, name in first.items() if model in again)
+def _sharing(searches: list[tuple[str, VectorSearch]]) -> tuple[tuple[str, VectorSearch], ...]:
+    """The components whose model embeds the question for another one, too."""
+    models = Counter(search.embedding for _, search in searches)
+    return tuple(each for each in searches if models[each[1].embedding] > 1)

@@ -10,6 +10,7 @@ from ayo_bridge.graph import Op
 from ayo_bridge.lift.lifted import Asked, Draft, MakerOf
 from ayo_bridge.lift.makers import RefusedMaker, item_values
 from ayo_bridge.runahead import AcceleratedState, Maker, MakerKey, Scope
+from ayo_bridge.runahead.planner import OVERHEAD_SECONDS
 from ayo_langchain.expansion import Expansion
 from ayo_langchain.kinds import kind_of
 from ayo_langchain.llms import streams
@@ -54,12 +55,24 @@ class Guide:
                 scope.add_makers({(place.asks, Op.PREFILLING): left})
             known: dict[str, object] = {v: None for v in place.settled if not scope.knows(v)}
             scope.feed({**known, place.question: query})
-            if not scope.quiet:
-                planned = scope.plan.ahead | self._more
-                for primitive in place.joining:
-                    if primitive not in planned:
-                        scope.run_ahead(primitive)
+            if scope.runtime.run_ahead:
+                self._share(place)
         return _running.set(None if place is None else (retriever, place))
+
+    def _share(self, place: Place) -> None:
+        """Have equal embeddings made once, where the plan leaves the first to the original."""
+        scope = self._scope
+        planned = scope.plan.ahead | self._more
+        alone = [each for each in place.shared if f"{each[0]}.embed" not in planned]
+        if not alone:
+            return
+        graph, profiles = scope.record.settled().e_graph, scope.runtime.profiles.profiles()
+        for name, search in alone:
+            primitive = graph.primitives.get(f"{name}.embed")
+            seconds = None if primitive is None else profiles.seconds(primitive)
+            if seconds is None or seconds > 2 * OVERHEAD_SECONDS:
+                scope.add_makers(self._makers(search.makers(name)))
+                scope.run_ahead(f"{name}.embed")
 
     @staticmethod
     def ends(token: Token[Running]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from ayo_bridge.lift.lifted import Draft
 from ayo_langchain.known import differs, loaded
 from ayo_langchain.parts import Parts
+from ayo_langchain.searching import VectorSearch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +26,9 @@ class Place:
     """The values that are there when the original comes to it."""
     asks: str = ""
     """The component in which it asks a model."""
-    joining: tuple[str, ...] = ()
-    """Primitives that the original comes to at once, and that run ahead all the same as soon as
-    anything does: later ones make the same request, and share it."""
+    shared: tuple[tuple[str, VectorSearch], ...] = ()
+    """Components that embed the question with one model: though the original comes to the first of
+    them at once, that one runs ahead as well, for a request that is made ahead serves all."""
     left: tuple[Any, ...] = ()
     """Its parts that are not described: these are followed by themselves, if they are at all."""
 

@@ -14,7 +14,7 @@ from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_huggingface import HuggingFaceEmbeddings
 from pydantic import Field
 
-from ayo_bridge import explain, stats
+from ayo_bridge import Runtime, accelerate, explain, stats
 from tests.adapters.langchain.calls import ENTRIES, QUESTIONS, assert_same, made
 from tests.adapters.langchain.cases import chat, multi_query, new_embeddings, rag, store, texts
 from tests.stub_openai import StubOpenAI
@@ -149,12 +149,27 @@ def test_every_search_is_made_once_and_equal_texts_are_embedded_once(
     assert sorted(seen) == ["embedding", "search ahead", "search ahead"]
 
 
-def test_async_code_searches_side_by_side_by_itself(fast: Accelerate) -> None:
-    import asyncio
+async def test_async_code_searches_side_by_side_by_itself(fast: Accelerate) -> None:
+    own = [store(new_embeddings()).as_retriever() for _ in range(2)]
+    accelerated = fast(EnsembleRetriever(retrievers=own))
+    await accelerated.ainvoke(QUESTIONS[0])
+    assert calls(accelerated) == [*[("embedding", "direct")] * 2, *[("store", "direct")] * 2]
 
+
+async def test_async_code_too_embeds_equal_texts_once(
+    fast: Accelerate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     accelerated = fast(ensemble())
-    asyncio.run(accelerated.ainvoke(QUESTIONS[0]))
-    assert calls(accelerated) == [*[("embedding", "direct")] * 3, *[("store", "direct")] * 3]
+    with reached(monkeypatch) as seen:
+        await accelerated.ainvoke(QUESTIONS[0])
+    assert calls(accelerated) == [*[("embedding", "hit")] * 3, *[("store", "direct")] * 3]
+    assert seen == ["embedding"]
+
+
+def test_without_run_ahead_nothing_is_shared() -> None:
+    accelerated = accelerate(ensemble(), runtime=Runtime(run_ahead=False))
+    accelerated.invoke(QUESTIONS[0])
+    assert {outcome for _, outcome in calls(accelerated)} == {"direct"}
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
