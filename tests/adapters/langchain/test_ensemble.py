@@ -38,8 +38,12 @@ def retrievers(model: HuggingFaceEmbeddings | None = None) -> list[BaseRetriever
     ]
 
 
+def of(parts: list[Any], **settings: Any) -> EnsembleRetriever:
+    return EnsembleRetriever(retrievers=parts, **{"weights": [], **settings})
+
+
 def ensemble(**settings: Any) -> EnsembleRetriever:
-    return EnsembleRetriever(retrievers=retrievers(), **settings)
+    return of(retrievers(), **settings)
 
 
 def weighted() -> EnsembleRetriever:
@@ -49,11 +53,11 @@ def weighted() -> EnsembleRetriever:
 def two_models() -> EnsembleRetriever:
     """The model that comes again is not the first one."""
     own = half(new_embeddings()).as_retriever()
-    return EnsembleRetriever(retrievers=[own, *retrievers()])
+    return of([own, *retrievers()])
 
 
 def first_model_apart() -> EnsembleRetriever:
-    return EnsembleRetriever(retrievers=retrievers(new_embeddings()))
+    return of(retrievers(new_embeddings()))
 
 
 def merger() -> MergerRetriever:
@@ -61,7 +65,7 @@ def merger() -> MergerRetriever:
 
 
 def nested() -> EnsembleRetriever:
-    return EnsembleRetriever(retrievers=[*retrievers()[:2], ensemble()])
+    return of([*retrievers()[:2], ensemble()])
 
 
 APPLICATIONS = [ensemble, weighted, two_models, first_model_apart, merger, nested]
@@ -151,7 +155,7 @@ def test_every_search_is_made_once_and_equal_texts_are_embedded_once(
 
 async def test_async_code_searches_side_by_side_by_itself(fast: Accelerate) -> None:
     own = [store(new_embeddings()).as_retriever() for _ in range(2)]
-    accelerated = fast(EnsembleRetriever(retrievers=own))
+    accelerated = fast(of(own))
     await accelerated.ainvoke(QUESTIONS[0])
     assert calls(accelerated) == [*[("embedding", "direct")] * 2, *[("store", "direct")] * 2]
 
@@ -191,7 +195,7 @@ async def test_inside_a_function_and_asked_twice(
     entry: str, stub: StubOpenAI, fast: Accelerate
 ) -> None:
     inner = ensemble()
-    original = RunnableLambda(
+    original: Any = RunnableLambda(
         lambda question, config: [inner.invoke(question, config), inner.invoke("other", config)]
     )
     accelerated = fast(original)
@@ -206,7 +210,7 @@ async def test_inside_a_function_and_asked_twice(
 async def test_a_multi_query_retriever_in_it_is_followed(
     entry: str, stub: StubOpenAI, fast: Accelerate, proven: Callable[[], None]
 ) -> None:
-    original = EnsembleRetriever(retrievers=[*retrievers(), multi_query(stub.base_url)])
+    original = of([*retrievers(), multi_query(stub.base_url)])
     accelerated = fast(original)
     await made(accelerated, entry, stub)
     proven()
@@ -226,7 +230,7 @@ async def test_an_unknown_retriever_in_it_runs_in_its_turn(
     def build() -> tuple[EnsembleRetriever, list[str]]:
         own, parts = Noting(asked=[]), retrievers()
         parts.insert(place, own)
-        return EnsembleRetriever(retrievers=parts), own.asked
+        return of(parts), own.asked
 
     (original, once), (again, twice) = build(), build()
     accelerated = fast(again)
@@ -244,7 +248,7 @@ async def test_a_retriever_in_it_that_fails_fails_as_ever(
 ) -> None:
     parts = retrievers()
     parts.insert(place, Noting(fails=True))
-    original = EnsembleRetriever(retrievers=parts)
+    original = of(parts)
     expected = await made(original, entry, stub)
     assert "LookupError" in str(expected.output)
     seen = await made(fast(original), entry, stub)
@@ -256,7 +260,7 @@ async def test_a_search_that_fails_ends_the_call_and_what_ran_ahead(
 ) -> None:
     broken = InMemoryVectorStore(new_embeddings(encode_kwargs={"truncate_dim": 5}))
     broken.store = store().store
-    original = EnsembleRetriever(retrievers=[broken.as_retriever(), *retrievers()])
+    original = of([broken.as_retriever(), *retrievers()])
     expected = await made(original, "invoke", stub)
     assert "ValueError" in str(expected.output)
     assert_same(expected, await made(fast(original), "invoke", stub), threads=False)
@@ -278,7 +282,7 @@ class Own(EnsembleRetriever):
 
 
 async def test_a_subclass_is_left_alone(stub: StubOpenAI, fast: Accelerate) -> None:
-    original = Own(retrievers=retrievers(), weights=[])
+    original = Own(retrievers=[*retrievers()], weights=[])
     with pytest.warns(match="Own is not EnsembleRetriever itself"):
         accelerated = fast(original)
     expected = await made(original, "invoke", stub)
@@ -324,7 +328,7 @@ async def test_accelerated_retrievers_in_it_share_its_scope(
     stub: StubOpenAI, fast: Accelerate
 ) -> None:
     parts = [fast(retriever) for retriever in retrievers()]
-    accelerated = fast(EnsembleRetriever(retrievers=parts))
+    accelerated = fast(of(parts))
     expected = await made(ensemble(), "invoke", stub)
     assert_same(expected, await made(accelerated, "invoke", stub), threads=False)
     assert stats(accelerated).hits >= 3, "the embeddings at least"
@@ -346,7 +350,7 @@ class Writing(BaseCallbackHandler):
 async def test_a_store_that_changes_is_searched_anew(stub: StubOpenAI, fast: Accelerate) -> None:
     def build() -> tuple[EnsembleRetriever, Writing]:
         parts: list[Any] = retrievers()
-        return EnsembleRetriever(retrievers=parts), Writing(parts[1].vectorstore)
+        return of(parts), Writing(parts[1].vectorstore)
 
     (original, one), (again, two) = build(), build()
     expected = await made(original, "invoke", stub, handlers=[one])
