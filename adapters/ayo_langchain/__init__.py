@@ -37,7 +37,7 @@ class LangChainAdapter(Adapter):
 
     name = "langchain"
     required = STORE_BINDINGS
-    bindings = (*HTTP_BINDINGS, *MODEL_BINDINGS, TAPS, COMPOSING)
+    bindings = (*HTTP_BINDINGS, *MODEL_BINDINGS, *TAPS, COMPOSING)
 
     def accepts(self, obj: object) -> bool:
         """Whether ``obj`` is a runnable."""
@@ -76,9 +76,9 @@ class LangChainAdapter(Adapter):
 
     def lift(self, obj: Any, state: AcceleratedState, asked: Asked) -> Lifted:
         """What it consists of, as far as that can be read off its structure."""
-        draft, expansions = lift_chain(obj, state, asked)
+        draft, places = lift_chain(obj, state, asked)
         return draft.lifted(
-            class_of(obj).__name__, lambda scope, call: Guide(scope, state, call, expansions)
+            class_of(obj).__name__, lambda scope, call: Guide(scope, state, call, places)
         )
 
 

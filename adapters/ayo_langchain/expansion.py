@@ -17,43 +17,25 @@ from ayo_bridge.seam import Call
 from ayo_langchain.known import differs, loaded
 from ayo_langchain.llms import LiftedLLM, lift_llm
 from ayo_langchain.parts import Parts
+from ayo_langchain.places import Place
 from ayo_langchain.prompts import prompt_differs
-from ayo_langchain.searching import RETRIEVER_METHODS, VectorSearch, lift_vector_retriever
+from ayo_langchain.searching import VectorSearch, add_search, lift_vector_retriever
 
 LINES: Final = 3
 """Queries it is taken to generate until it has done so: what its own prompt asks for."""
-_METHODS: Final = (
-    *RETRIEVER_METHODS,
-    *("generate_queries", "agenerate_queries", "retrieve_documents", "aretrieve_documents"),
-)
 _MODULE: Final = "langchain_classic.retrievers.multi_query"
 
 
-@dataclass(frozen=True, slots=True)
-class Expansion:
-    """One use of a ``MultiQueryRetriever`` in a graph, by the values that the taps feed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expansion(Place):
+    """The place of a ``MultiQueryRetriever``."""
 
-    retriever: Any
-    expand: str
-    """The component in which its queries are generated."""
-    searching: str
-    """The component that searches with them."""
-    question: str
-    """The value its query is fed as."""
     queries: str
     """The value its generated queries are fed as."""
     lines: int
     """How many of them the graph has places for."""
     search: VectorSearch | None
     """What searches with them, if that is done early."""
-    settled: tuple[str, ...] = ()
-    """The values that are there when the original comes to it."""
-
-
-def is_multi_query(retriever: Any) -> bool:
-    """Whether this is a ``MultiQueryRetriever`` or of a class derived from it."""
-    multi = loaded(_MODULE, "MultiQueryRetriever")
-    return multi is not None and isinstance(retriever, multi)
 
 
 def lift_multi_query(
@@ -65,14 +47,8 @@ def lift_multi_query(
     sync: bool,
     after: tuple[str, ...] = (),
     settled: tuple[str, ...] = (),
-) -> Expansion | str:
-    """Lift a ``MultiQueryRetriever`` whose query is the value ``question``, or say why not.
-
-    It runs after the components ``after``; ``settled`` are the values of all before it.
-    """
-    reason = parts.once(_differs, retriever)
-    if reason is not None:
-        return reason
+) -> Expansion:
+    """Lift a ``MultiQueryRetriever``."""
     expand, search = draft.name("expand"), draft.name("search")
     queries = f"{expand}.queries"
     lines = parts.expected.get(id(retriever), LINES)
@@ -87,22 +63,27 @@ def lift_multi_query(
     values = (queries, question) if retriever.include_original else (queries,)
     found = parts.once(lift_vector_retriever, retriever.retriever)
     early: VectorSearch | None = None
+    hits = f"{search}.hits"
     if isinstance(found, str):
-        hits = (f"{search}.hits",)
-        draft.add(Opaque(name=search, inputs=values, outputs=hits, reason=found), [expand])
+        draft.add(Opaque(name=search, inputs=values, outputs=(hits,), reason=found), [expand])
     else:
         # In the original's async path all searches start together; in the sync one, in turn.
-        count = lines + len(values) - 1
-        draft.add(found.component(search, values, count, concurrent=not sync), [expand])
-        refusal = parts.once(_search_refusal, found)
-        if refusal is None:
+        count, together = lines + len(values) - 1, not sync
+        if add_search(
+            draft, found, parts, search, values, count, concurrent=together, after=[expand]
+        ):
             early = found
-            draft.makers.update(found.makers(search))
-        else:
-            draft.notes.append(
-                f"{search.removeprefix(draft.prefix)} is left to the original: {refusal}."
-            )
-    return Expansion(retriever, expand, search, question, queries, lines, early, settled)
+    return Expansion(
+        retriever=retriever,
+        question=question,
+        ends=((search, hits),),
+        made=(queries, hits),
+        settled=settled,
+        asks=expand,
+        queries=queries,
+        lines=lines,
+        search=early,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +148,6 @@ def _lift_generator(chain: Any, runtime: Home) -> _Generator | str:
     if refusal is None:
         llm.prove(runtime)
     return _Generator(llm, prompt, refusal)
-
-
-def _search_refusal(search: VectorSearch, runtime: Home) -> str | None:
-    return search.refusal()
-
-
-def _differs(retriever: Any, runtime: Home) -> str | None:
-    return differs(retriever, loaded(_MODULE, "MultiQueryRetriever"), *_METHODS)
 
 
 # How ``LineListOutputParser`` reads an answer (langchain-classic 1.0): the lines of the stripped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -11,7 +12,7 @@ from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
 from ayo_bridge.engines.registered_models import engine_for
 from ayo_bridge.engines.sentence_transformer import embedding_call
 from ayo_bridge.graph import Op, Searching
-from ayo_bridge.lift.lifted import MakerOf
+from ayo_bridge.lift.lifted import Draft, MakerOf
 from ayo_bridge.lift.makers import EmbedMaker, QueryEmbedding, SearchMaker
 from ayo_bridge.lift.recognise import class_of
 from ayo_bridge.lift.witness import saw
@@ -20,6 +21,7 @@ from ayo_bridge.runahead.home import Home
 from ayo_bridge.runahead.values import Embedded
 from ayo_bridge.seam import Call
 from ayo_langchain.known import differs, loaded
+from ayo_langchain.parts import Parts
 from ayo_langchain.stores import search_call, store_differs, store_engine
 
 RETRIEVER_METHODS: Final = (
@@ -103,6 +105,32 @@ def lift_vector_retriever(retriever: Any, runtime: Home) -> VectorSearch | str:
     if not _is_sentence_transformer(model):
         return f"{type(model).__name__} is not a known embedding model"
     return VectorSearch(retriever, engine_for(model._client, runtime), store)
+
+
+def add_search(
+    draft: Draft,
+    search: VectorSearch,
+    parts: Parts,
+    name: str,
+    inputs: tuple[str, ...],
+    queries: int = 1,
+    *,
+    concurrent: bool = False,
+    after: Iterable[str] = (),
+) -> bool:
+    """Add a component that searches with these values; returns whether it may run ahead."""
+    draft.covers.add(id(search.retriever))
+    draft.add(search.component(name, inputs, queries, concurrent=concurrent), after)
+    refusal = parts.once(_refusal, search)
+    if refusal is None:
+        draft.makers.update(search.makers(name))
+    else:
+        draft.note(f"{name.removeprefix(draft.prefix)} is left to the original: {refusal}.")
+    return refusal is None
+
+
+def _refusal(search: VectorSearch, runtime: Home) -> str | None:
+    return search.refusal()
 
 
 def _search_differs(retriever: Any) -> str | None:

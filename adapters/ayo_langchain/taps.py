@@ -1,12 +1,11 @@
 """Taps: where LangChain's own code tells the graph what it has been asked and what it has made.
 
-They wrap methods of ``MultiQueryRetriever`` that emit no events. Written for langchain-classic
-1.0.8.
+They wrap methods of retrievers that emit no events. Written for langchain-classic 1.0.8.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -14,7 +13,9 @@ from ayo_bridge.bindings.binding import Binding, Target
 from ayo_bridge.lift.taps import after, after_async, guide_of
 from ayo_bridge.runahead import current_scope
 from ayo_langchain.guide import Guide
+from ayo_langchain.kinds import KINDS
 from ayo_langchain.known import CLASSIC
+from ayo_langchain.places import Kind
 
 Wrapped = Callable[..., Any]
 
@@ -28,8 +29,8 @@ def _begun(retriever: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Ite
         return
     token = None
     try:
-        query = args[0] if args else kwargs["query"]
-        token = guide.begins(retriever, query, kwargs["run_manager"].inheritable_handlers)
+        query, manager = _asked(*args, **kwargs)
+        token = guide.begins(retriever, query, manager.inheritable_handlers)
     except Exception as error:  # Telling the graph never breaks the original.
         scope = current_scope()
         if scope is not None:
@@ -41,14 +42,16 @@ def _begun(retriever: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Ite
             guide.ends(token)
 
 
-def _get_documents(
-    wrapped: Wrapped, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
+def _asked(query: str, run_manager: Any, **_: Any) -> tuple[str, Any]:
+    return query, run_manager
+
+
+def _begins(wrapped: Wrapped, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     with _begun(instance, args, kwargs):
         return wrapped(*args, **kwargs)
 
 
-async def _aget_documents(
+async def _abegins(
     wrapped: Wrapped, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     with _begun(instance, args, kwargs):
@@ -60,15 +63,28 @@ _agenerate = after_async(
     Guide, lambda guide, retriever, _, lines: guide.generated(retriever, lines)
 )
 
-_MODULE: Final = "langchain_classic.retrievers.multi_query"
-TAPS: Final = Binding(
-    "LangChain's multi-query retriever",
-    "langchain-classic",
-    CLASSIC,
-    (
-        Target(_MODULE, "MultiQueryRetriever._get_relevant_documents", _get_documents),
-        Target(_MODULE, "MultiQueryRetriever._aget_relevant_documents", _aget_documents),
-        Target(_MODULE, "MultiQueryRetriever.generate_queries", _generate),
-        Target(_MODULE, "MultiQueryRetriever.agenerate_queries", _agenerate),
-    ),
-)
+_MULTI_QUERY: Final = "langchain_classic.retrievers.multi_query"
+_FURTHER: Final[Mapping[str, tuple[Target, ...]]] = {
+    _MULTI_QUERY: (
+        Target(_MULTI_QUERY, "MultiQueryRetriever.generate_queries", _generate),
+        Target(_MULTI_QUERY, "MultiQueryRetriever.agenerate_queries", _agenerate),
+    )
+}
+"""What else is told of, by the module of a class."""
+
+
+def _tap(kind: Kind) -> Binding:
+    sync, awaited = kind.begins
+    return Binding(
+        f"LangChain's {kind.name}",
+        "langchain-classic",
+        CLASSIC,
+        (
+            Target(kind.module, f"{kind.name}.{sync}", _begins),
+            Target(kind.module, f"{kind.name}.{awaited}", _abegins),
+            *_FURTHER.get(kind.module, ()),
+        ),
+    )
+
+
+TAPS: Final = tuple(map(_tap, KINDS))

@@ -1,8 +1,8 @@
 """From a LangChain runnable to its module template.
 
-What a runnable does is read off its structure; nothing of it is called. Only what a
-``MultiQueryRetriever`` sets off ever runs ahead, and it starts when the original comes to that
-retriever, so a step that is not understood costs no more than a component without a description.
+What a runnable does is read off its structure; nothing of it is called. Only what retrievers that
+are followed (:mod:`ayo_langchain.kinds`) set off ever runs ahead, and it starts when the original
+comes to one, so a step that is not understood costs no more than a component without a description.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from ayo_bridge.lift.recognise import class_of
 from ayo_bridge.lift.witness import saw
 from ayo_bridge.runahead import AcceleratedState
 from ayo_langchain.computing import only_computes
-from ayo_langchain.expansion import Expansion, is_multi_query, lift_multi_query
+from ayo_langchain.kinds import kind_of
 from ayo_langchain.known import is_binding
 from ayo_langchain.llms import lift_llm
 from ayo_langchain.parts import Parts
+from ayo_langchain.places import Kind, Place
 from ayo_langchain.searching import lift_vector_retriever
 
 QUESTION: Final = "question"
@@ -40,16 +41,16 @@ class _Flow:
         return tuple(value for _, value in self.tails)
 
 
-def lift_chain(obj: Any, state: AcceleratedState, asked: Asked) -> tuple[Draft, list[Expansion]]:
+def lift_chain(obj: Any, state: AcceleratedState, asked: Asked) -> tuple[Draft, list[Place]]:
     """Lift a runnable for one call, or for a batch of several inputs."""
     parts = Parts(state)
-    whole, expansions = Draft(covers={id(obj)}), []
+    whole, places = Draft(covers={id(obj)}), []
     for index in range(max(asked.copies, 1)):
         walk = _Walk(parts, asked.sync, Draft(f"{index}." if asked.copies > 1 else ""))
         walk.walk(obj, _Flow(walk.draft.input(walk.question)))
         whole.take(walk.draft)
-        expansions += walk.expansions
-    return whole, expansions
+        places += walk.places
+    return whole, places
 
 
 @dataclass(slots=True)
@@ -59,7 +60,7 @@ class _Walk:
     parts: Parts
     sync: bool
     draft: Draft
-    expansions: list[Expansion] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
 
     @property
     def question(self) -> str:
@@ -113,7 +114,7 @@ class _Walk:
             return flow
         if only_computes(function):
             return self.glue(step, flow)
-        self.draft.followed |= any(map(is_multi_query, step.deps))
+        self.draft.followed |= any(map(kind_of, step.deps))
         return self.unknown(step, flow, "what a function does is not known")
 
     def glue(self, step: Any, flow: _Flow) -> _Flow:
@@ -130,8 +131,9 @@ class _Walk:
     # Engines.
 
     def retriever(self, step: Any, flow: _Flow) -> _Flow:
-        if is_multi_query(step):
-            return self.multi_query(step, flow)
+        kind = kind_of(step)
+        if kind is not None:
+            return self.place(kind, step, flow)
         found = self.parts.once(lift_vector_retriever, step)
         if isinstance(found, str):
             return self.unknown(step, flow, found)
@@ -140,28 +142,26 @@ class _Walk:
         value = value or self.draft.input(f"{name}.query")
         return self.add(found.component(name, (value,), 1), flow)
 
-    def multi_query(self, step: Any, flow: _Flow) -> _Flow:
+    def place(self, kind: Kind, step: Any, flow: _Flow) -> _Flow:
+        reason = kind.differs(step)
+        if reason is not None:
+            return self.unknown(step, flow, reason)
         question = flow.question
-        # Two expansions of one value would start together; the original runs them in turn, and
+        # Two retrievers with one value would start together; the original runs them in turn, and
         # what the second one asks for is certain only when it is asked.
-        if question is None or any(question == other.question for other in self.expansions):
-            question = f"{self.draft.prefix}query{len(self.expansions)}"
+        if question is None or any(question == other.question for other in self.places):
+            question = f"{self.draft.prefix}query{len(self.places)}"
         after = tuple(name for name, _ in flow.tails)
-        found = lift_multi_query(
-            self.draft,
-            step,
-            self.parts,
-            question,
-            sync=self.sync,
-            after=after,
-            settled=flow.settled,
+        settled = flow.settled
+        found = kind.lift(
+            self.draft, step, self.parts, question, sync=self.sync, after=after, settled=settled
         )
         if isinstance(found, str):
             return self.unknown(step, flow, found)
         self.draft.input(question)
-        self.expansions.append(found)
-        hits = self.draft.components[-1].outputs[0]
-        return _Flow(None, ((found.searching, hits),), (*flow.settled, found.queries, hits))
+        self.draft.followed |= any(map(kind_of, found.left))
+        self.places.append(found)
+        return _Flow(None, found.ends, (*settled, *found.made))
 
     def model(self, step: Any, flow: _Flow) -> _Flow:
         llm = self.parts.once(lift_llm, step)
