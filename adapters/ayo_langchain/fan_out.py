@@ -12,7 +12,7 @@ from typing import Any
 
 from ayo_bridge.graph import Opaque
 from ayo_bridge.lift.lifted import Draft
-from ayo_langchain.parts import Parts
+from ayo_bridge.lift.parts import Parts
 from ayo_langchain.places import Place
 from ayo_langchain.searching import VectorSearch, add_search, lift_vector_retriever
 

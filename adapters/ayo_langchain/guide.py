@@ -9,12 +9,13 @@ from contextvars import ContextVar, Token
 from ayo_bridge.graph import Op
 from ayo_bridge.lift.lifted import Asked, Draft, MakerOf
 from ayo_bridge.lift.makers import RefusedMaker, item_values
-from ayo_bridge.runahead import AcceleratedState, Maker, MakerKey, Scope
+from ayo_bridge.lift.parts import Parts
+from ayo_bridge.runahead import AcceleratedState, Maker, Scope
 from ayo_bridge.runahead.planner import OVERHEAD_SECONDS
+from ayo_bridge.schedule import ComponentOp
 from ayo_langchain.expansion import Expansion
 from ayo_langchain.kinds import kind_of
 from ayo_langchain.llms import streams
-from ayo_langchain.parts import Parts
 from ayo_langchain.places import Place
 
 Running = tuple[object, Place] | None
@@ -136,5 +137,5 @@ class Guide:
         self._more |= plan.ahead
         self._scope.expand("", plan, {})
 
-    def _makers(self, makers: Mapping[MakerKey, MakerOf]) -> dict[MakerKey, Maker]:
+    def _makers(self, makers: Mapping[ComponentOp, MakerOf]) -> dict[ComponentOp, Maker]:
         return {key: make(self._asked) for key, make in makers.items()}

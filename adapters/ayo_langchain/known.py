@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any, Final
+from typing import Final
 
 from ayo_bridge.lift.recognise import PLAIN, class_of
 
@@ -14,11 +13,6 @@ CLASSIC: Final = ("1.0", "2")
 
 differs: Final = PLAIN.differs
 overridden: Final = PLAIN.overridden
-
-
-def loaded(module: str, name: str) -> Any:
-    """A class of a module that the application has imported; ``None``: nobody has one of it."""
-    return getattr(sys.modules.get(module), name, None)
 
 
 def is_binding(obj: object) -> bool:

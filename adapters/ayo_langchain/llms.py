@@ -10,11 +10,11 @@ from ayo_bridge.bindings.binding import unfollowed
 from ayo_bridge.bindings.http_client import is_plain_client
 from ayo_bridge.bindings.openai_http import BINDINGS as HTTP_BINDINGS
 from ayo_bridge.lift.llm import Endpoint, is_json, served_model
-from ayo_bridge.lift.recognise import class_of
+from ayo_bridge.lift.recognise import class_of, loaded
 from ayo_bridge.lift.witness import checked, saw
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.seam import Call
-from ayo_langchain.known import differs, is_binding, loaded, overridden
+from ayo_langchain.known import differs, is_binding, overridden
 
 _METHODS: Final = (
     "invoke",

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ayo_bridge.lift.lifted import Draft
-from ayo_langchain.known import differs, loaded
-from ayo_langchain.parts import Parts
+from ayo_bridge.lift.parts import Parts
+from ayo_bridge.lift.recognise import loaded
+from ayo_langchain.known import differs
 from ayo_langchain.searching import VectorSearch
 
 

@@ -14,14 +14,14 @@ from ayo_bridge.engines.sentence_transformer import embedding_call
 from ayo_bridge.graph import Op, Searching
 from ayo_bridge.lift.lifted import Draft, MakerOf
 from ayo_bridge.lift.makers import EmbedMaker, QueryEmbedding, SearchMaker
-from ayo_bridge.lift.recognise import class_of
+from ayo_bridge.lift.parts import Parts
+from ayo_bridge.lift.recognise import class_of, loaded
 from ayo_bridge.lift.witness import saw
-from ayo_bridge.runahead import MakerKey
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.runahead.values import Embedded
+from ayo_bridge.schedule import ComponentOp
 from ayo_bridge.seam import Call
-from ayo_langchain.known import differs, loaded
-from ayo_langchain.parts import Parts
+from ayo_langchain.known import differs
 from ayo_langchain.stores import search_call, store_differs, store_engine
 
 RETRIEVER_METHODS: Final = (
@@ -75,7 +75,7 @@ class VectorSearch:
             or unfollowed(MODEL_BINDINGS)
         )
 
-    def makers(self, name: str) -> dict[MakerKey, MakerOf]:
+    def makers(self, name: str) -> dict[ComponentOp, MakerOf]:
         """What makes its calls ahead."""
         store = self.retriever.vectorstore
         model = QueryEmbedding(

@@ -12,15 +12,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ayo_bridge.graph import Component, Opaque, Synthesis, SynthesisMode
+from ayo_bridge.lift.computing import only_computes
 from ayo_bridge.lift.lifted import Asked, Draft
+from ayo_bridge.lift.parts import Parts
 from ayo_bridge.lift.recognise import class_of
 from ayo_bridge.lift.witness import saw
 from ayo_bridge.runahead import AcceleratedState
-from ayo_langchain.computing import only_computes
 from ayo_langchain.kinds import kind_of
 from ayo_langchain.known import is_binding
 from ayo_langchain.llms import lift_llm
-from ayo_langchain.parts import Parts
 from ayo_langchain.places import Kind, Place
 from ayo_langchain.searching import lift_vector_retriever
 

@@ -7,11 +7,11 @@ from typing import Any, Final
 from ayo_bridge.engines.registered_models import cross_encoder_for
 from ayo_bridge.graph import Component, Opaque, Reranking
 from ayo_bridge.lift.lifted import Asked, Draft, Lifted
-from ayo_bridge.lift.recognise import class_of
+from ayo_bridge.lift.recognise import class_of, loaded
 from ayo_bridge.lift.witness import saw
 from ayo_bridge.runahead.home import Home
 from ayo_llamaindex.guide import Guide
-from ayo_llamaindex.known import loaded, overridden
+from ayo_llamaindex.known import overridden
 from ayo_llamaindex.retrieval import QUESTION, lift_retriever
 from ayo_llamaindex.synthesis import LiftedSynthesis, lift_synthesizer
 

@@ -8,7 +8,8 @@ from typing import Any
 from ayo_bridge.graph import Op, Primitive
 from ayo_bridge.lift.growth import SynthesisGrowth
 from ayo_bridge.lift.makers import IndexedMaker, WarmMaker, item_values
-from ayo_bridge.runahead import Maker, MakerKey, Scope, index_of
+from ayo_bridge.runahead import Maker, Scope, index_of
+from ayo_bridge.schedule import ComponentOp
 from ayo_bridge.seam import Hit
 from ayo_llamaindex.retrieval import QUERIES, QUESTION
 from ayo_llamaindex.synthesis import NAME, LiftedSynthesis
@@ -103,7 +104,7 @@ class Guide:
         chunks = arguments["text_chunks"]
         if not self._follows(synthesizer) or component is None or llm is None or not chunks:
             return
-        makers: dict[MakerKey, Maker] = {}
+        makers: dict[ComponentOp, Maker] = {}
         fragment = self._growth().grow(len(chunks), makers)
         self._warms = [p for p in fragment if p.op is Op.PARTIAL_PREFILLING]
         if not self._warms:
@@ -136,7 +137,7 @@ class Guide:
         component, llm = self._synthesis.component, self._synthesis.llm
         if component is None or llm is None or not calls:
             return
-        makers: dict[MakerKey, Maker] = {}
+        makers: dict[ComponentOp, Maker] = {}
         if prompt is not None:
             makers[NAME, Op.PREFILLING] = IndexedMaker(lambda i: llm.predict(prompt, calls[i]))
         self._growth().grow(len(calls), makers)

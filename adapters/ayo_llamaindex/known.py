@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any, Final
+from typing import Final
 
 from ayo_bridge.lift.recognise import Recogniser
 
@@ -13,8 +12,3 @@ TESTED: Final = ("0.14.25", "0.15")
 _recogniser: Final = Recogniser(("llama_index", "llama_index_instrumentation", "tenacity"))
 differs: Final = _recogniser.differs
 overridden: Final = _recogniser.overridden
-
-
-def loaded(module: str, name: str) -> Any:
-    """A class of a module that the application has imported; ``None``: nobody has one of it."""
-    return getattr(sys.modules.get(module), name, None)

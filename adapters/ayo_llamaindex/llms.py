@@ -10,10 +10,11 @@ from ayo_bridge.bindings.binding import unfollowed
 from ayo_bridge.bindings.http_client import is_plain_client
 from ayo_bridge.bindings.openai_http import HTTPX
 from ayo_bridge.lift.llm import Endpoint, is_json, served_model
+from ayo_bridge.lift.recognise import loaded
 from ayo_bridge.lift.witness import checked, saw
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.seam import Call
-from ayo_llamaindex.known import differs, loaded
+from ayo_llamaindex.known import differs
 
 _METHODS: Final = (
     "predict",

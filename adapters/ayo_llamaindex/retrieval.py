@@ -18,13 +18,13 @@ from ayo_bridge.lift.makers import (
     QueryEmbedding,
     SearchMaker,
 )
-from ayo_bridge.lift.recognise import class_of
+from ayo_bridge.lift.recognise import class_of, loaded
 from ayo_bridge.lift.witness import saw
-from ayo_bridge.runahead import MakerKey
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.runahead.values import Embedded
+from ayo_bridge.schedule import ComponentOp
 from ayo_bridge.seam import Call
-from ayo_llamaindex.known import differs, loaded
+from ayo_llamaindex.known import differs
 from ayo_llamaindex.llms import LiftedLLM, lift_llm
 from ayo_llamaindex.stores import lift_store, search_call
 
@@ -116,7 +116,7 @@ def _search(retriever: Any, engine: str, awaited: bool, query: Embedded) -> Call
 
 def _lift_vector_retriever(
     retriever: Any, runtime: Home, name: str, queries: tuple[str, ...], count: int, *, awaited: bool
-) -> tuple[Searching, dict[MakerKey, MakerOf]] | str:
+) -> tuple[Searching, dict[ComponentOp, MakerOf]] | str:
     """Lift a ``VectorIndexRetriever`` that searches with the values ``queries``, or say why not.
 
     ``awaited`` says that it is called by ``aretrieve``, with all queries at once.
@@ -144,7 +144,7 @@ def _lift_vector_retriever(
         concurrent=awaited,
     )
     search = partial(_search, retriever, store.engine, awaited)
-    makers: dict[MakerKey, MakerOf] = {
+    makers: dict[ComponentOp, MakerOf] = {
         (name, Op.EMBEDDING): lambda _: EmbedMaker(embedding),
         (name, Op.SEARCHING): lambda _: SearchMaker(search),
     }

@@ -8,10 +8,11 @@ from typing import Any, Final
 from ayo_bridge.graph import Op, Opaque, Synthesis, SynthesisMode
 from ayo_bridge.lift.lifted import Asked, Draft
 from ayo_bridge.lift.makers import IndexedMaker
+from ayo_bridge.lift.recognise import loaded
 from ayo_bridge.lift.witness import saw
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.seam import Call
-from ayo_llamaindex.known import loaded, overridden
+from ayo_llamaindex.known import overridden
 from ayo_llamaindex.llms import LiftedLLM, lift_llm, prompt_differs
 
 NAME: Final = "synthesis"

@@ -23,15 +23,9 @@ from typing import Any, Protocol
 from ayo_bridge.lift.kept import kept
 from ayo_bridge.lift.lifted import Asked, Lifted
 from ayo_bridge.lift.subclass import state_of
-from ayo_bridge.runahead import (
-    AcceleratedState,
-    Maker,
-    MakerKey,
-    Scope,
-    current_scope,
-    open_scope,
-)
+from ayo_bridge.runahead import AcceleratedState, Maker, Scope, current_scope, open_scope
 from ayo_bridge.runahead.streams import scoped_async_stream, scoped_stream
+from ayo_bridge.schedule import ComponentOp
 from ayo_bridge.seam import entered
 
 Method = Callable[..., Any]
@@ -137,7 +131,7 @@ def _open(
     return scope
 
 
-class _Makers(Mapping[MakerKey, Maker]):
+class _Makers(Mapping[ComponentOp, Maker]):
     """The makers of one call, made once something is to run ahead."""
 
     def __init__(self, lifted: Lifted, asked: Asked) -> None:
@@ -145,13 +139,13 @@ class _Makers(Mapping[MakerKey, Maker]):
         self._asked = asked
 
     @cached_property
-    def _made(self) -> dict[MakerKey, Maker]:
+    def _made(self) -> dict[ComponentOp, Maker]:
         return {key: make(self._asked) for key, make in self._lifted.makers.items()}
 
-    def __getitem__(self, key: MakerKey) -> Maker:
+    def __getitem__(self, key: ComponentOp) -> Maker:
         return self._made[key]
 
-    def __iter__(self) -> Iterator[MakerKey]:
+    def __iter__(self) -> Iterator[ComponentOp]:
         return iter(self._made)
 
     def __len__(self) -> int:

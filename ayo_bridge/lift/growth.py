@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from ayo_bridge.graph import Graph, Synthesis, SynthesisMode
-from ayo_bridge.runahead import Maker, MakerKey, Scope
+from ayo_bridge.runahead import Maker, Scope
+from ayo_bridge.schedule import ComponentOp
 
 WARM_AFTER: Final = 0.5
 """A prefix warm is sent this share of an estimated call after the call before it: late enough not
@@ -23,7 +24,7 @@ class SynthesisGrowth:
         self._question = question
         self._level = 0
 
-    def grow(self, chunks: int, makers: Mapping[MakerKey, Maker]) -> Graph:
+    def grow(self, chunks: int, makers: Mapping[ComponentOp, Maker]) -> Graph:
         """A level over so many chunks begins; returns the part that the graph grows by."""
         scope, component, name = self._scope, self._component, self._component.name
         graph, expand = scope.plan.e_graph, f"{name}.expand"

@@ -6,7 +6,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ayo_bridge.graph import Component, Opaque, Template
-from ayo_bridge.runahead import Maker, MakerKey, Scope
+from ayo_bridge.runahead import Maker, Scope
+from ayo_bridge.schedule import ComponentOp
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Lifted:
     """
 
     template: Template
-    makers: Mapping[MakerKey, MakerOf]
+    makers: Mapping[ComponentOp, MakerOf]
     guide: Callable[[Scope, Asked], object]
     covers: frozenset[int] = frozenset()
     followed: bool = True
@@ -60,7 +61,7 @@ class Draft:
     edges: list[tuple[str, str]] = field(default_factory=list)
     inputs: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    makers: dict[MakerKey, MakerOf] = field(default_factory=dict)
+    makers: dict[ComponentOp, MakerOf] = field(default_factory=dict)
     covers: set[int] = field(default_factory=set)
     followed: bool = False
     _names: dict[str, int] = field(default_factory=dict)

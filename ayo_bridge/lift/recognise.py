@@ -34,6 +34,11 @@ def class_of(obj: object) -> type:
     return origin or cls
 
 
+def loaded(module: str, name: str) -> Any:
+    """A class of a module that the application has imported; ``None``: nobody has one of it."""
+    return getattr(sys.modules.get(module), name, None)
+
+
 @dataclass(frozen=True, slots=True)
 class Recogniser:
     """Recognises the objects of one framework.

@@ -1,6 +1,6 @@
 """In: a plan and the original's own requests. Out: results that are there when it asks."""
 
-from ayo_bridge.runahead.plan import Maker, MakerKey, Plan, index_of, maker_key
+from ayo_bridge.runahead.plan import Maker, Plan, index_of
 from ayo_bridge.runahead.planner import Planner
 from ayo_bridge.runahead.scope import Scope, current_scope, open_scope
 from ayo_bridge.runahead.state import AcceleratedState
@@ -9,7 +9,6 @@ from ayo_bridge.runahead.tickets import Observation, Ticket
 __all__ = [
     "AcceleratedState",
     "Maker",
-    "MakerKey",
     "Observation",
     "Plan",
     "Planner",
@@ -17,6 +16,5 @@ __all__ = [
     "Ticket",
     "current_scope",
     "index_of",
-    "maker_key",
     "open_scope",
 ]

@@ -8,15 +8,12 @@ from dataclasses import dataclass, field
 
 from ayo_bridge.graph import Graph, Primitive, Template
 from ayo_bridge.passes import Decision
-from ayo_bridge.schedule import ComponentOp, Handler, Values, Work, component_op
+from ayo_bridge.schedule import ComponentOp, Handler, Values, Work
 
 Maker = Handler[Work, Values]
 """Who makes calls ahead. An item of a list value becomes a call of its own, as the original would
 make it."""
 Makers = Mapping[ComponentOp, Maker]
-# The names that adapters know them by.
-MakerKey = ComponentOp
-maker_key = component_op
 
 
 def index_of(primitive: Primitive) -> int:

@@ -15,9 +15,9 @@ from ayo_bridge.bindings.openai_http import BINDINGS, register_endpoint, unregis
 from ayo_bridge.engines.openai_http import Delivery, LLMRequest, OpenAIServer, make_call
 from ayo_bridge.graph import Graph, Op, Primitive, Template
 from ayo_bridge.record.record import CallRecord
-from ayo_bridge.runahead import Plan, Scope, maker_key
+from ayo_bridge.runahead import Plan, Scope
 from ayo_bridge.runtime import Runtime
-from ayo_bridge.schedule import Values, Work
+from ayo_bridge.schedule import Values, Work, component_op
 from ayo_bridge.seam import Call, EngineCall, Outcome, entered
 from tests.stub_openai import StubOpenAI
 
@@ -89,7 +89,7 @@ class World:
             for index in range(len(calls))
         ]
         makers = {
-            maker_key(primitive): Given(call)
+            component_op(primitive): Given(call)
             for primitive, call in zip(primitives, calls, strict=True)
         }
         graph = Graph(primitives)

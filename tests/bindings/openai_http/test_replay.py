@@ -12,8 +12,8 @@ from pydantic import BaseModel
 
 from ayo_bridge.engines.openai_http import Delivery
 from ayo_bridge.graph import Graph, Op, Primitive, Template
-from ayo_bridge.runahead import Plan, maker_key
-from ayo_bridge.schedule import Values, Work
+from ayo_bridge.runahead import Plan
+from ayo_bridge.schedule import Values, Work, component_op
 from ayo_bridge.seam import EngineCall, Outcome
 from tests.bindings.openai_http.harness import (
     CHAT,
@@ -248,7 +248,7 @@ def test_a_call_that_the_original_makes_first_is_not_made_again(world: World) ->
 
     late = Primitive("late", Op.PREFILLING, "late", ENGINE)
     graph = Graph([late])
-    makers = {maker_key(late): Taking(world.call(**CHAT))}
+    makers = {component_op(late): Taking(world.call(**CHAT))}
     plan = Plan(Template(()), graph, graph, ahead=frozenset(graph.primitives), makers=makers)
     with world.ahead() as scope:
         world.client().chat.completions.create(**CHAT)

@@ -17,7 +17,7 @@ class Parts:
     def __init__(self, state: AcceleratedState) -> None:
         self.runtime = state.runtime
         self.expected = state.expected
-        """How many queries each multi-query retriever generated last, by its id."""
+        """How many items its parts made last, by their ids."""
         self._known: dict[tuple[object, int], Any] = {}
 
     def once(self, lift: Callable[[Any, Home], T], obj: Any) -> T:
