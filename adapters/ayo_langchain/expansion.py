@@ -12,13 +12,13 @@ from ayo_bridge.lift.lifted import Draft
 from ayo_bridge.lift.llm import LineItems
 from ayo_bridge.lift.makers import ExpansionMaker
 from ayo_bridge.lift.parts import Parts
+from ayo_bridge.lift.places import Place
 from ayo_bridge.lift.recognise import loaded
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.schedule import Work
 from ayo_bridge.seam import Call
 from ayo_langchain.known import differs
 from ayo_langchain.llms import LiftedLLM, lift_llm
-from ayo_langchain.places import Place
 from ayo_langchain.prompts import prompt_differs
 from ayo_langchain.searching import VectorSearch, add_search, lift_vector_retriever
 
@@ -75,7 +75,7 @@ def lift_multi_query(
         ):
             early = found
     return Expansion(
-        retriever=retriever,
+        part=retriever,
         question=question,
         ends=((search, hits),),
         made=(queries, hits),

@@ -13,7 +13,7 @@ from typing import Any
 from ayo_bridge.graph import Opaque
 from ayo_bridge.lift.lifted import Draft
 from ayo_bridge.lift.parts import Parts
-from ayo_langchain.places import Place
+from ayo_bridge.lift.places import Place
 from ayo_langchain.searching import VectorSearch, add_search, lift_vector_retriever
 
 
@@ -48,12 +48,12 @@ def lift_fan_out(
         return "it asks no retriever"
     draft.covers.add(id(retriever))
     return Place(
-        retriever=retriever,
+        part=retriever,
         question=question,
         ends=tuple(ends),
         made=tuple(value for _, value in ends),
         settled=settled,
-        shared=_sharing(early),
+        shared=tuple((name, search.makers(name)) for name, search in _sharing(early)),
         left=tuple(left),
     )
 

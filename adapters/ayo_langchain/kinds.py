@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from ayo_bridge.lift.places import Kind
 from ayo_langchain.expansion import lift_multi_query
 from ayo_langchain.fan_out import lift_fan_out
-from ayo_langchain.places import Kind
 from ayo_langchain.searching import RETRIEVER_METHODS
 
 _CLASSIC: Final = "langchain_classic.retrievers"
@@ -40,8 +40,3 @@ KINDS: Final = (
         RETRIEVER_METHODS,
     ),
 )
-
-
-def kind_of(obj: object) -> Kind | None:
-    """The kind of a retriever; ``None``: it is not followed."""
-    return next((kind for kind in KINDS if kind.describes(obj)), None)

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from ayo_bridge.bindings.binding import Binding, Target
+from ayo_bridge.lift.places import Kind, ended
 from ayo_bridge.lift.taps import after, after_async, guide_of
 from ayo_bridge.runahead import current_scope
 from ayo_langchain.guide import Guide
 from ayo_langchain.kinds import KINDS
 from ayo_langchain.known import CLASSIC
-from ayo_langchain.places import Kind
 
 Wrapped = Callable[..., Any]
 
@@ -39,7 +39,7 @@ def _begun(retriever: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Ite
         yield
     finally:
         if token is not None:
-            guide.ends(token)
+            ended(token)
 
 
 def _asked(query: str, run_manager: Any, **_: Any) -> tuple[str, Any]:

@@ -15,13 +15,13 @@ from ayo_bridge.graph import Component, Opaque, Synthesis, SynthesisMode
 from ayo_bridge.lift.computing import only_computes
 from ayo_bridge.lift.lifted import Asked, Draft
 from ayo_bridge.lift.parts import Parts
+from ayo_bridge.lift.places import Kind, Place, kind_of
 from ayo_bridge.lift.recognise import class_of
 from ayo_bridge.lift.witness import saw
 from ayo_bridge.runahead import AcceleratedState
-from ayo_langchain.kinds import kind_of
+from ayo_langchain.kinds import KINDS
 from ayo_langchain.known import is_binding
 from ayo_langchain.llms import lift_llm
-from ayo_langchain.places import Kind, Place
 from ayo_langchain.searching import lift_vector_retriever
 
 QUESTION: Final = "question"
@@ -114,7 +114,7 @@ class _Walk:
             return flow
         if only_computes(function):
             return self.glue(step, flow)
-        self.draft.followed |= any(map(kind_of, step.deps))
+        self.draft.followed |= any(kind_of(KINDS, dep) for dep in step.deps)
         return self.unknown(step, flow, "what a function does is not known")
 
     def glue(self, step: Any, flow: _Flow) -> _Flow:
@@ -131,7 +131,7 @@ class _Walk:
     # Engines.
 
     def retriever(self, step: Any, flow: _Flow) -> _Flow:
-        kind = kind_of(step)
+        kind = kind_of(KINDS, step)
         if kind is not None:
             return self.place(kind, step, flow)
         found = self.parts.once(lift_vector_retriever, step)
@@ -159,7 +159,7 @@ class _Walk:
         if isinstance(found, str):
             return self.unknown(step, flow, found)
         self.draft.input(question)
-        self.draft.followed |= any(map(kind_of, found.left))
+        self.draft.followed |= any(kind_of(KINDS, part) for part in found.left)
         self.places.append(found)
         return _Flow(None, found.ends, (*settled, *found.made))
 
