@@ -89,25 +89,17 @@ Own = Callable[[Any], Any]
 
 def search(engines: Engines, key: Key, own: Own) -> Wrapper:
     """The wrapper of a store's search; ``own`` copies results."""
-
-    def wrapper(
-        wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        scope = current_scope()
-        if scope is None:
-            return wrapped(*args, **kwargs)
-        engine = engines(instance, scope.runtime)
-        if scope.quiet:
-            return watch(scope, engine, StoreEngine.kind, lambda: wrapped(*args, **kwargs))
-        call = _asked(engine, key, instance, args, kwargs)
-        return take(scope, call, StoreEngine.kind, lambda: wrapped(*args, **kwargs), own)
-
-    return wrapper
+    return _searching(engines, key, own, watch, take)
 
 
 def async_search(engines: Engines, key: Key, own: Own) -> Wrapper:
     """Like :func:`search`, for one that is awaited."""
+    return _searching(engines, key, own, watch_async, take_async)
 
+
+def _searching(
+    engines: Engines, key: Key, own: Own, watching: Callable[..., Any], taking: Callable[..., Any]
+) -> Wrapper:
     def wrapper(
         wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
@@ -116,9 +108,9 @@ def async_search(engines: Engines, key: Key, own: Own) -> Wrapper:
             return wrapped(*args, **kwargs)
         engine = engines(instance, scope.runtime)
         if scope.quiet:
-            return watch_async(scope, engine, StoreEngine.kind, lambda: wrapped(*args, **kwargs))
+            return watching(scope, engine, StoreEngine.kind, lambda: wrapped(*args, **kwargs))
         call = _asked(engine, key, instance, args, kwargs)
-        return take_async(scope, call, StoreEngine.kind, lambda: wrapped(*args, **kwargs), own)
+        return taking(scope, call, StoreEngine.kind, lambda: wrapped(*args, **kwargs), own)
 
     return wrapper
 
