@@ -94,20 +94,21 @@ def _quietly(step: Callable[[], object]) -> None:
 
 
 def _arguments(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Call arguments by name, extra keyword arguments merged in."""
-    if not args:
-        return kwargs
-    signature, rest = _signature(function.__func__)
-    bound = signature.bind(None, *args, **kwargs).arguments
-    bound.pop(next(iter(bound)))  # the object itself
-    return {**bound, **bound.pop(rest, {})} if rest in bound else bound
+    """Call arguments by name, extra keyword arguments among them.
+
+    To bind a signature for every call would cost ten times as much.
+    """
+    return (
+        {**dict(zip(_names(function.__func__), args, strict=False)), **kwargs} if args else kwargs
+    )
 
 
 @lru_cache(maxsize=64)
-def _signature(function: Wrapped) -> tuple[inspect.Signature, str]:
-    signature = inspect.signature(function)
-    kinds = signature.parameters.values()
-    return signature, next((p.name for p in kinds if p.kind is p.VAR_KEYWORD), "")
+def _names(function: Wrapped) -> tuple[str, ...]:
+    """The names of its positional parameters, without that of the object."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    parameters = inspect.signature(function).parameters.values()
+    return tuple(parameter.name for parameter in parameters if parameter.kind in kinds)[1:]
 
 
 def handed_over(
