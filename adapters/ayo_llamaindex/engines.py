@@ -16,6 +16,8 @@ from ayo_llamaindex.retrieval import QUESTION, lift_retriever
 from ayo_llamaindex.synthesis import LiftedSynthesis, lift_synthesizer
 
 _ENGINE_METHODS: Final = (
+    "query",
+    "aquery",
     "_query",
     "_aquery",
     "retrieve",

@@ -12,7 +12,7 @@ from ayo_bridge.lift.recognise import loaded
 from ayo_bridge.lift.witness import saw
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.seam import Call
-from ayo_llamaindex.known import overridden
+from ayo_llamaindex.known import differs, overridden
 from ayo_llamaindex.llms import LiftedLLM, lift_llm, prompt_differs
 
 NAME: Final = "synthesis"
@@ -56,6 +56,11 @@ _KNOWN: Final = {
     "NoText": _Known("no_text", SynthesisMode.NONE),
     "ContextOnly": _Known("context_only", SynthesisMode.NONE),
 }
+_PACKING: Final = (SynthesisMode.TREE, SynthesisMode.ACCUMULATE, SynthesisMode.REFINE)
+_PACKING_METHODS: Final = (
+    *("repack", "get_text_splitter_given_prompt"),
+    *("_get_available_context_size", "_get_available_chunk_size"),
+)
 _METHODS: Final = ("synthesize", "asynthesize", "get_response", "aget_response")
 
 
@@ -108,7 +113,17 @@ def _recognised(synthesizer: Any) -> tuple[_Known | None, str | None]:
     package = "llama_index.core.response_synthesizers"
     if known is None or type(synthesizer) is not loaded(f"{package}.{known.module}", name):
         return None, f"{name} is not a known response synthesizer"
-    return known, overridden(synthesizer, *_METHODS, *known.methods)
+    reason = overridden(synthesizer, *_METHODS, *known.methods)
+    if reason is None and known.mode in _PACKING:
+        reason = _packing_differs(synthesizer._prompt_helper)
+    return known, reason
+
+
+def _packing_differs(helper: Any) -> str | None:
+    """Why chunks may not be packed as the taps are told."""
+    from llama_index.core.indices.prompt_helper import PromptHelper
+
+    return differs(helper, PromptHelper, *_PACKING_METHODS)
 
 
 def _special(synthesizer: Any) -> str | None:

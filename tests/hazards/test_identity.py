@@ -7,6 +7,8 @@ import pickle
 from typing import Any
 
 import pytest
+from llama_index.core.base.base_query_engine import BaseQueryEngine
+from llama_index.core.indices.prompt_helper import PromptHelper
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.response_synthesizers import TreeSummarize
@@ -194,3 +196,41 @@ def test_an_untested_http_library_leaves_its_calls_as_they_are(
     assert sent == len(env.stub.calls), "calls ahead that nobody can consume"
     monkeypatch.undo()
     HTTPX.install()
+
+
+def _first_two(self: Any, *args: Any, **kwargs: Any) -> Any:
+    return UNPATCHED_REPACK(self, *args, **kwargs)[:2]
+
+
+def _louder(self: Any, query: Any) -> Any:
+    return UNPATCHED_QUERY(self, query.upper())
+
+
+UNPATCHED_REPACK = PromptHelper.repack
+UNPATCHED_QUERY = BaseQueryEngine.query
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "patch"),
+    [(PromptHelper, "repack", _first_two), (BaseQueryEngine, "query", _louder)],
+)
+@pytest.mark.parametrize("before", [True, False])
+def test_patched_helpers_and_entries_send_no_request_of_their_own_making(
+    owner: type,
+    name: str,
+    patch: Any,
+    before: bool,
+    env: Env,
+    runtime: Runtime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the original makes of a question, or of chunks, is not what was foreseen."""
+    original, fast = tree(env), accelerate(tree(env), runtime=runtime)
+    if not before:
+        fast.query("warm up")
+    monkeypatch.setattr(owner, name, patch)
+    env.stub.reset()
+    expected = str(original.query("one"))
+    made = len(env.stub.calls)
+    assert str(fast.query("one")) == expected
+    assert len(env.stub.calls) == 2 * made
