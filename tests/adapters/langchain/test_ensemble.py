@@ -253,7 +253,10 @@ async def test_a_retriever_in_it_that_fails_fails_as_ever(
     expected = await made(original, entry, stub)
     assert "LookupError" in str(expected.result)
     seen = await made(fast(original), entry, stub)
-    assert_same(expected, seen)
+    if "batch" in entry:  # How far the other inputs get before it fails is nobody's choice.
+        assert seen.result == expected.result
+    else:
+        assert_same(expected, seen)
 
 
 async def test_a_search_that_fails_ends_the_call_and_what_ran_ahead(
