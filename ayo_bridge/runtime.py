@@ -10,7 +10,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Coroutine, Hashable, Iterable
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
@@ -31,12 +31,29 @@ from ayo_bridge.schedule import (
     Placement,
     Policies,
     Request,
+    ServerLoad,
     ThreadPlacement,
     policy_for,
 )
+from ayo_bridge.schedule.limits import AheadLimit
 from ayo_bridge.seam import BatchEngine, Engine, EngineKind
 
 _generations = itertools.count()
+
+
+def _max_ahead(given: int | None) -> int | None:
+    """What the user says, here or in the environment."""
+    if given is None:
+        said = os.environ.get("AYO_MAX_AHEAD", "").strip()
+        if not said:
+            return None
+        try:
+            given = int(said)
+        except ValueError:
+            raise AyoBridgeError(f"AYO_MAX_AHEAD is to be a whole number, not {said!r}") from None
+    if given < 0:
+        raise AyoBridgeError(f"max_ahead is to be 0 or more, not {given}")
+    return given
 
 
 class Runtime:
@@ -54,6 +71,9 @@ class Runtime:
         prefix_warming: allow prefix warms (partial prefilling) on LLM servers.
         engines: engines of your own, or with limits of your own; one of these takes the place of
             the one a lifter would register under the same name.
+        max_ahead: how many calls may be ahead of the original at one LLM server at a time, all
+            users together. ``None`` takes the environment variable ``AYO_MAX_AHEAD``; without that
+            the limit is found for each server by what it gains, starting low.
         history: how many finished calls each accelerated object remembers.
         measure: measure an engine in the background when it is first used and then idle, so that
             its b* is known. ``None`` takes the environment variable ``AYO_MEASURE`` (``0`` is no),
@@ -71,6 +91,7 @@ class Runtime:
         priority: bool = False,
         prefix_warming: bool = True,
         engines: Iterable[Engine] = (),
+        max_ahead: int | None = None,
         history: int = 32,
         measure: bool | None = None,
         profiles: ProfileStore | None = None,
@@ -80,6 +101,7 @@ class Runtime:
         self.strict = strict
         self.priority = priority
         self.prefix_warming = prefix_warming
+        self.max_ahead = _max_ahead(max_ahead)
         self.history = history
         self.measure = os.environ.get("AYO_MEASURE") != "0" if measure is None else measure
         self.clock: Callable[[], float] = time.perf_counter
@@ -104,6 +126,7 @@ class Runtime:
         self._thread: threading.Thread | None = None
         self._loop_placement: LoopPlacement | None = None
         self._threads: dict[str, ThreadPlacement] = {}
+        self._loads: dict[str, ServerLoad] = {}
         for scheduler in self._schedulers.values():
             scheduler.engine.after_fork()
         self._renew()
@@ -158,6 +181,21 @@ class Runtime:
     def schedulers(self) -> tuple[EngineScheduler, ...]:
         """All engine schedulers."""
         return tuple(self._schedulers.values())
+
+    def load(self, server: str) -> ServerLoad:
+        """What is on its way at ``host:port``, and how much may go there ahead."""
+        load = self._loads.get(server)
+        if load is None:
+            with self._lock:
+                load = self._loads.setdefault(
+                    server, ServerLoad(lambda: self.clock(), AheadLimit(self.max_ahead))
+                )
+        return load
+
+    @property
+    def loads(self) -> Mapping[str, ServerLoad]:
+        """All servers that something was sent to."""
+        return dict(self._loads)
 
     def can_stream(self) -> frozenset[str]:
         """LLM engines proven to rebuild a plain reply from a stream."""

@@ -61,6 +61,8 @@ def lift_multi_query(
         draft.add(left, after)
     else:
         _lift_writing(draft, generator, expand, question, lines, after)
+        if generator.refusal is None:
+            generator.llm.prove(sync=sync)
     values = (queries, question) if retriever.include_original else (queries,)
     found = parts.once(lift_vector_retriever, retriever.retriever)
     early: VectorSearch | None = None
@@ -95,9 +97,10 @@ class _Generator:
     prompt: Any
     refusal: str | None
 
-    def ask(self, question: str, work: Work, on_text: Callable[[str], None]) -> Call:
+    def ask(self, question: str, sync: bool, work: Work, on_text: Callable[[str], None]) -> Call:
         """The call that asks for queries; ``question`` is the name of a value."""
-        return self.llm.call(self.prompt.format_prompt(question=work.values[question]), on_text)
+        prompt = self.prompt.format_prompt(question=work.values[question])
+        return self.llm.call(prompt, on_text, sync=sync)
 
 
 def _lift_writing(
@@ -110,8 +113,8 @@ def _lift_writing(
 ) -> None:
     queries = f"{name}.queries"
     if generator.refusal is None:
-        draft.makers[name, Op.PREFILLING] = lambda _: ExpansionMaker(
-            partial(generator.ask, question), LineItems(_ended_lines, _filled), queries
+        draft.makers[name, Op.PREFILLING] = lambda asked: ExpansionMaker(
+            partial(generator.ask, question, asked.sync), LineItems(_ended_lines, _filled), queries
         )
     else:
         draft.notes.append(
@@ -146,8 +149,6 @@ def _lift_generator(chain: Any, runtime: Home) -> _Generator | str:
         or prompt_differs(prompt)
         or differs(parser, lines, "invoke", "ainvoke", "parse")
     )
-    if refusal is None:
-        llm.prove(runtime)
     return _Generator(llm, prompt, refusal)
 
 

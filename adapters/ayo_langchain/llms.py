@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ayo_bridge.bindings.binding import unfollowed
-from ayo_bridge.bindings.http_client import is_plain_client
+from ayo_bridge.bindings.http_client import way_of
 from ayo_bridge.bindings.openai_http import BINDINGS as HTTP_BINDINGS
-from ayo_bridge.lift.llm import Endpoint, is_json, served_model
+from ayo_bridge.bindings.openai_sdk import Form, client_differs
+from ayo_bridge.lift.llm import Served, is_json, served_model
 from ayo_bridge.lift.recognise import class_of, loaded
 from ayo_bridge.lift.witness import checked, saw
 from ayo_bridge.runahead.home import Home
@@ -33,8 +34,9 @@ _METHODS: Final = (
     "_should_stream",
     "_use_responses_api",
 )
-_CLIENT_METHODS: Final = ("post", "request", "_build_request", "_build_headers", "_prepare_options")
-_NOT_BODY: Final = ("extra_headers", "extra_query", "extra_body", "timeout")
+_INVOKED: Final = Form("/chat/completions", raw=True)
+"""``with_raw_response.create``, which invoke, generate and batch call (langchain-openai 1.0)."""
+_NOT_JSON: Final = ("extra_headers", "extra_query", "timeout")
 _REFUSED_FIELDS: Final = ("tools", "tool_choice", "functions", "function_call", "response_format")
 _BOUND: Final = frozenset(
     {
@@ -61,6 +63,7 @@ class LiftedLLM:
 
     llm: Any
     engine: str
+    runtime: Home
     outside: tuple[Any, ...] = ()
 
     @property
@@ -78,7 +81,7 @@ class LiftedLLM:
             or _not_ahead(self.llm, self.bound)
         )
 
-    def call(self, prompt: Any, on_text: Callable[[str], None]) -> Call:
+    def call(self, prompt: Any, on_text: Callable[[str], None], *, sync: bool) -> Call:
         """The call that ``llm.invoke(prompt)`` makes; ``on_text`` sees the text as it grows.
 
         Raises:
@@ -87,24 +90,19 @@ class LiftedLLM:
         messages = prompt.to_messages()
         if not all(isinstance(message.content, str) for message in messages):
             raise ValueError("the prompt has parts that are not text")
-        endpoint, body = self._request(messages)
-        return endpoint.call(body, on_text)
+        return self._served(sync).call(self._arguments(messages), on_text)
 
-    def prove(self, runtime: Home) -> None:
+    def prove(self, *, sync: bool) -> None:
         """Have the server probed in the background, once."""
-        endpoint, body = self._request([])
-        endpoint.prove(body, runtime)
+        self._served(sync).prove(self._arguments([]))
 
-    def _request(self, messages: list[Any]) -> tuple[Endpoint, dict[str, Any]]:
-        """What the OpenAI SDK would send, and where (openai 2.54, ``completions.create``)."""
-        payload = self.llm._get_request_payload(messages, **self.bound)
-        body = {name: value for name, value in payload.items() if name not in _NOT_BODY}
-        body.update(payload.get("extra_body") or {})
-        client = self.llm.root_client
-        headers = {**client.auth_headers, **client.default_headers}
-        sent = tuple((k, v) for k, v in headers.items() if isinstance(v, str))
-        timeout = _timeout(payload.get("timeout", client.timeout))
-        return Endpoint(self.engine, _url(client), sent, timeout), body
+    def _arguments(self, messages: list[Any]) -> dict[str, Any]:
+        payload: dict[str, Any] = self.llm._get_request_payload(messages, **self.bound)
+        return payload
+
+    def _served(self, sync: bool) -> Served:
+        resource = self.llm.client if sync else self.llm.async_client
+        return Served(self.runtime, self.engine, resource._client, _INVOKED)
 
 
 def lift_llm(llm: Any, runtime: Home) -> LiftedLLM | str:
@@ -121,7 +119,7 @@ def lift_llm(llm: Any, runtime: Home) -> LiftedLLM | str:
         return "the model has no client"
     # Whoever makes the requests, they are seen: an endpoint does no more than that.
     engine = served_model(runtime, str(client.base_url), llm.model_name)
-    return LiftedLLM(llm, engine, tuple(outside))
+    return LiftedLLM(llm, engine, runtime, tuple(outside))
 
 
 def streams(handlers: Iterable[object]) -> bool:
@@ -153,16 +151,14 @@ def _not_ahead(llm: Any, bound: Mapping[str, Any]) -> str | None:
         return "the model has a cache"
     if llm.rate_limiter is not None:
         return "the model has a rate limiter"
-    if llm.http_client is not None or llm.http_async_client is not None:
-        return "the model has an HTTP client of its own"
     if llm.streaming or llm.disable_streaming:
         return "how the model streams is set"
     if llm.n is not None and llm.n > 1:
         return "the model gives several answers at once"
     if callable(llm.openai_api_key):
         return "the model's key is a function"
-    if llm.default_query or llm.include_response_headers:
-        return "the model has query parameters of its own or asks for the response's headers"
+    if llm.include_response_headers:
+        return "the model asks for the response's headers"
     if getattr(llm, "_uses_gateway", False):
         return "the model goes through a gateway"
     if checked(lambda: streams(_handlers(llm))):
@@ -177,20 +173,22 @@ def _handlers(llm: Any) -> Iterable[object]:
 
 
 def _client_differs(llm: Any) -> str | None:
-    sync = _sdk_differs(llm.root_client, loaded("openai", "OpenAI"), llm.client)
-    return sync or _sdk_differs(
-        llm.root_async_client, loaded("openai", "AsyncOpenAI"), llm.async_client
-    )
+    sync = _resource_differs(llm.client, "Completions")
+    return sync or _resource_differs(llm.async_client, "AsyncCompletions")
 
 
-def _sdk_differs(client: Any, cls: Any, resource: Any) -> str | None:
-    http: Any = getattr(saw(client), "_client", None)
-    if type(client) is not cls or getattr(saw(resource), "_client", None) is not client:
-        return "the model has an SDK client of its own"
+def _resource_differs(resource: Any, name: str) -> str | None:
+    client = getattr(saw(resource), "_client", None)
+    cls = loaded("openai.resources.chat.completions.completions", name)
+    if resource is None or type(resource) is not cls:
+        return "the model's client is not one of the OpenAI SDK"
     # Hooks and proxies may be put on it at any time.
-    return overridden(client, *_CLIENT_METHODS) or checked(
-        lambda: is_plain_client(http, _url(client))
-    )
+    return checked(lambda: client_differs(saw(client)) or _way_differs(client))
+
+
+def _way_differs(client: Any) -> str | None:
+    way = way_of(client._client, str(client.base_url))
+    return way if isinstance(way, str) else None
 
 
 def _parameters_differ(llm: Any, bound: Mapping[str, Any]) -> str | None:
@@ -198,21 +196,8 @@ def _parameters_differ(llm: Any, bound: Mapping[str, Any]) -> str | None:
     refused = [name for name in _REFUSED_FIELDS if name in parameters]
     if refused:
         return f"the model sends {', '.join(refused)}"
-    if "extra_headers" in parameters or "extra_query" in parameters:
-        return "the model sends headers or query parameters of its own"
     if llm._use_responses_api(parameters):
         return "the model uses the Responses API"
-    if not is_json({k: v for k, v in parameters.items() if k != "timeout"}):
+    if not is_json({k: v for k, v in parameters.items() if k not in _NOT_JSON}):
         return "the model's parameters are not plain JSON"
     return None
-
-
-def _url(client: Any) -> str:
-    return str(client.base_url).rstrip("/") + "/chat/completions"
-
-
-def _timeout(timeout: Any) -> float | dict[str, float | None] | None:
-    if isinstance(timeout, int | float):
-        return float(timeout)
-    as_dict: dict[str, float | None] | None = timeout.as_dict() if timeout is not None else None
-    return as_dict

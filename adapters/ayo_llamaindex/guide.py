@@ -110,7 +110,6 @@ class Guide:
         if not self._warms:
             return
         # Made here, in the calling thread: no prompt is formatted on the runtime's loop.
-        runtime = self._scope.runtime
         prompt = synthesizer._refine_template.partial_format(query_str=arguments["query_str"])
         rest = _rest(arguments, "query_str", "text_chunks", "prev_response")
         warms = {
@@ -118,7 +117,6 @@ class Guide:
                 prompt,
                 {**rest, "context_msg": chunks[index_of(primitive)].strip()},
                 "existing_answer",
-                runtime,
             )
             for primitive in self._warms
         }

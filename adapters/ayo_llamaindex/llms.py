@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ayo_bridge.bindings.binding import unfollowed
-from ayo_bridge.bindings.http_client import is_plain_client
+from ayo_bridge.bindings.http_client import way_of
 from ayo_bridge.bindings.openai_http import HTTPX
-from ayo_bridge.lift.llm import Endpoint, is_json, served_model
+from ayo_bridge.bindings.openai_sdk import Form, client_differs
+from ayo_bridge.lift.llm import Served, is_json, served_model
 from ayo_bridge.lift.recognise import loaded
 from ayo_bridge.lift.witness import checked, saw
 from ayo_bridge.runahead.home import Home
@@ -38,10 +39,9 @@ _METHODS: Final = (
     "_use_chat_completions",
     "_update_max_tokens",
 )
-_NOT_BODY: Final = (
-    *("extra_headers", "extra_query", "extra_body"),
-    *("timeout", "stream", "stream_options"),
-)
+_NOT_JSON: Final = ("extra_headers", "extra_query", "timeout")
+_CHAT: Final = Form("/chat/completions")
+_TEXT: Final = Form("/completions")
 _SENTINEL: Final = "\ue000ayo-bridge\ue001"
 
 
@@ -63,12 +63,51 @@ def prompt_differs(prompt: Any) -> str | None:
     return None
 
 
+class _Clients:
+    """The SDK clients of an LLM object, as it gets them for its own calls.
+
+    One that makes a client for each call (``reuse_client=False``) has one more made here, with the
+    same arguments, for as long as these stay the same: that one is asked to build, never to send.
+    """
+
+    def __init__(self, llm: Any) -> None:
+        self._llm = llm
+        self._made: dict[bool, tuple[Mapping[str, Any], Any]] = {}
+
+    def get(self, sync: bool) -> Any:
+        """The client of the next call; it is made where the LLM would make it."""
+        llm = self._llm
+        if llm.reuse_client:
+            return llm._get_client() if sync else llm._get_aclient()
+        arguments = llm._get_credential_kwargs(is_async=not sync)
+        made = self._made.get(sync)
+        if made is None or made[0] != arguments:
+            made = arguments, llm._get_client() if sync else llm._get_aclient()
+            self._made[sync] = made
+        return made[1]
+
+    def known(self, sync: bool) -> Any:
+        """The client of the next call, if it is there already; else ``None``."""
+        llm = self._llm
+        return (llm._client if sync else llm._aclient) if llm.reuse_client else None
+
+
 @dataclass(frozen=True, slots=True)
 class LiftedLLM:
-    """An LLM whose requests can be made ahead. Reads the LLM object, never calls it."""
+    """An LLM whose requests can be made ahead. Reads the LLM object, never has it make a call.
+
+    ``sync`` says which of its clients the call in question uses.
+    """
 
     llm: Any
     engine: str
+    runtime: Home
+    sync: bool
+    _clients: _Clients = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find its clients."""
+        object.__setattr__(self, "_clients", _Clients(self.llm))
 
     @property
     def is_chat(self) -> bool:
@@ -77,18 +116,19 @@ class LiftedLLM:
 
     def predict(self, prompt: Any, arguments: Mapping[str, Any]) -> Call:
         """The call that ``llm.predict(prompt, **arguments)`` makes."""
-        return self._call(self._content(prompt, arguments))
+        return self._served().call(self._arguments(self._content(prompt, arguments)))
 
     def complete(self, text: str, on_text: Callable[[str], None]) -> Call:
         """The call that ``llm.complete(text)`` makes; ``on_text`` sees the text as it grows."""
         text = self.llm.completion_to_prompt(text)
         if not self.is_chat:
-            return self._call({"prompt": text}, on_text)
+            return self._served().call(self._arguments({"prompt": text}), on_text)
         from llama_index.core.base.llms.generic_utils import prompt_to_messages
 
-        return self._call({"messages": self._messages(prompt_to_messages(text))}, on_text)
+        messages = self._messages(prompt_to_messages(text))
+        return self._served().call(self._arguments({"messages": messages}), on_text)
 
-    def warm(self, prompt: Any, arguments: Mapping[str, Any], late: str, runtime: Home) -> Call:
+    def warm(self, prompt: Any, arguments: Mapping[str, Any], late: str) -> Call:
         """A prefix warm for ``llm.predict``: everything before the first use of ``late``.
 
         Raises:
@@ -98,13 +138,14 @@ class LiftedLLM:
         prefix = _cut(content)
         if prefix is None:
             raise ValueError(f"{late!r} does not occur in the prompt")
-        endpoint, body = self._request(prefix)
-        return endpoint.warm(body, runtime)
+        return self._served().warm(self._arguments(prefix))
 
-    def prove(self, runtime: Home) -> None:
-        """Have the server probed in the background, once."""
-        endpoint, body = self._request({"messages": []} if self.is_chat else {"prompt": ""})
-        endpoint.prove(body, runtime)
+    def prove(self) -> None:
+        """Have the server probed in the background, once its client is there."""
+        client = self._clients.known(self.sync)
+        if client is not None:
+            content: dict[str, Any] = {"messages": []} if self.is_chat else {"prompt": ""}
+            self._served(client).prove(self._arguments(content))
 
     def _content(self, prompt: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
         if self.is_chat:
@@ -117,44 +158,36 @@ class LiftedLLM:
         dicts: Any = to_openai_message_dicts(messages, model=self.llm.model)
         return list(dicts)
 
-    def _call(
-        self, content: Mapping[str, Any], on_text: Callable[[str], None] | None = None
-    ) -> Call:
-        endpoint, body = self._request(content)
-        return endpoint.call(body, on_text)
-
-    def _request(self, content: Mapping[str, Any]) -> tuple[Endpoint, dict[str, Any]]:
-        """What the OpenAI SDK would send, and where (openai 2.54, ``completions.create``)."""
-        llm = self.llm
-        options = llm._get_model_kwargs()
+    def _arguments(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        """What its method of the SDK is called with (llama-index-llms-openai 0.7, ``_chat``)."""
+        options = self.llm._get_model_kwargs()
         if "prompt" in content:
-            llm._update_max_tokens(options, content["prompt"])
-        body = {**content, **{k: v for k, v in options.items() if k not in _NOT_BODY}}
-        body["stream"] = False
-        body.update(options.get("extra_body") or {})
-        path = "/chat/completions" if "messages" in body else "/completions"
-        headers = {
-            "Authorization": f"Bearer {llm.api_key}",
-            **(llm.default_headers or {}),
-            **(options.get("extra_headers") or {}),
-        }
-        timeout = float(options.get("timeout") or llm.timeout)
-        url = llm.api_base.rstrip("/") + path
-        return Endpoint(self.engine, url, tuple(headers.items()), timeout), body
+            self.llm._update_max_tokens(options, content["prompt"])
+        return {**content, "stream": False, **options}
+
+    def _served(self, client: Any = None) -> Served:
+        client = client or self._clients.get(self.sync)
+        return Served(self.runtime, self.engine, client, _CHAT if self.is_chat else _TEXT)
 
 
-def lift_llm(llm: Any, runtime: Home) -> LiftedLLM | str:
-    """Lift an LLM, or say why it is left to run as it is."""
+def lift_llm(llm: Any, runtime: Home, *, sync: bool) -> LiftedLLM | str:
+    """Lift an LLM for calls of its one client, or say why it is left to run as it is."""
     known = loaded("llama_index.llms.openai_like", "OpenAILike")
     if known is None:
         return f"{type(llm).__name__} is not a known LLM"
-    reason = differs(llm, known, *_METHODS) or unfollowed([HTTPX]) or _not_ahead(llm)
+    reason = differs(llm, known, *_METHODS) or unfollowed([HTTPX]) or _not_ahead(llm, sync)
     if reason is not None:
         return reason
-    return LiftedLLM(llm, served_model(runtime, llm.api_base, llm.model))
+    return LiftedLLM(llm, served_model(runtime, _base_url(llm, sync), llm.model), runtime, sync)
 
 
-def _not_ahead(llm: Any) -> str | None:
+def _base_url(llm: Any, sync: bool) -> str:
+    """Where its requests go: that is the client's affair, once there is one."""
+    client = _Clients(llm).known(sync)
+    return str(client.base_url) if client is not None else llm.api_base
+
+
+def _not_ahead(llm: Any, sync: bool) -> str | None:
     """Why requests of this ``OpenAILike`` are not made ahead."""
     if llm.rate_limiter is not None:
         return "the LLM has a rate limiter: its requests are not made early"
@@ -164,19 +197,31 @@ def _not_ahead(llm: Any) -> str | None:
         return "the LLM has its own messages_to_prompt or completion_to_prompt"
     if llm.modalities or llm.audio_config:
         return "audio is not run ahead"
-    for client in filter(None, (llm._http_client, llm._async_http_client)):
-        # Hooks and proxies may be put on it at any time.
-        custom = checked(lambda client=client: is_plain_client(client))  # type: ignore[misc]
-        if custom is not None:
-            return f"the LLM has an HTTP client of its own: {custom}"
     options = llm._get_model_kwargs()
-    if options.get("extra_query") or options.get("tools"):
-        return "the LLM sends tools or extra query parameters"
-    if not is_json({k: v for k, v in options.items() if k not in _NOT_BODY}):
+    if options.get("tools"):
+        return "the LLM sends tools"
+    if not is_json({k: v for k, v in options.items() if k not in _NOT_JSON}):
         return "the LLM's additional_kwargs are not plain JSON"
     if not llm.api_base or not llm.api_key:
         return "the LLM has no api_base or api_key of its own"
-    return None
+    # Hooks and proxies may be put on a client at any time.
+    return checked(lambda: _client_differs(llm, sync))
+
+
+def _client_differs(llm: Any, sync: bool) -> str | None:
+    client = _Clients(llm).known(sync)
+    if client is not None:
+        reason = client_differs(client)
+        http, url = getattr(client, "_client", None), str(getattr(client, "base_url", ""))
+    else:
+        reason = None
+        http, url = llm._http_client if sync else llm._async_http_client, llm.api_base
+    if not llm.reuse_client and (http is not None or url.startswith("https:")):
+        return "the LLM makes a client for each call, with an HTTP client or TLS context of its own"
+    if reason is not None or http is None:
+        return reason
+    way = way_of(http, url)
+    return f"the LLM has an HTTP client of its own: {way}" if isinstance(way, str) else None
 
 
 def _callable_parts(llm: Any) -> bool:

@@ -223,7 +223,7 @@ def _lift_fusion(draft: Draft, retriever: Any, runtime: Home, asked: Asked) -> A
     queries: tuple[str, ...] = (QUESTION,)
     if wanted > 0:
         queries = (QUESTION, QUERIES)
-        _lift_expansion(draft, retriever, runtime, wanted)
+        _lift_expansion(draft, retriever, runtime, wanted, asked.sync)
     one_by_one = asked.sync and not retriever.use_async
     first: Searching | None = None
     for index, inner in enumerate(retriever._retrievers):
@@ -261,12 +261,12 @@ def _with_vectors_of(first: Searching, search: Searching) -> Searching:
     )
 
 
-def _lift_expansion(draft: Draft, retriever: Any, runtime: Home, wanted: int) -> None:
-    llm = lift_llm(retriever._llm, runtime)
+def _lift_expansion(draft: Draft, retriever: Any, runtime: Home, wanted: int, sync: bool) -> None:
+    llm = lift_llm(retriever._llm, runtime, sync=sync)
     if isinstance(llm, str):
         draft.then(Opaque(name="expand", outputs=(QUERIES,), reason=llm))
         return
     expand = QueryExpansion(name="expand", llm=llm.engine, queries=wanted, outputs=(QUERIES,))
     draft.then(expand)
-    llm.prove(runtime)
+    llm.prove()
     draft.makers["expand", Op.PREFILLING] = partial(_ask, llm, retriever)

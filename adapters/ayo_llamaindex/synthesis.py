@@ -73,7 +73,7 @@ def lift_synthesizer(
         draft.then(Synthesis(name=NAME, llm="", mode=SynthesisMode.NONE))
         return LiftedSynthesis(synthesizer, None)
     # An LLM is lifted in any case: its calls are then seen, whoever makes them.
-    llm = lift_llm(getattr(synthesizer, "_llm", None), runtime)
+    llm = lift_llm(getattr(synthesizer, "_llm", None), runtime, sync=asked.sync)
     reason = reason or _special(synthesizer) or (llm if isinstance(llm, str) else None)
     if reason is None and known is not None:
         prompts = (getattr(synthesizer, name) for name in known.templates)
@@ -83,7 +83,7 @@ def lift_synthesizer(
         draft.followed |= not isinstance(llm, str)
         return LiftedSynthesis(synthesizer, None)
     if known.mode is SynthesisMode.REFINE and runtime.prefix_warming:
-        llm.prove(runtime)
+        llm.prove()
     single = known.mode in (SynthesisMode.ONE_SHOT, SynthesisMode.GENERATION)
     component = Synthesis(
         name=NAME,

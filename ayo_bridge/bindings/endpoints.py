@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from ayo_bridge.engines.openai_http.address import origin
 from ayo_bridge.engines.openai_http.engine import OpenAIServer
 from ayo_bridge.engines.openai_http.request import normalised_url
 from ayo_bridge.seam import EngineHome, EngineKind
@@ -39,6 +40,11 @@ class Endpoint:
     base_url: str
     path: str
     engine: str = ""
+
+    @property
+    def server(self) -> str:
+        """``host:port``."""
+        return origin(self.base_url)
 
     @property
     def completes(self) -> bool:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import ssl
 from typing import Any
 
+from ayo_bridge.engines.openai_http.way import DIRECT, Way
+
 _SMALLEST_POOL = 100
 """httpx's own default: a smaller pool is meant as a limit."""
 _SDK_PACKAGES = ("openai.", "langchain_openai.")
@@ -90,3 +92,23 @@ def _tls(client: Any, transport: Any, url: str | None) -> str | None:
     if changed or not type(client).__module__.startswith(_SDK_PACKAGES):
         return "the HTTP client has TLS settings of its own"
     return None
+
+
+def way_of(client: Any, url: str) -> Way | str:
+    """How a request of this client to this address leaves, or why we cannot send it so."""
+    reason = is_plain_client(client, url)
+    if reason is not None:
+        return reason
+    base = _library_class(client)
+    assert base is not None
+    return transport_way(
+        client._transport_for_url(_library_url(base, url)), url.startswith("https:")
+    )
+
+
+def transport_way(transport: Any, secure: bool) -> Way | str:
+    """How a request over this transport leaves, or why we cannot send it so."""
+    reason = transport_differs(transport)
+    if reason is not None:
+        return reason
+    return Way(context=transport._pool._ssl_context) if secure else DIRECT

@@ -30,9 +30,12 @@ ToLibrary = Callable[[Exception], Exception]
 class Player:
     """Keeps the record of a reply that is replayed, which may happen while it arrives."""
 
-    def __init__(self, reply: Reply, record: EngineCall, learn: Learner) -> None:
+    def __init__(
+        self, reply: Reply, record: EngineCall, learn: Learner, patience: float | None
+    ) -> None:
         self.reply = reply
         self.record = record
+        self.patience = patience
         self._learn: Learner | None = learn
 
     def closed(self) -> None:
@@ -51,11 +54,19 @@ class Player:
 class Watch:
     """Notes what passes by in a direct reply, and tells its observation at the end.
 
-    ``learn`` is ``None`` for a reply that only has to be timed: nothing of it is kept.
+    ``learn`` is ``None`` for a reply that only has to be timed: nothing of it is kept. ``over`` is
+    called once it has ended, in whatever way.
     """
 
-    def __init__(self, response: Any, observation: Observation, learn: Learner | None) -> None:
+    def __init__(
+        self,
+        response: Any,
+        observation: Observation,
+        learn: Learner | None,
+        over: Callable[[], None],
+    ) -> None:
         self.stream = response.stream
+        self._over = over
         self._status: int = response.status_code
         self._headers = response.headers
         self._extensions = response.extensions
@@ -70,7 +81,7 @@ class Watch:
 
     def done(self) -> None:
         """The reply has come to its end."""
-        observation, self._observation = self._observation, None
+        observation = self._ended()
         if observation is None:
             return
         record = observation.record
@@ -84,9 +95,18 @@ class Watch:
 
     def failed(self, error: BaseException) -> None:
         """The reply has broken off."""
-        observation, self._observation = self._observation, None
+        observation = self._ended()
         if observation is not None:
             observation.failed(error)
+
+    def __del__(self) -> None:
+        self._ended()
+
+    def _ended(self) -> Observation | None:
+        observation, self._observation = self._observation, None
+        if observation is not None:
+            self._over()
+        return observation
 
     def closed(self) -> None:
         """Closed before it was read to its end, so that there is no result.
@@ -114,7 +134,7 @@ class Watch:
 class Streams:
     """The classes of one library's streams.
 
-    Those that replay are made of a reply, a record and a learner, the others as :class:`Watch`.
+    Those that replay are made as :class:`Player`, the others as :class:`Watch`.
     """
 
     replayed: type[Any]
@@ -145,7 +165,7 @@ def _to_library(library: ModuleType, error: Exception) -> Exception:
 def _replayed(base: Any, to_library: ToLibrary) -> type[Any]:
     class Replayed(Player, base):  # type: ignore[misc]
         def __iter__(self) -> Iterator[bytes]:
-            chunks = iter(self.reply.body)
+            chunks = self.reply.body.within(self.patience)
             while True:
                 start = perf_counter()
                 try:
@@ -166,7 +186,7 @@ def _replayed(base: Any, to_library: ToLibrary) -> type[Any]:
 def _async_replayed(base: Any, to_library: ToLibrary) -> type[Any]:
     class AsyncReplayed(Player, base):  # type: ignore[misc]
         async def __aiter__(self) -> AsyncIterator[bytes]:
-            chunks = aiter(self.reply.body)
+            chunks = self.reply.body.awithin(self.patience)
             while True:
                 start = perf_counter()
                 try:

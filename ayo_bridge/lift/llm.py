@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
+from ayo_bridge.bindings.http_requests import CannotBuildError, as_sent
 from ayo_bridge.bindings.openai_http import register_endpoint
-from ayo_bridge.engines.openai_http import (
-    Delivery,
-    LLMRequest,
-    OpenAIServer,
-    make_call,
-    make_warm,
-    prove,
-)
-from ayo_bridge.engines.openai_http.request import normalised_url
+from ayo_bridge.bindings.openai_sdk import Form, build
+from ayo_bridge.engines.launched import is_launched
+from ayo_bridge.engines.openai_http import Delivery, LLMRequest, OpenAIServer, make_call, prove
+from ayo_bridge.engines.openai_http.address import origin
+from ayo_bridge.engines.openai_http.request import marked_warm, normalised_url, warm_body
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.seam import Call
 
@@ -35,43 +32,76 @@ def served_model(runtime: Home, base_url: str, model: str) -> str:
     return engine
 
 
+def posted(engine: str, client: Any, url: str, body: Mapping[str, Any]) -> Call:
+    """The call that ``client.post(url, json=body)`` makes, of a plain httpx or httpx2 client.
+
+    Raises:
+        CannotBuildError: it cannot be made ahead exactly so.
+    """
+    return make_call(engine, as_sent(client, client.build_request("POST", url, json=body)))
+
+
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where an LLM object sends its requests, and with what.
+class Served:
+    """A model on a server, as an SDK client asks for it.
 
     Args:
-        engine: the name of its engine.
-        url: of chat or of completions.
-        headers: without those that HTTP demands.
-        timeout: seconds, or httpx's mapping of them.
+        runtime: where its engine is.
+        engine: the name of that.
+        client: the client of the OpenAI SDK that is in use.
+        form: which of its methods is called.
     """
 
+    runtime: Home
     engine: str
-    url: str
-    headers: tuple[tuple[str, str], ...]
-    timeout: float | Mapping[str, float | None] | None
+    client: Any
+    form: Form
 
-    def call(self, body: Mapping[str, Any], on_text: OnText | None = None) -> Call:
-        """The call with this body; ``on_text`` sees the answer as it grows."""
-        return make_call(self.engine, self._request(body, on_text))
+    def call(self, arguments: Mapping[str, Any], on_text: OnText | None = None) -> Call:
+        """The call that the method makes with these; ``on_text`` sees the answer as it grows.
 
-    def warm(self, body: Mapping[str, Any], runtime: Home) -> Call:
-        """A prefix warm: the body's messages, or prompt, are cut to the prefix."""
-        return make_warm(self.engine, self._request(body), priority=runtime.priority)
+        Raises:
+            CannotBuildError: it cannot be made ahead exactly so.
+        """
+        request = self._request(arguments)
+        if on_text is not None:
+            self._prove(request)
+            request = replace(request, delivery=Delivery.REBUILD, on_text=on_text)
+        return make_call(self.engine, request)
 
-    def prove(self, body: Mapping[str, Any], runtime: Home) -> None:
+    def warm(self, arguments: Mapping[str, Any]) -> Call:
+        """A prefix warm: the messages, or the prompt, are cut to the prefix.
+
+        Raises:
+            CannotBuildError: it cannot be made as the client would send it.
+        """
+        body = {**arguments, **(arguments.get("extra_body") or {})}
+        priority = self.runtime.priority or is_launched(str(self.client.base_url))
+        how = {k: arguments[k] for k in ("extra_headers", "extra_query") if k in arguments}
+        request = self._request({**warm_body(body, priority=priority), **how})
+        return marked_warm(self.engine, request)
+
+    def prove(self, arguments: Mapping[str, Any]) -> None:
         """Have the server probed in the background, once: may its replies be rebuilt?
 
         Decoding pipelining and prefix warms wait for the result; until then they are refused.
         """
-        server = runtime.scheduler(self.engine).engine
-        known = ("proof", self.url, self.engine)
-        if isinstance(server, OpenAIServer) and runtime.first(known):
-            runtime.submit(prove(server, self._request(body)))
+        try:
+            self._prove(self._request(arguments))
+        except CannotBuildError:
+            return  # Then nothing is asked ahead either, which says why.
 
-    def _request(self, body: Mapping[str, Any], on_text: OnText | None = None) -> LLMRequest:
-        delivery = Delivery.PLAIN if on_text is None else Delivery.REBUILD
-        return LLMRequest(self.url, self.headers, body, self.timeout, delivery, on_text)
+    def _prove(self, request: LLMRequest) -> None:
+        server = self.runtime.scheduler(self.engine).engine
+        known = ("proof", request.url, self.engine, request.credential)
+        if isinstance(server, OpenAIServer) and self.runtime.first(known):
+            self.runtime.submit(prove(server, request, self.runtime.load(server.server)))
+
+    def _request(self, arguments: Mapping[str, Any]) -> LLMRequest:
+        request = build(self.client, self.form, arguments)
+        if origin(request.url) != self.runtime.scheduler(self.engine).engine.server:
+            raise CannotBuildError("its client sends to another server than the model says")
+        return request
 
 
 def is_json(parameters: Mapping[str, Any]) -> bool:

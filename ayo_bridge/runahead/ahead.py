@@ -14,10 +14,12 @@ from collections.abc import Hashable, Sequence
 from concurrent.futures import Future
 from typing import Final
 
+from ayo_bridge.engines.openai_http.errors import StatusError
 from ayo_bridge.graph import Op, Primitive
 from ayo_bridge.passes import Decision, part_of
 from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead.home import Home
+from ayo_bridge.runahead.offered import Offered
 from ayo_bridge.runahead.plan import Maker, Makers, Plan
 from ayo_bridge.runahead.tickets import Observation, Ticket, abandon, cancelled
 from ayo_bridge.schedule import (
@@ -30,7 +32,7 @@ from ayo_bridge.schedule import (
     component_op,
     items_of,
 )
-from ayo_bridge.seam import Call, EngineCall, EngineKind, Outcome
+from ayo_bridge.seam import Call, Engine, EngineCall, EngineKind, Outcome
 
 
 class _Joiner:
@@ -54,6 +56,7 @@ class Ahead(Driver[Work, Values]):
     Prediction never harms: what fails here is left to the original.
     """
 
+    _home: Home
     together = False  # What can run starts before the calls of the rest are made: that takes time.
 
     def __init__(
@@ -69,6 +72,10 @@ class Ahead(Driver[Work, Values]):
         self._direct: defaultdict[Hashable, deque[Observation]] = defaultdict(deque)
         self._coming: defaultdict[Hashable, deque[Observation]] = defaultdict(deque)
         self._shared: dict[Hashable, Request] = {}
+        self._offers: dict[Ticket, Offered] = {}
+        self._shares: dict[str, float] = {}
+        self._stopped: set[str] = set()
+        self._kind = record.entry, id(record.template)
 
     # The graph side.
 
@@ -131,33 +138,105 @@ class Ahead(Driver[Work, Values]):
 
     def _made(self, call: Call, running: Running[Work, Values]) -> Future[object]:
         """Have a call run ahead, unless the original has come to this occurrence already."""
+        engine = self._home.scheduler(call.engine).engine
         with self._lock:
-            if self._closed:
+            if self._closed or engine.server in self._stopped:
                 return cancelled()
             done_already = self._direct.get(call.key)
             if done_already:
                 return done_already.popleft().future()
-            clock = self._home.clock
-            record = EngineCall(
-                running.work.primitive.id,
-                call.engine,
-                self._home.scheduler(call.engine).engine.kind,
-                call.key,
-                Outcome.WARM if call.warm else Outcome.AHEAD,
-                clock(),
-                items=call.items,
-            )
-            self._record.note_call(record)
-            request = self._shared.get(call.key) if call.deterministic else None
-            if request is not None:
-                record.started = record.ended = record.queued
-            else:
-                request = self._requested(call, running, record)
-                if call.deterministic:
-                    self._shared[call.key] = request
+            record = self._recorded(call, engine, running)
+            if not engine.server:
+                return self._here(call, running, record)
+        return self._there(call, running, record, engine.server)
+
+    def _recorded(self, call: Call, engine: Engine, running: Running[Work, Values]) -> EngineCall:
+        return EngineCall(
+            running.work.primitive.id,
+            call.engine,
+            engine.kind,
+            call.key,
+            Outcome.WARM if call.warm else Outcome.AHEAD,
+            self._home.clock(),
+            items=call.items,
+        )
+
+    def _here(
+        self, call: Call, running: Running[Work, Values], record: EngineCall
+    ) -> Future[object]:
+        """Have an engine of this process make a call. The lock is held."""
+        self._record.note_call(record)
+        request = self._shared.get(call.key) if call.deterministic else None
+        if request is not None:
+            record.started = record.ended = record.queued
+        else:
+            request = self._requested(call, running, record)
+            if call.deterministic:
+                self._shared[call.key] = request
+        if not call.warm:
+            self._tickets[call.key].append(Ticket(self._home.clock, request.future, record))
+        return request.future
+
+    # Servers that others share.
+
+    def _there(
+        self, call: Call, running: Running[Work, Values], record: EngineCall, server: str
+    ) -> Future[object]:
+        """Have a call made at a server as soon as its limit allows that."""
+        load = self._home.load(server)
+
+        def start() -> Request | None:
+            with self._lock:
+                if self._closed or server in self._stopped:
+                    return None
+                record.queued = self._home.clock()
+                self._record.note_call(record)
+                return self._requested(call, running, record)
+
+        offered = Offered(load, start, lambda error: self._fallen(server, error))
+        with self._lock:
+            share = self._shares.get(server)
+            if share is None:
+                share = self._shares[server] = load.draw(self._kind)
             if not call.warm:
-                self._tickets[call.key].append(Ticket(clock, request.future, record))
-            return request.future
+                ticket = Ticket(self._home.clock, offered.future, record)
+                self._offers[ticket] = offered
+                self._tickets[call.key].append(ticket)
+        if not load.offer(offered, share):
+            offered.drop()
+        return offered.future
+
+    def _fallen(self, server: str, error: BaseException) -> None:
+        """A call ahead has failed. What else is on its way there runs on."""
+        if isinstance(error, StatusError) and error.busy:
+            self._home.load(server).refused()
+        self.stop(server)
+
+    def stop(self, server: str, *, cancel: bool = False) -> None:
+        """Send nothing more ahead to a server in this call; ``cancel`` also what has been sent."""
+        with self._lock:
+            self._stopped.add(server)
+            offers = [o for o in self._offers.values() if o.load is self._home.load(server)]
+            sent = list(self._requests.values()) if cancel else []
+        for offered in offers:
+            if offered.load.withdraw(offered):
+                offered.drop()
+        for request in sent:
+            if request.scheduler.engine.server == server and not request.future.done():
+                request.record.outcome = Outcome.DROPPED
+                request.cancel()
+
+    def learn(self) -> None:
+        """The call has ended well: tell the servers what a query with their limits took."""
+        record = self._record
+        for server, share in self._shares.items():
+            tokens = sum(
+                call.completion_tokens
+                for call in record.own_calls
+                if self._home.scheduler(call.engine).engine.server == server
+            )
+            seconds = (record.ended or record.started) - record.started
+            self._home.load(server).learn(self._kind, share, seconds, tokens)
 
     # The binding side.
 
@@ -165,14 +244,21 @@ class Ahead(Driver[Work, Values]):
         """Take the ticket for the next occurrence of a request; ``None``: make the call."""
         with self._lock:
             waiting = self._tickets.get(key)
-            if waiting:
-                return waiting.popleft()
-            if not self._closed:
-                clock = self._home.clock
-                record = EngineCall("", "", EngineKind.LLM, key, Outcome.DIRECT, clock())
-                coming = Observation(clock, self._lock, record)
+            ticket = waiting.popleft() if waiting else None
+            offered = self._offers.pop(ticket, None) if ticket is not None else None
+            back = offered is not None and offered.load.withdraw(offered)
+            if ticket is not None and not back:
+                return ticket
+            if self._closed:
+                return None
+            clock = self._home.clock
+            record = EngineCall("", "", EngineKind.LLM, key, Outcome.DIRECT, clock())
+            coming = Observation(clock, self._lock, record)
+            self._coming[key].append(coming)
+            if offered is None:
                 self._direct[key].append(coming)
-                self._coming[key].append(coming)
+            else:  # The original makes it now, and does not wait for its turn.
+                offered.served_by(coming.future())
             return None
 
     def observe(self, record: EngineCall) -> Observation:
@@ -195,8 +281,12 @@ class Ahead(Driver[Work, Values]):
         with self._lock:
             self._closed = True
             requests, self._requests = self._requests, {}
+            offers, self._offers = self._offers, {}
             self._tickets.clear()
             self._shared.clear()
+        for offered in offers.values():
+            if offered.load.withdraw(offered):
+                offered.drop()
         for future, request in requests.items():
             record = request.record
             if record.outcome is Outcome.AHEAD:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from ayo_bridge.profile import LiveProfiles
 from ayo_bridge.runahead.planner import Costs, Planner
-from ayo_bridge.schedule import Schedulers
+from ayo_bridge.schedule import Schedulers, ServerLoad
 from ayo_bridge.seam import EngineHome
 
 
@@ -38,6 +38,9 @@ class Home(EngineHome, Schedulers, Costs, Protocol):
     @property
     def generation(self) -> int:
         """Changes when everything that was set up once has to be set up again."""
+
+    def load(self, server: str) -> ServerLoad:
+        """What is on its way at ``host:port``, and how much may go there ahead."""
 
     def submit(self, coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
         """Run a coroutine on the runtime's loop."""

@@ -199,6 +199,19 @@ class Scope:
         ahead = self._ahead
         return None if ahead is None else ahead.claim(key)
 
+    def stumbled(self, server: str) -> None:
+        """A call of the original's own to ``host:port`` has failed: nothing more goes ahead there.
+
+        What has been sent is cancelled.
+        """
+        if self._ahead is not None:
+            self._ahead.stop(server, cancel=True)
+
+    @property
+    def lead(self) -> float:
+        """Seconds that work ahead has won so far."""
+        return self.record.measured_gain
+
     def direct(
         self, engine: str, kind: EngineKind, key: Hashable = None, *, items: int = 1
     ) -> Observation:
@@ -257,6 +270,8 @@ class Scope:
         if self._ahead is not None:
             self._ahead.end()
         self.record.ended = self.runtime.clock()
+        if self._ahead is not None and not self.record.error:
+            _safely(self._ahead.learn)
         if self.on_finish is not None:
             try:
                 self.on_finish(self.record)

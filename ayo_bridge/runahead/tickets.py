@@ -21,22 +21,29 @@ class Ticket:
         self._future = future
         self.record = record
 
-    def wait(self) -> Hit | None:
-        """Block until the result is there; ``None`` if it failed: then make the call yourself."""
+    def wait(self, seconds: float | None = None) -> Hit | None:
+        """Block until the result is there; ``None`` if it failed: then make the call yourself.
+
+        Raises:
+            TimeoutError: it is not there in time. Nobody waits for it any more.
+        """
         start = self._clock()
         try:
-            value = self._future.result()
-        except (Exception, CancelledError) as error:
+            value = self._future.result(seconds)
+        except (Exception, CancelledError, asyncio.CancelledError) as error:
             self._dropped(error)
+            if self._late(error):
+                raise TimeoutError from None
             return None
         return self._consumed(value, start)
 
-    async def wait_async(self) -> Hit | None:
+    async def wait_async(self, seconds: float | None = None) -> Hit | None:
         """Like :meth:`wait`; cancelling the waiter does not cancel the result."""
         start = self._clock()
         waiter = asyncio.wrap_future(self._future)
         try:
-            value = await asyncio.shield(waiter)
+            async with asyncio.timeout(seconds):
+                value = await asyncio.shield(waiter)
         except asyncio.CancelledError:
             if not self._future.cancelled():
                 raise
@@ -44,8 +51,14 @@ class Ticket:
             return None
         except Exception as error:
             self._dropped(error)
+            if self._late(error):
+                raise TimeoutError from None
             return None
         return self._consumed(value, start)
+
+    def _late(self, error: BaseException) -> bool:
+        """Whether it was the waiting that ended, not the call."""
+        return isinstance(error, TimeoutError) and not self._future.done()
 
     def _consumed(self, value: object, start: float) -> Hit:
         self.record.waited += self._clock() - start
@@ -123,6 +136,15 @@ def _resolve(future: Future[object], result: Hit | BaseException) -> None:
             future.set_result(result.value)
         else:
             future.set_exception(result)
+
+
+def resolve_like(future: Future[object], other: Future[object]) -> None:
+    """Resolve a future as another one was, unless it has a result already."""
+    if other.cancelled():
+        future.cancel()
+        return
+    error = other.exception()
+    _resolve(future, Hit(other.result()) if error is None else error)
 
 
 def abandon(future: Future[object]) -> None:

@@ -16,6 +16,7 @@ from ayo_bridge.schedule.policies import (
     throughput,
     topology,
 )
+from ayo_bridge.schedule.server_load import Offer, ServerLoad
 from ayo_bridge.schedule.waiting import Waiting
 from ayo_bridge.schedule.work import (
     ComponentOp,
@@ -39,6 +40,7 @@ __all__ = [
     "Handler",
     "LoopPlacement",
     "Missing",
+    "Offer",
     "Placement",
     "Policies",
     "Policy",
@@ -46,6 +48,7 @@ __all__ = [
     "Request",
     "Running",
     "Schedulers",
+    "ServerLoad",
     "ThreadPlacement",
     "Values",
     "Waiting",

@@ -53,6 +53,7 @@ class Engine(ABC):
         limits: how much it takes at once.
         streams: whether some plain reply of an LLM was proven to be rebuilt from a stream.
         caches_prefixes: whether an LLM is known to keep prefixes in a cache.
+        server: ``host:port`` of what serves it and perhaps others; empty for one in this process.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Engine(ABC):
     limits: Limits
     streams: bool = False
     caches_prefixes: bool = False
+    server: str = ""
 
     def to_request(self, call: Call) -> object:
         """The payload, or the whole call, that this engine takes for a handler's request.

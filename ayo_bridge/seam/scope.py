@@ -7,6 +7,8 @@ The context variable lives here, below everything that asks for it; what a scope
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -38,10 +40,14 @@ class Ticket(Protocol):
 
     record: EngineCall
 
-    def wait(self) -> Hit | None:
-        """Block until the result is there; ``None`` if it failed: then make the call yourself."""
+    def wait(self, seconds: float | None = None) -> Hit | None:
+        """Block until the result is there; ``None`` if it failed: then make the call yourself.
 
-    async def wait_async(self) -> Hit | None:
+        Raises:
+            TimeoutError: it is not there in time. Nobody waits for it any more.
+        """
+
+    async def wait_async(self, seconds: float | None = None) -> Hit | None:
         """Like :meth:`wait`; cancelling the waiter does not cancel the result."""
 
 
@@ -61,6 +67,29 @@ class Observation(Protocol):
         """The call has raised."""
 
 
+class Load(Protocol):
+    """What is on its way at a server, as far as engines and bindings ask for it."""
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether what happens to the original now may come of work ahead."""
+
+    def begins(self) -> None:
+        """A call of the original's own begins."""
+
+    def ends(self) -> None:
+        """It has ended."""
+
+    def refused(self) -> None:
+        """A call was refused while work ahead was there: no more of it for some time."""
+
+    def completion(self) -> Future[None] | None:
+        """Resolved when the next call ahead has ended; ``None`` if none is on its way."""
+
+    def probing(self) -> AbstractAsyncContextManager[None]:
+        """A probe: work ahead, for which nobody else may be asking the server anything."""
+
+
 class EngineHome(Protocol):
     """The runtime, as far as engines and bindings ask for it."""
 
@@ -75,6 +104,9 @@ class EngineHome(Protocol):
     @property
     def profiles(self) -> Learner:
         """Who learns what engines cost."""
+
+    def load(self, server: str) -> Load:
+        """What is on its way at ``host:port``."""
 
     def knows(self, engine: str) -> bool:
         """Whether an engine of this name is registered."""
@@ -106,8 +138,18 @@ class Scope(Protocol):
     def runtime(self) -> EngineHome:
         """Where it runs."""
 
+    @property
+    def lead(self) -> float:
+        """Seconds that work ahead has won so far."""
+
     def claim(self, key: Hashable) -> Ticket | None:
         """Take the ticket for the next occurrence of a request; ``None``: make the call."""
+
+    def stumbled(self, server: str) -> None:
+        """A call of the original's own to ``host:port`` has failed: nothing more goes ahead there.
+
+        What has been sent is cancelled.
+        """
 
     def direct(
         self, engine: str, kind: EngineKind, key: Hashable = None, *, items: int = 1

@@ -47,3 +47,11 @@ def address_of(url: str) -> Address:
     port = parts.port or (443 if tls else 80)
     host = parts.netloc.rpartition("@")[2]
     return Address(parts.hostname, port, tls, host.encode("ascii"), target.encode("ascii"))
+
+
+@lru_cache(maxsize=1024)
+def origin(url: str) -> str:
+    """``host:port`` of a URL: what its engines share, and nothing else of it."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme.lower() == "https" else 80)
+    return f"{(parts.hostname or '').lower()}:{port}"

@@ -55,7 +55,12 @@ class Connections:
         self._open: set[_Connection] = set()
 
     async def post(
-        self, url: str, headers: list[tuple[str, str]], body: bytes, timeouts: Timeouts
+        self,
+        url: str,
+        headers: list[tuple[bytes, bytes]],
+        body: bytes,
+        timeouts: Timeouts,
+        way: object = None,
     ) -> Response:
         """Send a request; returns once the headers of its reply are there.
 
@@ -65,12 +70,15 @@ class Connections:
             TransportError: there was no reply.
         """
         address = address_of(url)
-        lines = [b"POST ", address.target, b" HTTP/1.1\r\nhost: ", address.host]
+        lines = [b"POST ", address.target, b" HTTP/1.1"]
+        names = {n.lower() for n, _ in headers}
+        if b"host" not in names:
+            lines.append(b"\r\nhost: " + address.host)
         for name, value in headers:
-            if "\n" in value or "\r" in value:
-                raise ValueError(f"the value of the header {name!r} has a line break")
-            lines.append(f"\r\n{name}: {value}".encode("ascii"))
-        lines.append(b"\r\ncontent-length: %d\r\n\r\n" % len(body))
+            lines.append(b"\r\n%b: %b" % (name, value))
+        if b"content-length" not in names:
+            lines.append(b"\r\ncontent-length: %d" % len(body))
+        lines.append(b"\r\n\r\n")
         connection = await self._connection(address, timeouts.get("connect"))
         try:
             # One write: headers and body leave in one system call.

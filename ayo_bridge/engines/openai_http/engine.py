@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+import zlib
+from collections.abc import Callable, Coroutine, Hashable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ayo_bridge.engines.openai_http.connections import Connections, Stream, Timeouts
+from ayo_bridge.engines.openai_http.address import origin
+from ayo_bridge.engines.openai_http.connections import Connections, Stream
+from ayo_bridge.engines.openai_http.errors import StatusError
 from ayo_bridge.engines.openai_http.rebuild import (
     Assembler,
     CannotRebuildError,
@@ -22,13 +25,13 @@ from ayo_bridge.engines.openai_http.reply import (
     RawHeaders,
     Reply,
     ReplyAbandonedError,
+    UnreadableReplyError,
     decoder,
 )
 from ayo_bridge.engines.openai_http.request import (
     Delivery,
     Headers,
     LLMRequest,
-    Timeout,
     normalised_url,
 )
 from ayo_bridge.engines.openai_http.sse import EventParser
@@ -60,8 +63,8 @@ class Proof:
 class OpenAIServer(AsyncEngine):
     """Serves :class:`LLMRequest` payloads; an :class:`~ayo_bridge.seam.engine.AsyncEngine`.
 
-    The server batches by itself, so nothing is held back here. Requests are sent as they are given:
-    nothing but the headers that HTTP demands is added, no proxy is used, no redirect followed.
+    The server batches by itself, so nothing is held back here. Requests are sent as they are given,
+    the way they say: nothing but the headers that HTTP demands is added, no redirect followed.
 
     Args:
         name: the engine's name, as calls and graphs refer to it.
@@ -73,8 +76,9 @@ class OpenAIServer(AsyncEngine):
     def __init__(self, name: str, base_url: str) -> None:
         self.name = name
         self.base_url = base_url
+        self.server = origin(base_url)
         self.limits = Limits(continuous=True)
-        self._proofs: dict[tuple[str, object], Proof] = {}
+        self._proofs: dict[Hashable, Proof] = {}
         self.streams = False
         """Whether some plain reply of this server was proven to be rebuilt from a stream."""
         self.caches_prefixes = False
@@ -88,7 +92,7 @@ class OpenAIServer(AsyncEngine):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connections: Connections | None = None
         self._recording: set[asyncio.Task[None]] = set()
-        self._probing: dict[tuple[str, object], asyncio.Task[Proof]] = {}
+        self._probing: dict[Hashable, asyncio.Task[Proof]] = {}
 
     def after_fork(self) -> None:
         """Drop connections that a forked child shares with its parent, without closing them."""
@@ -144,10 +148,11 @@ class OpenAIServer(AsyncEngine):
         """Send the request and record the reply.
 
         A plain or rebuilt reply is complete; a replayed stream is returned once its headers are
-        there and goes on arriving. An HTTP error is a reply like any other. Cancelling closes the
-        connection, on which vLLM aborts the request.
+        there and goes on arriving. Cancelling closes the connection, on which vLLM aborts the
+        request.
 
         Raises:
+            StatusError: the reply is not one of success (2xx).
             TransportError: the server was not reached, or broke off.
             CannotRebuildError: the stream was not what the probe had shown.
         """
@@ -164,17 +169,23 @@ class OpenAIServer(AsyncEngine):
     async def _plain(self, request: LLMRequest) -> Reply:
         reply, stream = await self.open(request)
         await pump(reply.body, stream)
-        if request.on_text is not None and reply.ok:
+        _succeeded(reply)
+        if request.on_text is not None:
             try:
                 text = answer_of(reply.json())
                 if text is not None:
                     request.on_text(text)
+            except UnreadableReplyError:
+                pass  # Its reader asked for an encoding that only he can read.
             except Exception:
                 _logger.exception("following the answer of %s failed", self.name)
         return reply
 
     async def _replay(self, request: LLMRequest) -> Reply:
         reply, stream = await self.open(request)
+        if not reply.ok:
+            await pump(reply.body, stream)
+            _succeeded(reply)
         follow = _follow(request, reply, Assembler()) if request.on_text is not None else None
         task = asyncio.create_task(_record(reply.body, stream, follow))
         self._recording.add(task)
@@ -197,8 +208,7 @@ class OpenAIServer(AsyncEngine):
         assembler = Assembler()
         follow = _follow(request, reply, assembler)
         await pump(reply.body, stream, follow)
-        if not reply.ok:
-            return reply
+        _succeeded(reply)
         if follow is None:
             raise CannotRebuildError("the server did not send an event stream")
         plain = assembler.build(proof.skeleton)
@@ -224,12 +234,14 @@ class OpenAIServer(AsyncEngine):
         The reply's body is still empty: :func:`pump` fills it from the stream.
         """
         body = request.body if body is None else body
+        content = body if isinstance(body, bytes) else to_json(body)
         filled = Body()
         response = await self._own().post(
-            normalised_url(request.url),
-            _sent_headers(request.headers, encoding),
-            body if isinstance(body, bytes) else to_json(body),
-            _timeouts(request.timeout),
+            request.url,
+            _sent_headers(request.headers, len(content), encoding),
+            content,
+            {"connect": request.connect, "read": request.read},
+            request.way,
         )
         reply = Reply(
             response.status,
@@ -275,6 +287,17 @@ async def _record(body: Body, stream: Stream, follow: OnChunk | None) -> None:
         await pump(body, stream, follow)
 
 
+def _succeeded(reply: Reply) -> None:
+    """Raise what a complete reply says, unless it says that the request has succeeded."""
+    if reply.ok:
+        return
+    try:
+        answer = reply.decoded().decode("utf-8", "replace")
+    except (UnreadableReplyError, zlib.error):
+        answer = ""
+    raise StatusError(reply.status, answer)
+
+
 def _follow(request: LLMRequest, reply: Reply, assembler: Assembler) -> OnChunk | None:
     """What follows an event stream and tells ``on_text``; ``None`` if it cannot be read."""
     decode = decoder(reply.header(b"content-encoding"))
@@ -298,43 +321,41 @@ def to_json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-def _proof_key(request: LLMRequest) -> tuple[str, object]:
-    return normalised_url(request.url), request.fields().get("model")
+def _proof_key(request: LLMRequest) -> Hashable:
+    """A proof holds for who has seen it: another key may be another tenant, or another backend."""
+    return normalised_url(request.url), request.fields().get("model"), request.credential
 
 
-def _sent_headers(headers: Headers, encoding: str | None) -> list[tuple[str, str]]:
-    sent = [
-        (name, value)
-        for name, value in headers
-        if name.lower() != "content-length"
-        and not (encoding is not None and name.lower() == "accept-encoding")
-    ]
-    names = {name.lower() for name, _ in sent}
-    if "accept-encoding" not in names:
-        # Every client can decode these; zstd and brotli need optional packages.
-        sent.append(("accept-encoding", encoding or "gzip, deflate"))
-    if "content-type" not in names:
-        sent.append(("content-type", "application/json"))
-    if "accept" not in names:
-        sent.append(("accept", "application/json"))
-    return sent
-
-
-def _timeouts(timeout: Timeout) -> Timeouts:
-    return timeout if isinstance(timeout, Mapping) else {"connect": timeout, "read": timeout}
+def _sent_headers(headers: Headers, length: int, encoding: str | None) -> list[tuple[bytes, bytes]]:
+    """The headers of a request whose body is perhaps not the original's."""
+    changed = {b"content-length": b"%d" % length}
+    if encoding is not None:
+        changed[b"accept-encoding"] = encoding.encode()
+    return [(name, changed.get(name.lower(), value)) for name, value in headers]
 
 
 def _plain_headers(proof: Proof, streamed: RawHeaders, length: int) -> RawHeaders:
-    """Headers as the server sends them with plain replies, with the values of this reply."""
+    """Headers as the server sends them with plain replies, with the values of this reply alone."""
     values = {name.lower(): value for name, value in streamed}
     headers = []
     for name, value in proof.headers:
         key = name.lower()
         if key == b"content-length":
-            value = str(length).encode()
-        elif key != b"content-type":
-            value = values.get(key, value)
-        headers.append((name, value))
-    known = {name.lower() for name, _ in proof.headers} | proof.streamed
+            headers.append((name, b"%d" % length))
+        elif key == b"content-type":
+            headers.append((name, value))
+        elif key in values and key not in _SEVERAL:
+            headers.append((name, values[key]))
+    known = {name.lower() for name, _ in headers} | _framing(proof)
     headers += [(name, value) for name, value in streamed if name.lower() not in known]
     return tuple(headers)
+
+
+def _framing(proof: Proof) -> frozenset[bytes]:
+    """Headers that only streamed replies have, as the probe has shown."""
+    plain = {name.lower() for name, _ in proof.headers}
+    return proof.streamed - plain - _SEVERAL
+
+
+_SEVERAL = frozenset({b"set-cookie", b"www-authenticate"})
+"""A reply may have several of these, and in other numbers than the next: they are its own."""

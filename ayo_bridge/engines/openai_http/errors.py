@@ -2,7 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ayo_bridge.errors import AyoBridgeError
+
+BUSY: Final = frozenset({429, 503, 529})
+"""What servers say that have too much to do."""
+
+
+class StatusError(AyoBridgeError):
+    """A server has answered, but not with what was asked for.
+
+    ``status`` is the HTTP status, ``answer`` the text of its reply as far as it can be read.
+    """
+
+    def __init__(self, status: int, answer: str = "") -> None:
+        super().__init__(f"the server answered {status}")
+        self.status = status
+        self.answer = answer
+
+    @property
+    def busy(self) -> bool:
+        """Whether the server has too much to do."""
+        return self.status in BUSY
 
 
 class TransportError(AyoBridgeError):

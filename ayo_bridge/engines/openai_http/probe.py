@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 from ayo_bridge.engines.openai_http.engine import STREAM_FIELDS, OpenAIServer, Proof, pump
+from ayo_bridge.engines.openai_http.errors import BUSY, StatusError
 from ayo_bridge.engines.openai_http.rebuild import Assembler, CannotRebuildError
 from ayo_bridge.engines.openai_http.reply import Reply
 from ayo_bridge.engines.openai_http.request import MARK, LLMRequest
 from ayo_bridge.engines.openai_http.sse import EventParser
-from ayo_bridge.seam import entered
+from ayo_bridge.seam import Load, entered
 
 _TRIES = 3  # In half precision a batch of others can flip a token: unequal text is asked again.
 _TOLERANCE = 0.25
@@ -19,29 +22,31 @@ _OF_THE_REPLY = ("id", "created", "metrics")
 _OF_THE_TRANSFER = frozenset({b"content-length", b"content-type"})
 
 
-async def prove(server: OpenAIServer, request: LLMRequest) -> Proof:
+async def prove(server: OpenAIServer, request: LLMRequest, load: Load | None = None) -> Proof:
     """Ask the server one tiny question plainly and streamed, and compare.
 
     ``request`` is any request to the endpoint and model in question: its address, its headers and
-    its model are used. The result is kept by the server; a second call returns it.
+    its model are used. The result is kept by the server, for whoever sends these headers; a second
+    call returns it. With ``load`` each question waits for a moment in which nobody else asks.
 
     Raises:
-        TransportError: the server was not reached; nothing is known then.
+        StatusError: the server has too much to do.
+        TransportError: it was not reached; in both cases nothing is known.
     """
-    return await server.learn(request, lambda: _prove(server, request))
+    return await server.learn(request, lambda: _prove(server, request, load))
 
 
-async def _prove(server: OpenAIServer, request: LLMRequest) -> Proof:
+async def _prove(server: OpenAIServer, request: LLMRequest, load: Load | None) -> Proof:
     proof = Proof(False, "nothing was probed")
     with entered(None):
         for with_logprobs in (True, False):
             body = _question(request, with_logprobs)
             for _ in range(_TRIES):
-                plain = await _ask(server, request, body)
+                plain = await _ask(server, request, body, load)
                 if not plain.ok:
                     proof = Proof(False, f"the server replied with status {plain.status}")
                     break
-                streamed = await _ask(server, request, {**body, **STREAM_FIELDS})
+                streamed = await _ask(server, request, {**body, **STREAM_FIELDS}, load)
                 proof = _compare(plain, streamed)
                 if proof.proven:
                     return proof
@@ -62,11 +67,20 @@ def _question(request: LLMRequest, with_logprobs: bool) -> dict[str, Any]:
     return body
 
 
-async def _ask(server: OpenAIServer, request: LLMRequest, body: Mapping[str, Any]) -> Reply:
-    marked = LLMRequest(request.url, (*request.headers, (MARK, "probe")), body, request.timeout)
-    reply, stream = await server.open(marked, encoding="identity")
-    await pump(reply.body, stream)
-    return reply
+async def _ask(
+    server: OpenAIServer, request: LLMRequest, body: Mapping[str, Any], load: Load | None
+) -> Reply:
+    marked = replace(request, headers=(*request.headers, (MARK, b"probe")), body=body)
+    for patience in range(_TRIES):
+        async with load.probing() if load is not None else nullcontext():
+            reply, stream = await server.open(marked, encoding="identity")
+            await pump(reply.body, stream)
+            if reply.status not in BUSY:
+                return reply
+            if load is None or patience == _TRIES - 1:
+                break
+            load.refused()
+    raise StatusError(reply.status)
 
 
 def _compare(plain: Reply, streamed: Reply) -> Proof:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from time import perf_counter
 from typing import Any, NamedTuple
 
+from ayo_bridge.engines.openai_http.errors import ReadTimeout
 from ayo_bridge.errors import AyoBridgeError
 
 _DONE = b"data: [DONE]"
@@ -37,12 +38,13 @@ class Usage(NamedTuple):
 class Body:
     """Bytes that arrive. One writer; any number of readers, each of which sees every chunk."""
 
-    __slots__ = ("_chunks", "_lock", "_waiting", "ended", "error", "last", "started")
+    __slots__ = ("_chunks", "_ending", "_lock", "_waiting", "ended", "error", "last", "started")
 
     def __init__(self, chunks: Iterable[bytes] = (), *, ended: bool = False) -> None:
         self._chunks = list(chunks)
         self._lock = threading.Lock()
         self._waiting: list[Callable[[], None]] = []
+        self._ending: list[Callable[[], None]] = []
         self.ended = ended
         self.error: BaseException | None = None
         self.started = self.last = perf_counter()
@@ -64,9 +66,18 @@ class Body:
                 return
             self.error = error
             self.ended = True
-            waiting, self._waiting = self._waiting, []
+            waiting, self._waiting = self._waiting + self._ending, []
+            self._ending = []
         for wake in waiting:
             wake()
+
+    def on_end(self, callback: Callable[[], None]) -> None:
+        """Have ``callback`` called once no more bytes come (at once if none do)."""
+        with self._lock:
+            if not self.ended:
+                self._ending.append(callback)
+                return
+        callback()
 
     def whole(self) -> bytes:
         """All bytes of a body that has ended.
@@ -94,11 +105,15 @@ class Body:
         return self._chunks[position:]
 
     def __iter__(self) -> Iterator[bytes]:
+        return self.within(None)
+
+    def within(self, seconds: float | None) -> Iterator[bytes]:
+        """The bytes as they come; :class:`ReadTimeout` where none come for so long."""
         position = 0
         while True:
             event = threading.Event()
-            if not self._arrived(position, event.set):
-                event.wait()
+            if not self._arrived(position, event.set) and not event.wait(seconds):
+                raise ReadTimeout("timed out")
             chunks = self._rest(position)
             if not chunks:
                 break
@@ -107,13 +122,21 @@ class Body:
         if self.error is not None:
             raise self.error
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self.awithin(None)
+
+    async def awithin(self, seconds: float | None) -> AsyncIterator[bytes]:
+        """Like :meth:`within`, for asyncio."""
         position = 0
         loop = asyncio.get_running_loop()
         while True:
             arrived = loop.create_future()
             if not self._arrived(position, _waker(loop, arrived)):
-                await arrived
+                try:
+                    async with asyncio.timeout(seconds):
+                        await arrived
+                except TimeoutError:
+                    raise ReadTimeout("") from None
             chunks = self._rest(position)
             if not chunks:
                 break

@@ -5,20 +5,20 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 from urllib.parse import urlsplit
 
 from ayo_bridge.engines.launched import is_launched
+from ayo_bridge.engines.openai_http.way import DIRECT, Way
 from ayo_bridge.seam import Call
 
-Headers = tuple[tuple[str, str], ...]
-Timeout = float | Mapping[str, float | None] | None
-"""Seconds, or httpx's mapping with ``connect``, ``read``, ``write`` and ``pool``."""
+Headers = tuple[tuple[bytes, bytes], ...]
+"""Names and values as they stand on the wire, in order."""
 
-MARK = "x-ayo-bridge"
+MARK = b"x-ayo-bridge"
 """Header of the requests that no original makes: its value is ``warm`` or ``probe``."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -37,6 +37,17 @@ _PROMPT_FIELDS = (
 )
 _WARM_PRIORITY = 1_000
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_OF_DELIVERY = frozenset(
+    {
+        *(b"content-length", b"connection", b"accept-encoding"),
+        *(b"traceparent", b"tracestate", b"baggage", b"b3", b"sentry-trace"),
+        *(b"x-b3-traceid", b"x-b3-spanid", b"x-b3-parentspanid", b"x-b3-sampled", b"x-b3-flags"),
+        *(b"x-stainless-retry-count", b"x-stainless-read-timeout"),
+        MARK,
+    }
+)
+"""Headers that say how a request travels, not what is asked, and by whom."""
+_TRACES = b"x-datadog-"
 
 
 class Delivery(enum.StrEnum):
@@ -56,21 +67,20 @@ class Delivery(enum.StrEnum):
 class LLMRequest:
     """The payload of a :class:`Call` to an :class:`OpenAIServer`.
 
-    ``body`` is what the original would send. ``on_text`` is called on the runtime's loop with the
-    whole text of the answer so far: each time it has grown, or once at the end of a plain reply.
+    ``body`` and ``headers`` are what the original would send, ``way`` is how they would leave.
+    ``connect`` and ``read`` are seconds, the second until the server sends anything; ``None`` waits
+    for ever. ``on_text`` is called on the runtime's loop with the whole text of the answer so far:
+    each time it has grown, or once at the end of a plain reply.
     """
 
     url: str
     headers: Headers
     body: Mapping[str, Any] | bytes
-    timeout: Timeout = None
+    connect: float | None = None
+    read: float | None = None
+    way: Way = DIRECT
     delivery: Delivery = Delivery.PLAIN
     on_text: Callable[[str], None] | None = None
-
-    def header(self, name: str) -> str | None:
-        """The value of the first header of this name, in any case."""
-        name = name.lower()
-        return next((value for key, value in self.headers if key.lower() == name), None)
 
     def fields(self) -> dict[str, Any]:
         """The body, parsed."""
@@ -78,6 +88,23 @@ class LLMRequest:
             parsed: dict[str, Any] = json.loads(self.body)
             return parsed
         return dict(self.body)
+
+    @property
+    def credential(self) -> Hashable:
+        """By whom it is sent, and which way: what is learned for one never serves another."""
+        return identity(self.headers), self.way
+
+
+def identity(headers: Headers) -> Headers:
+    """Headers as far as they say what is asked, and by whom, in one order and lower case."""
+    lower = [(name.lower(), value) for name, value in headers]
+    return tuple(
+        sorted(
+            (name, value)
+            for name, value in lower
+            if name not in _OF_DELIVERY and not name.startswith(_TRACES)
+        )
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -93,12 +120,14 @@ def normalised_url(url: str) -> str:
     return f"{scheme}://{where}{parts.path or '/'}{query}"
 
 
-def canonical_key(url: str, authorization: str | None, body: bytes | Mapping[str, Any]) -> Hashable:
+def canonical_key(
+    url: str, headers: Headers, body: bytes | Mapping[str, Any], way: Way = DIRECT
+) -> Hashable:
     """The identity of a request: equal keys have interchangeable replies.
 
-    The order of keys and the white space of the JSON do not matter, nor does ``priority``. The
-    stream fields say in which form the reply comes, so they stand apart: a plain and a streamed
-    request of the same text have different keys.
+    The order of keys and the white space of the JSON do not matter, nor does ``priority``, nor
+    headers that are about delivery alone. The stream fields say in which form the reply comes, so
+    they stand apart: a plain and a streamed request of the same text have different keys.
 
     Raises:
         ValueError: the body is not a JSON object.
@@ -112,28 +141,26 @@ def canonical_key(url: str, authorization: str | None, body: bytes | Mapping[str
         form = "stream" if options is None else f"stream {_canonical(options)}"
     for name in _DELIVERY:
         fields.pop(name, None)
-    text = _canonical(fields)
-    secret = b"" if authorization is None else authorization.encode("utf-8", "surrogateescape")
-    digest = blake2b(text.encode("ascii"), digest_size=16)
-    digest.update(blake2b(secret, digest_size=16).digest())
-    return (normalised_url(url), form, digest.digest())
+    digest = blake2b(_canonical(fields).encode("ascii"), digest_size=16)
+    for header in identity(headers):
+        digest.update(b"\0%b:%b" % header)
+    return (normalised_url(url), form, digest.digest(), way)
 
 
 def make_call(engine: str, request: LLMRequest) -> Call:
     """The call of a request that the original is going to make."""
-    key = canonical_key(request.url, request.header("authorization"), request.body)
+    key = canonical_key(request.url, request.headers, request.body, request.way)
     return Call(engine, key, request)
 
 
-def make_warm(engine: str, request: LLMRequest, *, priority: bool = False) -> Call:
-    """A prefix warm: have the server prefill the prompt of ``request`` and keep it cached.
+def warm_body(body: Mapping[str, Any], *, priority: bool) -> dict[str, Any]:
+    """The body of a prefix warm: have the server prefill a prompt and keep it cached.
 
-    ``request.body`` is the body of the full request with ``messages`` or ``prompt`` cut to the
-    prefix. One token is decoded, since vLLM refuses none. The last message is left open
+    ``body`` is that of the full request with ``messages`` or ``prompt`` cut to the prefix. One
+    token is decoded, since vLLM refuses none. The last message is left open
     (``continue_final_message``), so that what follows in the full prompt is not cut off by the
-    end of a turn.
+    end of a turn. ``priority``: whether the server takes priorities.
     """
-    body = request.fields()
     warm = {name: body[name] for name in _PROMPT_FIELDS if name in body}
     if "messages" in body:
         warm["messages"] = _open_ended(body["messages"])
@@ -142,10 +169,21 @@ def make_warm(engine: str, request: LLMRequest, *, priority: bool = False) -> Ca
     else:
         warm["prompt"] = body["prompt"]
     warm.update(max_tokens=1, temperature=0)
-    if priority or is_launched(request.url):
+    if priority:
         warm["priority"] = _WARM_PRIORITY
-    sent = LLMRequest(request.url, (*request.headers, (MARK, "warm")), warm, request.timeout)
-    key = ("warm", canonical_key(sent.url, sent.header("authorization"), warm))
+    return warm
+
+
+def make_warm(engine: str, request: LLMRequest, *, priority: bool = False) -> Call:
+    """A prefix warm, :func:`warm_body`, of a request whose body is cut to the prefix."""
+    body = warm_body(request.fields(), priority=priority or is_launched(request.url))
+    return marked_warm(engine, replace(request, body=body))
+
+
+def marked_warm(engine: str, request: LLMRequest) -> Call:
+    """The call of a prefix warm whose body is made already."""
+    sent = replace(request, headers=(*request.headers, (MARK, b"warm")))
+    key = ("warm", canonical_key(sent.url, sent.headers, sent.body, sent.way))
     return Call(engine, key, sent, warm=True)
 
 

@@ -13,10 +13,17 @@ from ayo_bridge.engines.openai_http import (
     make_warm,
     prove,
 )
+from ayo_bridge.engines.openai_http.errors import StatusError
+from ayo_bridge.engines.openai_http.request import Headers
 from ayo_bridge.errors import AyoBridgeError
 from ayo_bridge.seam import AsyncEngine, Call, EngineKind, Limits
 from ayo_bridge.workflow.requests import Generate
 
+_HEADERS: Headers = (
+    (b"accept-encoding", b"gzip, deflate"),
+    (b"content-type", b"application/json"),
+    (b"accept", b"application/json"),
+)
 _SHOWN = 500
 """Characters of a refusal that stand in the error."""
 
@@ -70,7 +77,9 @@ class ServedLLM(AsyncEngine):
         self._server = OpenAIServer(name, base_url)
         self._url = f"{base_url.rstrip('/')}/{'chat/' if chat else ''}completions"
         self._chat = chat
-        self._headers = () if api_key is None else (("authorization", f"Bearer {api_key}"),)
+        self._headers = _HEADERS
+        if api_key is not None:
+            self._headers += ((b"authorization", f"Bearer {api_key}".encode()),)
         self._options = {"temperature": 0.0, **(options or {})}
         self._told = caches_prefixes is not None
         self.caches_prefixes = bool(caches_prefixes)
@@ -98,14 +107,13 @@ class ServedLLM(AsyncEngine):
             raise TypeError(f"{self.name!r} serves Generate, not {type(asked).__name__}")
         request = self._request(asked)
         sent = make_warm(self.name, request) if call.warm else replace(call, payload=request)
-        reply = await self._server.serve(sent)
+        try:
+            reply = await self._server.serve(sent)
+        except StatusError as error:
+            raise LLMServerError(self._url, error.status, error.answer) from error
         try:
             async for _ in reply.body:  # A stream is still arriving, and its text told as it does.
                 pass
-            if not reply.ok:
-                raise LLMServerError(
-                    self._url, reply.status, reply.decoded().decode("utf-8", "replace")
-                )
             return reply.text()
         finally:
             reply.abandon()
@@ -125,7 +133,7 @@ class ServedLLM(AsyncEngine):
         else:
             body["prompt"] = asked.text
         body |= {"max_tokens": asked.max_tokens, **self._options, **dict(asked.options)}
-        request = LLMRequest(self._url, self._headers, body, self._timeout)
+        request = LLMRequest(self._url, self._headers, body, self._timeout, self._timeout)
         if asked.on_text is None:
             return request
         return replace(

@@ -82,10 +82,11 @@ class JsonApi(AsyncEngine):
         self.limits = Limits(continuous=True)
         self._body = body
         self._results = results
+        given = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
         self._headers = [
-            *(headers or {}).items(),
-            ("content-type", "application/json"),
-            ("accept-encoding", "gzip, deflate"),
+            *given,
+            (b"content-type", b"application/json"),
+            (b"accept-encoding", b"gzip, deflate"),
         ]
         self._timeouts = {"connect": timeout, "read": timeout}
         self._connections: Connections | None = None

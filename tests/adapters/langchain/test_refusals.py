@@ -108,7 +108,7 @@ async def test_a_client_of_the_users_own_makes_every_request(
     with httpx.Client(event_hooks={"request": [lambda r: seen.append(str(r.url))]}) as client:
         original = with_llm(chat(stub.base_url, http_client=client))
         accelerated = fast(original)
-        reason = "the model has an HTTP client of its own"
+        reason = "the HTTP client has event hooks"
         await assert_left_alone(original, accelerated, stub, reason)
         assert len(seen) == len(stub.calls) == 3
         assert not [request for request in stub.requests if request.mark]
@@ -121,10 +121,8 @@ async def test_a_client_of_the_users_own_makes_every_request(
         ({"streaming": True}, "how the model streams is set"),
         ({"api_key": lambda: "none"}, "the model's key is a function"),
         ({"model_kwargs": {"response_format": {"type": "json_object"}}}, "sends response_format"),
-        ({"default_query": {"a": "b"}}, "query parameters of its own"),
         ({"include_response_headers": True}, "asks for the response's headers"),
         ({"n": 2}, "several answers"),
-        ({"model_kwargs": {"extra_headers": {"x": "y"}}}, "headers or query parameters"),
     ],
 )
 async def test_settings_that_are_not_understood(
@@ -132,6 +130,25 @@ async def test_settings_that_are_not_understood(
 ) -> None:
     original = with_llm(chat(stub.base_url, **settings))
     await assert_left_alone(original, fast(original), stub, reason)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"default_query": {"a": "b"}},
+        {"default_headers": {"x-tenant": "t"}, "organization": "o"},
+        {"model_kwargs": {"extra_headers": {"x": "y"}, "extra_query": {"c": "d"}}},
+    ],
+)
+async def test_whatever_the_client_adds_is_in_the_requests_ahead(
+    settings: dict[str, Any], stub: StubOpenAI, fast: Accelerate, proven: Callable[[], None]
+) -> None:
+    original = with_llm(chat(stub.base_url, **settings))
+    accelerated = fast(original)
+    proven()
+    expected = await made(original, "invoke", stub)
+    assert_same(expected, await made(accelerated, "invoke", stub))
+    assert llm_outcomes(accelerated) == ["hit"]
 
 
 @pytest.mark.parametrize("bound", [{"stop": ["x"]}, {"temperature": 0.5, "max_tokens": 90}])

@@ -63,9 +63,9 @@ class World:
         path = "/chat/completions" if "messages" in body else "/completions"
         return LLMRequest(
             url=self.stub.base_url + path,
-            headers=(("Authorization", f"Bearer {API_KEY}"),),
+            headers=HEADERS,
             body={"model": "stub", **body},
-            timeout=10.0,
+            connect=10.0,
             delivery=delivery,
             on_text=on_text,
         )

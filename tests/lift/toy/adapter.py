@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ayo_bridge.bindings.binding import unfollowed
-from ayo_bridge.bindings.http_client import is_plain_client
+from ayo_bridge.bindings.http_client import way_of
 from ayo_bridge.bindings.openai_http import BINDINGS as HTTP_BINDINGS
 from ayo_bridge.graph import Op, Opaque, Synthesis, SynthesisMode
 from ayo_bridge.lift.adapter import Adapter
 from ayo_bridge.lift.entries import Entry
 from ayo_bridge.lift.lifted import Asked, Draft, Lifted
-from ayo_bridge.lift.llm import Endpoint, served_model
+from ayo_bridge.lift.llm import posted, served_model
 from ayo_bridge.lift.makers import IndexedMaker
 from ayo_bridge.lift.recognise import PLAIN
 from ayo_bridge.lift.witness import saw
@@ -24,7 +24,6 @@ from tests.lift.toy.answerer import Answerer
 QUESTION: Final = "question"
 ANSWER: Final = "answer"
 _METHODS: Final = ("ask", "complete", "body")
-_OF_THE_CONNECTION: Final = ("accept-encoding", "connection")
 
 
 class AnswererAdapter(Adapter):
@@ -59,24 +58,19 @@ class AnswererAdapter(Adapter):
 
 def _differs(obj: Answerer) -> str | None:
     """Why an ``Answerer`` may send something else, or ``None``."""
-    return (
-        PLAIN.differs(obj, Answerer, *_METHODS)
-        or is_plain_client(saw(obj.client), obj.base_url)
-        or unfollowed(HTTP_BINDINGS)
-    )
+    way = way_of(saw(obj.client), obj.base_url)
+    reason = way if isinstance(way, str) else None
+    return PLAIN.differs(obj, Answerer, *_METHODS) or reason or unfollowed(HTTP_BINDINGS)
 
 
 def _lift_prompts(draft: Draft, obj: Answerer, runtime: Home) -> None:
     engine = served_model(runtime, obj.base_url, obj.model)
     url = f"{obj.base_url}/chat/completions"
 
-    def maker(asked: Asked) -> Maker:  # Made for each call, so headers are those of now.
-        sent = obj.client.headers.items()
-        headers = tuple((name, value) for name, value in sent if name not in _OF_THE_CONNECTION)
-        endpoint = Endpoint(engine, url, headers, obj.client.timeout.as_dict())
-
+    def maker(asked: Asked) -> Maker:
         def call(index: int) -> Call:
-            return endpoint.call(obj.body(obj.prompts[index].format(**asked.values)))
+            body = obj.body(obj.prompts[index].format(**asked.values))
+            return posted(engine, obj.client, url, body)
 
         return IndexedMaker(call)
 

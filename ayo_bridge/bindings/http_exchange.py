@@ -1,0 +1,267 @@
+"""One request of the original at the boundary of an engine, from there to its response.
+
+It may find its reply computed ahead. It may have to be sent; then a refusal that work ahead has
+caused is kept from the caller, by sending again what the server would have taken without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import time
+from collections.abc import Callable, Generator, Hashable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ayo_bridge.bindings.endpoints import Addressed
+from ayo_bridge.bindings.http_client import transport_way
+from ayo_bridge.bindings.http_streams import streams_of
+from ayo_bridge.bindings.openai_sdk import compared
+from ayo_bridge.engines.openai_http.errors import BUSY
+from ayo_bridge.engines.openai_http.reply import Reply
+from ayo_bridge.engines.openai_http.request import canonical_key
+from ayo_bridge.seam import Hit, Observation, Scope, Ticket
+
+PATIENCE: Final = 2.0
+"""Seconds for which a refusal of our making is kept from the caller, at least."""
+_FIRST_PAUSE: Final = 0.01
+
+Send = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ticket:
+    """Wait for what was computed ahead; answered by a hit or nothing, or by a time-out."""
+
+    ticket: Ticket
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """Send the request; answered by its response, or by what is raised."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """Give a response back unread, and wait for one more place at the server."""
+
+    response: Any
+    completion: Future[None] | None
+    seconds: float
+
+
+_Step = _Ticket | _Request | _Again
+_Steps = Generator[_Step, Any, Any]
+
+
+class Exchange:
+    """One request that is for an engine. ``library`` is httpx or httpx2."""
+
+    def __init__(
+        self, library: str, scope: Scope, call: Addressed, transport: Any, request: Any
+    ) -> None:
+        self._library = library
+        self._scope = scope
+        self._call = call
+        self._transport = transport
+        self._request = request
+        self._load = scope.runtime.load(call.endpoint.server)
+
+    # The two ways of waiting.
+
+    def run(self, send: Send) -> Any:
+        """The response, for a client that blocks."""
+        steps = self._steps(awaited=False)
+        answer: Callable[[], Any] = lambda: next(steps)  # noqa: E731
+        while True:
+            try:
+                step = answer()
+            except StopIteration as end:
+                return end.value
+            try:
+                result = self._done(step, send)
+            except BaseException as error:
+                answer = _thrown(steps, error)
+            else:
+                answer = _sent(steps, result)
+
+    def _done(self, step: _Step, send: Send) -> Any:
+        if isinstance(step, _Request):
+            return send(self._request)
+        if isinstance(step, _Ticket):
+            return step.ticket.wait(step.seconds)
+        step.response.close()
+        if step.completion is None:
+            time.sleep(step.seconds)
+        else:
+            with suppress(FutureTimeoutError):
+                step.completion.result(step.seconds)
+        return None
+
+    async def arun(self, send: Send) -> Any:
+        """The response, for a client on asyncio."""
+        steps = self._steps(awaited=True)
+        answer: Callable[[], Any] = lambda: next(steps)  # noqa: E731
+        while True:
+            try:
+                step = answer()
+            except StopIteration as end:
+                return end.value
+            try:
+                result = await self._adone(step, send)
+            except BaseException as error:
+                answer = _thrown(steps, error)
+            else:
+                answer = _sent(steps, result)
+
+    async def _adone(self, step: _Step, send: Send) -> Any:
+        if isinstance(step, _Request):
+            return await send(self._request)
+        if isinstance(step, _Ticket):
+            return await step.ticket.wait_async(step.seconds)
+        await step.response.aclose()
+        if step.completion is None:
+            await asyncio.sleep(step.seconds)
+        else:
+            await asyncio.wait([asyncio.wrap_future(step.completion)], timeout=step.seconds)
+        return None
+
+    # What happens.
+
+    def _steps(self, *, awaited: bool) -> _Steps:
+        scope, key = self._scope, self._key()
+        ticket = scope.claim(key) if key is not None else None
+        waited = 0.0
+        if ticket is not None:
+            began = time.perf_counter()
+            try:
+                hit = yield _Ticket(ticket, self._timeout("read"))
+            except TimeoutError:
+                scope.stumbled(self._call.endpoint.server)
+                raise self._read_timeout(awaited) from None
+            if isinstance(hit, Hit) and isinstance(hit.value, Reply):
+                return self._replayed(hit.value, ticket, awaited)
+            waited = time.perf_counter() - began
+        elif key is not None:
+            compared(self._request)
+        return (yield from self._direct(key, waited, awaited))
+
+    def _direct(self, key: Hashable, waited: float, awaited: bool) -> _Steps:
+        call, load = self._call, self._load
+        observation = self._scope.direct(call.engine, call.endpoint.kind, key, items=call.items)
+        if waited > 0:  # In this time the original would have heard what work ahead has heard.
+            self._shorten(waited)
+        load.begins()
+        try:
+            response = yield _Request()
+            if response.status_code in BUSY and load.disturbed:
+                response = yield from self._patient(response)
+        except BaseException as error:
+            load.ends()
+            self._failed(observation, error)
+            raise
+        if response.status_code >= 400:
+            self._scope.stumbled(call.endpoint.server)
+        streams = streams_of(self._library)
+        watched = streams.async_watched if awaited else streams.watched
+        learn = self._scope.runtime.profiles if call.endpoint.completes else None
+        response.stream = watched(response, observation, learn, load.ends)
+        return response
+
+    def _failed(self, observation: Observation, error: BaseException) -> None:
+        observation.failed(error)
+        if isinstance(error, Exception):
+            self._scope.stumbled(self._call.endpoint.server)
+
+    def _patient(self, response: Any) -> _Steps:
+        """A refusal that work ahead may have caused is ours to deal with: ask again.
+
+        First after each call ahead that ends, then at growing distances, for no longer than work
+        ahead has won in this call (and a little).
+        """
+        clock, load = time.perf_counter, self._load
+        longest, read = max(PATIENCE, self._scope.lead), self._timeout("read")
+        until = clock() + (longest if read is None else min(longest, read))
+        pause = _FIRST_PAUSE
+        load.refused()
+        while response.status_code in BUSY:
+            completion, left = load.completion(), until - clock()
+            seconds = left
+            if completion is None:
+                seconds = max(pause, _retry_after(response))
+                pause *= 2
+            if left <= 0 or seconds > left:
+                break
+            yield _Again(response, completion, seconds)
+            response = yield _Request()
+        return response
+
+    # Details.
+
+    def _key(self) -> Hashable:
+        """The key of the request, or ``None`` if it cannot be equal to one made ahead."""
+        request, scope = self._request, self._scope
+        if scope.quiet or not self._call.registered:
+            return None
+        body = getattr(request, "_content", None)  # ``content`` raises for a body that streams.
+        way = transport_way(self._transport, request.url.scheme == "https")
+        if isinstance(way, str) or not isinstance(body, bytes):
+            return None
+        try:
+            return canonical_key(str(request.url), tuple(request.headers.raw), body, way)
+        except ValueError:
+            return None
+
+    def _timeout(self, name: str) -> float | None:
+        seconds: float | None = self._request.extensions.get("timeout", {}).get(name)
+        return seconds
+
+    def _shorten(self, waited: float) -> None:
+        """Let the request have what is left of its time."""
+        extensions = self._request.extensions
+        timeout = extensions.get("timeout")
+        if timeout:
+            left = {
+                name: seconds if seconds is None else max(seconds - waited, 0.001)
+                for name, seconds in timeout.items()
+            }
+            self._request.extensions = {**extensions, "timeout": left}
+
+    def _read_timeout(self, awaited: bool) -> Exception:
+        """What the client's own transport raises (httpcore 1: its texts differ)."""
+        error: Exception = importlib.import_module(self._library).ReadTimeout(
+            "" if awaited else "timed out"
+        )
+        return error
+
+    def _replayed(self, reply: Reply, ticket: Ticket, awaited: bool) -> Any:
+        """A response of the client's own library, as its transport would have returned it."""
+        streams = streams_of(self._library)
+        stream = streams.async_replayed if awaited else streams.replayed
+        learn = self._scope.runtime.profiles
+        return importlib.import_module(self._library).Response(
+            status_code=reply.status,
+            headers=list(reply.headers),
+            stream=stream(reply, ticket.record, learn, self._timeout("read")),
+            extensions={"http_version": reply.http_version, "reason_phrase": reply.reason},
+        )
+
+
+def _sent(steps: _Steps, result: Any) -> Callable[[], Any]:
+    return lambda: steps.send(result)
+
+
+def _thrown(steps: _Steps, error: BaseException) -> Callable[[], Any]:
+    return lambda: steps.throw(error)
+
+
+def _retry_after(response: Any) -> float:
+    """Seconds that a refusal asks for; 0 where it says none, or a date."""
+    try:
+        return max(0.0, float(response.headers.get("retry-after", 0)))
+    except ValueError:
+        return 0.0

@@ -1,0 +1,231 @@
+"""Requests as an SDK client of openai would send them, built by that client.
+
+What a request is made of lies in many places: arguments of the client, the environment, its HTTP
+client's headers and cookies, user info in the address, the method that is called. All of it comes
+together in the client's own ``_build_request``, so that is what is asked (openai 1.109 to 3.51; it
+is private, but what we build is held against what is sent: see :func:`compared`). Nothing is ever
+copied from a transport or an HTTP client: several models, of several tenants, share those.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import sys
+import weakref
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+from ayo_bridge.bindings.binding import Binding, Target
+from ayo_bridge.bindings.http_requests import CannotBuildError, address, as_sent, authorised
+from ayo_bridge.engines.openai_http.request import Headers, LLMRequest, identity
+from ayo_bridge.seam import current_scope
+
+_RAW: Final = "X-Stainless-Raw-Response"
+_OPTIONS: Final = ("extra_headers", "extra_query", "extra_body", "timeout")
+_BUILDING: Final = (
+    *("post", "request", "_build_request", "_build_headers", "_prepare_options"),
+    *("_prepare_request", "_prepare_url", "_send_request", "auth_headers", "default_headers"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The method of a client's resource that sends a request.
+
+    ``raw`` is that under ``with_raw_response``, whose requests say so in a header.
+    """
+
+    path: str
+    """``/chat/completions`` or ``/completions``."""
+    raw: bool = False
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What is known of the requests of one client, made by one method."""
+
+    sent: Headers | None = None
+    """What its last request had that was found equal to the one we would have built."""
+    extra: Mapping[str, Any] | None = None
+    """The options with which the last one was built."""
+    reason: str = ""
+    """Why no more are built."""
+
+
+_seen: weakref.WeakKeyDictionary[Any, dict[Form, _Seen]] = weakref.WeakKeyDictionary()
+
+
+def client_differs(client: Any) -> str | None:
+    """Why requests of this SDK client are not built ahead; ``None``: they can be."""
+    openai = sys.modules.get("openai")
+    if openai is None or type(client) not in (openai.OpenAI, openai.AsyncOpenAI):
+        return f"{type(client).__name__} is not a plain client of the OpenAI SDK"
+    cls, own = type(client), vars(client)
+    changed = [n for n in _BUILDING if n in own or not _is_own(getattr(cls, n, None))]
+    if changed:
+        return f"the SDK client's {', '.join(changed)} is not the library's own"
+    if getattr(client, "_api_key_provider", None) is not None:
+        return "the SDK client's key is a function"
+    if getattr(client, "_provider_runtime", None) is not None:
+        return "the SDK client has a provider"
+    if getattr(client, "_idempotency_header", None):
+        return "the SDK client sends a new idempotency key with each request"
+    return None
+
+
+def build(client: Any, form: Form, arguments: Mapping[str, Any]) -> LLMRequest:
+    """The request that ``client`` sends when ``form`` is called with these arguments.
+
+    Call it where the original would: an asynchronous client looks at the running loop.
+
+    Raises:
+        CannotBuildError: it cannot be sent exactly so by us.
+    """
+    reason = client_differs(client)
+    if reason is not None:
+        raise CannotBuildError(reason)
+    seen = _seen.setdefault(client, {}).setdefault(form, _Seen())
+    if seen.reason:
+        raise CannotBuildError(seen.reason)
+    seen.extra = {name: arguments[name] for name in _OPTIONS if name in arguments}
+    body = {name: v for name, v in arguments.items() if name not in _OPTIONS and _is_given(v)}
+    request = _built(client, form, _ordered(client, form, body), seen.extra)
+    return as_sent(client._client, request)
+
+
+def _built(client: Any, form: Form, body: Mapping[str, Any], extra: Mapping[str, Any]) -> Any:
+    """An httpx or httpx2 request, as the SDK builds it."""
+    headers = dict(extra.get("extra_headers") or {})
+    if form.raw:
+        headers[_RAW] = "true"
+    options: dict[str, Any] = {"method": "post", "url": form.path, "json_data": dict(body)}
+    if headers:
+        options["headers"] = headers
+    if extra.get("extra_query"):
+        options["params"] = extra["extra_query"]
+    if extra.get("extra_body"):
+        options["extra_json"] = extra["extra_body"]
+    if "timeout" in extra and _is_given(extra["timeout"]):
+        options["timeout"] = extra["timeout"]
+    kind = _options_class()
+    if "security" in kind.model_fields:
+        options["security"] = {"bearer_auth": True}
+    return client._build_request(kind.construct(**options))
+
+
+def _ordered(client: Any, form: Form, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields in the order in which the SDK writes them."""
+    chat = form.path.startswith("/chat/")
+    resource = client.chat.completions if chat else client.completions
+    order = _order(type(resource).create)
+    return dict(sorted(body.items(), key=lambda item: order.get(item[0], len(order))))
+
+
+@lru_cache(maxsize=16)
+def _order(create: Callable[..., Any]) -> Mapping[str, int]:
+    parameters = inspect.signature(create).parameters
+    return {name: index for index, name in enumerate(parameters)}
+
+
+@lru_cache(maxsize=1)
+def _options_class() -> Any:
+    return importlib.import_module("openai._models").FinalRequestOptions
+
+
+def _is_given(value: Any) -> bool:
+    return type(value).__name__ not in ("NotGiven", "Omit")
+
+
+@lru_cache(maxsize=256)
+def _is_own(found: Any) -> bool:
+    """Whether a method or property is the SDK's; what a version does not have, nobody changed."""
+    function = found.fget if isinstance(found, property) else found
+    return function is None or str(getattr(function, "__module__", "")).startswith("openai.")
+
+
+# What is sent.
+
+_sending: ContextVar[tuple[Any, Any] | None] = ContextVar("ayo_bridge_sending", default=None)
+"""The SDK client whose request is on its way to the transport, and the options of it."""
+
+
+def compared(request: Any) -> None:
+    """Hold a request of the original against what would have been built in its place.
+
+    The first difference is the last request of its client and method that was made ahead.
+    """
+    sending = _sending.get()
+    if sending is None:
+        return
+    client, options = sending
+    forms = _seen.get(client)
+    seen = None if forms is None else forms.get(_form(options))
+    if seen is None or seen.reason or seen.extra is None:
+        return
+    sent = identity(tuple(request.headers.raw))
+    if sent == seen.sent:
+        return
+    try:
+        built = _built(client, _form(options), json.loads(request.content), seen.extra)
+        authorised(client._client, built)
+    except Exception as error:
+        seen.reason = f"its requests cannot be built: {error!r}"
+        return
+    difference = _difference(sent, identity(tuple(built.headers.raw)))
+    if address(built) != address(request):
+        difference = ("address", *difference)
+    if difference:
+        names = ", ".join(difference)
+        seen.reason = f"the original's requests differ from those of its SDK client in {names}"
+    else:
+        seen.sent = sent
+
+
+def _difference(one: Headers, other: Headers) -> tuple[str, ...]:
+    names = {name for name, _ in set(one) ^ set(other)}
+    return tuple(sorted(name.decode("latin-1") for name in names))
+
+
+def _form(options: Any) -> Form:
+    headers = options.headers if isinstance(options.headers, Mapping) else {}
+    return Form(options.url, any(name.lower() == _RAW.lower() for name in headers))
+
+
+def _request(
+    wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    if current_scope() is None:
+        return wrapped(*args, **kwargs)
+    token = _sending.set((instance, args[1] if len(args) > 1 else kwargs.get("options")))
+    try:
+        return wrapped(*args, **kwargs)
+    finally:
+        _sending.reset(token)
+
+
+async def _arequest(
+    wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    if current_scope() is None:
+        return await wrapped(*args, **kwargs)
+    token = _sending.set((instance, args[1] if len(args) > 1 else kwargs.get("options")))
+    try:
+        return await wrapped(*args, **kwargs)
+    finally:
+        _sending.reset(token)
+
+
+OPENAI: Final = Binding(
+    name="clients of the OpenAI SDK",
+    distribution="openai",
+    tested=("1.109", "4"),
+    targets=(
+        Target("openai._base_client", "SyncAPIClient.request", _request),
+        Target("openai._base_client", "AsyncAPIClient.request", _arequest),
+    ),
+)

@@ -1,0 +1,67 @@
+"""A call ahead to a server that others share: sent when the limit allows it, or taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+
+from ayo_bridge.engines.openai_http import Reply
+from ayo_bridge.runahead.tickets import resolve_like
+from ayo_bridge.schedule import Request, ServerLoad
+
+
+class Offered:
+    """A call that waits to be sent, or is on its way. ``future`` gets its result either way.
+
+    Args:
+        load: of the server.
+        start: sends it; ``None`` where nobody wants it any more.
+        failed: is told what it has failed with, unless it was cancelled.
+    """
+
+    __slots__ = ("_failed", "_start", "future", "load")
+
+    def __init__(
+        self,
+        load: ServerLoad,
+        start: Callable[[], Request | None],
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        self.load = load
+        self.future: Future[object] = Future()
+        self._start = start
+        self._failed = failed
+
+    def send(self) -> None:
+        """Send it. The server's load hears of its end."""
+        try:
+            request = self._start()
+        except Exception as error:
+            self.load.left()
+            self.future.set_exception(error)
+            return
+        if request is None:
+            self.load.left()
+            self.future.cancel()
+        else:
+            request.future.add_done_callback(self._over)
+
+    def drop(self) -> None:
+        """It will not be sent."""
+        self.future.cancel()
+
+    def served_by(self, own: Future[object]) -> None:
+        """It was taken back: the original makes the call itself, and here its result is wanted."""
+        own.add_done_callback(partial(resolve_like, self.future))
+
+    def _over(self, ended: Future[object]) -> None:
+        error = None if ended.cancelled() else ended.exception()
+        if error is not None:
+            self._failed(error)
+        result = None if error is not None or ended.cancelled() else ended.result()
+        resolve_like(self.future, ended)
+        if isinstance(result, Reply):
+            result.body.on_end(self.load.left)
+        else:
+            self.load.left()

@@ -1,0 +1,198 @@
+"""What is on its way at one server, and how much may go there ahead of the original.
+
+A server in another process is shared by engines (its models), by queries, and by the original's own
+calls. Calls ahead go out while the limit allows it and queue here beyond that; a call of the
+original's own never waits behind one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+from typing import Final, Protocol
+
+from ayo_bridge.schedule.limits import AheadLimit
+
+AFTERWARDS: Final = 0.2
+"""Seconds for which work ahead that has ended may still count at the server."""
+_LATER: Final = 5.0
+"""Seconds after which a probe of a server that rests is thought of again."""
+
+
+class Offer(Protocol):
+    """A call that may go ahead."""
+
+    def send(self) -> None:
+        """Send it, and tell :meth:`ServerLoad.left` once it has ended. Raises nothing."""
+
+    def drop(self) -> None:
+        """It will not be sent."""
+
+
+class ServerLoad:
+    """The load of one server. Thread-safe; nothing is called under its lock.
+
+    Args:
+        clock: seconds.
+        limit: decides how much may go ahead.
+    """
+
+    def __init__(self, clock: Callable[[], float], limit: AheadLimit) -> None:
+        self._clock = clock
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._queue: deque[tuple[float, Offer]] = deque()
+        self._waiting: list[Future[None]] = []
+        self._probes: list[Future[None]] = []
+        self._last = float("-inf")
+        self.ahead = 0
+        """Calls ahead that are in flight, probes among them."""
+        self.own = 0
+        """Calls of the original's own, as far as scopes see them."""
+
+    # Ahead.
+
+    def draw(self, kind: Hashable = None) -> float:
+        """The share of the limit that the next query of this kind goes by."""
+        with self._lock:
+            return self._limit.draw(kind)
+
+    def learn(self, kind: Hashable, share: float, seconds: float, tokens: int) -> None:
+        """A query of this kind and share has ended well."""
+        with self._lock:
+            self._limit.ended(kind, share, seconds, tokens, self._clock())
+        self._send()
+
+    def offer(self, offer: Offer, share: float) -> bool:
+        """Send a call ahead as soon as the limit allows it; ``False``: not before long."""
+        with self._lock:
+            allowed = self._limit.allowed(share, self._clock())
+            if allowed < 1:
+                return False
+            if self.ahead >= allowed:
+                self._queue.append((share, offer))
+                return True
+            self.ahead += 1
+        # Its own caller sends it, who may hold locks. Others' are sent where none are held.
+        offer.send()
+        return True
+
+    def withdraw(self, offer: Offer) -> bool:
+        """Take back what has not been sent; ``False``: it has."""
+        with self._lock:
+            for index, (_, other) in enumerate(self._queue):
+                if other is offer:
+                    del self._queue[index]
+                    return True
+        return False
+
+    def left(self) -> None:
+        """A call ahead has ended."""
+        with self._lock:
+            self.ahead -= 1
+            self._last = self._clock()
+            waiting = self._waiting + self._probes
+            self._waiting, self._probes = [], []
+        _wake(waiting)
+        self._send()
+
+    def _send(self) -> None:
+        while self._queue:
+            with self._lock:
+                offer = self._next()
+            if offer is None:
+                return
+            offer.send()
+
+    def _next(self) -> Offer | None:
+        now = self._clock()
+        for index, (share, offer) in enumerate(self._queue):
+            if self.ahead < self._limit.allowed(share, now):
+                del self._queue[index]
+                self.ahead += 1
+                return offer
+        return None
+
+    # The original.
+
+    def begins(self) -> None:
+        """A call of the original's own begins."""
+        with self._lock:
+            self.own += 1
+
+    def ends(self) -> None:
+        """It has ended."""
+        with self._lock:
+            self.own -= 1
+            if self.own or not self._probes:
+                return
+            waiting, self._probes = self._probes, []
+        _wake(waiting)
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether what happens to the original now may come of work ahead."""
+        return self.ahead > 0 or self._clock() - self._last < AFTERWARDS
+
+    def refused(self) -> None:
+        """A call was refused while work ahead was there: no more of it for some time.
+
+        What is on its way runs on: cancelled, it may go on counting at the server.
+        """
+        with self._lock:
+            self._limit.refused(self.ahead + self.own, self._clock())
+            dropped, self._queue = self._queue, deque()
+        for _, offer in dropped:
+            offer.drop()
+
+    def completion(self) -> Future[None] | None:
+        """Resolved when the next call ahead has ended; ``None`` if none is on its way."""
+        with self._lock:
+            if not self.ahead:
+                return None
+            future: Future[None] = Future()
+            self._waiting.append(future)
+            return future
+
+    # Probes.
+
+    @asynccontextmanager
+    async def probing(self) -> AsyncIterator[None]:
+        """A probe: work ahead, for which nobody else may be asking the server anything."""
+        while (moment := self._moment()) is not None:
+            if isinstance(moment, float):
+                await asyncio.sleep(moment)
+            else:
+                await asyncio.wrap_future(moment)
+        try:
+            yield
+        finally:
+            self.left()
+
+    def _moment(self) -> Future[None] | float | None:
+        """``None``: now. Else what to wait for, or how long."""
+        with self._lock:
+            if self._limit.allowed(1.0, self._clock()) < 1:
+                return _LATER
+            if not (self.own or self.ahead or self._queue):
+                self.ahead += 1
+                return None
+            future: Future[None] = Future()
+            self._probes.append(future)
+            return future
+
+    @property
+    def description(self) -> str:
+        """What is known of the limit, for people."""
+        with self._lock:
+            return self._limit.describe(self._clock())
+
+
+def _wake(waiting: Iterable[Future[None]]) -> None:
+    for future in waiting:
+        if future.set_running_or_notify_cancel():
+            future.set_result(None)
