@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import replace
 from typing import Final, Protocol
 
@@ -202,6 +202,7 @@ class Planner:
             and _leads(primitive, early, original)
         }
         ahead |= _streamed(e_graph)
+        ahead |= _in_turn(e_graph, ahead, early)
         gain = _end(original) - _end(early) - OVERHEAD_SECONDS * len(ahead)
         if ahead and (gain <= 0 or not self._runtime.run_ahead):
             reason = (
@@ -239,6 +240,23 @@ def _streamed(graph: Graph) -> set[str]:
         for primitive in graph
         if primitive.op in PREFILLS
         and any(graph[s].op is Op.PARTIAL_DECODING for s in graph.successors(primitive.id))
+    }
+
+
+def _in_turn(
+    graph: Graph, ahead: Collection[str], early: Mapping[str, tuple[float, float]]
+) -> set[str]:
+    """Calls that the original makes at once, of a fan-out whose later calls are made ahead.
+
+    A server with one slot takes calls as they come: sent by themselves, the later ones might come
+    before the first, and the original would wait for all of them.
+    """
+    begins = {(graph[i].component, graph[i].engine, early[i][0]) for i in ahead}
+    return {
+        primitive.id
+        for primitive in graph
+        if primitive.op in PREFILLS
+        and (primitive.component, primitive.engine, early[primitive.id][0]) in begins
     }
 
 

@@ -1,26 +1,174 @@
-"""TEMPORARY."""
+"""How much may be ahead of the original at one server: found by held-out arms, not assumed.
+
+How a server behaves under load cannot be seen from one call: one with a single slot answers each
+call as fast as before, and lets the next ones wait. What can be seen is whether queries end sooner.
+So one query in four goes by half the limit, and every few queries the two arms are compared. Where
+more helps the limit doubles; where it does not it falls, down to nothing. A refusal sets a ceiling.
+
+All decisions are pure: state and the time go in, a number comes out.
+"""
 
 from __future__ import annotations
 
+import statistics
+from collections import OrderedDict
 from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Final
+
+START: Final = 4
+MOST: Final = 64
+HELD_OUT: Final = 4
+"""One query in so many goes by half the limit."""
+COMPARED: Final = 8
+"""After so many queries the arms are compared."""
+BETTER: Final = 0.97
+"""Query time at the full limit over that at half of it from which on the limit is worth having."""
+REST: Final = 30.0
+"""Seconds without work ahead after a refusal; they double with each further one."""
+LONGEST_REST: Final = 600.0
+AGAIN: Final = 20.0
+"""Seconds after which a limit that fell to nothing, or a ceiling, is tried anew; they double."""
+_KINDS: Final = 256
+_FEWEST: Final = 2
+
+
+@dataclass(slots=True)
+class _Arms:
+    """What queries of one kind took: seconds per output token, by the share they went by."""
+
+    full: list[float] = field(default_factory=list)
+    half: list[float] = field(default_factory=list)
+    drawn: int = 0
 
 
 class AheadLimit:
-    def __init__(self, fixed: int | None = None) -> None:
-        self.fixed = fixed
-        self.rest = 0.0
+    """The limit of one server, for all who use it. Not thread-safe.
+
+    Args:
+        fixed: what the user has set; it is not changed, though a refusal still gives the server its
+            rest.
+        start: the limit of a server that nobody knows.
+        most: the limit never gets higher.
+    """
+
+    def __init__(self, fixed: int | None = None, *, start: int = START, most: int = MOST) -> None:
+        self._fixed = fixed
+        self._limit = float(start if fixed is None else fixed)
+        self._most = float(most if fixed is None else fixed)
+        self._start = start
+        self._ceiling = self._most
+        self._arms: OrderedDict[Hashable, _Arms] = OrderedDict()
+        self._rest = REST
+        self._rests_until = float("-inf")
+        self._refused_at = float("-inf")
+        self._refused_with = 0
+        self._again = AGAIN
+        self._fell_at = float("-inf")
+        self._raised_at = float("-inf")
+
+    # Asked by whoever sends.
 
     def draw(self, kind: Hashable = None) -> float:
-        return 1.0
+        """The share of the limit for the next query; queries of one kind are compared."""
+        arms = self._arms_of(kind)
+        arms.drawn += 1
+        held_out = self._fixed is None and arms.drawn % HELD_OUT == 2
+        return 0.5 if held_out else 1.0
 
     def allowed(self, share: float, now: float) -> int:
-        return 0 if now < self.rest else (64 if self.fixed is None else self.fixed)
+        """How many calls may be ahead at the server, for a query with this share."""
+        if now < self._rests_until:
+            return 0
+        if self._fixed is None:
+            self._try_again(now)
+        limit = min(self._limit, self._ceiling) * share
+        # Half of a limit of one is one: a query that may do nothing tells nothing.
+        return int(limit) if limit >= 1 or self._limit < 1 or self._ceiling < 1 else 1
 
-    def refused(self, load: int, now: float) -> None:
-        self.rest = now + 30.0
+    # Told by whoever has sent.
 
     def ended(self, kind: Hashable, share: float, seconds: float, tokens: int, now: float) -> None:
-        pass
+        """A query that had something ahead has ended well.
+
+        Args:
+            kind: as it was drawn for.
+            share: what was drawn.
+            seconds: from its beginning to its end.
+            tokens: that the server has written for it; 0 where that is not known.
+            now: the time.
+        """
+        if self._fixed is not None or self._limit < 1 or now < self._rests_until:
+            return
+        arms = self._arms_of(kind)
+        (arms.half if share < 1 else arms.full).append(seconds / max(tokens, 1))
+        if len(arms.full) + len(arms.half) < COMPARED or len(arms.half) < _FEWEST:
+            return
+        ratio = statistics.median(arms.full) / statistics.median(arms.half)
+        arms.full, arms.half = [], []
+        self._change(ratio, now)
+
+    def refused(self, load: int, now: float) -> None:
+        """The server has refused a call, with so many in flight, while work ahead was there."""
+        if now - self._refused_at > 10 * self._rest:
+            self._rest = REST  # Long ago.
+        elif now < self._rests_until:
+            return  # What had been sent before: it is one incident.
+        else:
+            self._rest = min(LONGEST_REST, 2 * self._rest)
+        self._refused_at, self._refused_with = now, load
+        self._rests_until = now + self._rest
+        self._ceiling = float(max(0, min(self._ceiling, load - 2)))
+        self._raised_at = self._rests_until
+        self._forget()
 
     def describe(self, now: float) -> str:
-        return ""
+        """What is known, for people."""
+        if now < self._rests_until:
+            return (
+                f"no work ahead for {self._rests_until - now:.0f} s: it refused a call with "
+                f"{self._refused_with} in flight"
+            )
+        allowed = int(min(self._limit, self._ceiling))
+        if self._fixed is not None:
+            return f"at most {allowed} calls ahead, as set"
+        if allowed < 1:
+            return "no work ahead: queries were not faster with it; tried again from time to time"
+        return f"at most {allowed} calls ahead"
+
+    # What follows.
+
+    def _arms_of(self, kind: Hashable) -> _Arms:
+        arms = self._arms.get(kind)
+        if arms is None:
+            arms = self._arms[kind] = _Arms()
+            if len(self._arms) > _KINDS:
+                self._arms.popitem(last=False)
+        return arms
+
+    def _change(self, ratio: float, now: float) -> None:
+        if ratio < BETTER:
+            self._limit = min(self._most, self._ceiling, self._limit * 2)
+            self._again = AGAIN
+        else:
+            self._limit /= 2 if ratio > 1 / BETTER or self._limit <= 2 else 1.4
+        if self._limit < 1:
+            self._fell_at = now
+        self._forget()
+
+    def _try_again(self, now: float) -> None:
+        """After a while: the limit is tried anew, and the ceiling is raised by one."""
+        if self._limit < 1 and now - self._fell_at > self._again:
+            self._limit, self._fell_at = 2.0, now
+            self._again = min(LONGEST_REST, 2 * self._again)
+        if self._ceiling < self._most and now - self._raised_at > self._again:
+            self._ceiling, self._raised_at = self._ceiling + 1, now
+            self._again = min(LONGEST_REST, 2 * self._again)
+
+    def _forget(self) -> None:
+        """Measurements at another limit say nothing of this one."""
+        for arms in self._arms.values():
+            arms.full, arms.half = [], []
+
+
+__all__ = ["AheadLimit"]

@@ -135,9 +135,8 @@ async def test_settings_that_are_not_understood(
 @pytest.mark.parametrize(
     "settings",
     [
-        {"default_query": {"a": "b"}},
         {"default_headers": {"x-tenant": "t"}, "organization": "o"},
-        {"model_kwargs": {"extra_headers": {"x": "y"}, "extra_query": {"c": "d"}}},
+        {"model_kwargs": {"extra_headers": {"x": "y"}}},
     ],
 )
 async def test_whatever_the_client_adds_is_in_the_requests_ahead(
