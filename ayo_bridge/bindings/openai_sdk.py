@@ -122,7 +122,8 @@ def _ordered(client: Any, form: Form, body: Mapping[str, Any]) -> dict[str, Any]
     """The fields in the order in which the SDK writes them."""
     chat = form.path.startswith("/chat/")
     resource = client.chat.completions if chat else client.completions
-    order = _order(type(resource).create)
+    create: Callable[..., Any] = type(resource).create
+    order = _order(create)
     return dict(sorted(body.items(), key=lambda item: order.get(item[0], len(order))))
 
 

@@ -40,7 +40,7 @@ def address_of(url: str) -> Address:
     parts = urlsplit(url)
     tls = parts.scheme == "https"
     if not parts.hostname or parts.scheme not in ("http", "https"):
-        raise ConnectError(f"{url!r} is not an http address")
+        raise ConnectError(f"{parts.scheme!r} is not an address of http or https")
     target = parts.path or "/"
     if parts.query:
         target += f"?{parts.query}"
