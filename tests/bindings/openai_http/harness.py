@@ -3,15 +3,17 @@
 Imports the core, `openai` and the standard library only: tests/openai3 uses it, too.
 """
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import openai
 import pytest
 
 from ayo_bridge.bindings.openai_http import BINDINGS, register_endpoint, unregister_endpoint
+from ayo_bridge.bindings.openai_sdk import OPENAI, Form, build
 from ayo_bridge.engines.openai_http import Delivery, LLMRequest, OpenAIServer, make_call
 from ayo_bridge.graph import Graph, Op, Primitive, Template
 from ayo_bridge.record.record import CallRecord
@@ -55,23 +57,35 @@ class World:
         self,
         delivery: Delivery = Delivery.PLAIN,
         on_text: Callable[[str], None] | None = None,
+        *,
+        raw: bool = False,
         **body: Any,
     ) -> LLMRequest:
-        """A request as the SDK makes it: to chat with `messages`, else to completions."""
+        """A request as the SDK makes it: to chat with `messages`, else to completions.
+
+        By its synchronous client or, where a loop runs, by the other one."""
         if "prompt" not in body:
             body.setdefault("messages", MESSAGES)
         path = "/chat/completions" if "messages" in body else "/completions"
-        return LLMRequest(
-            url=self.stub.base_url + path,
-            headers=HEADERS,
-            body={"model": "stub", **body},
-            connect=10.0,
-            delivery=delivery,
-            on_text=on_text,
-        )
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            client: Any = self.client()
+        else:
+            client = self.async_client()
+        built = build(client, Form(path, raw), {"model": "stub", **body})
+        return replace(built, delivery=delivery, on_text=on_text)
 
     def call(self, delivery: Delivery = Delivery.PLAIN, **body: Any) -> Call:
         return make_call(ENGINE, self.request(delivery, **body))
+
+    def again(self, delivery: Delivery = Delivery.PLAIN) -> Call:
+        """The call of the request that the stub has seen last."""
+        seen = self.stub.calls[-1]
+        headers = tuple((k.encode(), v.encode()) for k, v in seen.headers.items())
+        url = self.stub.root_url + seen.path
+        request = LLMRequest(url, headers, seen.body, connect=10.0, delivery=delivery)
+        return make_call(ENGINE, request)
 
     @contextmanager
     def ahead(self, *calls: Call) -> Iterator[Scope]:
@@ -127,10 +141,10 @@ def only(scope: Scope) -> EngineCall:
 @pytest.fixture
 def bound() -> Iterator[None]:
     """The bindings of the installed HTTP libraries are on."""
-    for binding in BINDINGS:
+    for binding in (*BINDINGS, OPENAI):
         binding.install()
     yield
-    for binding in BINDINGS:
+    for binding in (*BINDINGS, OPENAI):
         binding.uninstall()
 
 

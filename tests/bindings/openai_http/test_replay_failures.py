@@ -4,7 +4,6 @@ Uses the `openai` package and the core alone; tests/openai3 runs it against open
 """
 
 import asyncio
-from typing import Any
 
 import openai
 import pytest
@@ -18,7 +17,7 @@ from tests.deadline import eventually
     ("status", "error"),
     [(400, openai.BadRequestError), (429, openai.RateLimitError), (500, openai.APIStatusError)],
 )
-def test_an_error_status_is_replayed(
+def test_an_error_status_is_the_originals_own(
     world: World, status: int, error: type[openai.APIStatusError]
 ) -> None:
     world.stub.reply_when("sky", status=status, headers=[("retry-after", "7")])
@@ -32,17 +31,56 @@ def test_an_error_status_is_replayed(
     assert sorted(found.value.response.headers.items()) == sorted(
         expected.value.response.headers.items()
     )
-    assert outcomes(scope) == [Outcome.HIT]
+    assert outcomes(scope) == [Outcome.DROPPED, Outcome.DIRECT]
+    assert len(world.stub.calls) == 3
 
 
-@pytest.mark.parametrize("status", [429, 500])
-def test_a_replayed_error_is_retried_by_the_sdk(world: World, status: int) -> None:
-    world.stub.reply_when("sky", status=status, times=1, headers=[("retry-after-ms", "1")])
+@pytest.mark.parametrize("status", [401, 404, 429, 500])
+def test_what_work_ahead_was_refused_never_reaches_the_caller(world: World, status: int) -> None:
+    world.stub.reply_when("sky", status=status, times=1, headers=[("retry-after", "7")])
     with world.ahead(world.call(**CHAT)) as scope:
-        reply = world.client(max_retries=2).chat.completions.create(**CHAT)
+        reply = world.client().chat.completions.create(**CHAT)
 
     assert reply.choices[0].message.content == world.stub.text(world.stub.calls[0].body)
-    assert outcomes(scope) == [Outcome.HIT, Outcome.DIRECT]
+    assert outcomes(scope) == [Outcome.DROPPED, Outcome.DIRECT]
+    assert len(world.stub.calls) == 2
+
+
+@pytest.mark.parametrize("status", [429, 503, 529])
+def test_a_refusal_next_to_work_ahead_is_asked_again(world: World, status: int) -> None:
+    world.stub.reply_when("sky", status=status, times=2)  # The call ahead, and the original's.
+    with world.ahead(world.call(**CHAT)) as scope:
+        reply = world.client().chat.completions.create(**CHAT)
+
+    assert reply.choices[0].finish_reason == "stop"
+    assert outcomes(scope) == [Outcome.DROPPED, Outcome.DIRECT]
+    assert len(world.stub.calls) == 3
+    load = world.runtime.load(world.server.server)
+    assert "no work ahead" in load.description
+
+
+async def test_a_refusal_is_asked_again_asynchronously(world: World) -> None:
+    world.stub.reply_when("sky", status=429, times=3, headers=[("retry-after", "0.01")])
+    async with world.async_client() as client:
+        with world.ahead(world.call(**CHAT)) as scope:
+            reply = await client.chat.completions.create(**CHAT)
+
+    assert reply.choices[0].finish_reason == "stop"
+    assert outcomes(scope) == [Outcome.DROPPED, Outcome.DIRECT]
+
+
+def test_a_refusal_with_nothing_ahead_is_the_originals(world: World) -> None:
+    world.stub.reply_when("sky", status=429)
+    with world.ahead() as scope, pytest.raises(openai.RateLimitError):
+        world.client().chat.completions.create(**CHAT)
+    assert outcomes(scope) == [Outcome.DIRECT]
+    assert len(world.stub.calls) == 1
+
+
+def test_a_refusal_that_asks_for_more_patience_than_there_is_is_handed_on(world: World) -> None:
+    world.stub.reply_when("sky", status=429, headers=[("retry-after", "60")])
+    with world.ahead(world.call(**CHAT)), pytest.raises(openai.RateLimitError):
+        world.client().chat.completions.create(**CHAT)
     assert len(world.stub.calls) == 2
 
 
@@ -56,20 +94,32 @@ def test_a_lost_connection_ahead_is_made_good_by_the_original(world: World, cut:
     assert outcomes(scope) == [Outcome.DROPPED, Outcome.DIRECT]
 
 
-def test_a_timeout_ahead_leaves_the_original_its_own(world: World) -> None:
-    world.stub.reply_when("sky", latency=30, times=1)
-    call = world.call(**CHAT)
-    hasty = type(call)(call.engine, call.key, _with_timeout(call.payload, 0.1))
-    with world.ahead(hasty) as scope:
-        reply = world.client().chat.completions.create(**CHAT)
+def test_the_original_waits_its_own_time_and_gets_its_own_error(world: World) -> None:
+    world.stub.latency = 30
+    with pytest.raises(openai.APITimeoutError) as expected:
+        world.client(timeout=0.3).chat.completions.create(**CHAT)
+    with world.ahead(world.call(**CHAT)) as scope, pytest.raises(openai.APITimeoutError) as found:
+        world.client(timeout=0.3).chat.completions.create(**CHAT)
 
-    assert reply.choices[0].finish_reason == "stop"
-    assert outcomes(scope) == [Outcome.DROPPED, Outcome.DIRECT]
-    assert "ReadTimeout" in scope.record.calls[0].error
+    assert str(found.value) == str(expected.value)
+    assert type(found.value.__cause__) is type(expected.value.__cause__)
+    assert str(found.value.__cause__) == str(expected.value.__cause__)
+    assert outcomes(scope) == [Outcome.DROPPED]
+    assert len(world.stub.calls) == 2
+    eventually(lambda: world.stub.calls[1].aborted, "the abort")
 
 
-def _with_timeout(request: Any, timeout: float) -> Any:
-    return type(request)(request.url, request.headers, request.body, timeout)
+async def test_an_async_original_waits_its_own_time(world: World) -> None:
+    world.stub.latency = 30
+    async with world.async_client(timeout=0.3) as client:
+        with pytest.raises(openai.APITimeoutError) as expected:
+            await client.chat.completions.create(**CHAT)
+        with world.ahead(world.call(**CHAT)), pytest.raises(openai.APITimeoutError) as found:
+            await client.chat.completions.create(**CHAT)
+
+    assert str(found.value.__cause__) == str(expected.value.__cause__)
+    assert type(found.value.__cause__) is type(expected.value.__cause__)
+    assert len(world.stub.calls) == 2
 
 
 def test_closing_the_scope_aborts_what_nobody_asked_for(world: World) -> None:

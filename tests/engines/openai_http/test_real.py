@@ -6,12 +6,14 @@ import re
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import openai
 import pytest
 
 from ayo_bridge.bindings.openai_http import register_endpoint, unregister_endpoint
+from ayo_bridge.bindings.openai_sdk import Form, build
 from ayo_bridge.engines.openai_http import (
     Delivery,
     LLMRequest,
@@ -45,7 +47,7 @@ class Real:
     def request(self, delivery: Delivery = Delivery.PLAIN, **body: Any) -> LLMRequest:
         path = "/chat/completions" if "messages" in body else "/completions"
         body = {"model": self.vllm.model_name, **body}
-        return LLMRequest(self.vllm.url + path, (), body, 120.0, delivery)
+        return LLMRequest(self.vllm.url + path, (), body, 120.0, 120.0, delivery=delivery)
 
     def serve(self, call: Any) -> Reply:
         reply = self.runtime.submit(self.server.serve(call)).result(timeout=120)
@@ -138,7 +140,7 @@ def test_the_stub_has_the_shape_of_the_real_server(
     def imitated(body: dict[str, Any]) -> Reply:
         request = real.request(**body)
         url = request.url.replace(real.vllm.url, stub_openai.base_url)
-        call = make_call("stub", LLMRequest(url, (), request.body, 10.0))
+        call = make_call("stub", LLMRequest(url, (), request.body))
         reply = real.runtime.submit(stub.serve(call)).result(timeout=10)
         assert isinstance(reply, Reply)
         return reply
@@ -208,13 +210,10 @@ def test_the_sdk_gets_a_recording_as_if_from_the_server(real: Real, bound: None)
     world = World(None, real.runtime, real.server)  # type: ignore[arg-type]
     body = {"model": real.vllm.model_name, **CHAT, **GREEDY}
     streamed = {**body, "stream": True, "stream_options": {"include_usage": True}}
-    headers = (("authorization", "Bearer x"),)
-    url = real.vllm.url + "/chat/completions"
-    calls = [
-        make_call(ENGINE, LLMRequest(url, headers, body, 120.0)),
-        make_call(ENGINE, LLMRequest(url, headers, streamed, 120.0, Delivery.REPLAY_STREAM)),
-    ]
+    form = Form("/chat/completions")
     with openai.OpenAI(base_url=real.vllm.url, api_key="x") as client:
+        replayed = replace(build(client, form, streamed), delivery=Delivery.REPLAY_STREAM)
+        calls = [make_call(ENGINE, r) for r in (build(client, form, body), replayed)]
         expected = same(client.chat.completions.create(**body).model_dump())
         with world.ahead(*calls) as scope:
             plain = same(client.chat.completions.create(**body).model_dump())

@@ -14,7 +14,7 @@ from ayo_bridge.engines.openai_http import (
     Reply,
     prove,
 )
-from ayo_bridge.engines.openai_http.errors import RemoteProtocolError
+from ayo_bridge.engines.openai_http.errors import RemoteProtocolError, StatusError
 from ayo_bridge.engines.openai_http.rebuild import Assembler, refusal
 from ayo_bridge.seam import Outcome
 from tests.bindings.openai_http.harness import MESSAGES, World, outcomes
@@ -88,13 +88,14 @@ def test_what_is_not_proven_is_sent_plainly(world: World, extra: dict[str, Any])
     assert texts == [reply.text()]
 
 
-def test_an_error_status_is_the_reply(world: World) -> None:
+def test_an_error_status_is_raised(world: World) -> None:
     assert proven(world, **CHAT).proven
     world.stub.reply_when("sky", status=400)
-    reply = served(world, world.request(Delivery.REBUILD, **CHAT))
+    with pytest.raises(StatusError, match="answered 400") as raised:
+        served(world, world.request(Delivery.REBUILD, **CHAT))
 
-    assert reply.status == 400
-    assert reply.json()["error"]["message"] == "scripted 400"
+    assert raised.value.status == 400
+    assert "scripted 400" in raised.value.answer
 
 
 def test_a_stream_that_breaks_off_is_dropped(world: World) -> None:

@@ -5,8 +5,15 @@ from typing import Any
 
 import pytest
 
-from ayo_bridge.engines.openai_http import LLMRequest, canonical_key, make_call, make_warm
+from ayo_bridge.engines.openai_http import (
+    MARK,
+    LLMRequest,
+    canonical_key,
+    make_call,
+    make_warm,
+)
 from ayo_bridge.engines.openai_http.request import normalised_url
+from ayo_bridge.engines.openai_http.way import DIRECT, Proxy, Way
 
 URL = "http://127.0.0.1:8000/v1/chat/completions"
 BODY: dict[str, Any] = {
@@ -16,8 +23,9 @@ BODY: dict[str, Any] = {
 }
 
 
-def key(body: Any = BODY, url: str = URL, authorization: str | None = "Bearer a") -> Any:
-    return canonical_key(url, authorization, body)
+def key(body: Any = BODY, url: str = URL, *headers: tuple[str, str], way: Way = DIRECT) -> Any:
+    given = headers or (("authorization", "Bearer a"),)
+    return canonical_key(url, tuple((n.encode(), v.encode()) for n, v in given), body, way)
 
 
 @pytest.mark.parametrize(
@@ -44,8 +52,12 @@ def test_builders_that_differ_in_form_have_one_key(text: str) -> None:
         key({**BODY, "messages": []}),
         key({**BODY, "top_p": 1}),
         key({**BODY, "stream": True}),
-        key(authorization="Bearer b"),
-        key(authorization=None),
+        key(BODY, URL, ("authorization", "Bearer b")),
+        key(BODY, URL, ("authorization", "Bearer a"), ("x-tenant", "b")),
+        key(BODY, URL, ("authorization", "Bearer a"), ("cookie", "a=b")),
+        key(BODY, URL, ("authorization", "Bearer a"), ("authorization", "Bearer a")),
+        key(BODY, URL, ("accept", "x")),
+        key(way=Way(Proxy("http://proxy:3128"))),
         key(url=URL.replace("chat/", "")),
         key(url=URL + "?version=2"),
     ],
@@ -62,7 +74,15 @@ def test_stream_options_are_part_of_a_streamed_reply() -> None:
 
 
 def test_the_secret_is_not_in_the_key() -> None:
-    assert "Bearer" not in repr(key(authorization="Bearer hush"))
+    assert "hush" not in repr(key(BODY, URL, ("authorization", "Bearer hush")))
+
+
+def test_headers_of_delivery_do_not_matter() -> None:
+    told = (
+        *(("Content-Length", "7"), ("Accept-Encoding", "br"), ("Connection", "close")),
+        *(("traceparent", "00-1"), ("X-Datadog-Trace-Id", "1"), ("X-Stainless-Retry-Count", "1")),
+    )
+    assert key(BODY, URL, *told, ("AUTHORIZATION", "Bearer a")) == key()
 
 
 @pytest.mark.parametrize("body", [b"[1]", b"{", b"", b"\xff"])
@@ -86,7 +106,7 @@ def test_equal_urls_are_spelt_alike(url: str, normal: str) -> None:
 
 
 def request(**body: Any) -> LLMRequest:
-    return LLMRequest(URL, (("authorization", "Bearer a"),), {"model": "m", **body})
+    return LLMRequest(URL, ((b"Authorization", b"Bearer a"),), {"model": "m", **body})
 
 
 def test_a_call_has_the_key_of_its_request_whatever_the_case_of_its_headers() -> None:
@@ -100,7 +120,7 @@ def test_a_chat_warm_leaves_the_last_message_open() -> None:
     call = make_warm("llm", request(messages=prefix, temperature=0.7, stop=["x"], tools=["t"]))
     assert call.warm
     assert isinstance(call.payload, LLMRequest)
-    assert call.payload.header("x-ayo-bridge") == "warm"
+    assert (MARK, b"warm") in call.payload.headers
     assert call.payload.body == {
         "model": "m",
         "tools": ["t"],
