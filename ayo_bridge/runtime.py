@@ -35,25 +35,10 @@ from ayo_bridge.schedule import (
     ThreadPlacement,
     policy_for,
 )
-from ayo_bridge.schedule.limits import AheadLimit
+from ayo_bridge.schedule.limits import AheadLimit, wanted_limit
 from ayo_bridge.seam import BatchEngine, Engine, EngineKind
 
 _generations = itertools.count()
-
-
-def _max_ahead(given: int | None) -> int | None:
-    """What the user says, here or in the environment."""
-    if given is None:
-        said = os.environ.get("AYO_MAX_AHEAD", "").strip()
-        if not said:
-            return None
-        try:
-            given = int(said)
-        except ValueError:
-            raise AyoBridgeError(f"AYO_MAX_AHEAD is to be a whole number, not {said!r}") from None
-    if given < 0:
-        raise AyoBridgeError(f"max_ahead is to be 0 or more, not {given}")
-    return given
 
 
 class Runtime:
@@ -101,7 +86,7 @@ class Runtime:
         self.strict = strict
         self.priority = priority
         self.prefix_warming = prefix_warming
-        self.max_ahead = _max_ahead(max_ahead)
+        self.max_ahead = wanted_limit(max_ahead)
         self.history = history
         self.measure = os.environ.get("AYO_MEASURE") != "0" if measure is None else measure
         self.clock: Callable[[], float] = time.perf_counter

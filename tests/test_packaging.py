@@ -21,7 +21,7 @@ EXTRAS = {
     extra: [Requirement(line) for line in lines]
     for extra, lines in PROJECT["optional-dependencies"].items()
 }
-BROUGHT_ALONG = {"httpx", "httpx2"}
+BROUGHT_ALONG = {"httpx", "httpx2", "openai"}
 """Dependencies of the frameworks' own clients, which choose the version."""
 
 

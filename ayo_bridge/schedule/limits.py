@@ -10,11 +10,14 @@ All decisions are pure: state and the time go in, a number comes out.
 
 from __future__ import annotations
 
+import os
 import statistics
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Final
+
+from ayo_bridge.errors import AyoBridgeError
 
 START: Final = 4
 MOST: Final = 64
@@ -24,6 +27,8 @@ COMPARED: Final = 8
 """After so many queries the arms are compared."""
 BETTER: Final = 0.97
 """Query time at the full limit over that at half of it from which on the limit is worth having."""
+CLEARLY: Final = 0.85
+"""A ratio that half as many queries are enough for."""
 REST: Final = 30.0
 """Seconds without work ahead after a refusal; they double with each further one."""
 LONGEST_REST: Final = 600.0
@@ -102,9 +107,12 @@ class AheadLimit:
             return
         arms = self._arms_of(kind)
         (arms.half if share < 1 else arms.full).append(seconds / max(tokens, 1))
-        if len(arms.full) + len(arms.half) < COMPARED or len(arms.half) < _FEWEST:
+        count = len(arms.full) + len(arms.half)
+        if count < COMPARED // 2 or not arms.half or not arms.full:
             return
         ratio = statistics.median(arms.full) / statistics.median(arms.half)
+        if ratio > CLEARLY and (count < COMPARED or len(arms.half) < _FEWEST):
+            return
         arms.full, arms.half = [], []
         self._change(ratio, now)
 
@@ -171,4 +179,23 @@ class AheadLimit:
             arms.full, arms.half = [], []
 
 
-__all__ = ["AheadLimit"]
+def wanted_limit(given: int | None) -> int | None:
+    """What the user says, as an argument or in the environment variable ``AYO_MAX_AHEAD``.
+
+    Raises:
+        AyoBridgeError: that is no number of calls.
+    """
+    said: object = given
+    if given is None:
+        said = os.environ.get("AYO_MAX_AHEAD", "").strip()
+        if not said:
+            return None
+        given = int(said) if said.isdecimal() else -1
+    if given < 0:
+        raise AyoBridgeError(
+            f"max_ahead (or AYO_MAX_AHEAD) is to be a number of calls, 0 or more, not {said!r}"
+        )
+    return given
+
+
+__all__ = ["AheadLimit", "wanted_limit"]

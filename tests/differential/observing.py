@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ayo_bridge.engines.openai_http.request import MARK
+from ayo_bridge.engines.openai_http.request import identity
 from tests.deadline import eventually
 from tests.differential.case import Entry, Env, Framework
 from tests.differential.plain import Names, Plain, error, plain, renamed
@@ -58,14 +58,10 @@ def _messages() -> Iterator[list[str]]:
 
 
 def canonical(request: StubRequest) -> str:
-    """A request without what says only how its reply is delivered."""
+    """A request, headers and all, without what says only how it and its reply are delivered."""
     body = {key: value for key, value in request.body.items() if key not in _DELIVERY}
-    own = {
-        name: value
-        for name, value in request.headers.items()
-        if name == "authorization"
-        or (name.startswith("x-") and not name.startswith("x-stainless") and name != MARK)
-    }
+    headers = tuple((k.encode(), v.encode()) for k, v in request.headers.items())
+    own = [(name.decode(), value.decode()) for name, value in identity(headers)]
     return json.dumps([request.path, own, body], sort_keys=True)
 
 

@@ -59,6 +59,7 @@ ROWS = [
             entries=ENTRIES,
             script=_refuses(status),
             proven=True,
+            stops_early=True,  # A refusal ahead is dropped, and the original gets one of its own.
             only_result=MANY,
         )
         for status in (400, 401, 404, 429, 500)

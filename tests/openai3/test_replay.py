@@ -2,6 +2,7 @@
 
 from importlib.metadata import version
 
+from tests.bindings.openai_http.test_openai_sdk import *  # noqa: F403
 from tests.bindings.openai_http.test_replay import *  # noqa: F403
 from tests.bindings.openai_http.test_replay_clients import *  # noqa: F403
 from tests.bindings.openai_http.test_replay_failures import *  # noqa: F403

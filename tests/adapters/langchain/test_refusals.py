@@ -132,24 +132,6 @@ async def test_settings_that_are_not_understood(
     await assert_left_alone(original, fast(original), stub, reason)
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"default_headers": {"x-tenant": "t"}, "organization": "o"},
-        {"model_kwargs": {"extra_headers": {"x": "y"}}},
-    ],
-)
-async def test_whatever_the_client_adds_is_in_the_requests_ahead(
-    settings: dict[str, Any], stub: StubOpenAI, fast: Accelerate, proven: Callable[[], None]
-) -> None:
-    original = with_llm(chat(stub.base_url, **settings))
-    accelerated = fast(original)
-    proven()
-    expected = await made(original, "invoke", stub)
-    assert_same(expected, await made(accelerated, "invoke", stub))
-    assert llm_outcomes(accelerated) == ["hit"]
-
-
 @pytest.mark.parametrize("bound", [{"stop": ["x"]}, {"temperature": 0.5, "max_tokens": 90}])
 async def test_plain_parameters_may_be_bound(
     bound: dict[str, Any], stub: StubOpenAI, fast: Accelerate, proven: Callable[[], None]

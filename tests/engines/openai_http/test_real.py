@@ -34,6 +34,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": "Tell me about the sea."}]}
 TEXT: dict[str, Any] = {"prompt": "Tell me about the sea."}
+JSON = ((b"content-type", b"application/json"),)
 GREEDY: dict[str, Any] = {"temperature": 0, "max_tokens": 24}
 
 
@@ -47,7 +48,7 @@ class Real:
     def request(self, delivery: Delivery = Delivery.PLAIN, **body: Any) -> LLMRequest:
         path = "/chat/completions" if "messages" in body else "/completions"
         body = {"model": self.vllm.model_name, **body}
-        return LLMRequest(self.vllm.url + path, (), body, 120.0, 120.0, delivery=delivery)
+        return LLMRequest(self.vllm.url + path, JSON, body, read=120.0, delivery=delivery)
 
     def serve(self, call: Any) -> Reply:
         reply = self.runtime.submit(self.server.serve(call)).result(timeout=120)
@@ -140,7 +141,7 @@ def test_the_stub_has_the_shape_of_the_real_server(
     def imitated(body: dict[str, Any]) -> Reply:
         request = real.request(**body)
         url = request.url.replace(real.vllm.url, stub_openai.base_url)
-        call = make_call("stub", LLMRequest(url, (), request.body))
+        call = make_call("stub", LLMRequest(url, JSON, request.body, 10.0))
         reply = real.runtime.submit(stub.serve(call)).result(timeout=10)
         assert isinstance(reply, Reply)
         return reply
@@ -210,10 +211,13 @@ def test_the_sdk_gets_a_recording_as_if_from_the_server(real: Real, bound: None)
     world = World(None, real.runtime, real.server)  # type: ignore[arg-type]
     body = {"model": real.vllm.model_name, **CHAT, **GREEDY}
     streamed = {**body, "stream": True, "stream_options": {"include_usage": True}}
-    form = Form("/chat/completions")
     with openai.OpenAI(base_url=real.vllm.url, api_key="x") as client:
+        form = Form("/chat/completions")
         replayed = replace(build(client, form, streamed), delivery=Delivery.REPLAY_STREAM)
-        calls = [make_call(ENGINE, r) for r in (build(client, form, body), replayed)]
+        calls = [
+            make_call(ENGINE, build(client, form, body)),
+            make_call(ENGINE, replayed),
+        ]
         expected = same(client.chat.completions.create(**body).model_dump())
         with world.ahead(*calls) as scope:
             plain = same(client.chat.completions.create(**body).model_dump())
