@@ -1,144 +1,170 @@
-"""The way out of an HTTP client of the user's: how its requests leave, or why we cannot send them.
+"""How the requests of a user's HTTP client leave the process, and whether ours can leave alike.
 
-Ahead of the original we send requests on connections of our own. That is the same only where the
-user's client adds nothing on the way but what is known here: proxies, and whom TLS trusts or shows
-a certificate to. Hooks, authentication flows, transports and limits of its own are left to it.
-Read off httpx 0.27 to 0.28 and httpx2 2, with httpcore 1 and httpcore2 2.
+Ahead of the original we send requests on connections of our own. They go the same way: through
+the proxy that the client would use for the address, with its TLS context. What a connection of
+ours cannot do exactly (hooks, authentication flows, foreign transports, HTTP/2, Unix sockets,
+SOCKS) is a reason to leave the client's requests alone.
+
+Nothing public of httpx 0.28 or httpx2 2.16 tells this. What is read here is what their transports
+make of their own arguments, in the pools of httpcore 1.0 and httpcore2 2.16.
 """
 
 from __future__ import annotations
 
 import importlib
-import weakref
-from functools import lru_cache
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any
+from weakref import WeakKeyDictionary
 
-from ayo_bridge.engines.openai_http.way import DIRECT, Proxy, Way
+from ayo_bridge.engines.openai_http.tls import pool_context
+from ayo_bridge.engines.openai_http.way import Proxy, Way
 
-_SMALLEST_POOL: Final = 100
+_SMALLEST_POOL = 100
 """httpx's own default: a smaller pool is meant as a limit."""
-_LIBRARIES: Final = ("httpx", "httpx2")
-_CORES: Final = ("httpcore", "httpcore2")
+_LIBRARIES = ("httpx", "httpx2")
+_PLAIN_POOLS = ("ConnectionPool", "AsyncConnectionPool")
+_PROXY_POOLS = ("HTTPProxy", "AsyncHTTPProxy")
+_SOCKS_POOLS = ("SOCKSProxy", "AsyncSOCKSProxy")
+_SOCKS = "the HTTP client goes through a SOCKS proxy"
+
+_ways: WeakKeyDictionary[Any, tuple[Way | str, Way | str]] = WeakKeyDictionary()
+"""By pool: the way to http and to https addresses."""
 
 
 def way_of(client: Any, url: str) -> Way | str:
-    """How a request of this httpx or httpx2 client to this address leaves.
+    """How requests of this httpx or httpx2 client to an address leave.
 
-    Returns:
-        The way, or the reason why we cannot send it so.
+    A string is the reason why requests of ours cannot leave alike. User info in the URL is no
+    reason here: the client makes it a header, like any other.
     """
-    kind: type = type(client)
-    base = _library_class(kind)
+    base = _library_class(client)
     if base is None:
-        return f"{kind.__name__} is not an httpx client"
-    overridden = _overridden(kind, base)
-    if overridden:
-        return overridden
-    if any(client.event_hooks.values()):
-        return "the HTTP client has event hooks"
-    if client.auth is not None:
-        return "the HTTP client has an authentication flow of its own"
-    transport = client._transport
-    if client._mounts:
-        transport = client._transport_for_url(_library_url(base, url))
-    return transport_way(transport, url.startswith("https:"))
+        return f"{type(client).__name__} is not an httpx client"
+    differs = _adds(client, base)
+    if differs is not None:
+        return differs
+    library = importlib.import_module(base.__module__.partition(".")[0])
+    address = library.URL(url)
+    return transport_way(client._transport_for_url(address), address.scheme == "https")
 
 
 def transport_way(transport: Any, secure: bool) -> Way | str:
-    """How a request over this transport leaves, or the reason why we cannot send it so. Quick."""
-    try:
-        ways = _ways.get(transport)
-    except TypeError:  # Nothing that httpx makes.
-        return _own_transport(transport)
-    if ways is None:
-        ways = _ways[transport] = (_way(transport, False), _way(transport, True))
-    own = vars(transport)
+    """How requests over this transport leave, to https addresses if ``secure``, else to http.
+
+    A string is the reason why requests of ours cannot leave alike. Quick: ways are remembered as
+    long as the transport's pool lives, so that equal ones are the same.
+    """
+    kind, own = type(transport), vars(transport)
     if "handle_request" in own or "handle_async_request" in own:
-        return _own_transport(transport)
+        return "the HTTP client's transport has been patched"
+    if kind.__name__ not in ("HTTPTransport", "AsyncHTTPTransport") or (
+        kind.__module__.partition(".")[0] not in _LIBRARIES
+    ):
+        return f"the HTTP client has a transport of its own, {kind.__qualname__}"
+    pool = transport._pool
+    try:
+        ways = _ways.get(pool)
+    except TypeError:  # It takes no weak references: httpcore's do.
+        return _foreign(pool)
+    if ways is None:
+        ways = _ways[pool] = _pool_ways(pool)
     return ways[secure]
 
 
-_ways: weakref.WeakKeyDictionary[Any, tuple[Way | str, Way | str]] = weakref.WeakKeyDictionary()
-"""A transport is made once; what it is made of does not change."""
-
-
-def _way(transport: Any, secure: bool) -> Way | str:
-    kind = type(transport)
-    if kind.__name__ not in ("HTTPTransport", "AsyncHTTPTransport") or not _of(kind, _LIBRARIES):
-        return _own_transport(transport)
-    pool = transport._pool
-    reason = _pool_differs(pool)
-    if reason is not None:
-        return reason
-    proxy = _proxy_of(pool)
-    if isinstance(proxy, str):
-        return proxy
-    if proxy is None and not secure:
-        return DIRECT
-    return Way(proxy, pool._ssl_context if secure else None)
-
-
-def _own_transport(transport: Any) -> str:
-    return f"the HTTP client has a transport of its own, {type(transport).__qualname__}"
-
-
-def _pool_differs(pool: Any) -> str | None:
-    if not _of(type(pool), _CORES):
-        return f"the HTTP client has a pool of its own, {type(pool).__qualname__}"
-    if pool._uds is not None:
-        return "the HTTP client uses a Unix socket"
-    if pool._http2:
-        return "the HTTP client speaks HTTP/2"
-    if pool._local_address is not None:
-        return "the HTTP client has a local address of its own"
-    if pool._max_connections < _SMALLEST_POOL:
-        return f"the HTTP client is limited to {pool._max_connections} connections"
-    return None
-
-
-def _proxy_of(pool: Any) -> Proxy | str | None:
-    """The proxy of a pool: that of a class of its own, or an attribute, as versions have it."""
-    kind = type(pool).__name__
-    if "SOCKS" in kind.upper():
-        return "the HTTP client goes through a SOCKS proxy"
-    known = getattr(pool, "_proxy", None)
-    if known is not None:
-        url, headers, context = known.url, known.headers, known.ssl_context
-    elif getattr(pool, "_proxy_url", None) is not None:
-        url, headers, context = pool._proxy_url, pool._proxy_headers, pool._proxy_ssl_context
-    else:
-        return None
-    scheme = url.scheme.decode("ascii")
-    if scheme not in ("http", "https"):
-        return f"the HTTP client goes through a proxy that speaks {scheme}"
-    port = url.port or (443 if scheme == "https" else 80)
-    host = url.host.decode("ascii")
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return Proxy(f"{scheme}://{address}", tuple(map(tuple, headers)), context)
-
-
-@lru_cache(maxsize=64)
-def _library_class(kind: type) -> type | None:
-    for cls in kind.__mro__:
-        if _of(cls, _LIBRARIES) and cls.__name__ in ("Client", "AsyncClient"):
+def _library_class(client: Any) -> type | None:
+    for cls in type(client).__mro__:
+        library = cls.__module__.partition(".")[0]
+        if library in _LIBRARIES and cls.__name__ in ("Client", "AsyncClient"):
             return cls
     return None
 
 
-@lru_cache(maxsize=64)
-def _overridden(kind: type, base: type) -> str | None:
-    for cls in kind.__mro__:
+def _adds(client: Any, base: type) -> str | None:
+    """What the client adds on the way from a request to its transport."""
+    for cls in type(client).__mro__:
         if cls is base:
             break
         own = [name for name in vars(cls) if not name.startswith("__") and name in dir(base)]
         if own:
             return f"{cls.__qualname__} overrides {', '.join(sorted(own))} of the HTTP client"
+    if any(client.event_hooks.values()):
+        return "the HTTP client has event hooks"
+    if client.auth is not None:
+        return "the HTTP client has an authentication flow of its own"
     return None
 
 
-def _of(kind: type, libraries: tuple[str, ...]) -> bool:
-    return kind.__module__.partition(".")[0] in libraries
+def _pool_ways(pool: Any) -> tuple[Way | str, Way | str]:
+    try:
+        way = _pool_way(pool)
+    except AttributeError as error:
+        way = f"the version of the HTTP client is unknown: its pool has no {error.name}"
+    if isinstance(way, str):
+        return way, way
+    return replace(way, context=None), way
 
 
-def _library_url(base: type, url: str) -> Any:
-    return importlib.import_module(base.__module__.partition(".")[0]).URL(url)
+def _pool_way(pool: Any) -> Way | str:
+    """The way to https addresses."""
+    library, name = type(pool).__module__.partition(".")[0], type(pool).__name__
+    if library not in ("httpcore", "httpcore2"):
+        return _foreign(pool)
+    if name in _SOCKS_POOLS:
+        return _SOCKS
+    if name not in (*_PLAIN_POOLS, *_PROXY_POOLS):
+        return _foreign(pool)
+    reason = _pool_differs(pool)
+    if reason is not None:
+        return reason
+    proxy = _proxy_of(pool, library)
+    if isinstance(proxy, str):
+        return proxy
+    context = pool._ssl_context or pool_context(library)
+    # Of sockets to a proxy httpcore sets no options.
+    return Way(proxy, context, () if proxy is not None else _options(pool))
+
+
+def _foreign(pool: Any) -> str:
+    return f"the HTTP client has a connection pool of its own, {type(pool).__qualname__}"
+
+
+def _pool_differs(pool: Any) -> str | None:
+    if pool._uds is not None:
+        return "the HTTP client uses a Unix socket"
+    if pool._http2 or not pool._http1:
+        return "the HTTP client speaks HTTP/2"
+    if pool._max_connections < _SMALLEST_POOL:
+        return f"the HTTP client is limited to {pool._max_connections} connections"
+    if pool._local_address is not None:
+        return "the HTTP client has a local address of its own"
+    if pool._retries:
+        return "the HTTP client's transport makes retries of its own"
+    return None
+
+
+def _proxy_of(pool: Any, library: str) -> Proxy | str | None:
+    """The proxy of a pool; a string is the reason why ours cannot be used alike."""
+    if type(pool).__name__ in _PROXY_POOLS:  # What httpx makes.
+        url, headers, context = pool._proxy_url, pool._proxy_headers, pool._proxy_ssl_context
+    else:
+        # A pool of the user's; httpcore before 1.0.6 has no other proxies.
+        proxy = vars(pool).get("_proxy")
+        if proxy is None:
+            return None
+        url, headers, context = proxy.url, proxy.headers, proxy.ssl_context
+    scheme = url.scheme.decode("ascii")
+    if scheme not in ("http", "https"):
+        return _SOCKS
+    host = url.host.decode("ascii")
+    where = f"[{host}]" if ":" in host else host
+    if scheme == "https" and context is None:
+        context = pool_context(library)
+    return Proxy(f"{scheme}://{where}:{url.origin.port}", tuple(headers), context)
+
+
+def _options(pool: Any) -> tuple[tuple[Any, ...], ...]:
+    given = tuple(tuple(option) for option in pool._socket_options or ())
+    return tuple(
+        tuple(bytes(part) if isinstance(part, bytearray) else part for part in option)
+        for option in given
+    )

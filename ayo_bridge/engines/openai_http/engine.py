@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ayo_bridge.engines.openai_http.address import origin
-from ayo_bridge.engines.openai_http.connection import Stream
-from ayo_bridge.engines.openai_http.connections import Connections
+from ayo_bridge.engines.openai_http.connections import Connections, Stream
 from ayo_bridge.engines.openai_http.errors import StatusError
 from ayo_bridge.engines.openai_http.rebuild import (
     Assembler,

@@ -1,15 +1,13 @@
-"""One HTTP/1.1 connection on asyncio, and the replies that come over it."""
+"""One connection that speaks HTTP/1.1, and what comes back over it."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from ayo_bridge.engines.openai_http.errors import (
-    ConnectError,
     ReadError,
     ReadTimeout,
     RemoteProtocolError,
@@ -30,16 +28,19 @@ class Response:
 
 
 class Connection(asyncio.Protocol):
-    """One connection; serves one request at a time."""
+    """One connection; serves one request at a time.
+
+    ``keep`` is called when it waits for its next request; it is in ``opened`` while it is open.
+    """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        idle: deque[Connection],
+        keep: Callable[[Connection], None],
         opened: set[Connection],
     ) -> None:
         self._loop = loop
-        self._idle = idle
+        self._keep = keep
         self._opened = opened
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -52,13 +53,13 @@ class Connection(asyncio.Protocol):
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It is open."""
+        """The socket is connected."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._opened.add(self)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes have come."""
+        """Bytes of a reply; without a request the connection is dropped."""
         if not self._busy:
             self.drop()  # Nothing was asked for.
             return
@@ -66,13 +67,13 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     def eof_received(self) -> bool:
-        """No more will come."""
+        """The server will send nothing more."""
         self._ended = True
         self._wake()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is closed."""
+        """The connection is closed, on whichever side."""
         self._lost = exc
         self._ended = True
         self._opened.discard(self)
@@ -90,24 +91,32 @@ class Connection(asyncio.Protocol):
         """Whether a request can be written."""
         return self._transport is not None and not self._ended
 
+    async def secure(self, context: ssl.SSLContext, name: str) -> None:
+        """Speak TLS from here on, with the server of this name.
+
+        Raises:
+            OSError: the server hung up, or the two sides do not agree.
+        """
+        plain = self._transport
+        if plain is None or self._ended:
+            raise ConnectionResetError("the connection was closed before TLS")
+        try:
+            self._transport = await self._loop.start_tls(plain, self, context, server_hostname=name)
+            if self._transport is None:  # So typed: with an event loop that knows no TLS.
+                raise ConnectionResetError("the connection was closed before TLS")
+        except BaseException:
+            # asyncio tells nobody that it is lost: it is not ours again before the handshake ends.
+            plain.abort()
+            self._transport = None
+            self._ended = True
+            self._opened.discard(self)
+            raise
+
     def write(self, data: bytes) -> None:
-        """Send a request."""
+        """Send bytes; the reply to them is awaited next."""
         assert self._transport is not None
         self._busy = True
         self._transport.write(data)
-
-    async def secure(self, context: ssl.SSLContext, name: str) -> None:
-        """Speak TLS from now on, with the server at the other end of a tunnel."""
-        assert self._transport is not None
-        plain, self._transport = self._transport, None
-        try:
-            transport = await self._loop.start_tls(plain, self, context, server_hostname=name)
-        except BaseException:
-            plain.abort()
-            raise
-        if transport is None:
-            raise ConnectError("the connection was lost")
-        self._transport = transport
 
     def drop(self) -> None:
         """Close the connection; the server notices at once."""
@@ -119,7 +128,7 @@ class Connection(asyncio.Protocol):
         if keep and self.usable and not self.buffer:
             self._busy = False
             self.idle_since = self._loop.time()
-            self._idle.append(self)
+            self._keep(self)
         else:
             self.drop()
 
