@@ -3,12 +3,15 @@
 import asyncio
 import gzip
 import json
+import socket
+import struct
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from tests.stub_openai.requests import StubRequest
+from tests.stub_openai.requests import Cut, StubRequest
 
 if TYPE_CHECKING:
     from tests.stub_openai.server import StubOpenAI
@@ -18,6 +21,7 @@ _REASONS = {
     307: "Temporary Redirect",
     400: "Bad Request",
     401: "Unauthorized",
+    403: "Forbidden",
     404: "Not Found",
     429: "Too Many Requests",
     500: "Internal Server Error",
@@ -46,6 +50,7 @@ class Connection(asyncio.Protocol):
             self._timer.cancel()
         if self._request is not None:
             self._request.aborted = True
+            self._stub.abandoned(self)
             self._ended()
 
     def drop(self) -> None:
@@ -62,16 +67,19 @@ class Connection(asyncio.Protocol):
             if not found:
                 return
             first, *lines = head.decode("latin-1").split("\r\n")
-            headers = {}
-            for line in lines:
-                name, _, value = line.partition(":")
-                headers[name.lower()] = value.strip()
+            split = [line.partition(":") for line in lines]
+            pairs = tuple((name, value.strip()) for name, _, value in split)
+            headers = {name.lower(): value for name, value in pairs}
             length = int(headers.get("content-length", 0))
             if len(rest) < length:
                 return
             raw, self._buffer = rest[:length], rest[length:]
-            method, path, _ = first.split(" ", 2)
-            self._take(StubRequest(method, path, headers, raw, time.perf_counter()))
+            method, target, _ = first.split(" ", 2)
+            request = StubRequest(method, urlsplit(target).path, headers, raw, time.perf_counter())
+            request.target, request.pairs = target, pairs
+            if self._transport is not None:
+                request.peer = self._transport.get_extra_info("peername")
+            self._take(request)
 
     def _take(self, request: StubRequest) -> None:
         stub = self._stub
@@ -91,6 +99,20 @@ class Connection(asyncio.Protocol):
             self._timer = None
             self._stub.in_flight -= 1
             self._stub.served += 1
+            self._stub.freed(self)
+
+    def hang_up(self, how: Cut) -> None:
+        """Leave the reply as it is. A request that hangs ends when the client goes away."""
+        if self._transport is None or how is Cut.HANG:
+            return
+        if how is Cut.RESET:
+            wire = self._transport.get_extra_info("socket")
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._ended()
+        if how is Cut.RESET:
+            self._transport.abort()
+        else:
+            self._transport.close()
 
     def reply(
         self,
@@ -101,6 +123,7 @@ class Connection(asyncio.Protocol):
         *,
         headers: Sequence[tuple[str, str]] = (),
         cut: int | None = None,
+        how: Cut = Cut.CLOSE,
     ) -> None:
         if self._transport is None:
             return
@@ -114,8 +137,7 @@ class Connection(asyncio.Protocol):
         )
         if cut is not None:
             self._transport.write((head + content[:cut]) if cut else b"")
-            self._ended()
-            self._transport.close()
+            self.hang_up(how)
             return
         self._transport.write(head + content)
         self._ended()
@@ -130,6 +152,7 @@ class Connection(asyncio.Protocol):
         headers: Sequence[tuple[str, str]],
         interval: float,
         cut: int | None,
+        how: Cut = Cut.CLOSE,
     ) -> None:
         if self._transport is None:
             return
@@ -146,8 +169,7 @@ class Connection(asyncio.Protocol):
             nonlocal sent
             while self._transport is not None:
                 if sent == cut:
-                    self._ended()
-                    self._transport.close()
+                    self.hang_up(how)
                     return
                 event = next(events, None)
                 sent += 1

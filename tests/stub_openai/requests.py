@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 Body = dict[str, Any]
@@ -22,6 +23,12 @@ class StubRequest:
     aborted: bool = False
     """The client hung up before the reply was complete."""
     body: Body = field(default_factory=dict)
+    target: str = ""
+    """As the request line has it: a proxy is asked for a whole URL."""
+    pairs: tuple[tuple[str, str], ...] = ()
+    """The headers as they came: in their order, with their case, repeated ones too."""
+    peer: tuple[str, int] | None = None
+    """The address it came from; one connection has one."""
 
     @property
     def prompt(self) -> str:
@@ -44,6 +51,14 @@ def _content(message: Body) -> str:
     return "".join(part.get("text", "") for part in content)
 
 
+class Cut(Enum):
+    """How a connection goes on after a reply that is not complete."""
+
+    CLOSE = "close"
+    RESET = "reset"
+    HANG = "hang"
+
+
 @dataclass
 class Script:
     """What to reply to the requests that `predicate` picks; `times` of them, or all."""
@@ -55,5 +70,15 @@ class Script:
     headers: Sequence[tuple[str, str]] = ()
     disconnect: int | None = None
     """Hang up after this many bytes (plain) or events (stream) of the reply's body."""
+    silent: bool = False
+    """Hang up before anything of the reply is sent."""
+    cut: Cut = Cut.CLOSE
+    """What hanging up is."""
+    ends_early: int | None = None
+    """The reply ends as if it were complete, after this many bytes or events."""
+    garbage: bool = False
+    """What should be JSON is not."""
+    restart: float | None = None
+    """The server drops all connections, is away for so many seconds, and listens again."""
     latency: float | None = None
     times: int | None = None

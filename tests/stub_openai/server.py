@@ -2,7 +2,9 @@
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable
+from itertools import chain, islice
 from typing import Any
 
 from tests.stub_openai.connection import Connection
@@ -16,6 +18,8 @@ from tests.stub_openai.replies import (
 )
 from tests.stub_openai.requests import Body, Script, StubRequest
 
+_AS_EVER = Script(lambda request: True)
+
 
 class StubOpenAI:
     """The server; a context manager. All settings may be changed while it runs.
@@ -28,6 +32,7 @@ class StubOpenAI:
         model: the name it serves.
         port: where it listens; a free one by default.
         keep_log: keep every request in `requests`; off for tests of throughput.
+        slots: how many calls it works on at once, the others wait; as many as come by default.
     """
 
     def __init__(
@@ -39,12 +44,16 @@ class StubOpenAI:
         model: str = "stub",
         port: int = 0,
         keep_log: bool = True,
+        slots: int | None = None,
     ) -> None:
         self.latency = latency
         self.token_interval = token_interval
         self.spread = spread
         self.model = model
         self.keep_log = keep_log
+        self.slots = slots
+        self._waiting: deque[tuple[StubRequest, Connection]] = deque()
+        self._at_work: set[Connection] = set()
         self.text: Callable[[Body], str] = hashed_text
         self.extra_headers: list[tuple[str, str]] = []
         self.compress = False
@@ -58,6 +67,7 @@ class StubOpenAI:
         self._thread = threading.Thread(target=self._run, name="stub openai", daemon=True)
         self._started = threading.Event()
         self._server: asyncio.Server | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self.connections: set[Connection] = set()
 
     # What tests use.
@@ -133,7 +143,25 @@ class StubOpenAI:
         elif not request.path.endswith("completions"):
             connection.reply(request, 404, as_json({"detail": "Not Found"}))
         else:
+            self._waiting.append((request, connection))
+            self._work()
+
+    def _work(self) -> None:
+        """Take up calls that wait, as slots are free."""
+        while self._waiting and (self.slots is None or len(self._at_work) < self.slots):
+            request, connection = self._waiting.popleft()
+            self._at_work.add(connection)
             self._complete(request, connection)
+
+    def abandoned(self, connection: Connection) -> None:
+        """Whoever waited here has gone away."""
+        self._waiting = deque(item for item in self._waiting if item[1] is not connection)
+
+    def freed(self, connection: Connection) -> None:
+        """A request has ended."""
+        self._at_work.discard(connection)
+        if self._waiting:
+            self._work()
 
     def _seen(self) -> Body:
         return {
@@ -155,6 +183,9 @@ class StubOpenAI:
 
     def _complete(self, request: StubRequest, connection: Connection) -> None:
         script = self._script(request) if self._scripts else None
+        if script is not None and script.restart is not None:
+            self._restart(script.restart)
+            return
         latency = self.latency
         if script is not None and script.latency is not None:
             latency = script.latency
@@ -171,15 +202,21 @@ class StubOpenAI:
     def _answer(
         self, request: StubRequest, connection: Connection, script: Script | None, interval: float
     ) -> None:
-        headers = [*self.extra_headers, *(script.headers if script else ())]
-        cut = script.disconnect if script else None
-        status = (script.status if script else None) or 200
-        if script is not None and (script.content is not None or status != 200):
+        script = script or _AS_EVER
+        headers = [*self.extra_headers, *script.headers]
+        how = script.cut
+        status = script.status or 200
+        if script.silent:
+            connection.hang_up(how)
+            return
+        if script.content is not None or status != 200:
             content = script.content if script.content is not None else error_reply(status)
-            connection.reply(request, status, content, headers=headers, cut=cut)
+            connection.reply(
+                request, status, content, headers=headers, cut=script.disconnect, how=how
+            )
             return
         text = self.text(request.body)
-        if script is not None and script.text is not None:
+        if script.text is not None:
             text = script.text if isinstance(script.text, str) else script.text(request)
         tokens = tokens_of(text)
         most = request.body.get("max_completion_tokens") or request.body.get("max_tokens")
@@ -189,10 +226,14 @@ class StubOpenAI:
         chat = request.path.endswith("chat/completions")
         if request.body.get("stream"):
             events = stream_events(self.model, request, tokens, finish, chat)
-            connection.stream(request, events, headers, interval, cut)
+            if script.garbage:
+                events = chain(islice(events, 2), [b"data: {not json\n\n"], events)
+            events = islice(events, script.ends_early)
+            connection.stream(request, events, headers, interval, script.disconnect, how)
         else:
-            plain = plain_reply(self.model, request, tokens, finish, chat)
-            connection.reply(request, 200, as_json(plain), headers=headers, cut=cut)
+            plain = as_json(plain_reply(self.model, request, tokens, finish, chat))
+            content = b"{not json" if script.garbage else plain[: script.ends_early]
+            connection.reply(request, 200, content, headers=headers, cut=script.disconnect, how=how)
 
     # Its thread.
 
@@ -203,11 +244,22 @@ class StubOpenAI:
         self.loop.close()
 
     async def _start(self) -> None:
+        await self._listen()
+        self._started.set()
+
+    async def _listen(self) -> None:
         self._server = await self.loop.create_server(
-            lambda: Connection(self), "127.0.0.1", self._port, backlog=1024
+            lambda: Connection(self), "127.0.0.1", self._port, backlog=1024, reuse_address=True
         )
         self._port = self._server.sockets[0].getsockname()[1]
-        self._started.set()
+
+    def _restart(self, away: float) -> None:
+        if self._server is not None:
+            self._server.close()
+        self._drop_all()
+        self.loop.call_later(
+            away, lambda: self._tasks.append(self.loop.create_task(self._listen()))
+        )
 
     def _drop_all(self) -> None:
         for connection in list(self.connections):

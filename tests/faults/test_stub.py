@@ -1,0 +1,168 @@
+"""The stub fails as its plans say: else the tests that use them would show nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from tests.deadline import eventually
+from tests.stub_openai import Cut, StubOpenAI, StubRequest, faults
+
+ASKED = {"model": "stub", "messages": [{"role": "user", "content": "why?"}]}
+
+
+@pytest.fixture
+def _settings() -> None:
+    """No framework is asked here."""
+
+
+@pytest.fixture
+def server() -> Iterator[StubOpenAI]:
+    with StubOpenAI(latency=0.0) as made:
+        yield made
+
+
+@pytest.fixture
+def client(server: StubOpenAI) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server.base_url, timeout=0.3) as made:
+        yield made
+
+
+def _post(client: httpx.Client, **more: object) -> httpx.Response:
+    return client.post("/chat/completions", json={**ASKED, **more})
+
+
+def test_it_keeps_requests_as_they_came(server: StubOpenAI, client: httpx.Client) -> None:
+    client.post("/chat/completions?a=b", json=ASKED, headers=[("X-Twice", "1"), ("x-twice", "2")])
+    (request,) = server.calls
+    assert request.target == "/v1/chat/completions?a=b"
+    assert [pair for pair in request.pairs if pair[0].lower() == "x-twice"] == [
+        ("X-Twice", "1"),
+        ("x-twice", "2"),
+    ]
+    assert request.pairs[0][0] == "Host"
+    assert request.body == ASKED
+    assert request.peer is not None
+    assert request.ended is not None
+    assert not request.aborted
+
+
+def test_statuses_at_some_calls(server: StubOpenAI, client: httpx.Client) -> None:
+    faults.at(0, 2, status=503, headers=[("retry-after", "1")])(server)
+    replies = [_post(client) for _ in range(4)]
+    assert [reply.status_code for reply in replies] == [503, 200, 503, 200]
+    assert replies[0].headers["retry-after"] == "1"
+    faults.well(server)
+    faults.every(status=500)(server)
+    assert [_post(client).status_code for _ in range(2)] == [500, 500]
+
+
+def test_a_gateway_refuses_what_is_more_than_it_takes(
+    server: StubOpenAI, client: httpx.Client
+) -> None:
+    faults.at_most(2)(server)
+    server.latency = 0.1
+    with ThreadPoolExecutor(4) as pool:
+        found = sorted(pool.map(lambda _: _post(client).status_code, range(4)))
+    assert found == [200, 200, 429, 429]
+
+
+def test_one_slot_has_the_others_wait(server: StubOpenAI) -> None:
+    faults.one_slot(server)
+    server.latency = 0.02
+    with httpx.Client(base_url=server.base_url) as patient, ThreadPoolExecutor(4) as pool:
+        assert {reply.status_code for reply in pool.map(lambda _: _post(patient), range(4))} == {
+            200
+        }
+    assert max(_ended(call) - call.arrived for call in server.calls) > 3 * server.latency
+
+
+def _ended(call: StubRequest) -> float:
+    assert call.ended is not None
+    return call.ended
+
+
+def test_a_call_that_hangs_ends_with_its_client(server: StubOpenAI, client: httpx.Client) -> None:
+    faults.hangs(1)(server)
+    assert _post(client).status_code == 200
+    with pytest.raises(httpx.ReadTimeout):
+        _post(client)
+    eventually(lambda: server.in_flight == 0, "the end of what hung", 5)
+    assert [call.aborted for call in server.calls] == [False, True]
+    faults.well(server)
+    faults.hangs(0, middle=True)(server)
+    with pytest.raises(httpx.ReadTimeout):
+        _post(client, stream=True)
+
+
+@pytest.mark.parametrize(
+    ("plan", "error"),
+    [
+        (faults.every(silent=True), httpx.RemoteProtocolError),
+        (faults.every(silent=True, cut=Cut.RESET), httpx.ReadError),
+        (faults.every(disconnect=3), httpx.RemoteProtocolError),
+        (faults.every(restart=0.05), (httpx.ReadError, httpx.RemoteProtocolError)),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_connection_ends(
+    plan: faults.Plan,
+    error: type[Exception],
+    stream: bool,
+    server: StubOpenAI,
+    client: httpx.Client,
+) -> None:
+    plan(server)
+    with pytest.raises(error):
+        _post(client, stream=stream)
+    faults.well(server)
+    time.sleep(0.2)
+    assert _post(client).status_code == 200
+
+
+def test_replies_that_are_none(server: StubOpenAI, client: httpx.Client) -> None:
+    faults.every(garbage=True)(server)
+    assert _post(client).content == b"{not json"
+    assert b"data: {not json" in _post(client, stream=True).content
+    faults.well(server)
+    faults.every(ends_early=5)(server)
+    assert len(_post(client).content) == 5
+    assert b"[DONE]" not in _post(client, stream=True).content
+
+
+def test_a_header_and_a_cookie_that_have_to_be_there(
+    server: StubOpenAI, client: httpx.Client
+) -> None:
+    faults.needs("x-here")(server)
+    assert _post(client).status_code == 403
+    client.headers["x-here"] = "yes"
+    assert _post(client).status_code == 200
+    faults.well(server)
+    faults.session(server)
+    assert [_post(client).status_code for _ in range(2)] == [200, 200]
+    with httpx.Client(base_url=server.base_url) as stranger:
+        assert _post(stranger).status_code == 401
+
+
+def test_whoever_waits_for_the_slot_may_go(server: StubOpenAI) -> None:
+    faults.one_slot(server)
+    faults.hangs(0)(server)
+    with httpx.Client(base_url=server.base_url, timeout=0.2) as first:
+        hanging = threading.Thread(target=_in_vain, args=(first,))
+        hanging.start()
+        eventually(lambda: server.in_flight == 1, "the first call", 5)
+        with httpx.Client(base_url=server.base_url, timeout=0.05) as second:
+            _in_vain(second)
+        hanging.join()
+    with httpx.Client(base_url=server.base_url) as third:
+        assert _post(third).status_code == 200
+
+
+def _in_vain(client: httpx.Client) -> None:
+    with pytest.raises(httpx.ReadTimeout):
+        _post(client)
