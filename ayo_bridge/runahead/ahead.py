@@ -200,8 +200,8 @@ class Ahead(Driver[Work, Values]):
         for future, request in requests.items():
             record = request.record
             if record.outcome is Outcome.AHEAD:
-                record.outcome = Outcome.WASTED
+                record.outcome = Outcome.WASTED if self._record.whole else Outcome.CANCELLED
             if not future.done():
                 request.cancel()
-            elif record.outcome is Outcome.WASTED:
+            elif record.outcome in (Outcome.WASTED, Outcome.CANCELLED):
                 abandon(future)
