@@ -114,9 +114,9 @@ def _open(
     outer: Scope | None,
 ) -> Scope:
     shape = (asked.shape, tuple(state.expected.items()))
+    guided = not state.switched_off
     while True:
         lifted, doubtful = kept(obj, state, shape, lambda: lifter.lift(obj, state, asked))
-        guided = not state.switched_off
         makers = _Makers(lifted, asked) if guided and asked.predictable else {}
         plan = state.runtime.planner.plan(lifted.template, makers)
         if not plan.ahead or doubtful is None or not doubtful():

@@ -21,6 +21,7 @@ _ID, _SMALL = 7.5, 6.2
 _WORST_FIRST = (
     Outcome.DROPPED,
     Outcome.WASTED,
+    Outcome.CANCELLED,
     Outcome.DIRECT,
     Outcome.AHEAD,
     Outcome.HIT,

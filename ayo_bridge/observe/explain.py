@@ -32,6 +32,8 @@ class Explanation:
     opaque: tuple[tuple[str, str], ...]
     record: CallRecord | None = None
     switched_off: str = ""
+    on_trial: str = ""
+    """Why it was switched off, while it is tried again."""
 
     def __str__(self) -> str:
         lines = [f"{self.target}, accelerated by {self.adapter}", *self._template()]
@@ -50,6 +52,8 @@ class Explanation:
         notes = list(self.template.notes)
         if self.switched_off:
             notes.append(f"Run-ahead is switched off for this object: {self.switched_off}.")
+        if self.on_trial:
+            notes.append(f"Run-ahead was switched off for this object: {self.on_trial}.")
         if self.record is not None and self.record.error:
             notes.append(f"The last call failed: {self.record.error}")
         return tuple(notes)
@@ -92,6 +96,7 @@ class Explanation:
             "adapter": self.adapter,
             "target": self.target,
             "switched_off": self.switched_off,
+            "on_trial": self.on_trial,
             "notes": list(self.notes),
             "template": _template_json(self.template, self.opaque),
             "entry": record.entry if record else None,
@@ -131,6 +136,7 @@ def explain_state(state: AcceleratedState) -> Explanation:
         state.opaque,
         last,
         state.switched_off,
+        state.on_trial,
     )
 
 

@@ -37,6 +37,7 @@ _STATES = {
     Outcome.WARM: "prefix warm",
     Outcome.WASTED: "never used",
     Outcome.DROPPED: "failed ahead",
+    Outcome.CANCELLED: "cancelled with the call",
 }
 
 

@@ -29,8 +29,9 @@ class Stats:
 
     The original's engine calls are ``hits + direct + missed``: found computed ahead, never
     computed ahead, and computed ahead in vain. ``wasted`` results were never asked for,
-    ``dropped`` ones failed. ``fused`` of the original's own calls went through the engine
-    scheduler.
+    ``dropped`` ones failed; ``cancelled`` ones were on their way when the call itself was
+    cancelled, raised, or was left by its reader. ``fused`` of the original's own calls went
+    through the engine scheduler.
     """
 
     target: str
@@ -40,6 +41,7 @@ class Stats:
     missed: int
     wasted: int
     dropped: int
+    cancelled: int
     warms: int
     fused: int
     mean_fused_batch: float
@@ -50,6 +52,8 @@ class Stats:
     """Seconds for which it did."""
     primitives: tuple[PrimitiveStats, ...]
     switched_off: str = ""
+    on_trial: str = ""
+    """Why it was switched off, while it is tried again."""
 
     @property
     def hit_rate(self) -> float:
@@ -91,6 +95,11 @@ class Stats:
                         str(self.dropped),
                         f"failed ahead; with the wasted {self.wasted_rate:.1%} of the work ahead",
                     ),
+                    (
+                        "cancelled",
+                        str(self.cancelled),
+                        "ahead in calls that did not come to an end",
+                    ),
                     ("warms", str(self.warms), "prefixes prefilled early"),
                     ("fused", str(self.fused), self._batches()),
                     ("saved", duration(self.saved), "engine time the original did not wait for"),
@@ -108,6 +117,8 @@ class Stats:
             lines += ["", *columns([head, *rows], right="llrrr")]
         if self.switched_off:
             lines += ["", f"Run-ahead is switched off: {self.switched_off}."]
+        if self.on_trial:
+            lines += ["", f"Run-ahead was switched off: {self.on_trial}."]
         return "\n".join(lines)
 
     def _batches(self) -> str:
@@ -126,6 +137,7 @@ def stats_state(state: AcceleratedState) -> Stats:
         missed=totals.missed,
         wasted=totals.wasted,
         dropped=totals.dropped,
+        cancelled=totals.cancelled,
         warms=totals.warms,
         fused=totals.fused,
         mean_fused_batch=_ratio(totals.batch_sizes, totals.batched),
@@ -136,6 +148,7 @@ def stats_state(state: AcceleratedState) -> Stats:
             for row in totals.primitives.values()
         ),
         switched_off=state.switched_off,
+        on_trial=state.on_trial,
     )
 
 

@@ -39,6 +39,8 @@ class Counters:
     missed: int = 0
     wasted: int = 0
     dropped: int = 0
+    cancelled: int = 0
+    """Computed ahead in calls that their callers cancelled or left, or that raised."""
     warms: int = 0
     fused: int = 0
     """Of the original's own calls, those that the engine scheduler served."""
@@ -70,6 +72,7 @@ class Counters:
         self.direct += sum(map(is_own, calls)) - missed
         self.wasted += outcomes[Outcome.WASTED]
         self.dropped += outcomes[Outcome.DROPPED]
+        self.cancelled += outcomes[Outcome.CANCELLED]
         self.warms += outcomes[Outcome.WARM]
 
     def _add_call(self, call: EngineCall, op: Op) -> None:

@@ -60,6 +60,7 @@ class CallRecord:
         "_nested",
         "_opening",
         "_taken",
+        "abandoned",
         "ended",
         "entry",
         "error",
@@ -86,6 +87,8 @@ class CallRecord:
         self.template = template
         self.ended = ended
         self.error = error
+        self.abandoned = False
+        """Whether its reader has left the stream that it returned before the end."""
         self.ran_ahead = any(call.outcome is not Outcome.DIRECT for call in calls)
         """Whether something was computed ahead, or could have been, at some time of the call."""
         self._opening = (p_graph, e_graph, decisions, predicted_gain)
@@ -94,6 +97,11 @@ class CallRecord:
         self._nested: list[CallRecord] = []
         self._account: Account | None = None
         self._taken = 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether it came to its end: neither raised, nor cancelled, nor left by its reader."""
+        return not self.error and not self.abandoned
 
     # While it runs. Appending is atomic, so events may come from several threads.
 

@@ -223,7 +223,7 @@ class Ahead(Driver[Work, Values]):
                 offered.drop()
         for request in sent:
             if request.scheduler.engine.server == server and not request.future.done():
-                request.record.outcome = Outcome.DROPPED
+                request.record.outcome = Outcome.CANCELLED
                 request.cancel()
 
     def learn(self) -> None:
@@ -290,8 +290,8 @@ class Ahead(Driver[Work, Values]):
         for future, request in requests.items():
             record = request.record
             if record.outcome is Outcome.AHEAD:
-                record.outcome = Outcome.WASTED
+                record.outcome = Outcome.WASTED if self._record.whole else Outcome.CANCELLED
             if not future.done():
                 request.cancel()
-            elif record.outcome is Outcome.WASTED:
+            elif record.outcome in (Outcome.WASTED, Outcome.CANCELLED):
                 abandon(future)

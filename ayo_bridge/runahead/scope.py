@@ -270,7 +270,7 @@ class Scope:
         if self._ahead is not None:
             self._ahead.end()
         self.record.ended = self.runtime.clock()
-        if self._ahead is not None and not self.record.error:
+        if self._ahead is not None and self.record.whole:
             _safely(self._ahead.learn)
         if self.on_finish is not None:
             try:

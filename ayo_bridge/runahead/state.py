@@ -29,7 +29,6 @@ class AcceleratedState:
         template: what it was lifted to.
         again: accelerates a copy, by the runtime given, or where it is unpickled by the default.
         opaque: names of the parts that were not lifted, each with the reason.
-        switched_off: why nothing runs ahead for this object any more; empty while it does.
     """
 
     adapter: str
@@ -38,7 +37,6 @@ class AcceleratedState:
     template: Template
     again: Callable[..., Any]
     opaque: tuple[tuple[str, str], ...] = ()
-    switched_off: str = ""
     lifts: dict[Hashable, Any] = field(init=False, default_factory=dict)
     """What is kept of lifting it for earlier calls, as long as it holds."""
     expected: dict[int, int] = field(init=False, default_factory=dict)
@@ -76,20 +74,28 @@ class AcceleratedState:
             record = self._new.popleft()
             self._records.append(record)
             self._counters.add(record)
-            if record.ran_ahead:
-                self._judge.hear(record.own_calls)
-        if not self.switched_off:
-            self.switched_off = self._judge.verdict()
+            if record.ran_ahead and record.whole and record.ended is not None:
+                self._judge.hear(record.own_calls, record.ended)
 
     def switch_off(self, reason: str) -> None:
-        """Run nothing ahead for this object from now on; the first reason stays."""
+        """Run nothing ahead for this object for a while; the first reason stays until then."""
         with self._lock:
-            self.switched_off = self.switched_off or reason
+            self._judge.switch_off(reason, self.runtime.clock())
+
+    @property
+    def switched_off(self) -> str:
+        """Why nothing runs ahead for this object, and when it is tried again; empty if it does."""
+        return self._judge.why_off(self.runtime.clock())
+
+    @property
+    def on_trial(self) -> str:
+        """Why it was switched off, while it is tried again."""
+        return self._judge.on_trial(self.runtime.clock())
 
     @property
     def runs_ahead(self) -> bool:
         """Whether the next call may run ahead."""
-        return self.runtime.run_ahead and not self.switched_off
+        return self.runtime.run_ahead and not self._judge.is_off(self.runtime.clock())
 
     def history(self) -> tuple[CallRecord, ...]:
         """The last finished calls, oldest first; as many as the runtime remembers."""

@@ -19,7 +19,7 @@ def scoped_stream(stream: Generator[T, Any, Any], scope: Scope) -> Generator[T, 
     dropped before its first step runs no ``finally``; a finalizer closes the scope then.
     """
     generator = _stream(stream, scope)
-    weakref.finalize(generator, scope.close)
+    weakref.finalize(generator, _left, scope)
     return generator
 
 
@@ -44,7 +44,7 @@ def _stream(stream: Generator[T, Any, Any], scope: Scope) -> Generator[T, Any, A
 def scoped_async_stream(stream: AsyncGenerator[T, Any], scope: Scope) -> AsyncGenerator[T, Any]:
     """Like :func:`scoped_stream`, for asynchronous generators."""
     generator = _async_stream(stream, scope)
-    weakref.finalize(generator, scope.close)
+    weakref.finalize(generator, _left, scope)
     return generator
 
 
@@ -67,5 +67,14 @@ async def _async_stream(stream: AsyncGenerator[T, Any], scope: Scope) -> AsyncGe
 
 
 def _note(scope: Scope, error: BaseException) -> None:
-    if not isinstance(error, GeneratorExit):
+    if isinstance(error, GeneratorExit):
+        scope.record.abandoned = True
+    else:
         scope.record.error = repr(error)
+
+
+def _left(scope: Scope) -> None:
+    """The generator is gone. If it has not come to an end, it was never begun."""
+    if not scope.closed:
+        scope.record.abandoned = True
+        scope.close()

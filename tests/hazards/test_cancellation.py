@@ -124,3 +124,26 @@ async def test_a_query_that_cannot_be_planned_costs_later_ones_nothing(
     fast.query("one")
     assert not stats(fast).switched_off
     assert stats(fast).hits
+
+
+async def test_callers_that_go_away_do_not_switch_it_off(
+    env: Env, stub: StubOpenAI, runtime: Runtime
+) -> None:
+    fast = accelerate(generation(env), runtime=runtime)
+    await fast.aquery("one")
+    stub.latency = 60.0
+    for _ in range(25):
+        seen = len(stub.calls)
+        asking = asyncio.create_task(fast.aquery("one"))
+        while len(stub.calls) == seen:
+            await asyncio.sleep(0.01)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+    await _settled(stub)
+    stub.latency = 0.0
+    assert (stats(fast).cancelled, stats(fast).wasted) == (25, 0)
+    hits = stats(fast).hits
+    await fast.aquery("two")
+    assert stats(fast).hits > hits
+    assert not stats(fast).switched_off

@@ -27,14 +27,22 @@ class StandIn:
 
     history: int = 32
     run_ahead: bool = True
+    now: float = 11.0
+
+    def clock(self) -> float:
+        return self.now
 
 
-def state(*records: CallRecord, history: int = 32, **more: Any) -> AcceleratedState:
+def state(
+    *records: CallRecord, history: int = 32, switched_off: str = "", **more: Any
+) -> AcceleratedState:
     template = records[-1].template if records else TEMPLATE
     runtime: Any = StandIn(history)
     made = AcceleratedState("llama_index", "RetrieverQueryEngine", runtime, template, again, **more)
     for record in records:
         made.note(record)
+    if switched_off:
+        made.switch_off(switched_off)
     return made
 
 
@@ -62,7 +70,9 @@ def call(
     )
 
 
-def record(*calls: EngineCall, e_graph: Graph = GRAPH, **more: Any) -> CallRecord:
+def record(
+    *calls: EngineCall, e_graph: Graph = GRAPH, ended: float = 11.0, **more: Any
+) -> CallRecord:
     return CallRecord(
-        "retrieve", 10.0, TEMPLATE, GRAPH, e_graph, calls=list(calls), ended=11.0, **more
+        "retrieve", 10.0, TEMPLATE, GRAPH, e_graph, calls=list(calls), ended=ended, **more
     )

@@ -81,7 +81,7 @@ engine calls, 3
 
 notes
   the retriever is shared
-  Run-ahead is switched off for this object: it was asked to.
+  Run-ahead is switched off for this object: it was asked to; tried again in 60 s.
   The last call failed: ValueError: no such index"""
 
 

@@ -49,17 +49,18 @@ def test_it_reads_as_a_table() -> None:
 
 GOLDEN = """\
 RetrieverQueryEngine: 1 call, 3 engine calls
-  hits          1  computed ahead: 33.3% of the calls
-  direct        2  made by the original, not computed ahead
-  missed        0  made by the original, computed ahead in vain
-  wasted        0  computed ahead, never asked for
-  dropped       0  failed ahead; with the wasted 0.0% of the work ahead
-  warms         0  prefixes prefilled early
-  fused         2  of the original's own calls, scheduled with others; mean batch 2.0
-  saved     90 ms  engine time the original did not wait for
-  waited   510 ms  engine time it did wait for
+  hits            1  computed ahead: 33.3% of the calls
+  direct          2  made by the original, not computed ahead
+  missed          0  made by the original, computed ahead in vain
+  wasted          0  computed ahead, never asked for
+  dropped         0  failed ahead; with the wasted 0.0% of the work ahead
+  cancelled       0  ahead in calls that did not come to an end
+  warms           0  prefixes prefilled early
+  fused           2  of the original's own calls, scheduled with others; mean batch 2.0
+  saved       90 ms  engine time the original did not wait for
+  waited     510 ms  engine time it did wait for
 
   primitive  engine  calls    took  waited
   embedding  minilm      3  500 ms  510 ms
 
-Run-ahead is switched off: it was asked to."""
+Run-ahead is switched off: it was asked to; tried again in 60 s."""

@@ -93,6 +93,16 @@ def test_closing_cancels_down_to_the_engine(runtime: Runtime, engine: GatedEngin
     assert outcomes(scope) == ["wasted", "wasted"]
 
 
+def test_what_was_ahead_in_a_call_that_raised_is_cancelled_and_not_wasted(
+    runtime: Runtime, engine: GatedEngine
+) -> None:
+    scope = open_scope(runtime, {"p": [call("a")], "q": [call("b")]})
+    assert scope.claim("a") is not None
+    scope.record.error = "CancelledError()"
+    scope.close()
+    assert outcomes(scope) == ["cancelled", "cancelled"]
+
+
 def test_a_closed_scope_is_a_pass_through(runtime: Runtime, engine: GatedEngine) -> None:
     scope = open_scope(runtime, {}, ahead=())
     with entered(scope):

@@ -1,10 +1,12 @@
 import copy
 import threading
+from typing import Any
 
 import pytest
 
 from ayo_bridge.graph import Op
-from ayo_bridge.observe import stats_state
+from ayo_bridge.observe import explain_state, stats_state
+from ayo_bridge.runahead.state import AcceleratedState
 from ayo_bridge.seam import EngineCall, Outcome
 from tests.observe.states import call, record, state
 
@@ -19,11 +21,75 @@ def calls(hits: int, wasted: int = 0, dropped: int = 0) -> list[EngineCall]:
     ]
 
 
-@pytest.mark.parametrize(("hits", "wasted", "dropped"), [(17, 2, 1), (0, 20, 0), (18, 1, 1)])
+@pytest.mark.parametrize(("hits", "wasted", "dropped"), [(18, 2, 0), (0, 20, 0), (18, 2, 9)])
 def test_too_much_unused_work_switches_run_ahead_off(hits: int, wasted: int, dropped: int) -> None:
     judged = state(record(*calls(hits, wasted, dropped)))
-    assert f"{wasted + dropped} of the last 20 results" in judged.switched_off
+    assert f"{wasted} of the last 20 results" in judged.switched_off
     assert not judged.runs_ahead
+
+
+def test_half_of_the_calls_ahead_may_fail_and_no_more() -> None:
+    assert state(record(*calls(15, 0, 15))).runs_ahead
+    judged = state(record(*calls(14, 0, 16)))
+    assert judged.switched_off.startswith("16 of the last 30 calls ahead failed")
+
+
+@pytest.mark.parametrize("error", ["CancelledError()", ""])
+def test_a_call_that_did_not_come_to_its_end_is_no_evidence(error: str) -> None:
+    left = record(*calls(0, 100, 100), call(Outcome.CANCELLED), error=error)
+    left.abandoned = not error
+    judged = state(left)
+    assert judged.runs_ahead
+    assert judged.totals().cancelled == 1
+    assert stats_state(judged).cancelled == 1
+
+
+def at(now: float, judged: AcceleratedState, *made: EngineCall) -> str:
+    """What is said of it after a call that ends at a time."""
+    standing: Any = judged.runtime
+    standing.now = now
+    judged.note(record(*made, ended=now))
+    return judged.switched_off or judged.on_trial
+
+
+def test_a_switch_off_is_tried_again_and_lasts_twice_as_long_if_that_fails() -> None:
+    judged = state()
+    assert at(100.0, judged, *calls(0, 20)).endswith("tried again in 60 s")
+    assert at(130.5, judged, *calls(0, 20)).endswith("tried again in 30 s")
+    assert at(160.0, judged).endswith("tolerated); tried for the 1st time")
+    assert judged.runs_ahead
+    assert at(161.0, judged, *calls(9, 1)).endswith("tried for the 1st time")
+    assert at(162.0, judged, *calls(0, 1)).endswith("tried again in 120 s")
+    assert "2 of the last 11 results" in judged.switched_off
+    assert at(282.0, judged).endswith("tried for the 2nd time")
+    assert at(283.0, judged, *calls(0, 20)).endswith("tried again in 240 s")
+
+
+def test_it_is_off_for_an_hour_at_most() -> None:
+    judged, now = state(), 0.0
+    for _ in range(12):
+        assert at(now, judged, *calls(0, 20))
+        now += 3600.0
+    assert judged.switched_off.endswith("tried again in 3600 s")
+
+
+def test_a_trial_that_goes_well_switches_it_on() -> None:
+    judged = state()
+    at(0.0, judged, *calls(0, 20))
+    assert at(60.0, judged, *calls(18, 1))
+    assert at(61.0, judged, *calls(1)) == ""
+    assert at(62.0, judged, *calls(0, 20)).endswith("tried again in 120 s")
+    assert at(182.0, judged, *calls(200)) == ""
+    assert at(183.0, judged, *calls(200)) == ""
+    assert at(184.0, judged, *calls(0, 200)).endswith("tried again in 60 s")
+
+
+def test_explain_and_stats_tell_of_a_trial() -> None:
+    judged = state(switched_off="it was asked to")
+    at(71.0, judged)
+    told = "it was asked to; tried for the 1st time."
+    assert f"Run-ahead was switched off for this object: {told}" in explain_state(judged).notes
+    assert str(stats_state(judged)).endswith(f"Run-ahead was switched off: {told}")
 
 
 def test_nothing_is_judged_before_twenty_calls_ahead() -> None:
@@ -39,7 +105,7 @@ def test_only_the_last_two_hundred_calls_ahead_count() -> None:
     assert judged.runs_ahead
     judged = state(record(*calls(10, 10)))
     judged.note(record(*calls(1000)))
-    assert not judged.runs_ahead, "switched off is switched off"
+    assert not judged.runs_ahead, "what ends while it is off is no trial"
 
 
 def test_own_calls_and_prefix_warms_are_no_evidence() -> None:
@@ -52,7 +118,7 @@ def test_the_first_reason_for_switching_off_stays() -> None:
     judged.switch_off("its answers changed")
     judged.switch_off("something else")
     judged.note(record(*calls(0, 30)))
-    assert judged.switched_off == "its answers changed"
+    assert judged.switched_off == "its answers changed; tried again in 60 s"
 
 
 def test_as_many_calls_are_remembered_as_the_runtime_says() -> None:

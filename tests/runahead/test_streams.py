@@ -95,3 +95,28 @@ async def test_an_asynchronous_stream_never_started_closes_the_scope(scope: Scop
     del stream
     gc.collect()
     assert scope.closed
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_a_call_whose_stream_its_reader_left_is_not_whole(scope: Scope, steps: int) -> None:
+    stream = scoped_stream(words([]), scope)
+    for _ in range(steps):
+        next(stream)
+    del stream
+    gc.collect()
+    assert scope.closed
+    assert not scope.record.whole
+    assert not scope.record.error
+
+
+async def test_a_call_whose_async_stream_its_reader_left_is_not_whole(scope: Scope) -> None:
+    stream = scoped_async_stream(async_words([]), scope)
+    await anext(stream)
+    await stream.aclose()
+    assert not scope.record.whole
+
+
+def test_a_call_whose_stream_was_read_to_its_end_is_whole(scope: Scope) -> None:
+    assert list(scoped_stream(words([]), scope)) == ["a", "b"]
+    gc.collect()
+    assert scope.record.whole
