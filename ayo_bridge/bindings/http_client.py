@@ -1,28 +1,83 @@
-"""Whether an HTTP client of the user's is one whose requests we can make for it.
+"""How the requests of a user's HTTP client leave the process, and whether ours can leave alike.
 
-Ahead of the original we send requests on connections of our own. That is the same only where the
-user's client adds nothing on the way: no hooks, no authentication flow, no proxy, no transport or
-limits of its own.
+Ahead of the original we send requests on connections of our own. They go the same way: through
+the proxy that the client would use for the address, with its TLS context. What a connection of
+ours cannot do exactly (hooks, authentication flows, foreign transports, HTTP/2, Unix sockets,
+SOCKS) is a reason to leave the client's requests alone.
+
+Nothing public of httpx 0.28 or httpx2 2.16 tells this. What is read here is what their transports
+make of their own arguments, in the pools of httpcore 1.0 and httpcore2 2.16.
 """
 
 from __future__ import annotations
 
+import importlib
 import ssl
+from dataclasses import replace
 from typing import Any
+from weakref import WeakKeyDictionary
+
+from ayo_bridge.engines.openai_http.tls import pool_context
+from ayo_bridge.engines.openai_http.way import Proxy, Way
 
 _SMALLEST_POOL = 100
 """httpx's own default: a smaller pool is meant as a limit."""
+_LIBRARIES = ("httpx", "httpx2")
+_PLAIN_POOLS = ("ConnectionPool", "AsyncConnectionPool")
+_PROXY_POOLS = ("HTTPProxy", "AsyncHTTPProxy")
+_SOCKS_POOLS = ("SOCKSProxy", "AsyncSOCKSProxy")
+_SOCKS = "the HTTP client goes through a SOCKS proxy"
 _SDK_PACKAGES = ("openai.", "langchain_openai.")
 
+_ways: WeakKeyDictionary[Any, tuple[Way | str, Way | str]] = WeakKeyDictionary()
+"""By pool: the way to http and to https addresses."""
 
-def is_plain_client(client: Any, url: str | None = None) -> str | None:
-    """Why requests of this httpx or httpx2 client are not made ahead; ``None``: they can be.
 
-    With ``url``, proxies that do not concern this address are no reason.
+def way_of(client: Any, url: str) -> Way | str:
+    """How requests of this httpx or httpx2 client to an address leave.
+
+    A string is the reason why requests of ours cannot leave alike. User info in the URL is no
+    reason here: the client makes it a header, like any other.
     """
     base = _library_class(client)
     if base is None:
         return f"{type(client).__name__} is not an httpx client"
+    differs = _adds(client, base)
+    if differs is not None:
+        return differs
+    library = importlib.import_module(base.__module__.partition(".")[0])
+    address = library.URL(url)
+    return transport_way(client._transport_for_url(address), address.scheme == "https")
+
+
+def transport_way(transport: Any, secure: bool) -> Way | str:
+    """How requests over this transport leave, to https addresses if ``secure``, else to http.
+
+    A string is the reason why requests of ours cannot leave alike. Quick: ways are remembered as
+    long as the transport's pool lives, so that equal ones are the same.
+    """
+    kind = type(transport)
+    if kind.__name__ not in ("HTTPTransport", "AsyncHTTPTransport") or (
+        kind.__module__.partition(".")[0] not in _LIBRARIES
+    ):
+        return f"the HTTP client has a transport of its own, {kind.__qualname__}"
+    pool = transport._pool
+    ways = _ways.get(pool)
+    if ways is None:
+        ways = _ways[pool] = _pool_ways(pool)
+    return ways[secure]
+
+
+def _library_class(client: Any) -> type | None:
+    for cls in type(client).__mro__:
+        library = cls.__module__.partition(".")[0]
+        if library in _LIBRARIES and cls.__name__ in ("Client", "AsyncClient"):
+            return cls
+    return None
+
+
+def _adds(client: Any, base: type) -> str | None:
+    """What the client adds on the way from a request to its transport."""
     for cls in type(client).__mro__:
         if cls is base:
             break
@@ -33,60 +88,108 @@ def is_plain_client(client: Any, url: str | None = None) -> str | None:
         return "the HTTP client has event hooks"
     if client.auth is not None:
         return "the HTTP client has an authentication flow of its own"
-    transport = client._transport
-    if url is not None:
-        transport = client._transport_for_url(_library_url(base, url))
-    elif any(mounted is not None for mounted in client._mounts.values()):
-        return "the HTTP client has mounts or proxies"
-    return transport_differs(transport) or _pool_is_small(transport) or _tls(client, transport, url)
+    return None
 
 
-def transport_differs(transport: Any) -> str | None:
-    """Why requests over this transport are not ours to answer, or ``None``. Quick."""
-    if type(transport).__name__ not in ("HTTPTransport", "AsyncHTTPTransport") or type(
-        transport
-    ).__module__.partition(".")[0] not in ("httpx", "httpx2"):
-        return f"the HTTP client has a transport of its own, {type(transport).__qualname__}"
-    pool = transport._pool
-    if getattr(pool, "_proxy_url", None) is not None or getattr(pool, "_proxy", None) is not None:
-        return "the HTTP client goes through a proxy"
-    if getattr(pool, "_uds", None) is not None:
+def _pool_ways(pool: Any) -> tuple[Way | str, Way | str]:
+    try:
+        way = _pool_way(pool)
+    except AttributeError as error:
+        way = f"the version of the HTTP client is unknown: its pool has no {error.name}"
+    if isinstance(way, str):
+        return way, way
+    return replace(way, context=None), way
+
+
+def _pool_way(pool: Any) -> Way | str:
+    """The way to https addresses."""
+    library, name = type(pool).__module__.partition(".")[0], type(pool).__name__
+    if library not in ("httpcore", "httpcore2"):
+        return f"the HTTP client has a connection pool of its own, {type(pool).__qualname__}"
+    if name in _SOCKS_POOLS:
+        return _SOCKS
+    if name not in (*_PLAIN_POOLS, *_PROXY_POOLS):
+        return f"the HTTP client has a connection pool of its own, {type(pool).__qualname__}"
+    reason = _pool_differs(pool)
+    if reason is not None:
+        return reason
+    proxy = _proxy_of(pool, library)
+    if isinstance(proxy, str):
+        return proxy
+    context = pool._ssl_context or pool_context(library)
+    # Of sockets to a proxy httpcore sets no options.
+    return Way(proxy, context, () if proxy is not None else _options(pool))
+
+
+def _pool_differs(pool: Any) -> str | None:
+    if pool._uds is not None:
         return "the HTTP client uses a Unix socket"
-    if getattr(pool, "_http2", False):
+    if pool._http2 or not pool._http1:
         return "the HTTP client speaks HTTP/2"
+    if pool._max_connections < _SMALLEST_POOL:
+        return f"the HTTP client is limited to {pool._max_connections} connections"
+    if pool._local_address is not None:
+        return "the HTTP client has a local address of its own"
+    if pool._retries:
+        return "the HTTP client's transport makes retries of its own"
     return None
 
 
-def _library_class(client: Any) -> type | None:
-    for cls in type(client).__mro__:
-        library = cls.__module__.partition(".")[0]
-        if library in ("httpx", "httpx2") and cls.__name__ in ("Client", "AsyncClient"):
-            return cls
-    return None
+def _proxy_of(pool: Any, library: str) -> Proxy | str | None:
+    """The proxy of a pool; a string is the reason why ours cannot be used alike."""
+    if type(pool).__name__ in _PROXY_POOLS:  # What httpx makes.
+        url, headers, context = pool._proxy_url, pool._proxy_headers, pool._proxy_ssl_context
+    else:
+        # A pool of the user's; httpcore before 1.0.6 has no other proxies.
+        proxy = vars(pool).get("_proxy")
+        if proxy is None:
+            return None
+        url, headers, context = proxy.url, proxy.headers, proxy.ssl_context
+    scheme = url.scheme.decode("ascii")
+    if scheme not in ("http", "https"):
+        return _SOCKS
+    host = url.host.decode("ascii")
+    where = f"[{host}]" if ":" in host else host
+    if scheme == "https" and context is None:
+        context = pool_context(library)
+    return Proxy(f"{scheme}://{where}:{url.origin.port}", tuple(headers), context)
 
 
-def _library_url(base: type, url: str) -> Any:
-    import importlib
-
-    return importlib.import_module(base.__module__.partition(".")[0]).URL(url)
-
-
-def _pool_is_small(transport: Any) -> str | None:
-    most = getattr(transport._pool, "_max_connections", None)
-    if isinstance(most, int) and most < _SMALLEST_POOL:
-        return f"the HTTP client is limited to {most} connections"
-    return None
-
-
-def _tls(client: Any, transport: Any, url: str | None) -> str | None:
-    """Over TLS: a context may hold a client certificate, and cannot be asked whether it does."""
-    address = url if url is not None else str(client.base_url)
-    if not address.startswith("https:"):
-        return None
-    context = getattr(transport._pool, "_ssl_context", None)
-    changed = context is not None and (
-        context.verify_mode is not ssl.CERT_REQUIRED or not context.check_hostname
+def _options(pool: Any) -> tuple[tuple[Any, ...], ...]:
+    given = tuple(tuple(option) for option in pool._socket_options or ())
+    return tuple(
+        tuple(bytes(part) if isinstance(part, bytearray) else part for part in option)
+        for option in given
     )
+
+
+# For callers that send their requests straight to the server, with the defaults.
+
+
+def is_plain_client(client: Any, url: str | None = None) -> str | None:
+    """Why requests of this client do not leave straight for the server, with the defaults."""
+    address = url
+    if address is None and _library_class(client) is not None:
+        address = str(client.base_url)
+        if not address and any(mounted is not None for mounted in client._mounts.values()):
+            return "the HTTP client has mounts or proxies"
+    way = way_of(client, address or "http://localhost")
+    if isinstance(way, str):
+        return way
+    if way.proxy is not None:
+        return "the HTTP client goes through a proxy"
+    context = way.context
+    if context is None:
+        return None
+    changed = context.verify_mode is not ssl.CERT_REQUIRED or not context.check_hostname
     if changed or not type(client).__module__.startswith(_SDK_PACKAGES):
         return "the HTTP client has TLS settings of its own"
     return None
+
+
+def transport_differs(transport: Any) -> str | None:
+    """Why requests over this transport do not leave straight for the server. Quick."""
+    way = transport_way(transport, False)
+    if isinstance(way, str):
+        return way
+    return None if way.proxy is None else "the HTTP client goes through a proxy"

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from ayo_bridge.engines.openai_http.errors import ConnectError
 
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -19,6 +21,18 @@ class Address:
     tls: bool
     host: bytes
     target: bytes
+
+    @property
+    def authority(self) -> bytes:
+        """Name and port as httpcore writes them in a CONNECT: no brackets around IPv6."""
+        return b"%s:%d" % (self.name.encode("ascii"), self.port)
+
+    @property
+    def absolute(self) -> bytes:
+        """The target of a request to a proxy, as httpcore writes it: no default port."""
+        scheme = "https" if self.tls else "http"
+        where = self.name.encode("ascii") if self.port == _DEFAULT_PORTS[scheme] else self.authority
+        return b"%s://%s%s" % (scheme.encode(), where, self.target)
 
     @property
     def head_start(self) -> float | None:
@@ -38,12 +52,18 @@ class Address:
 def address_of(url: str) -> Address:
     """The address of an absolute http or https URL."""
     parts = urlsplit(url)
-    tls = parts.scheme == "https"
-    if not parts.hostname or parts.scheme not in ("http", "https"):
-        raise ConnectError(f"{url!r} is not an http address")
+    host = parts.netloc.rpartition("@")[2]
+    if not parts.hostname or parts.scheme not in _DEFAULT_PORTS:
+        # Without the user info: errors are shown.
+        raise ConnectError(f"{parts._replace(netloc=host).geturl()!r} is not an http address")
     target = parts.path or "/"
     if parts.query:
         target += f"?{parts.query}"
-    port = parts.port or (443 if tls else 80)
-    host = parts.netloc.rpartition("@")[2]
-    return Address(parts.hostname, port, tls, host.encode("ascii"), target.encode("ascii"))
+    port = parts.port or _DEFAULT_PORTS[parts.scheme]
+    return Address(
+        parts.hostname,
+        port,
+        parts.scheme == "https",
+        host.encode("ascii"),
+        target.encode("ascii"),
+    )

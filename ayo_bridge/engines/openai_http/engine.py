@@ -302,7 +302,7 @@ def _proof_key(request: LLMRequest) -> tuple[str, object]:
     return normalised_url(request.url), request.fields().get("model")
 
 
-def _sent_headers(headers: Headers, encoding: str | None) -> list[tuple[str, str]]:
+def _sent_headers(headers: Headers, encoding: str | None) -> list[tuple[bytes, bytes]]:
     sent = [
         (name, value)
         for name, value in headers
@@ -317,7 +317,7 @@ def _sent_headers(headers: Headers, encoding: str | None) -> list[tuple[str, str
         sent.append(("content-type", "application/json"))
     if "accept" not in names:
         sent.append(("accept", "application/json"))
-    return sent
+    return [(name.encode("ascii"), value.encode("latin-1")) for name, value in sent]
 
 
 def _timeouts(timeout: Timeout) -> Timeouts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import ssl
+from functools import cache
 
 
 def tls_context() -> ssl.SSLContext:
@@ -15,3 +16,13 @@ def tls_context() -> ssl.SSLContext:
             continue
         return context
     return ssl.create_default_context()
+
+
+@cache
+def pool_context(library: str) -> ssl.SSLContext:
+    """What httpcore or httpcore2 use for a pool, or for an https proxy, that was given no context.
+
+    They make it anew for each connection; it is the same each time.
+    """
+    context: ssl.SSLContext = importlib.import_module(library).default_ssl_context()
+    return context

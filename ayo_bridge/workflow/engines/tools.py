@@ -82,11 +82,12 @@ class JsonApi(AsyncEngine):
         self.limits = Limits(continuous=True)
         self._body = body
         self._results = results
-        self._headers = [
+        sent = [
             *(headers or {}).items(),
             ("content-type", "application/json"),
             ("accept-encoding", "gzip, deflate"),
         ]
+        self._headers = [(name.encode("ascii"), value.encode("ascii")) for name, value in sent]
         self._timeouts = {"connect": timeout, "read": timeout}
         self._connections: Connections | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
