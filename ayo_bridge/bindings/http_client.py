@@ -62,7 +62,10 @@ def transport_way(transport: Any, secure: bool) -> Way | str:
     ):
         return f"the HTTP client has a transport of its own, {kind.__qualname__}"
     pool = transport._pool
-    ways = _ways.get(pool)
+    try:
+        ways = _ways.get(pool)
+    except TypeError:  # It takes no weak references: httpcore's do.
+        return _foreign(pool)
     if ways is None:
         ways = _ways[pool] = _pool_ways(pool)
     return ways[secure]
@@ -105,11 +108,11 @@ def _pool_way(pool: Any) -> Way | str:
     """The way to https addresses."""
     library, name = type(pool).__module__.partition(".")[0], type(pool).__name__
     if library not in ("httpcore", "httpcore2"):
-        return f"the HTTP client has a connection pool of its own, {type(pool).__qualname__}"
+        return _foreign(pool)
     if name in _SOCKS_POOLS:
         return _SOCKS
     if name not in (*_PLAIN_POOLS, *_PROXY_POOLS):
-        return f"the HTTP client has a connection pool of its own, {type(pool).__qualname__}"
+        return _foreign(pool)
     reason = _pool_differs(pool)
     if reason is not None:
         return reason
@@ -119,6 +122,10 @@ def _pool_way(pool: Any) -> Way | str:
     context = pool._ssl_context or pool_context(library)
     # Of sockets to a proxy httpcore sets no options.
     return Way(proxy, context, () if proxy is not None else _options(pool))
+
+
+def _foreign(pool: Any) -> str:
+    return f"the HTTP client has a connection pool of its own, {type(pool).__qualname__}"
 
 
 def _pool_differs(pool: Any) -> str | None:

@@ -60,6 +60,7 @@ async def _post(
     headers: Any,
     way: Way,
     *,
+    body: bytes = BODY,
     times: int = 1,
     timeouts: Mapping[str, float | None] | None = None,
 ) -> list[int]:
@@ -68,7 +69,7 @@ async def _post(
     try:
         for _ in range(times):
             response = await connections.post(
-                url, headers, BODY, timeouts or {"connect": 5.0, "read": 5.0}, way
+                url, headers, body, timeouts or {"connect": 5.0, "read": 5.0}, way
             )
             assert [part async for part in response.stream] in ([b"{}"], [])
             statuses.append(response.status)
