@@ -46,7 +46,7 @@ class Connections:
         self._default: ssl.SSLContext | None = None
         self._idle: dict[_Place, deque[Connection]] = {}
         self._open: set[Connection] = set()
-        self._sweep: asyncio.TimerHandle | None = None
+        self._swept = 0.0
 
     async def post(
         self,
@@ -84,9 +84,6 @@ class Connections:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        if self._sweep is not None:
-            self._sweep.cancel()
-            self._sweep = None
         for connection in list(self._open):
             connection.drop()
         await asyncio.sleep(0)  # asyncio closes the sockets in the loop's next round.
@@ -94,8 +91,12 @@ class Connections:
     # Idle ones.
 
     async def _connection(self, address: Address, way: Way, timeouts: Timeouts) -> Connection:
+        now = asyncio.get_running_loop().time()
+        oldest = now - _KEEP_ALIVE_SECONDS
+        if self._swept < oldest:
+            self._swept = now
+            self._forget(oldest)
         place = (address.name, address.port, address.tls, way)
-        oldest = asyncio.get_running_loop().time() - _KEEP_ALIVE_SECONDS
         idle = self._idle.get(place)
         while idle:
             connection = idle.pop()
@@ -106,20 +107,17 @@ class Connections:
 
     def _keep(self, place: _Place, connection: Connection) -> None:
         self._idle.setdefault(place, deque()).append(connection)
-        if self._sweep is None:
-            loop = asyncio.get_running_loop()
-            self._sweep = loop.call_later(_KEEP_ALIVE_SECONDS, self._forget_old)
 
-    def _forget_old(self) -> None:
-        """Close what has idled too long; a way holds its client's TLS context until then."""
-        loop = asyncio.get_running_loop()
-        oldest = loop.time() - _KEEP_ALIVE_SECONDS
+    def _forget(self, oldest: float) -> None:
+        """Close what has idled since before ``oldest``: a way holds its client's TLS context.
+
+        Done when there is a request, not by a timer: that costs each request 0.02 ms more.
+        """
         for place, idle in list(self._idle.items()):
             while idle and not (idle[0].usable and idle[0].idle_since > oldest):
                 idle.popleft().drop()
             if not idle:
                 del self._idle[place]
-        self._sweep = loop.call_later(_KEEP_ALIVE_SECONDS, self._forget_old) if self._idle else None
 
     # New ones.
 
