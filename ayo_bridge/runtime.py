@@ -33,6 +33,7 @@ from ayo_bridge.schedule import (
     Request,
     ServerLoad,
     ThreadPlacement,
+    new_own_loop,
     policy_for,
 )
 from ayo_bridge.schedule.limits import AheadLimit, wanted_limit
@@ -241,11 +242,14 @@ class Runtime:
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The runtime's event loop, started on first use. No framework code runs on it."""
+        """The runtime's event loop, started on first use. No framework code runs on it.
+
+        Nor does what finalizers start: see :mod:`ayo_bridge.schedule.own_loop`.
+        """
         with self._lock:
             if self._loop is None:
                 # Not in the context of the call that comes first: its scope would live as long.
-                self._loop = contextvars.Context().run(asyncio.new_event_loop)
+                self._loop = contextvars.Context().run(new_own_loop)
                 self._thread = threading.Thread(
                     target=_run_loop, args=(self._loop,), name="ayo-bridge loop", daemon=True
                 )

@@ -86,6 +86,7 @@ def main(
 
     console = Console()
     missed, figures = [], {}
+    arms = []  # They live to the end: clients that are collected may close others' connections.
     with StubProcess(latency=0.0, spread=True, lines=True, core=share_cores()) as stub:
         for name, mode, chunks in (
             ("tree_summarize over 8", "tree_summarize", 8),
@@ -93,9 +94,8 @@ def main(
         ):
             engine = synthesis_engine(stub.base_url, mode, chunks=chunks)
             scale = 1 if mode == "tree_summarize" else 4
-            pairs = compare(
-                asking(engine), asking(accelerate(engine)), rounds=rounds, queries=queries * scale
-            )
+            arms.append((asking(engine), asking(accelerate(engine))))
+            pairs = compare(*arms[-1], rounds=rounds, queries=queries * scale)
             figures[name] = [asdict(pair) for pair in pairs]
             console.print(_table(name, pairs))
             throughput = _median(pairs, lambda pair: pair.throughput)

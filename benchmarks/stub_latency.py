@@ -81,6 +81,8 @@ def main(
     from benchmarks.llamaindex_cases import slow_search
 
     console = Console()
+    # Cases live to the end: clients that are collected may close a later one's connections.
+    cases: list[Case] = []
     results: list[Result] = []
     with StubProcess(latency=CALL, spread=True, lines=True, core=share_cores()) as stub:
         undo = slow_search(SEARCH)
@@ -88,7 +90,8 @@ def main(
             for name, build in CASES.items():
                 if only in name:
                     with console.status(name):
-                        results.append(measure(build(name, stub.base_url)))
+                        cases.append(build(name, stub.base_url))
+                        results.append(measure(cases[-1]))
         finally:
             undo()
     sys.exit(report(results, console, json_file))

@@ -3,6 +3,7 @@
 from ayo_bridge.schedule.driver import Driver, Running, Schedulers
 from ayo_bridge.schedule.engine_scheduler import EngineScheduler, Placement, Request
 from ayo_bridge.schedule.graph_scheduler import MISSING, GraphScheduler, Missing
+from ayo_bridge.schedule.own_loop import new_own_loop
 from ayo_bridge.schedule.placement import LoopPlacement, ThreadPlacement
 from ayo_bridge.schedule.policies import (
     DEFAULT,
@@ -56,6 +57,7 @@ __all__ = [
     "component_op",
     "critical_path",
     "items_of",
+    "new_own_loop",
     "per_invocation",
     "policy_for",
     "throughput",

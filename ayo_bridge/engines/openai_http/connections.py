@@ -72,7 +72,7 @@ class Connections:
         target = address.target
         if way.proxy is not None and forward:
             target, headers = address.absolute, _merged(way.proxy.headers, headers)
-        head = _head(b"POST", target, _complete(headers, address.host, len(body)))
+        head = _head(b"POST", target, headers, address.host, len(body))
         connection = await self._connection(address, way, timeouts)
         try:
             # One write: headers and body leave in one system call.
@@ -106,7 +106,10 @@ class Connections:
         return await self._opened(address, way, timeouts, lambda c: self._keep(place, c))
 
     def _keep(self, place: _Place, connection: Connection) -> None:
-        self._idle.setdefault(place, deque()).append(connection)
+        idle = self._idle.get(place)
+        if idle is None:
+            idle = self._idle[place] = deque()
+        idle.append(connection)
 
     def _forget(self, oldest: float) -> None:
         """Close what has idled since before ``oldest``: a way holds its client's TLS context.
@@ -196,7 +199,7 @@ async def _tunnelled(
     authority = address.authority
     asked = _merged([(b"Host", authority), (b"Accept", b"*/*")], proxy.headers)
     try:
-        connection.write(_head(b"CONNECT", authority, asked))
+        connection.write(_head(b"CONNECT", authority, asked, authority, None))
         response = await connection.head(timeouts.get("read"))
         if not 200 <= response.status < 300:
             raise ProxyError(f"{response.status} {response.reason.decode('ascii', 'ignore')}")
@@ -215,28 +218,33 @@ def _merged(
     return [*(header for header in first if header[0].lower() not in names), *then]
 
 
-def _complete(
-    headers: Sequence[tuple[bytes, bytes]], host: bytes, length: int
-) -> list[tuple[bytes, bytes]]:
-    names = [name.lower() for name, _ in headers]
-    complete = list(headers)
-    if b"content-length" not in names:
-        complete.append((b"Content-Length", b"%d" % length))
-    if b"host" not in names:
-        complete.insert(0, (b"Host", host))
-    elif names[0] != b"host":
-        complete.insert(0, complete.pop(names.index(b"host")))
-    return complete
+def _head(
+    method: bytes,
+    target: bytes,
+    headers: Sequence[tuple[bytes, bytes]],
+    host: bytes,
+    length: int | None,
+) -> bytes:
+    """The head of a request; looked through as a whole, which is quicker than header by header."""
+    lines = [b": ".join(header) for header in headers]
+    fields = b"\r\n".join([*lines, b""])
+    if fields.count(b"\n") != len(lines) or fields.count(b"\r") != len(lines):
+        raise _broken(headers)
+    names = b"\n" + fields.lower()
+    at = names.find(b"\nhost:")
+    if at < 0:
+        fields = b"Host: %s\r\n%s" % (host, fields)
+    elif at:
+        first = lines.pop(names.count(b"\n", 0, at))
+        fields = b"\r\n".join([first, *lines, b""])
+    if length is not None and b"\ncontent-length:" not in names:
+        fields += b"Content-Length: %d\r\n" % length
+    return b"%s %s HTTP/1.1\r\n%s\r\n" % (method, target, fields)
 
 
-def _head(method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
-    lines = [b"%s: %s" % header for header in headers]
-    head = b"%s %s HTTP/1.1\r\n%s\r\n\r\n" % (method, target, b"\r\n".join(lines))
-    breaks = len(lines) + 2
-    if head.count(b"\n") != breaks or head.count(b"\r") != breaks:
-        for name, value in headers:
-            if set(b"\r\n") & {*name, *value}:
-                # Without the value: it may be a secret, and errors are shown.
-                raise ValueError(f"the header {name!r} has a line break")
-        raise ValueError("the target of a request has a line break")
-    return head
+def _broken(headers: Sequence[tuple[bytes, bytes]]) -> ValueError:
+    for name, value in headers:
+        if set(b"\r\n") & {*name, *value}:
+            # Without the value: it may be a secret, and errors are shown.
+            return ValueError(f"the header {name!r} has a line break")
+    raise AssertionError("called where there is one")

@@ -53,3 +53,7 @@ class ReadTimeout(TransportError):
 
 class RemoteProtocolError(TransportError):
     """The server hung up in the middle, or does not speak HTTP/1.1."""
+
+
+class ProxyError(TransportError):
+    """A proxy refused to connect to the server."""

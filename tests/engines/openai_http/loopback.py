@@ -64,6 +64,7 @@ class Listener:
     tls: ssl.SSLContext | None = None
     port: int = 0
     seen: list[bytes] = field(default_factory=list)
+    opened: int = 0
     ended: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     """Released for each connection that its client has closed."""
 
@@ -92,6 +93,7 @@ class Listener:
             task = asyncio.current_task()
             assert task is not None
             handling.add(task)
+            self.opened += 1
             with contextlib.suppress(*_BROKEN):
                 await self.handler(reader, writer)
             self.ended.release()

@@ -1,8 +1,11 @@
 """Our connections go the way of the original's client: the same bytes at the same places."""
 
 import asyncio
+import gc
 import shutil
 import socket
+import ssl
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import Any
 import pytest
 
 from ayo_bridge.bindings.http_client import way_of
+from ayo_bridge.engines.openai_http import connections as module
 from ayo_bridge.engines.openai_http.connections import Connections
 from ayo_bridge.engines.openai_http.errors import (
     ConnectError,
@@ -303,3 +307,69 @@ def test_connections_of_one_way_serve_no_other(places: ExitStack) -> None:
     assert between.ended.acquire(timeout=5)
     assert between.ended.acquire(timeout=5)
     assert not between.ended.acquire(timeout=0.05)
+
+
+@pytest.mark.parametrize("tls_proxy", [False, True], ids=["over-http", "over-https"])
+def test_cancelling_at_any_moment_leaves_no_socket(
+    places: ExitStack, certificates: Certificates, tls_proxy: bool
+) -> None:
+    """From before the first packet to after the reply: to the proxy, in CONNECT, in handshakes."""
+    server = places.enter_context(origin(certificates.for_server()))
+    between = places.enter_context(proxy(certificates.for_server() if tls_proxy else None))
+    context = certificates.for_client()
+    url = f"https://localhost:{server.port}/v1"
+    way = Way(Proxy(f"http{'s' * tls_proxy}://127.0.0.1:{between.port}", (), context), context)
+
+    async def main() -> None:
+        connections = Connections(tls_context)
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        await (await connections.post(url, (), BODY, {}, way)).stream.aclose()
+        whole = loop.time() - started
+        cancelled = 0
+        for turn in range(40):
+            task = asyncio.create_task(connections.post(url, (), BODY, {}, way))
+            loop.call_later(whole * turn / 30, task.cancel)
+            try:
+                await (await task).stream.aclose()
+            except asyncio.CancelledError:
+                cancelled += 1
+        assert cancelled
+        async with asyncio.timeout(5):
+            while connections._open:
+                await asyncio.sleep(0)
+
+    asyncio.run(main())
+
+    for listener in (server, between):
+        for _ in range(listener.opened):
+            assert listener.ended.acquire(timeout=5)
+
+
+def test_what_idles_on_a_way_that_is_not_gone_again_is_closed(
+    places: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = places.enter_context(origin())
+    url = f"http://127.0.0.1:{server.port}/v1"
+    contexts = [ssl.create_default_context() for _ in range(3)]
+    gone = [weakref.ref(context) for context in contexts]
+
+    async def main() -> None:
+        connections = Connections(tls_context)
+        for _ in range(3):
+            # As a client that is made anew for each call.
+            way = Way(context=contexts.pop())
+            response = await connections.post(url, (), BODY, {}, way)
+            assert [part async for part in response.stream] == [b"{}"]
+            del way, response
+        assert not server.ended.acquire(timeout=0.05)
+        monkeypatch.setattr(module, "_KEEP_ALIVE_SECONDS", 0.0)
+        response = await connections.post(url, (), BODY, {})
+        assert [part async for part in response.stream] == [b"{}"]
+        for _ in range(3):
+            assert await asyncio.to_thread(server.ended.acquire, timeout=5)
+        gc.collect()
+        assert [context() for context in gone] == [None, None, None]
+        await connections.aclose()
+
+    asyncio.run(main())
