@@ -251,7 +251,7 @@ class Runtime:
                 # Not in the context of the call that comes first: its scope would live as long.
                 self._loop = contextvars.Context().run(new_own_loop)
                 self._thread = threading.Thread(
-                    target=_run_loop, args=(self._loop,), name="ayo-bridge loop", daemon=True
+                    target=run_loop, args=(self._loop,), name="ayo-bridge loop", daemon=True
                 )
                 self._thread.start()
             return self._loop
@@ -284,7 +284,7 @@ class Runtime:
             placement.close()
         if loop is not None and thread is not None:
             closing = [scheduler.engine.aclose() for scheduler in self._schedulers.values()]
-            asyncio.run_coroutine_threadsafe(_shut_down(closing), loop).result(timeout=5)
+            asyncio.run_coroutine_threadsafe(shut_down(closing), loop).result(timeout=5)
             loop.call_soon_threadsafe(loop.stop)
             thread.join(timeout=5)
 
@@ -356,23 +356,6 @@ class _Lazy:
         if runtime is None:
             raise RuntimeError("the runtime is gone")
         return runtime.placement(engine).start(engine, calls, done)
-
-
-async def _shut_down(closing: list[Coroutine[Any, Any, None]]) -> None:
-    me = asyncio.current_task()
-    tasks = [task for task in asyncio.all_tasks() if task is not me]
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await asyncio.gather(*closing, return_exceptions=True)
-
-
-def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
-    asyncio.set_event_loop(loop)
-    try:
-        loop.run_forever()
-    finally:
-        loop.close()
 
 
 _runtimes: weakref.WeakSet[Runtime] = weakref.WeakSet()

@@ -74,6 +74,7 @@ class Ahead(Driver[Work, Values]):
         self._shared: dict[Hashable, Request] = {}
         self._offers: dict[Ticket, Offered] = {}
         self._shares: dict[str, float] = {}
+        self._held: set[str] = set()
         self._stopped: set[str] = set()
         self._kind = record.entry, id(record.template)
 
@@ -204,6 +205,8 @@ class Ahead(Driver[Work, Values]):
                 self._tickets[call.key].append(ticket)
         if not load.offer(offered, share):
             offered.drop()
+        if offered.held:
+            self._held.add(server)
         return offered.future
 
     def _fallen(self, server: str, error: BaseException) -> None:
@@ -236,7 +239,8 @@ class Ahead(Driver[Work, Values]):
                 if self._home.scheduler(call.engine).engine.server == server
             )
             seconds = (record.ended or record.started) - record.started
-            self._home.load(server).learn(self._kind, share, seconds, tokens)
+            held = server in self._held
+            self._home.load(server).learn(self._kind, share, seconds, tokens, held=held)
 
     # The binding side.
 

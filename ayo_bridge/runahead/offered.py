@@ -20,7 +20,7 @@ class Offered:
         failed: is told what it has failed with, unless it was cancelled.
     """
 
-    __slots__ = ("_failed", "_start", "future", "load")
+    __slots__ = ("_failed", "_start", "future", "held", "load")
 
     def __init__(
         self,
@@ -30,6 +30,8 @@ class Offered:
     ) -> None:
         self.load = load
         self.future: Future[object] = Future()
+        self.held = False
+        """Whether it had to wait for its turn."""
         self._start = start
         self._failed = failed
 
@@ -46,6 +48,10 @@ class Offered:
             self.future.cancel()
         else:
             request.future.add_done_callback(self._over)
+
+    def waits(self) -> None:
+        """It has to wait for its turn."""
+        self.held = True
 
     def drop(self) -> None:
         """It will not be sent."""

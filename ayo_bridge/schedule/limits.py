@@ -3,7 +3,9 @@
 How a server behaves under load cannot be seen from one call: one with a single slot answers each
 call as fast as before, and lets the next ones wait. What can be seen is whether queries end sooner.
 So one query in four goes by half the limit, and every few queries the two arms are compared. Where
-more helps the limit doubles; where it does not it falls, down to nothing. A refusal sets a ceiling.
+more helps the limit doubles; where it does not it falls, down to nothing. Queries that half of the
+limit does not hold back say nothing of it: a few of them then go with nothing ahead at all, so that
+what no longer pays is seen. A refusal sets a ceiling.
 
 All decisions are pure: state and the time go in, a number comes out.
 """
@@ -23,12 +25,16 @@ START: Final = 4
 MOST: Final = 64
 HELD_OUT: Final = 4
 """One query in so many goes by half the limit."""
+WITHOUT: Final = 16
+"""One query in so many goes with nothing ahead, where half of the limit is more than enough;
+twice as few each time that it is found to pay, down to :data:`SELDOM`."""
+SELDOM: Final = 256
 COMPARED: Final = 8
 """After so many queries the arms are compared."""
 BETTER: Final = 0.97
 """Query time at the full limit over that at half of it from which on the limit is worth having."""
-CLEARLY: Final = 0.85
-"""A ratio that half as many queries are enough for."""
+CLEARLY: Final = {2: 0.75, 4: 0.85}
+"""Ratios that so few queries are enough for."""
 REST: Final = 30.0
 """Seconds without work ahead after a refusal; they double with each further one."""
 LONGEST_REST: Final = 600.0
@@ -43,8 +49,24 @@ class _Arms:
     """What queries of one kind took: seconds per output token, by the share they went by."""
 
     full: list[float] = field(default_factory=list)
-    half: list[float] = field(default_factory=list)
+    held_out: list[float] = field(default_factory=list)
     drawn: int = 0
+    without: int = WITHOUT
+    loose: bool = False
+    """Half of the limit held none of them back."""
+
+    def forget(self) -> None:
+        self.full, self.held_out = [], []
+
+    def ratio(self) -> float | None:
+        """The full limit's over the held-out arm's, once that can be said."""
+        count = len(self.full) + len(self.held_out)
+        if not self.full or not self.held_out:
+            return None
+        ratio = statistics.median(self.full) / statistics.median(self.held_out)
+        enough = count >= COMPARED and len(self.held_out) >= _FEWEST
+        clear = any(count >= few and ratio < bound for few, bound in CLEARLY.items())
+        return ratio if enough or clear else None
 
 
 class AheadLimit:
@@ -78,8 +100,11 @@ class AheadLimit:
         """The share of the limit for the next query; queries of one kind are compared."""
         arms = self._arms_of(kind)
         arms.drawn += 1
-        held_out = self._fixed is None and arms.drawn % HELD_OUT == 2
-        return 0.5 if held_out else 1.0
+        if self._fixed is not None:
+            return 1.0
+        if arms.loose:
+            return 0.0 if arms.drawn % arms.without == 0 else 1.0
+        return 0.5 if arms.drawn % HELD_OUT == 2 else 1.0
 
     def allowed(self, share: float, now: float) -> int:
         """How many calls may be ahead at the server, for a query with this share."""
@@ -88,12 +113,22 @@ class AheadLimit:
         if self._fixed is None:
             self._try_again(now)
         limit = min(self._limit, self._ceiling) * share
-        # Half of a limit of one is one: a query that may do nothing tells nothing.
-        return int(limit) if limit >= 1 or self._limit < 1 or self._ceiling < 1 else 1
+        if limit >= 1 or not share or self._limit < 1 or self._ceiling < 1:
+            return int(limit)
+        return 1  # Half of one.
 
     # Told by whoever has sent.
 
-    def ended(self, kind: Hashable, share: float, seconds: float, tokens: int, now: float) -> None:
+    def ended(
+        self,
+        kind: Hashable,
+        share: float,
+        seconds: float,
+        tokens: int,
+        now: float,
+        *,
+        held: bool = True,
+    ) -> None:
         """A query that had something ahead has ended well.
 
         Args:
@@ -102,19 +137,23 @@ class AheadLimit:
             seconds: from its beginning to its end.
             tokens: that the server has written for it; 0 where that is not known.
             now: the time.
+            held: whether its share has held some call back.
         """
         if self._fixed is not None or self._limit < 1 or now < self._rests_until:
             return
         arms = self._arms_of(kind)
-        (arms.half if share < 1 else arms.full).append(seconds / max(tokens, 1))
-        count = len(arms.full) + len(arms.half)
-        if count < COMPARED // 2 or not arms.half or not arms.full:
-            return
-        ratio = statistics.median(arms.full) / statistics.median(arms.half)
-        if ratio > CLEARLY and (count < COMPARED or len(arms.half) < _FEWEST):
-            return
-        arms.full, arms.half = [], []
-        self._change(ratio, now)
+        loose = not held if share == 0.5 else arms.loose and not (held and share == 1.0)
+        if loose != arms.loose:
+            arms.loose = loose
+            arms.forget()
+        (arms.full if share == 1.0 else arms.held_out).append(seconds / max(tokens, 1))
+        if arms.loose and share == 0.5:
+            arms.forget()
+        ratio = arms.ratio()
+        if ratio is not None:
+            paid = ratio < BETTER
+            arms.without = min(SELDOM, 2 * arms.without) if paid else WITHOUT
+            self._change(ratio, now, loose=arms.loose)
 
     def refused(self, load: int, now: float) -> None:
         """The server has refused a call, with so many in flight, while work ahead was there."""
@@ -154,8 +193,10 @@ class AheadLimit:
                 self._arms.popitem(last=False)
         return arms
 
-    def _change(self, ratio: float, now: float) -> None:
-        if ratio < BETTER:
+    def _change(self, ratio: float, now: float, *, loose: bool) -> None:
+        if ratio < BETTER and loose:
+            self._again = AGAIN  # It pays, and more would not be used.
+        elif ratio < BETTER:
             self._limit = min(self._most, self._ceiling, self._limit * 2)
             self._again = AGAIN
         else:
@@ -176,7 +217,7 @@ class AheadLimit:
     def _forget(self) -> None:
         """Measurements at another limit say nothing of this one."""
         for arms in self._arms.values():
-            arms.full, arms.half = [], []
+            arms.forget()
 
 
 def wanted_limit(given: int | None) -> int | None:

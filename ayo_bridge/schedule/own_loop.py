@@ -50,3 +50,22 @@ def _is_finalizing(frame: FrameType | None) -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+async def shut_down(closing: list[Coroutine[Any, Any, None]]) -> None:
+    """Cancel all other tasks of the loop, and then have this done."""
+    me = asyncio.current_task()
+    tasks = [task for task in asyncio.all_tasks() if task is not me]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*closing, return_exceptions=True)
+
+
+def run_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Run a loop in this thread until it is stopped, and close it."""
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()

@@ -29,6 +29,9 @@ class Offer(Protocol):
     def send(self) -> None:
         """Send it, and tell :meth:`ServerLoad.left` once it has ended. Raises nothing."""
 
+    def waits(self) -> None:
+        """It has to wait for its turn."""
+
     def drop(self) -> None:
         """It will not be sent."""
 
@@ -61,10 +64,12 @@ class ServerLoad:
         with self._lock:
             return self._limit.draw(kind)
 
-    def learn(self, kind: Hashable, share: float, seconds: float, tokens: int) -> None:
-        """A query of this kind and share has ended well."""
+    def learn(
+        self, kind: Hashable, share: float, seconds: float, tokens: int, *, held: bool
+    ) -> None:
+        """A query of this kind and share has ended well; ``held``: some call had to wait."""
         with self._lock:
-            self._limit.ended(kind, share, seconds, tokens, self._clock())
+            self._limit.ended(kind, share, seconds, tokens, self._clock(), held=held)
         self._send()
 
     def offer(self, offer: Offer, share: float) -> bool:
@@ -74,6 +79,7 @@ class ServerLoad:
             if allowed < 1:
                 return False
             if self.ahead >= allowed:
+                offer.waits()
                 self._queue.append((share, offer))
                 return True
             self.ahead += 1

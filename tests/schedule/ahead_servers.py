@@ -18,7 +18,14 @@ class Limit(Protocol):
     def draw(self, kind: object = None) -> float: ...
     def allowed(self, share: float, now: float) -> int: ...
     def ended(
-        self, kind: object, share: float, seconds: float, tokens: int, now: float
+        self,
+        kind: object,
+        share: float,
+        seconds: float,
+        tokens: int,
+        now: float,
+        *,
+        held: bool = ...,
     ) -> None: ...
     def refused(self, load: int, now: float) -> None: ...
 
@@ -35,7 +42,16 @@ class Always:
     def allowed(self, share: float, now: float) -> int:
         return self.limit
 
-    def ended(self, kind: object, share: float, seconds: float, tokens: int, now: float) -> None:
+    def ended(
+        self,
+        kind: object,
+        share: float,
+        seconds: float,
+        tokens: int,
+        now: float,
+        *,
+        held: bool = True,
+    ) -> None:
         pass
 
     def refused(self, load: int, now: float) -> None:
@@ -83,6 +99,7 @@ class User:
     at: int = 0
     stopped: bool = False
     again: bool = False
+    held: bool = False
 
 
 @dataclass
@@ -121,7 +138,7 @@ class World:
             max(1, round(TOKENS * spread ** self._random.uniform(-1, 1))) for _ in range(self.calls)
         ]
         user.state = ["new"] * self.calls
-        user.at, user.began, user.stopped = 0, self._now, False
+        user.at, user.began, user.stopped, user.held = 0, self._now, False, False
         user.share = self.limit.draw()
         self._ahead(user)
         self._next(user)
@@ -135,6 +152,7 @@ class World:
             if user.stopped or user.state[index] != "new":
                 continue
             if self._in_flight_ahead >= self.limit.allowed(user.share, self._now):
+                user.held = True
                 return
             if not self._send(user, index, ahead=True):
                 user.state[index] = "refused"
@@ -157,7 +175,7 @@ class World:
             self._asked = self._now
         if user.at == self.calls:
             seconds, tokens = self._now - user.began, sum(user.tokens)
-            self.limit.ended(None, user.share, seconds, tokens, self._now)
+            self.limit.ended(None, user.share, seconds, tokens, self._now, held=user.held)
             self._took.append(seconds / (tokens * TOKEN_SECONDS))
             self._begin(user)
         elif user.state[user.at] in ("new", "refused"):

@@ -39,10 +39,6 @@ class ConnectTimeout(TransportError):
     """The server was not reached in time."""
 
 
-class ProxyError(TransportError):
-    """The proxy has refused to connect."""
-
-
 class ReadError(TransportError):
     """The connection broke."""
 
