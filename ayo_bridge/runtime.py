@@ -33,10 +33,10 @@ from ayo_bridge.schedule import (
     Request,
     ServerLoad,
     ThreadPlacement,
-    new_own_loop,
     policy_for,
 )
 from ayo_bridge.schedule.limits import AheadLimit, wanted_limit
+from ayo_bridge.schedule.own_loop import new_own_loop, run_loop, shut_down
 from ayo_bridge.seam import BatchEngine, Engine, EngineKind
 
 _generations = itertools.count()
