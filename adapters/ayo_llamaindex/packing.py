@@ -29,20 +29,24 @@ def _remembering(tokenizer: Any) -> Remembered | None:
         return None
     if tokenizer.keywords != {"allowed_special": "all"}:
         return None
-    encoding = getattr(tokenizer.func, "__self__", None)
+    encoding: Any = getattr(tokenizer.func, "__self__", None)
     cls = loaded("tiktoken.core", "Encoding")
     if cls is None or type(encoding) is not cls or tokenizer.func != encoding.encode:
         return None
-    if PLAIN.overridden(encoding, "encode", "special_tokens_set") is not None:
+    if PLAIN.overridden(encoding, "encode") is not None:
+        return None
+    # Once used, the encoding holds this set itself, where anybody could change it.
+    special = set(encoding._special_tokens)
+    if vars(encoding).get("special_tokens_set", special) != special:
         return None
     registered = loaded("tiktoken.registry", "ENCODINGS") or {}
     if registered.get(encoding.name) is not encoding:
         return None
-    core, remembered = _remembered.get(encoding.name, (None, None))
-    if remembered is None or core is not encoding._core_bpe:
-        remembered = Remembered(tokenizer)
-        _remembered[encoding.name] = encoding._core_bpe, remembered
-    return remembered
+    known = _remembered.get(encoding.name)
+    if known is None or known[0] is not encoding._core_bpe:
+        known = encoding._core_bpe, Remembered(tokenizer)
+        _remembered[encoding.name] = known
+    return known[1]
 
 
 __all__ = ["remember_tokens"]

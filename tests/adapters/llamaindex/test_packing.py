@@ -19,6 +19,7 @@ def splitter(tokenizer: Any) -> Any:
 def test_the_chunks_are_the_same() -> None:
     text = "One word, and another word: ein Wort, 字字字, <|endoftext|> the end. " * 30
     plain, remembering = splitter(get_tokenizer()), splitter(get_tokenizer())
+    plain.split_text(text)  # The encoding is in use before it is looked at.
     remember_tokens(remembering)
     assert isinstance(remembering._tokenizer, Remembered)
     assert remembering.split_text(text) == plain.split_text(text)
@@ -48,6 +49,14 @@ def test_any_other_tokenizer_is_left_alone(tokenizer: Any) -> None:
 def test_a_patched_tokenizer_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     tokenizer = get_tokenizer()
     monkeypatch.setattr(tiktoken.Encoding, "encode", lambda self, text, **_: [len(text)])
+    own = splitter(tokenizer)
+    remember_tokens(own)
+    assert own._tokenizer is tokenizer
+
+
+def test_changed_special_tokens_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer: Any = get_tokenizer()
+    monkeypatch.setitem(vars(tokenizer.func.__self__), "special_tokens_set", set())
     own = splitter(tokenizer)
     remember_tokens(own)
     assert own._tokenizer is tokenizer
