@@ -11,6 +11,7 @@ from ayo_bridge.bindings.binding import Binding, Target
 from ayo_bridge.lift.taps import after, after_async, before, handed_over
 from ayo_llamaindex.guide import Guide
 from ayo_llamaindex.known import TESTED
+from ayo_llamaindex.packing import remember_tokens
 
 _CORE: Final = "llama_index.core"
 _SYNTHESIZERS: Final = f"{_CORE}.response_synthesizers"
@@ -23,6 +24,7 @@ _refine = before(Guide, lambda guide, synthesizer, given: guide.refine(synthesiz
 _repack = after(
     Guide, lambda guide, helper, given, chunks: guide.packed(helper, given["prompt"], chunks)
 )
+_splitter = after(Guide, lambda _guide, _helper, _given, splitter: remember_tokens(splitter))
 _queries = after(Guide, lambda guide, retriever, _, made: guide.generated(retriever, made))
 _aqueries = after_async(Guide, lambda guide, retriever, _, made: guide.generated(retriever, made))
 _split = handed_over(Guide, lambda guide, splitter, args: guide.split(splitter, *args))
@@ -40,6 +42,11 @@ TAPS: Final = Binding(
         Target(f"{_SYNTHESIZERS}.refine", "Refine.get_response", _refine),
         Target(f"{_SYNTHESIZERS}.refine", "Refine.aget_response", _refine),
         Target(f"{_CORE}.indices.prompt_helper", "PromptHelper.repack", _repack),
+        Target(
+            f"{_CORE}.indices.prompt_helper",
+            "PromptHelper.get_text_splitter_given_prompt",
+            _splitter,
+        ),
         Target(_SPLITTER, "TokenTextSplitter._split", _split),
         Target(_SPLITTER, "TokenTextSplitter._merge", _merge),
         Target(_FUSION, "QueryFusionRetriever._get_queries", _queries),
