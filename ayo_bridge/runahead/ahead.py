@@ -9,8 +9,9 @@ comes to it first.
 from __future__ import annotations
 
 import threading
+import time
 from collections import defaultdict, deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Final
 
@@ -69,6 +70,8 @@ class Ahead(Driver[Work, Values]):
         self._direct: defaultdict[Hashable, deque[Observation]] = defaultdict(deque)
         self._coming: defaultdict[Hashable, deque[Observation]] = defaultdict(deque)
         self._shared: dict[Hashable, Request] = {}
+        self._client = runtime.client
+        self._count = 0
 
     # The graph side.
 
@@ -104,6 +107,12 @@ class Ahead(Driver[Work, Values]):
     def over(self) -> bool:
         """Whether the scope has closed."""
         return self._closed
+
+    def advance(self, ready: Iterable[Primitive]) -> None:
+        """Dispatch what is ready; what the calls of it cost is measured."""
+        began, before = time.thread_time(), self._count
+        super().advance(ready)
+        self._client.built(self._count - before, time.thread_time() - began)
 
     def _running(self, primitive: Primitive) -> Running[Work, Values] | None:
         maker: Maker | None = None
@@ -148,6 +157,7 @@ class Ahead(Driver[Work, Values]):
                 items=call.items,
             )
             self._record.note_call(record)
+            self._count += 1
             request = self._shared.get(call.key) if call.deterministic else None
             if request is not None:
                 record.started = record.ended = record.queued
