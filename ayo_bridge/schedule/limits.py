@@ -9,7 +9,6 @@ callers on several threads take turns.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from statistics import median
@@ -25,8 +24,6 @@ ENOUGH: Final = 8
 """Queries of both arms after which they are compared, at the latest."""
 FASTER, CLEARLY = 0.97, 0.85
 KINDS: Final = 32
-ALONE: Final = 1.5
-"""Queries at a time below which there is one user."""
 GOLDEN: Final = (math.sqrt(5) - 1) / 2
 
 
@@ -46,19 +43,6 @@ class _Arms:
     def ratio(self) -> float:
         """The cost at the limit over that at half of it."""
         return median(self.full) / median(self.half)
-
-
-@dataclass(slots=True)
-class _While:
-    """Queries drawn one after another that are all of one arm; those of the middle third count."""
-
-    share: float
-    drawn: int = 0
-    first: float = math.inf
-    last: float = math.inf
-
-    def holds(self, share: float, began: float) -> bool:
-        return share == self.share and self.first <= began <= self.last
 
 
 def _share(drawn: int) -> float:
@@ -85,13 +69,8 @@ class AheadLimit:
         self._peace_since = -math.inf
         self._since = -math.inf
         self._retry = REST_SECONDS
-        self._tried = 0
         self._now = 0.0
         self._kinds: dict[Hashable, _Arms] = {}
-        self._ends: deque[float] = deque(maxlen=MOST)
-        self._users = 1.0
-        self._drawn = 0
-        self._whiles: deque[_While] = deque(maxlen=4)
 
     def draw(self, kind: Hashable = None) -> float:
         """The share of the limit for the next query of the kind: 0.5 one time in four, else 1.0."""
@@ -99,10 +78,7 @@ class AheadLimit:
             return FULL
         arms = self._arms(kind)
         arms.drawn += 1
-        if self._users < ALONE:
-            self._whiles.clear()
-            return _share(arms.drawn)
-        return self._while_of_one_arm()
+        return _share(arms.drawn)
 
     def allowed(self, share: float, now: float) -> int:
         """Calls ahead that may be in flight at the server for a query with that share."""
@@ -134,11 +110,7 @@ class AheadLimit:
         last change of the limit, or in a rest, says nothing about either arm.
         """
         self._tick(now)
-        self._users += (1 + sum(end > now - seconds for end in self._ends) - self._users) / 4
-        self._ends.append(now)
         if self._fixed is not None or self._bound == 0 or now - seconds < self._since:
-            return
-        if self._whiles and not any(part.holds(share, now - seconds) for part in self._whiles):
             return
         arms = self._arms(kind)
         (arms.half if share < FULL else arms.full).append(seconds / max(1, tokens))
@@ -163,20 +135,6 @@ class AheadLimit:
         if self._bound == self._limit:
             return f"at most {self._limit} ahead"
         return f"at most {self._bound} ahead: it refused a call with {self._refused_at} in flight"
-
-    def _while_of_one_arm(self) -> float:
-        """The share of all queries for three times as many draws as there are users."""
-        users = math.ceil(self._users)
-        if not self._whiles or self._whiles[-1].drawn >= 3 * users:
-            self._drawn += 1
-            self._whiles.append(_While(_share(self._drawn)))
-        latest = self._whiles[-1]
-        latest.drawn += 1
-        if latest.drawn == users + 1:
-            latest.first = self._now
-        if latest.drawn <= 2 * users:
-            latest.last = self._now
-        return latest.share
 
     @property
     def _bound(self) -> int:
@@ -210,7 +168,7 @@ class AheadLimit:
                 self._ceiling, self._rest = None, 0.0
             self._begin(now)
         if self._limit == 0 and self._fixed is None and now - self._since >= self._retry:
-            self._limit, self._tried = 2, 0
+            self._limit = 2
             self._retry = min(LONGEST_REST, 2 * self._retry)
             self._begin(now)
 
@@ -225,14 +183,9 @@ class AheadLimit:
         if ratio >= CLEARLY and (count < ENOUGH or not twice):
             return
         bound = self._bound
-        wide = START * math.ceil(self._users)
         if ratio < FASTER:
             self._limit = max(self._limit, min(self._most, 2 * bound))
             self._retry = REST_SECONDS
-        elif self._users >= ALONE and self._tried < wide:
-            # A few calls beside those of many users show nothing: once, as many for each user.
-            self._limit = max(self._limit, min(self._most, wide))
-            self._tried = 2 * wide
         else:
-            self._limit = bound // (2 if self._users < ALONE else 4)
+            self._limit = bound // 2
         self._begin(now)
