@@ -138,6 +138,10 @@ class Scope:
         ahead = self._wake()
         return ahead is not None and ahead.knows(value)
 
+    def pays(self, plan: Plan) -> bool:
+        """Whether anything of a plan would run ahead; if not, nothing need be made for it."""
+        return bool(plan.ahead) and not self.closed and not self._declines(plan)
+
     def _tell(self, event: Callable[[Ahead], None]) -> None:
         """Have run-ahead know of an event: now, or should it wake."""
         if self.closed:
@@ -164,13 +168,17 @@ class Scope:
                 self.record.ran_ahead = True
             return ahead
 
-    def _refused(self, plan: Plan | None) -> bool:
-        if plan is not None and self._declined is None:  # It is for the whole call.
+    def _declines(self, plan: Plan | None) -> bool:
+        """Whether this process has no time for work ahead; found once, for the whole call."""
+        if plan is not None and self._declined is None:
             gain, calls = plan.predicted_gain or 0.0, len(plan.ahead)
             self._declined = self.runtime.client.declines(gain, calls)
             if self._declined:
                 self.note(self._declined)
-        if self._declined:
+        return bool(self._declined)
+
+    def _refused(self, plan: Plan | None) -> bool:
+        if self._declines(plan):
             return True
         doubtful, self._doubtful = self._doubtful, None
         if doubtful is not None and doubtful():
