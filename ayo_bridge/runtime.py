@@ -24,6 +24,7 @@ from ayo_bridge.profile import (
     ProfileStore,
     measure_when_idle,
 )
+from ayo_bridge.runahead.client import Client
 from ayo_bridge.runahead.planner import Planner
 from ayo_bridge.schedule import (
     EngineScheduler,
@@ -93,6 +94,7 @@ class Runtime:
         self.clock: Callable[[], float] = time.perf_counter
         self.store = profiles if profiles is not None else ProfileStore()
         self.profiles = LiveProfiles(self.store)
+        self.client = Client()
         self.planner = Planner(self)
         self._policies = {kind: policy_for(kind, policies) for kind in EngineKind}
         self._schedulers: dict[str, EngineScheduler] = {}
@@ -128,6 +130,7 @@ class Runtime:
     def after_fork(self) -> None:
         """In a forked child: locks may have been held by threads that the child does not have."""
         self.profiles = LiveProfiles(self.store)
+        self.client = Client()
         self.planner = Planner(self)
         self._reset()
 
@@ -270,7 +273,7 @@ class Runtime:
                     )
                 return self._threads[engine.name]
             if self._loop_placement is None:
-                self._loop_placement = LoopPlacement(self.loop)
+                self._loop_placement = LoopPlacement(self.loop, self.client.sent)
             return self._loop_placement
 
     def close(self) -> None:

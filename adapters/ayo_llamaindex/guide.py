@@ -61,12 +61,16 @@ class Guide:
         """Independent calls begin.
 
         The original packs each chunk just before its call; here all are packed now, in the calling
-        thread, and handed over when it comes to them.
+        thread, and handed over when it comes to them. Where nothing would run ahead that is left
+        to the original.
         """
         component, chunks = self._synthesis.component, arguments["text_chunks"]
         if not self._follows(synthesizer) or synthesizer._streaming:
             return  # The original raises before its first call, if it should stream.
-        if component is None or component.concurrent or not chunks:
+        if component is None or not chunks:
+            return
+        least = max(2, len(chunks))  # Packing may cut one into several.
+        if component.concurrent or not self._growth().pays(least):
             self._expand([{} for _ in chunks], None)
             return
         template = synthesizer._text_qa_template.partial_format(query_str=arguments["query_str"])

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from ayo_bridge.graph import Graph, Synthesis, SynthesisMode
-from ayo_bridge.runahead import Maker, Scope
+from ayo_bridge.runahead import Maker, Plan, Scope
 from ayo_bridge.schedule import ComponentOp
 
 WARM_AFTER: Final = 0.5
@@ -26,6 +26,17 @@ class SynthesisGrowth:
 
     def grow(self, chunks: int, makers: Mapping[ComponentOp, Maker]) -> Graph:
         """A level over so many chunks begins; returns the part that the graph grows by."""
+        replaced, plan = self._plan(chunks, makers)
+        self._scope.expand(replaced, plan, dict.fromkeys(plan.e_graph.inputs))
+        self._level += 1
+        return plan.e_graph
+
+    def pays(self, chunks: int) -> bool:
+        """Whether calls of a level over so many chunks would be made ahead."""
+        return self._scope.pays(self._plan(chunks, {})[1])
+
+    def _plan(self, chunks: int, makers: Mapping[ComponentOp, Maker]) -> tuple[str, Plan]:
+        """What the next level takes the place of, and its plan."""
         scope, component, name = self._scope, self._component, self._component.name
         graph, expand = scope.plan.e_graph, f"{name}.expand"
         if self._level == 0 and expand in graph:
@@ -44,9 +55,7 @@ class SynthesisGrowth:
             prefix=prefix,
             known=scope.plan.known,
         )
-        scope.expand(replaced, plan, dict.fromkeys(plan.e_graph.inputs))
-        self._level += 1
-        return plan.e_graph
+        return replaced, plan
 
     def warm_later(self, primitive_id: str) -> None:
         """A call begins: send the prefix warm of the next one when that is of most use."""

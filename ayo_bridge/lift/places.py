@@ -16,7 +16,6 @@ from ayo_bridge.lift.lifted import Asked, Draft, MakerOf
 from ayo_bridge.lift.parts import Parts
 from ayo_bridge.lift.recognise import PLAIN, Recogniser, loaded
 from ayo_bridge.runahead import AcceleratedState, Maker, Scope
-from ayo_bridge.runahead.planner import OVERHEAD_SECONDS
 from ayo_bridge.schedule import ComponentOp
 
 
@@ -190,7 +189,7 @@ class Places:
         for name, makers in alone:
             primitive = graph.primitives.get(f"{name}.embed")
             seconds = None if primitive is None else profiles.seconds(primitive)
-            if seconds is None or seconds > 2 * OVERHEAD_SECONDS:
+            if seconds is None or seconds > 2 * scope.runtime.client.call_seconds:
                 scope.add_makers(self.makers(makers))
                 scope.run_ahead(f"{name}.embed")
 

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from typing import Any, Protocol
 
 from ayo_bridge.profile import LiveProfiles
+from ayo_bridge.runahead.client import Client
 from ayo_bridge.runahead.planner import Costs, Planner
 from ayo_bridge.schedule import Schedulers, ServerLoad
 from ayo_bridge.seam import EngineHome
@@ -34,6 +35,10 @@ class Home(EngineHome, Schedulers, Costs, Protocol):
     @property
     def planner(self) -> Planner:
         """Who plans calls."""
+
+    @property
+    def client(self) -> Client:
+        """How busy this process is."""
 
     @property
     def generation(self) -> int:

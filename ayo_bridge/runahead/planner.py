@@ -17,10 +17,11 @@ from ayo_bridge.graph import (
     decompose,
     expand_synthesis,
 )
-from ayo_bridge.graph.primitive import CONTROL_OPS, LLM_OPS, PREFILLS
+from ayo_bridge.graph.primitive import CONTROL_OPS, DECODES, LLM_OPS, PREFILLS
 from ayo_bridge.graph.timing import asap, remaining
 from ayo_bridge.passes import Decision, Pass, PassContext, optimise
 from ayo_bridge.profile import LiveProfiles
+from ayo_bridge.runahead.client import Client
 from ayo_bridge.runahead.plan import Makers, Plan
 
 PRIOR_SECONDS: Final[Mapping[Op, float]] = {
@@ -40,9 +41,6 @@ local engines, good enough to see that something can overlap at all."""
 
 CALL_SECONDS: Final = PRIOR_SECONDS[Op.PREFILLING] + PRIOR_SECONDS[Op.DECODING]
 
-OVERHEAD_SECONDS: Final = 0.001
-"""Cost of making one call ahead: building it, two thread hops, one key."""
-
 MARGIN_SECONDS: Final = 0.0005
 """A primitive runs ahead only if it can end this much earlier than in the original."""
 
@@ -57,6 +55,10 @@ class Costs(Protocol):
     @property
     def profiles(self) -> LiveProfiles:
         """What engines cost."""
+
+    @property
+    def client(self) -> Client:
+        """What a call ahead costs this process."""
 
     @property
     def strict(self) -> bool:
@@ -203,7 +205,8 @@ class Planner:
         }
         ahead |= _streamed(e_graph)
         ahead |= _in_turn(e_graph, ahead, early)
-        gain = _end(original) - _end(early) - OVERHEAD_SECONDS * len(ahead)
+        made = sum(e_graph[i].op not in DECODES for i in ahead)  # A decode is its prefill's call.
+        gain = _end(original) - _end(early) - self._runtime.client.call_seconds * made
         if ahead and (gain <= 0 or not self._runtime.run_ahead):
             reason = (
                 "run-ahead is off in this runtime"

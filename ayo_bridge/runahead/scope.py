@@ -47,6 +47,7 @@ class Scope:
         "_ahead",
         "_closers",
         "_covers",
+        "_declined",
         "_doubtful",
         "_handed",
         "_lock",
@@ -86,14 +87,16 @@ class Scope:
         self.guide: object = None
         """What the adapter keeps for its taps while this scope runs."""
         self._doubtful = doubtful
+        self._declined: str | None = None
         self._covers = covers
         self._lock = threading.RLock()
         self._ahead: Ahead | None = None
         self._past: list[Callable[[Ahead], None]] = []
         self._handed: dict[Hashable, object] = {}
         self._closers: list[Callable[[], object]] = []
+        runtime.client.opened(self.number)
         if plan.ahead:
-            self._wake()
+            self._wake(plan)
 
     def covers(self, obj: object) -> bool:
         """Whether the plan describes what ``obj`` does, so that its calls belong to this scope."""
@@ -117,7 +120,7 @@ class Scope:
         if self.closed:
             return
         if plan.ahead and self.quiet:
-            self._wake()
+            self._wake(plan)
         self.record.note_growth(primitive_id, plan)
         self._tell(lambda ahead: ahead.expand(primitive_id, plan, values))
 
@@ -135,6 +138,10 @@ class Scope:
         ahead = self._wake()
         return ahead is not None and ahead.knows(value)
 
+    def pays(self, plan: Plan) -> bool:
+        """Whether anything of a plan would run ahead; if not, nothing need be made for it."""
+        return bool(plan.ahead) and not self.closed and not self._declines(plan)
+
     def _tell(self, event: Callable[[Ahead], None]) -> None:
         """Have run-ahead know of an event: now, or should it wake."""
         if self.closed:
@@ -148,10 +155,10 @@ class Scope:
                     return
         event(ahead)
 
-    def _wake(self) -> Ahead | None:
+    def _wake(self, plan: Plan | None = None) -> Ahead | None:
         with self._lock:
             ahead = self._ahead
-            if ahead is None and not self.closed and not self._refused():
+            if ahead is None and not self.closed and not self._refused(plan):
                 ahead = Ahead(self.runtime, self.plan, self.record, self.number, self._lock)
                 past, self._past = self._past, []
                 for event in past:
@@ -161,7 +168,18 @@ class Scope:
                 self.record.ran_ahead = True
             return ahead
 
-    def _refused(self) -> bool:
+    def _declines(self, plan: Plan | None) -> bool:
+        """Whether this process has no time for work ahead; found once, for the whole call."""
+        if plan is not None and self._declined is None:
+            gain, calls = plan.predicted_gain or 0.0, len(plan.ahead)
+            self._declined = self.runtime.client.declines(gain, calls)
+            if self._declined:
+                self.note(self._declined)
+        return bool(self._declined)
+
+    def _refused(self, plan: Plan | None) -> bool:
+        if self._declines(plan):
+            return True
         doubtful, self._doubtful = self._doubtful, None
         if doubtful is not None and doubtful():
             self._doubtful = _yes
@@ -265,6 +283,7 @@ class Scope:
             if self.closed:
                 return
             self.closed = True
+        self.runtime.client.closed(self.number)
         for closer in self._closers:
             _safely(closer)
         if self._ahead is not None:

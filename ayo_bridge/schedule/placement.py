@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import cast
@@ -49,10 +50,20 @@ def _abort_queued(
 
 
 class LoopPlacement:
-    """The runtime's event loop, for engines that serve many calls at once."""
+    """The runtime's event loop, for engines that serve many calls at once.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    ``told`` hears of every start how late the loop came to it, and the processor time that its
+    thread has used since the one before: both in seconds.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        told: Callable[[float, float], object] | None = None,
+    ) -> None:
         self._loop = loop
+        self._told = told
+        self._used: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, engine: Engine, calls: Sequence[Call], done: Done) -> Callable[[], None]:
@@ -68,6 +79,7 @@ class LoopPlacement:
             done(results)
 
         def spawn() -> None:
+            self._tell(time.perf_counter() - asked)
             if aborted.is_set():
                 done([asyncio.CancelledError() for _ in calls])
                 return
@@ -80,8 +92,17 @@ class LoopPlacement:
             aborted.set()
             self._loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks])
 
+        asked = time.perf_counter()
         self._loop.call_soon_threadsafe(spawn)
         return abort
+
+    def _tell(self, lag: float) -> None:
+        if self._told is None:
+            return
+        used = time.thread_time()
+        since = used if self._used is None else self._used
+        self._used = used
+        self._told(lag, used - since)
 
     @staticmethod
     async def _guard(serving: object, calls: Sequence[Call], done: Done) -> None:
