@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from langchain_classic.retrievers import MultiQueryRetriever
 from langchain_core.runnables import Runnable
+from langchain_openai import ChatOpenAI
 from llama_index.core import VectorStoreIndex
 from llama_index.core.indices.prompt_helper import PromptHelper
 from llama_index.core.query_engine import RetrieverQueryEngine
@@ -85,29 +87,35 @@ def _model(client: Client) -> OpenAILike:
     )
 
 
-def _engine(client: Client, mode: str, source: Any, model: OpenAILike) -> App:
+def _engine(model: OpenAILike, mode: str, source: Any, *, streaming: bool = False) -> Any:
     helper = PromptHelper(
         context_window=3900, num_output=32, chunk_overlap_ratio=0.0, chunk_size_limit=64
     )
     synthesizer = get_response_synthesizer(
         llm=model,
         response_mode=mode,  # type: ignore[arg-type]
-        streaming=client.streaming,
+        streaming=streaming,
         prompt_helper=helper,
     )
-    return App(RetrieverQueryEngine(source, synthesizer), model)
+    return RetrieverQueryEngine(source, synthesizer)
+
+
+def synthesis(model: OpenAILike, mode: str, *, notes: int = NOTES, streaming: bool = False) -> Any:
+    """An engine that answers from so many notes, each in a prompt of its own."""
+    source = VectorIndexRetriever(_index(), similarity_top_k=notes)
+    return _engine(model, mode, source, streaming=streaming)
 
 
 def _synthesis(mode: str, notes: int = NOTES) -> Callable[[Client], App]:
     def build(client: Client) -> App:
-        source = VectorIndexRetriever(_index(), similarity_top_k=notes)
-        return _engine(client, mode, source, _model(client))
+        model = _model(client)
+        return App(synthesis(model, mode, notes=notes, streaming=client.streaming), model)
 
     return build
 
 
-def _fusion(client: Client) -> App:
-    model = _model(client)
+def fusion(model: OpenAILike, *, streaming: bool = False) -> Any:
+    """An engine that asks for further queries, and answers from what all of them find."""
     source = QueryFusionRetriever(
         [VectorIndexRetriever(_index(), similarity_top_k=2)],
         llm=model,
@@ -115,7 +123,12 @@ def _fusion(client: Client) -> App:
         use_async=False,
         similarity_top_k=2,
     )
-    return _engine(client, "compact", source, model)
+    return _engine(model, "compact", source, streaming=streaming)
+
+
+def _fusion(client: Client) -> App:
+    model = _model(client)
+    return App(fusion(model, streaming=client.streaming), model)
 
 
 def _shown(response: Any) -> Any:
@@ -159,17 +172,19 @@ class _Pieces(list[Any]):
 # LangChain.
 
 
+def multi_query(model: ChatOpenAI) -> Runnable[str, str]:
+    """A chain that asks for further queries, and answers from what all of them find."""
+    retriever = MultiQueryRetriever.from_llm(
+        langchain_parts.store().as_retriever(search_kwargs={"k": 2}), model
+    )
+    return langchain_parts.rag(retriever, model)
+
+
 def _chain(client: Client) -> App:
     model = langchain_parts.chat(
         client.url, timeout=client.timeout, max_retries=client.retries, max_tokens=32
     )
-    from langchain_classic.retrievers import MultiQueryRetriever
-
-    retriever = MultiQueryRetriever.from_llm(
-        langchain_parts.store().as_retriever(search_kwargs={"k": 2}), model
-    )
-    chain: Runnable[str, str] = langchain_parts.rag(retriever, model)
-    return App(chain, model)
+    return App(multi_query(model), model)
 
 
 def _invoke(chain: Any, question: str) -> Any:
