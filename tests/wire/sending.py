@@ -19,7 +19,8 @@ from tests.faults.matrix.entries import fusion, multi_query, synthesis
 from tests.stub_openai import Body, StubOpenAI, StubRequest, hashed_text
 
 KEY = "sk-of-the-user"
-_LEFT_OUT = {"content-length", "x-stainless-retry-count", "x-stainless-read-timeout"}
+_ENCODING = "accept-encoding"
+_LEFT_OUT = {"content-length", "x-stainless-retry-count", "x-stainless-read-timeout", _ENCODING}
 _MARK = "x-ayo-bridge"
 _DELIVERY = ("stream", "stream_options", "priority")
 QUESTIONS = ("What grows in the north?", "Who keeps the ledger?")
@@ -33,6 +34,8 @@ class Sent:
     line: str
     headers: tuple[tuple[str, str], ...]
     body: str
+    encodings: str | None = field(compare=False)
+    """What the reply may be compressed by. It is delivery too: ``None`` for what is streamed."""
 
     @property
     def head(self) -> tuple[str, str, tuple[tuple[str, str], ...]]:
@@ -48,6 +51,7 @@ def _sent(server: str, request: StubRequest) -> Sent:
         f"{request.method} {request.target}",
         tuple(pairs),
         json.dumps(body, sort_keys=True),
+        None if request.body.get("stream") else request.headers.get(_ENCODING),
     )
 
 
@@ -151,19 +155,20 @@ APPS: Mapping[str, Callable[[Any], Any]] = {
 
 def run(setting: Setting, app: str, runtime: Runtime | None, *, concurrent: bool) -> Arm:
     """Ask both questions; accelerated if there is a runtime."""
-    with _world(concurrent) as world:
+    with world_of(concurrent) as world:
         if setting.lay is not None:
             setting.lay(world)
         model = setting.model(world)
         obj = APPS[app](model)
         if runtime is not None:
             obj = accelerate(obj, runtime=runtime)
-        answers = [_answer(world, obj, QUESTIONS[0])]
+        answers = [answer_of(world, obj, QUESTIONS[0])]
         if setting.skip_first:
+            answers.clear()
             _forget(world)
         if setting.change is not None:
             setting.change(world, model)
-        answers.append(_answer(world, obj, QUESTIONS[1]))
+        answers.append(answer_of(world, obj, QUESTIONS[1]))
         found = [
             (request.mark is not None, _sent(name, request))
             for name, stub in (("server", world.server), ("other", world.other))
@@ -183,7 +188,7 @@ def _forget(world: World) -> None:
     world.counts.clear()
 
 
-def _answer(world: World, obj: Any, question: str) -> str:
+def answer_of(world: World, obj: Any, question: str) -> str:
     try:
         if hasattr(obj, "query"):
             given = world.run(obj.aquery(question)) if world.concurrent else obj.query(question)
@@ -199,7 +204,7 @@ _PORTS: dict[str, int] = {}
 
 
 @contextmanager
-def _world(concurrent: bool) -> Iterator[World]:
+def world_of(concurrent: bool) -> Iterator[World]:
     with ExitStack() as stack:
         stubs = []
         for name in ("server", "other"):
@@ -217,7 +222,7 @@ def _world(concurrent: bool) -> Iterator[World]:
 def address_of(name: str) -> str:
     """Host and port of ``server`` or ``other``, the same in all runs."""
     if name not in _PORTS:
-        with _world(False):
+        with world_of(False):
             pass
     return f"127.0.0.1:{_PORTS[name]}"
 
@@ -240,6 +245,8 @@ def differences(original: Arm, fast: Arm) -> list[str]:
     found += [f"only as it is, {n}x: {sent}" for sent, n in (one - two).items()]
     heads = {sent.head for sent in original.requests}
     found += [f"a probe: {_shown(sent, one)}" for sent in fast.ours if sent.head not in heads]
+    encodings = {sent.encodings for sent in original.requests} | {None}
+    found += [f"{sent}" for sent in fast.requests if sent.encodings not in encodings]
     if original.counts != fast.counts:
         found.append(f"counted {original.counts}, accelerated {fast.counts}")
     return found

@@ -16,10 +16,10 @@ class CountedAuth(httpx.Auth):
     """A user's own way to sign requests."""
 
     def __init__(self, world: World) -> None:
-        self._world = world
+        self.world_of = world
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        self._world.counts["signed"] += 1
+        self.world_of.counts["signed"] += 1
         request.headers["X-Signed"] = "by the user"
         yield request
 
