@@ -61,6 +61,7 @@ class StubOpenAI:
         self.served = 0
         self.in_flight = 0
         self.max_in_flight = 0
+        self.away = False
         self._scripts: list[Script] = []
         self._port = port
         self.loop = asyncio.new_event_loop()
@@ -252,8 +253,10 @@ class StubOpenAI:
             lambda: Connection(self), "127.0.0.1", self._port, backlog=1024, reuse_address=True
         )
         self._port = self._server.sockets[0].getsockname()[1]
+        self.away = False
 
     def _restart(self, away: float) -> None:
+        self.away = True
         if self._server is not None:
             self._server.close()
         self._drop_all()
