@@ -40,7 +40,8 @@ def _remembering(tokenizer: Any) -> Remembered | None:
     if vars(encoding).get("special_tokens_set", special) != special:
         return None
     registered = loaded("tiktoken.registry", "ENCODINGS") or {}
-    if registered.get(encoding.name) is not encoding:
+    own = registered.get(encoding.name) is encoding
+    if not own:
         return None
     known = _remembered.get(encoding.name)
     if known is None or known[0] is not encoding._core_bpe:
