@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ayo_bridge.lift.memo import Remembered
 from ayo_bridge.lift.recognise import PLAIN, loaded
@@ -29,7 +29,7 @@ def _remembering(tokenizer: Any) -> Remembered | None:
         return None
     if tokenizer.keywords != {"allowed_special": "all"}:
         return None
-    encoding: Any = getattr(tokenizer.func, "__self__", None)
+    encoding = cast("Any", getattr(tokenizer.func, "__self__", None))
     cls = loaded("tiktoken.core", "Encoding")
     if cls is None or type(encoding) is not cls or tokenizer.func != encoding.encode:
         return None
@@ -40,7 +40,8 @@ def _remembering(tokenizer: Any) -> Remembered | None:
     if vars(encoding).get("special_tokens_set", special) != special:
         return None
     registered = loaded("tiktoken.registry", "ENCODINGS") or {}
-    if registered.get(encoding.name) is not encoding:
+    own = registered.get(encoding.name) is encoding
+    if not own:
         return None
     known = _remembered.get(encoding.name)
     if known is None or known[0] is not encoding._core_bpe:
