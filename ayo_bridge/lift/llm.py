@@ -91,6 +91,13 @@ class Served:
         except CannotBuildError:
             return  # Then nothing is asked ahead either, which says why.
 
+    def asks_as(self, other: Served, arguments: Mapping[str, Any]) -> bool:
+        """Whether the server could not tell whose requests these are but by their client's form."""
+        try:
+            return self._request(arguments).asked_alike(other._request(arguments))
+        except CannotBuildError:
+            return False
+
     def _prove(self, request: LLMRequest) -> None:
         server = self.runtime.scheduler(self.engine).engine
         known = ("proof", request.url, self.engine, request.credential)

@@ -48,6 +48,7 @@ _OF_DELIVERY = frozenset(
 )
 """Headers that say how a request travels, not what is asked, and by whom."""
 _TRACES = b"x-datadog-"
+_OF_FORM = frozenset({b"user-agent", b"x-stainless-async"})
 
 
 class Delivery(enum.StrEnum):
@@ -91,8 +92,19 @@ class LLMRequest:
 
     @property
     def credential(self) -> Hashable:
-        """By whom it is sent, and which way: what is learned for one never serves another."""
-        return identity(self.headers), self.way
+        """By whom it is sent, and which way: what is learned for one never serves another.
+
+        Without cookies, which some servers change with every reply.
+        """
+        return tuple(h for h in identity(self.headers) if h[0] != b"cookie"), self.way
+
+    def asked_alike(self, other: LLMRequest) -> bool:
+        """Whether two requests differ in no more than the form of the client that builds them."""
+        mine, others = (
+            [h for h in identity(request.headers) if h[0] not in _OF_FORM]
+            for request in (self, other)
+        )
+        return mine == others and self.way == other.way and self.url == other.url
 
 
 def identity(headers: Headers) -> Headers:
