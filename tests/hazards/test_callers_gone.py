@@ -1,0 +1,150 @@
+"""A thousand callers that go away at random moments: nothing of them is left, nothing is switched
+off."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from ayo_bridge import Runtime, accelerate, stats
+from ayo_bridge.profile import ProfileStore
+from ayo_bridge.runahead import Scope
+from tests.differential.langchain_parts import chat, close_clients
+from tests.faults.matrix.entries import fusion, multi_query, synthesis
+from tests.hazards.conftest import tasks_of
+from tests.stub_openai import StubOpenAI
+from tests.wire.sending import lines
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.timeout(120),
+]
+CALLERS = 1000
+AT_ONCE = 200
+PATIENCE = 0.5
+"""The most patient caller waits so many seconds: less than most calls take at this load."""
+
+
+def _like(stub: StubOpenAI) -> Any:
+    from llama_index.llms.openai_like import OpenAILike
+
+    return OpenAILike(
+        model="stub",
+        api_base=stub.base_url,
+        api_key="key",
+        is_chat_model=True,
+        max_tokens=32,
+        max_retries=0,
+        timeout=30.0,
+    )
+
+
+def _tree(stub: StubOpenAI) -> tuple[Any, Any]:
+    model = _like(stub)
+    return synthesis(model, "tree_summarize"), model
+
+
+def _fusion(stub: StubOpenAI) -> tuple[Any, Any]:
+    model = _like(stub)
+    return fusion(model), model
+
+
+def _chain(stub: StubOpenAI) -> tuple[Any, Any]:
+    model = chat(stub.base_url, max_tokens=32, timeout=30.0)
+    return multi_query(model), model
+
+
+@pytest.fixture
+def stub() -> Any:
+    """One of the test's own: what others have left there would be taken for ours."""
+    with StubOpenAI(latency=0.03) as made:
+        made.text = lines
+        yield made
+
+
+@pytest.fixture
+async def runtime(tmp_path: Any) -> AsyncIterator[Runtime]:
+    made = Runtime(measure=False, profiles=ProfileStore(tmp_path))
+    yield made
+    made.close()
+
+
+def _asker(obj: Any) -> Callable[[str], Any]:
+    return obj.aquery if hasattr(obj, "aquery") else obj.ainvoke  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("build", "share"),
+    [(_tree, 0.4), (_fusion, 0.3), (_chain, 0.3)],
+    ids=["tree", "fusion", "chain"],
+)
+async def test_nothing_is_left_of_them(
+    build: Callable[[StubOpenAI], tuple[Any, Any]],
+    share: float,
+    stub: StubOpenAI,
+    runtime: Runtime,
+) -> None:
+    before = _scopes()
+    obj, model = build(stub)
+    fast = accelerate(obj, runtime=runtime)
+    ask = _asker(fast)
+    expected = str(await _asker(obj)("as it is"))
+    assert str(await ask("as it is")) == expected
+    gone = await _come_and_go(ask, round(CALLERS * share))
+    assert gone > 0.2 * CALLERS * share, "nobody went away in the middle"
+    await _until(lambda: stub.in_flight == 0, "the end of all requests")
+    await _until(lambda: not tasks_of(runtime), "the end of all tasks on the runtime's loop")
+    await _until(lambda: _scopes() <= before, "the end of all scopes")
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert stats(fast).switched_off == ""
+    hits = stats(fast).hits
+    assert str(await ask("as it is")) == expected
+    assert stats(fast).hits > hits, "nothing runs ahead any more"
+    await _close(model)
+
+
+async def _come_and_go(ask: Callable[[str], Any], callers: int) -> int:
+    """How many were cancelled while they waited."""
+    rng = random.Random(1000)
+    places = asyncio.Semaphore(round(AT_ONCE * callers / CALLERS) or 1)
+    gone = 0
+
+    async def caller(number: int, patience: float) -> None:
+        nonlocal gone
+        async with places:
+            asking = asyncio.ensure_future(ask(f"question {number % 50}"))
+            _, waiting = await asyncio.wait({asking}, timeout=patience)
+            if waiting:
+                gone += 1
+                asking.cancel()
+            with suppress(asyncio.CancelledError):
+                await asking
+
+    await asyncio.gather(*(caller(n, PATIENCE * rng.random() ** 2) for n in range(callers)))
+    return gone
+
+
+async def _until(happened: Callable[[], bool], what: str) -> None:
+    for _ in range(500):
+        if happened():
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail(f"{what} did not happen")
+
+
+def _scopes() -> int:
+    gc.collect()
+    return sum(isinstance(each, Scope) for each in gc.get_objects())
+
+
+async def _close(model: Any) -> None:
+    if hasattr(model, "_aclient") and model._aclient is not None:
+        await model._aclient.close()
+    await close_clients()
