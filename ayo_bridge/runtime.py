@@ -269,7 +269,9 @@ class Runtime:
             if isinstance(engine, BatchEngine):
                 if engine.name not in self._threads:
                     self._threads[engine.name] = ThreadPlacement(
-                        engine.name, engine.limits.instances
+                        # Its instances may become more; threads are started as they are needed.
+                        engine.name,
+                        max(engine.limits.instances, os.cpu_count() or 1),
                     )
                 return self._threads[engine.name]
             if self._loop_placement is None:

@@ -17,13 +17,14 @@ from ayo_bridge.lift.makers import (
     ExpansionMaker,
     QueryEmbedding,
     SearchMaker,
+    costs_nothing,
 )
 from ayo_bridge.lift.recognise import class_of, loaded
 from ayo_bridge.lift.witness import saw
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.runahead.values import Embedded
 from ayo_bridge.schedule import ComponentOp
-from ayo_bridge.seam import Call
+from ayo_bridge.seam import Call, EngineKind
 from ayo_llamaindex.known import differs
 from ayo_llamaindex.llms import LiftedLLM, lift_llm
 from ayo_llamaindex.stores import lift_store, search_call
@@ -33,6 +34,7 @@ QUESTION: Final = "question"
 QUERIES: Final = "expand.queries"
 """The graph value of the generated queries, in order."""
 
+_MOCK: Final = "embedding:mock"
 _EMBEDDING_METHODS: Final = (
     *("get_query_embedding", "aget_query_embedding", "get_agg_embedding_from_queries"),
     *("_get_query_embedding",),
@@ -60,9 +62,8 @@ def lift_embedding(model: Any, runtime: Home) -> QueryEmbedding | str:
         return "the embedding model has a cache"
     if type(model) is MockEmbedding:
         reason = differs(model, MockEmbedding, *_EMBEDDING_METHODS, "_get_vector")
-        return reason or QueryEmbedding(
-            "embedding:mock", None, lambda _: _mean_of_one(model._get_vector())
-        )
+        costs_nothing(runtime, _MOCK, EngineKind.EMBEDDING)
+        return reason or QueryEmbedding(_MOCK, None, lambda _: _mean_of_one(model._get_vector()))
     known = loaded("llama_index.embeddings.huggingface", "HuggingFaceEmbedding")
     if known is None:
         return f"{type(model).__name__} is not a known embedding model"

@@ -25,8 +25,9 @@ from ayo_bridge.engines.openai_http.reply import Reply
 from ayo_bridge.engines.openai_http.request import canonical_key
 from ayo_bridge.seam import Hit, Observation, Scope, Ticket
 
-PATIENCE: Final = 2.0
-"""Seconds for which a refusal of our making is kept from the caller, at least."""
+PATIENCE: Final = 0.25
+"""Seconds for which a refusal is kept from the caller once no work ahead is on its way, at least:
+so long a server may take to notice that."""
 _FIRST_PAUSE: Final = 0.01
 
 Send = Callable[..., Any]
@@ -51,7 +52,7 @@ class _Again:
 
     response: Any
     completion: Future[None] | None
-    seconds: float
+    seconds: float | None
 
 
 _Step = _Ticket | _Request | _Again
@@ -96,7 +97,7 @@ class Exchange:
             return step.ticket.wait(step.seconds)
         step.response.close()
         if step.completion is None:
-            time.sleep(step.seconds)
+            time.sleep(step.seconds or 0.0)
         else:
             with suppress(FutureTimeoutError):
                 step.completion.result(step.seconds)
@@ -125,7 +126,7 @@ class Exchange:
             return await step.ticket.wait_async(step.seconds)
         await step.response.aclose()
         if step.completion is None:
-            await asyncio.sleep(step.seconds)
+            await asyncio.sleep(step.seconds or 0.0)
         else:
             await asyncio.wait([asyncio.wrap_future(step.completion)], timeout=step.seconds)
         return None
@@ -180,22 +181,26 @@ class Exchange:
     def _patient(self, response: Any) -> _Steps:
         """A refusal that work ahead may have caused is ours to deal with: ask again.
 
-        First after each call ahead that ends, then at growing distances, for no longer than work
-        ahead has won in this call (and a little).
+        First after each call ahead that ends, for as long as the client itself would wait; then at
+        growing distances, for no longer than work ahead has won in this call, and a little. What is
+        refused after that would have been refused without us.
         """
         clock, load = time.perf_counter, self._load
-        longest, read = max(PATIENCE, self._scope.lead), self._timeout("read")
-        until = clock() + (longest if read is None else min(longest, read))
+        read, began, until = self._timeout("read"), clock(), None
         pause = _FIRST_PAUSE
         load.refused()
         while response.status_code in BUSY:
-            completion, left = load.completion(), until - clock()
-            seconds = left
-            if completion is None:
+            completion = load.completion()
+            if completion is not None:
+                seconds = None if read is None else began + read - clock()
+                if seconds is not None and seconds <= 0:
+                    break
+            else:
+                until = until or clock() + max(PATIENCE, self._scope.lead)
                 seconds = max(pause, _retry_after(response))
+                if clock() + seconds > until:
+                    break
                 pause *= 2
-            if left <= 0 or seconds > left:
-                break
             yield _Again(response, completion, seconds)
             response = yield _Request()
         return response

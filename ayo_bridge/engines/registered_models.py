@@ -40,7 +40,9 @@ def register(engine: type[Model], model: Any, runtime: EngineHome) -> str:
     name = _names.name(model, readable(engine, model))
     # Objects loaded from the same place cost the same.
     best = runtime.measured_best_batch(base_name(name))
-    runtime.register(engine(name, max_items=best, strict=runtime.strict))
+    elsewhere = model.device.type != "cpu"
+    made = engine(name, max_items=best, strict=runtime.strict, accelerated=elsewhere)
+    runtime.register(made)
     if not runtime.strict:
         runtime.measure_in_background(name, base_name(name), _timed(engine, weakref.ref(model)))
     return name

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
@@ -23,16 +25,38 @@ class Model(BatchEngine):
     """What the two kinds of models have in common.
 
     Holds no model: requests bring it along, so that an engine does not keep it alive.
-    ``max_items`` is the most texts or pairs in one batch (b*); ``strict`` never fuses.
+    ``max_items`` is the most texts or pairs in one batch (b*); ``strict`` never fuses. On a CPU it
+    has as many instances as threads of the original's could use side by side: the cores over the
+    threads that torch takes for one call. ``accelerated`` says that the model is elsewhere; there
+    is one instance then.
     """
 
     kind: EngineKind
     cls: ClassVar[str]
     method: ClassVar[str]
 
-    def __init__(self, name: str, *, max_items: int | None = None, strict: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        max_items: int | None = None,
+        strict: bool = False,
+        accelerated: bool = False,
+    ) -> None:
         self.name = name
-        self.limits = Limits(instances=1, max_items=1 if strict else max_items)
+        self._max_items = 1 if strict else max_items
+        self._accelerated = accelerated
+        self._known: tuple[int, Limits] | None = None
+
+    @property
+    def limits(self) -> Limits:  # type: ignore[override]
+        """How much it takes at once, by the number of threads that torch has now."""
+        instances = 1 if self._accelerated else side_by_side()
+        known = self._known
+        if known is None or known[0] != instances:
+            limits = Limits(instances=instances, max_items=self._max_items)
+            known = self._known = instances, limits
+        return known[1]
 
     def run(self, calls: Sequence[Call]) -> Sequence[object]:
         """Run requests of one group as one call of the original method."""
@@ -66,6 +90,18 @@ class Model(BatchEngine):
     def original(cls) -> Callable[..., Any]:
         """The library's own function, below our wrapper if that is on."""
         return original(library_class(cls), cls.method)
+
+
+def side_by_side() -> int:
+    """How many calls of a model run side by side on this machine's cores."""
+    torch = sys.modules.get("torch")
+    threads = 1 if torch is None else torch.get_num_threads()
+    return max(1, CORES // threads)
+
+
+CORES: Final = (
+    len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+)
 
 
 class EmbeddingModel(Model):

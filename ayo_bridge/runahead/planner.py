@@ -41,6 +41,10 @@ local engines, good enough to see that something can overlap at all."""
 
 CALL_SECONDS: Final = PRIOR_SECONDS[Op.PREFILLING] + PRIOR_SECONDS[Op.DECODING]
 
+OWN_CALLS: Final = 2.0
+"""An LLM call of the original's own takes its client so many times what a call ahead takes us: the
+frameworks' and the SDK's own work for it."""
+
 MARGIN_SECONDS: Final = 0.0005
 """A primitive runs ahead only if it can end this much earlier than in the original."""
 
@@ -177,15 +181,18 @@ class Planner:
         e_graph = optimised.graph
         decisions = list(optimised.decisions)
 
+        # What a call to a server takes is in part this process's own work, which overlaps nothing.
+        own = OWN_CALLS * self._runtime.client.call_seconds
+
         def seconds(primitive: Primitive) -> float:
             known = context.profiles.seconds(primitive)
             if known is not None:
-                return known
+                return max(0.0, known - own) if primitive.op in PREFILLS else known
             prior = PRIOR_SECONDS.get(primitive.op, 0.0)
             typical = self._runtime.profiles.typical(primitive.engine)
             if typical is None or primitive.op not in LLM_OPS:
                 return prior
-            return prior * typical / CALL_SECONDS
+            return prior * max(0.0, typical - own) / CALL_SECONDS
 
         def one_by_one(primitive: Primitive) -> float:
             """The frameworks embed and search one item at a time, unless they say otherwise."""
