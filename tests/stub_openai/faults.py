@@ -97,6 +97,16 @@ def one_slot(stub: StubOpenAI) -> None:
     stub.slots = 1
 
 
+def together(*plans: Plan) -> Plan:
+    """All of these at once."""
+
+    def lay(stub: StubOpenAI) -> None:
+        for plan in plans:
+            plan(stub)
+
+    return lay
+
+
 def well(stub: StubOpenAI) -> None:
     """Nothing fails any more; requests and scripts are forgotten."""
     stub.reset()

@@ -20,6 +20,7 @@ class StubProcess:
         token_interval: seconds between the events of a stream.
         spread: have a streamed reply be complete when the plain one would be.
         lines: answer prompts that ask for queries with three lines.
+        tenants: begin each line with the key that the request came with.
         core: the core that it is confined to.
     """
 
@@ -30,11 +31,13 @@ class StubProcess:
         token_interval: float = 0.0,
         spread: bool = False,
         lines: bool = False,
+        tenants: bool = False,
         core: int | None = None,
     ) -> None:
         command = [sys.executable, "-m", "tests.stub_openai", "--no-log"]
         command += ["--latency", str(latency), "--token-interval", str(token_interval)]
         command += ["--spread"] * spread + ["--lines"] * lines
+        command += ["--tenants"] * tenants
         if core is not None:
             command += ["--core", str(core)]
         self._process = subprocess.Popen(

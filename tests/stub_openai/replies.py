@@ -30,6 +30,12 @@ def lines_where_asked(body: Body) -> str:
     return words
 
 
+def of_tenant(request: StubRequest, text: str) -> str:
+    """Lines that all begin with the key that the request came with."""
+    key = request.headers.get("authorization", "").removeprefix("Bearer ")
+    return "\n".join(f"{key} {line}" for line in text.split("\n"))
+
+
 def tokens_of(text: str) -> list[str]:
     """Words with the space before them: what one streamed event carries."""
     tokens: list[str] = []

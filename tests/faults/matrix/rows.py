@@ -91,6 +91,13 @@ _LIMITS = [
     ),
     Fault("429 at 1 from the start", _just(faults.at_most(1)), _MOST, cold=True, heals=True),
     Fault("one slot", _just(faults.one_slot), _MOST),
+    Fault(
+        "one slot, a queue outlasts the client",
+        _just(faults.together(faults.one_slot, faults.every(latency=0.15))),
+        ("tree.query", "accumulate.query", "refine.query", "chain.invoke"),
+        timeout=0.5,
+        cold=True,
+    ),
 ]
 _SILENCES = [
     Fault("hang at the first", lambda n: faults.hangs(0), _MOST, timeout=0.5),
