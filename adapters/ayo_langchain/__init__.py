@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from ayo_bridge.bindings.openai_http import BINDINGS as HTTP_BINDINGS
+from ayo_bridge.bindings.openai_sdk import OPENAI
 from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
 from ayo_bridge.lift.adapter import Adapter
 from ayo_bridge.lift.entries import Entry, Kind
@@ -37,7 +38,7 @@ class LangChainAdapter(Adapter):
 
     name = "langchain"
     required = STORE_BINDINGS
-    bindings = (*HTTP_BINDINGS, *MODEL_BINDINGS, *TAPS, COMPOSING)
+    bindings = (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *TAPS, COMPOSING)
 
     def accepts(self, obj: object) -> bool:
         """Whether ``obj`` is a runnable."""

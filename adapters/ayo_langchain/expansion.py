@@ -62,7 +62,7 @@ def lift_multi_query(
     else:
         _lift_writing(draft, generator, expand, question, lines, after)
         if generator.refusal is None:
-            generator.llm.prove(sync=sync, called=parts.called)
+            generator.llm.prove(sync=sync)
     values = (queries, question) if retriever.include_original else (queries,)
     found = parts.once(lift_vector_retriever, retriever.retriever)
     early: VectorSearch | None = None

@@ -92,14 +92,9 @@ class LiftedLLM:
             raise ValueError("the prompt has parts that are not text")
         return self._served(sync).call(self._arguments(messages), on_text)
 
-    def prove(self, *, sync: bool, called: bool) -> None:
-        """Have the server probed in the background, once: as the call would ask it.
-
-        Before there is a call nobody knows which client it will use; both must ask alike then.
-        """
-        served, arguments = self._served(sync), self._arguments([])
-        if called or served.asks_as(self._served(not sync), arguments):
-            served.prove(arguments)
+    def prove(self, *, sync: bool) -> None:
+        """Have the server probed in the background, once its client has been answered."""
+        self._served(sync).prove(self._arguments([]))
 
     def _arguments(self, messages: list[Any]) -> dict[str, Any]:
         payload: dict[str, Any] = self.llm._get_request_payload(messages, **self.bound)

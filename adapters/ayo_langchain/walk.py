@@ -43,7 +43,7 @@ class _Flow:
 
 def lift_chain(obj: Any, state: AcceleratedState, asked: Asked) -> tuple[Draft, list[Place]]:
     """Lift a runnable for one call, or for a batch of several inputs."""
-    parts = Parts(state, called=asked.called)
+    parts = Parts(state)
     whole, places = Draft(covers={id(obj)}), []
     for index in range(max(asked.copies, 1)):
         walk = _Walk(parts, asked.sync, Draft(f"{index}." if asked.copies > 1 else ""))

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, Final
 
 from ayo_bridge.bindings.openai_http import BINDINGS as HTTP_BINDINGS
+from ayo_bridge.bindings.openai_sdk import OPENAI
 from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
 from ayo_bridge.lift.adapter import Adapter
 from ayo_bridge.lift.entries import Entry, Kind
@@ -28,7 +29,7 @@ class LlamaIndexAdapter(Adapter):
 
     name = "llama-index"
     required = (TAPS,)
-    bindings = (*HTTP_BINDINGS, *MODEL_BINDINGS, *STORE_BINDINGS)
+    bindings = (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *STORE_BINDINGS)
 
     def accepts(self, obj: object) -> bool:
         """Whether ``obj`` is a query engine or a retriever of LlamaIndex."""

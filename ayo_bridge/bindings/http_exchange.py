@@ -19,7 +19,7 @@ from typing import Any, Final
 from ayo_bridge.bindings.endpoints import Addressed
 from ayo_bridge.bindings.http_client import transport_way
 from ayo_bridge.bindings.http_streams import streams_of
-from ayo_bridge.bindings.openai_sdk import compared
+from ayo_bridge.bindings.openai_sdk import answered, compared
 from ayo_bridge.engines.openai_http.errors import BUSY
 from ayo_bridge.engines.openai_http.reply import Reply
 from ayo_bridge.engines.openai_http.request import canonical_key
@@ -167,6 +167,8 @@ class Exchange:
             raise
         if response.status_code >= 400:
             self._scope.stumbled(call.endpoint.server)
+        elif response.status_code < 300:
+            answered()
         streams = streams_of(self._library)
         watched = streams.async_watched if awaited else streams.watched
         learn = self._scope.runtime.profiles if call.endpoint.completes else None

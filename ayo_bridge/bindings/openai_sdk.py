@@ -187,6 +187,36 @@ def compared(request: Any) -> None:
         seen.sent = sent
 
 
+_answered: weakref.WeakSet[Any] = weakref.WeakSet()
+"""Clients by which the original has had a reply of success."""
+_waiting: weakref.WeakKeyDictionary[Any, list[Callable[[], None]]] = weakref.WeakKeyDictionary()
+
+
+def once_answered(client: Any, then: Callable[[], None]) -> None:
+    """Have ``then`` called once the original has had a reply by this client, where it has it."""
+    if client in _answered:
+        then()
+    else:
+        _waiting.setdefault(client, []).append(then)
+
+
+def answered() -> None:
+    """The original has a reply of success to the request that it is sending."""
+    sending = _sending.get()
+    if sending is not None and sending[0] not in _answered:
+        note_answered(sending[0])
+
+
+def note_answered(client: Any) -> None:
+    """The original has had a reply of success by this client."""
+    _answered.add(client)
+    for then in _waiting.pop(client, ()):
+        try:
+            then()
+        except CannotBuildError:
+            continue  # Then nothing is asked ahead either, which says why.
+
+
 def _difference(one: Headers, other: Headers) -> tuple[str, ...]:
     names = {name for name, _ in set(one) ^ set(other)}
     return tuple(sorted(name.decode("latin-1") for name in names))

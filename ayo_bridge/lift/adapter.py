@@ -99,7 +99,7 @@ class Adapter(ABC):
         state = AcceleratedState(self.name, base.__name__, runtime, Template(()), again)
         entries = self.entries(base)
         first = next((entry for entry in entries if entry.kind is Kind.CALL), entries[0])
-        lifted = self.lift(obj, state, Asked(first.sync, called=False))
+        lifted = self.lift(obj, state, Asked(first.sync))
         state.template = lifted.template
         if not lifted.followed and not quiet:
             _warn(_unhelped(obj, lifted.template.components))

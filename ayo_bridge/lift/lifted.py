@@ -19,14 +19,12 @@ class Asked:
         values: what the graph starts with.
         predictable: whether requests can be made from these values alone.
         copies: how many inputs one call takes through the object, side by side.
-        called: whether there is such a call; if not, somebody only looks at the object.
     """
 
     sync: bool
     values: Mapping[str, object] = field(default_factory=dict)
     predictable: bool = True
     copies: int = 1
-    called: bool = True
 
     @property
     def shape(self) -> Hashable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 
 from ayo_bridge.bindings.http_requests import CannotBuildError, as_sent
 from ayo_bridge.bindings.openai_http import register_endpoint
-from ayo_bridge.bindings.openai_sdk import Form, build
+from ayo_bridge.bindings.openai_sdk import Form, build, once_answered
 from ayo_bridge.engines.launched import is_launched
 from ayo_bridge.engines.openai_http import Delivery, LLMRequest, OpenAIServer, make_call, prove
 from ayo_bridge.engines.openai_http.address import origin
@@ -65,7 +66,7 @@ class Served:
         """
         request = self._request(arguments)
         if on_text is not None:
-            self._prove(request)
+            self.prove(arguments)
             request = replace(request, delivery=Delivery.REBUILD, on_text=on_text)
         return make_call(self.engine, request)
 
@@ -84,19 +85,22 @@ class Served:
     def prove(self, arguments: Mapping[str, Any]) -> None:
         """Have the server probed in the background, once: may its replies be rebuilt?
 
-        Decoding pipelining and prefix warms wait for the result; until then they are refused.
+        That is once the original has had a reply by this client: who asks nothing by it, or is to
+        have a session first, is not asked for. Decoding pipelining and prefix warms wait for the
+        result; until then they are refused.
         """
-        try:
-            self._prove(self._request(arguments))
-        except CannotBuildError:
-            return  # Then nothing is asked ahead either, which says why.
+        # The client is to be collected in spite of this.
+        found = weakref.ref(self.client)
+        runtime, engine, form = self.runtime, self.engine, self.form
 
-    def asks_as(self, other: Served, arguments: Mapping[str, Any]) -> bool:
-        """Whether the server could not tell whose requests these are but by their client's form."""
-        try:
-            return self._request(arguments).asked_alike(other._request(arguments))
-        except CannotBuildError:
-            return False
+        def prove() -> None:
+            client = found()
+            if client is not None:
+                served = Served(runtime, engine, client, form)
+                served._prove(served._request(arguments))
+
+        if self.runtime.first(("to prove", self.engine, self.form, found)):
+            once_answered(self.client, prove)
 
     def _prove(self, request: LLMRequest) -> None:
         server = self.runtime.scheduler(self.engine).engine

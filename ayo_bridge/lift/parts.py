@@ -14,10 +14,8 @@ T = TypeVar("T")
 class Parts:
     """Lifts the parts of an object: each once, in however many places it stands."""
 
-    def __init__(self, state: AcceleratedState, *, called: bool = True) -> None:
+    def __init__(self, state: AcceleratedState) -> None:
         self.runtime = state.runtime
-        self.called = called
-        """Whether it is lifted for a call."""
         self.expected = state.expected
         """How many items its parts made last, by their ids."""
         self._known: dict[tuple[object, int], Any] = {}

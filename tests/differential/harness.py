@@ -19,10 +19,10 @@ from ayo_bridge.observe import Stats
 from ayo_bridge.profile import Curve, EngineProfile, LLMProfile, Profile, ProfileStore
 from ayo_bridge.schedule import EngineScheduler, Placement
 from ayo_bridge.seam import Engine, EngineKind
-from tests.deadline import eventually
 from tests.differential.case import Case, Entry, Env, Framework, parameters
 from tests.differential.compare import difference, log_difference, never
 from tests.differential.observing import Outcome, canonical, observe, observe_async
+from tests.proofs import prove
 
 TOLERANCE = 1e-6
 """By so much a score may move where batches are fused; by nothing with ``strict=True``."""
@@ -149,7 +149,7 @@ def _accelerate(obj: Any, runtime: Runtime) -> Any:
 def _accelerated(env: Env, case: Case, runtime: Runtime) -> Any:
     fast = _accelerate(_prepared(env, case), runtime)
     if case.proven:
-        eventually(lambda: bool(runtime.can_stream()), "the proof of the server")
+        prove(runtime)
     return fast
 
 

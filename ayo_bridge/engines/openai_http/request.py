@@ -48,7 +48,6 @@ _OF_DELIVERY = frozenset(
 )
 """Headers that say how a request travels, not what is asked, and by whom."""
 _TRACES = b"x-datadog-"
-_OF_FORM = frozenset({b"user-agent", b"x-stainless-async"})
 
 
 class Delivery(enum.StrEnum):
@@ -97,14 +96,6 @@ class LLMRequest:
         Without cookies, which some servers change with every reply.
         """
         return tuple(h for h in identity(self.headers) if h[0] != b"cookie"), self.way
-
-    def asked_alike(self, other: LLMRequest) -> bool:
-        """Whether two requests differ in no more than the form of the client that builds them."""
-        mine, others = (
-            [h for h in identity(request.headers) if h[0] not in _OF_FORM]
-            for request in (self, other)
-        )
-        return mine == others and self.way == other.way and self.url == other.url
 
 
 def identity(headers: Headers) -> Headers:

@@ -7,8 +7,8 @@ import pytest
 
 from ayo_bridge import Runtime, accelerate
 from ayo_bridge.profile import ProfileStore
-from tests.deadline import eventually
 from tests.differential.langchain_parts import close_clients, writes_queries
+from tests.proofs import prove
 from tests.stub_openai import StubOpenAI
 
 
@@ -57,4 +57,4 @@ def fast(runtime: Runtime) -> Callable[[Any], Any]:
 @pytest.fixture
 def proven(runtime: Runtime) -> Callable[[], None]:
     """Waits until the server is proven to stream what it would have replied."""
-    return lambda: eventually(lambda: bool(runtime.can_stream()), "the proof of the server")
+    return lambda: prove(runtime)

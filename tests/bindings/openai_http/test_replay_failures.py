@@ -104,7 +104,7 @@ def test_the_original_waits_its_own_time_and_gets_its_own_error(world: World) ->
     assert str(found.value) == str(expected.value)
     assert type(found.value.__cause__) is type(expected.value.__cause__)
     assert str(found.value.__cause__) == str(expected.value.__cause__)
-    assert outcomes(scope) == [Outcome.DROPPED]
+    assert outcomes(scope) == [Outcome.CANCELLED]
     assert len(world.stub.calls) == 2
     eventually(lambda: world.stub.calls[1].aborted, "the abort")
 
