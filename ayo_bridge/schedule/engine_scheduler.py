@@ -293,6 +293,10 @@ class EngineScheduler:
                 slots = self._best_batch()
             if self._running >= limits.instances + self._prefetched(slots):
                 return []
+            free = limits.instances - self._running
+            if free > 1:  # Idle instances share what waits: they work side by side.
+                share = -(-self._waiting_items // free)
+                slots = share if slots is None else min(slots, share)
         busy = limits.continuous and self._running > 0
         least = 0
         if self._steps_back and busy:

@@ -117,7 +117,7 @@ async def _check(obj: Any, callers: int, stub: StubOpenAI, runtime: Runtime, sco
         assert str(await ask("as it is")) == expected
         if stats(fast).hits > hits:
             break
-    assert (stats(fast).hits > hits) == ahead, "nothing runs ahead any more"
+    assert stats(fast).hits > hits or not ahead, "nothing runs ahead any more"
 
 
 async def _come_and_go(ask: Callable[[str], Any], callers: int) -> int:

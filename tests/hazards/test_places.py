@@ -150,10 +150,15 @@ def test_many_threads_share_batches(env: Env, runtime: Runtime) -> None:
     (embedding,) = (s for s in runtime.schedulers if s.engine.name.startswith("embedding"))
     go_on = threading.Event()
     nothing = Call(embedding.engine.name, "nothing", None)
-    busy = threading.Thread(target=lambda: embedding.run_here(nothing, lambda: go_on.wait(20)))
-    busy.start()
+    instances = embedding.engine.limits.instances
+    busy = [
+        threading.Thread(target=lambda: embedding.run_here(nothing, lambda: go_on.wait(20)))
+        for _ in range(instances)
+    ]
+    for thread in busy:
+        thread.start()
     try:
-        eventually(lambda: embedding.running == 1, "the model's being busy")
+        eventually(lambda: embedding.running == instances, "the model's being busy")
         with ThreadPoolExecutor(16) as pool:
             asked = [pool.submit(fast.retrieve, question) for question in questions]
             eventually(lambda: embedding.depth == 16, "the queue")
@@ -161,7 +166,8 @@ def test_many_threads_share_batches(env: Env, runtime: Runtime) -> None:
             found = [one.result(20) for one in asked]
     finally:
         go_on.set()
-        busy.join()
+        for thread in busy:
+            thread.join()
     for one, two in zip(expected, found, strict=True):
         assert [node.node_id for node in one] == [node.node_id for node in two]
         assert [node.score for node in one] == pytest.approx([node.score for node in two], abs=1e-6)

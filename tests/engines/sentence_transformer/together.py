@@ -60,17 +60,18 @@ def scope_with_ahead(runtime: Runtime, *calls: Call) -> tuple[Scope, Ahead]:
 
 
 class Busy:
-    """Keeps an engine's only instance busy until told otherwise."""
+    """Keeps all instances of an engine busy until told otherwise."""
 
     def __init__(self, runtime: Runtime, engine: str) -> None:
         self._scheduler = runtime.scheduler(engine)
-        self._running, self._release = threading.Event(), threading.Event()
+        self._running, self._release = threading.Semaphore(0), threading.Event()
         self._queued = threading.Semaphore(0)
-        self._thread = threading.Thread(target=self._hold, daemon=True)
+        instances = self._scheduler.engine.limits.instances
+        self._threads = [threading.Thread(target=self._hold, daemon=True) for _ in range(instances)]
 
     def _hold(self) -> None:
         def block() -> None:
-            self._running.set()
+            self._running.release()
             assert self._release.wait(DEADLINE)
 
         here, _ = self._scheduler.run_here(Call(self._scheduler.engine.name, "busy", None), block)
@@ -85,8 +86,9 @@ class Busy:
             return request
 
         self._scheduler.submit = counted  # type: ignore[method-assign]
-        self._thread.start()
-        assert self._running.wait(DEADLINE)
+        for thread in self._threads:
+            thread.start()
+        assert all(self._running.acquire(timeout=DEADLINE) for _ in self._threads)
         return self
 
     def wait_for_a_request(self) -> None:
@@ -97,7 +99,8 @@ class Busy:
 
     def __exit__(self, *exc: object) -> None:
         self._release.set()
-        self._thread.join(DEADLINE)
+        for thread in self._threads:
+            thread.join(DEADLINE)
         del self._scheduler.submit
 
 
