@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Final, Protocol
 
@@ -64,7 +64,8 @@ class LiveProfile:
         self.kind = kind
         self._lock = threading.RLock()  # A stream may be collected, and observed, at any time.
         self._calls: deque[Sample] = deque(maxlen=WINDOW)
-        self._batches: dict[int, deque[float]] = {}
+        self._batches: dict[int, deque[tuple[int, float]]] = {}
+        """Seconds by size, each with the number of its observation."""
         self._count = 0
         self._last = 0.0
 
@@ -82,7 +83,7 @@ class LiveProfile:
         size = _rounded(items)
         with self._lock:
             window = self._batches.setdefault(size, deque(maxlen=32))
-            window.append(seconds * size / items if items >= 16 else seconds)
+            window.append((self._count, seconds * size / items if items >= 16 else seconds))
             self._count += 1
             return len(window) == ENOUGH_OF_A_SIZE
 
@@ -111,13 +112,29 @@ class LiveProfile:
         """Return what has been learned, or ``None`` while that is not enough."""
         with self._lock:
             calls = tuple(self._calls)
-            batches = {size: sorted(window) for size, window in self._batches.items()}
+            batches = self._recent()
         if self._count < ENOUGH:
             return None
         if self.kind == LLMProfile.kind:
             return _fit_calls(calls)
-        curve = Curve.of((size, _low(window)) for size, window in batches.items())
+        curve = _rising({size: _low(sorted(window)) for size, window in batches.items()})
         return EngineProfile(self.kind, curve, _live_best_batch(curve))
+
+    def _recent(self) -> dict[int, list[float]]:
+        """What was seen lately, by size; a size that was seen once or twice may have been unlucky.
+
+        Old observations go, so that a size which was slow once is tried again: the curve then says
+        nothing of it.
+        """
+        oldest = self._count - WINDOW
+        recent: dict[int, list[float]] = {}
+        for size, window in self._batches.items():
+            while window and window[0][0] < oldest:
+                window.popleft()
+            if window:
+                recent[size] = [seconds for _, seconds in window]
+        known = {n: seen for n, seen in recent.items() if len(seen) >= ENOUGH_OF_A_SIZE}
+        return known or recent
 
 
 class LiveProfiles:
@@ -223,6 +240,19 @@ def _rounded(items: int) -> int:
 
 def _low(ordered: Sequence[float]) -> float:
     return ordered[int((len(ordered) - 1) * QUANTILE)]
+
+
+def _rising(seconds: Mapping[int, float]) -> Curve:
+    """The curve of what sizes took, where a larger batch never takes less.
+
+    Noise only adds time: what a larger one was done in, a smaller one could have been.
+    """
+    least = float("inf")
+    points = []
+    for size in sorted(seconds, reverse=True):
+        least = min(least, seconds[size])
+        points.append((size, least))
+    return Curve.of(points)
 
 
 def _live_best_batch(curve: Curve) -> int | None:

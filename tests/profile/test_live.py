@@ -173,3 +173,51 @@ def test_answers_of_one_length_still_tell_prefilling_from_decoding() -> None:
     assert isinstance(profile, LLMProfile)
     assert profile.prefill_per_token == pytest.approx(0.001)
     assert profile.decode_per_token == pytest.approx(0.01)
+
+
+def best_batch(live: LiveProfile) -> int | None:
+    profile = live.profile()
+    assert isinstance(profile, EngineProfile)
+    return profile.best_batch
+
+
+def test_one_slow_batch_of_a_rare_size_changes_nothing() -> None:
+    live = LiveProfile("embedding")
+    for _ in range(10):
+        for size in (1, 3, 4):
+            live.observe_batch(size, 0.04)
+    before = best_batch(live)
+    live.observe_batch(2, 0.2)
+    assert best_batch(live) == before
+    for _ in range(3):  # Also once it is known to be slow: four take no less than two.
+        live.observe_batch(2, 0.2)
+    assert best_batch(live) == before
+
+
+def test_what_was_slow_for_a_while_is_forgotten() -> None:
+    live = LiveProfile("embedding")
+    for _ in range(40):  # Somebody else has the cores: all that is more than one takes long.
+        live.observe_batch(1, 0.01)
+        live.observe_batch(2, 0.05)
+        live.observe_batch(4, 0.2)
+    assert best_batch(live) == 1
+    for _ in range(300):  # b* is 1, so nothing else is seen for some time.
+        live.observe_batch(1, 0.01)
+    assert best_batch(live) is None  # Nothing is known of larger ones any more: they are tried.
+    for _ in range(20):
+        live.observe_batch(2, 0.011)
+        live.observe_batch(4, 0.013)
+    assert best_batch(live) is None or best_batch(live) != 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_noisy_curve_rises(seed: int) -> None:
+    source = random.Random(seed)
+    live = LiveProfile("embedding")
+    for _ in range(200):
+        size = source.choice((1, 2, 3, 4, 8, 16))
+        live.observe_batch(size, (0.01 + 0.001 * size) * (1 + source.expovariate(2)))
+    profile = live.profile()
+    assert isinstance(profile, EngineProfile)
+    seconds = [taken for _, taken in profile.curve.points]
+    assert seconds == sorted(seconds)
