@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable
-from dataclasses import dataclass, fields
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, fields
 
 from ayo_bridge.graph import Component, Opaque, Template, picture
 from ayo_bridge.graph.picture import mermaid, to_json
@@ -34,6 +34,8 @@ class Explanation:
     switched_off: str = ""
     on_trial: str = ""
     """Why it was switched off, while it is tried again."""
+    limits: Mapping[str, str] = field(default_factory=dict)
+    """How much may be ahead at each server: by ``host:port``, in words."""
 
     def __str__(self) -> str:
         lines = [f"{self.target}, accelerated by {self.adapter}", *self._template()]
@@ -54,6 +56,7 @@ class Explanation:
             notes.append(f"Run-ahead is switched off for this object: {self.switched_off}.")
         if self.on_trial:
             notes.append(f"Run-ahead was switched off for this object: {self.on_trial}.")
+        notes += [f"{server}: {limit}." for server, limit in self.limits.items()]
         if self.record is not None and self.record.error:
             notes.append(f"The last call failed: {self.record.error}")
         return tuple(notes)
@@ -97,6 +100,7 @@ class Explanation:
             "target": self.target,
             "switched_off": self.switched_off,
             "on_trial": self.on_trial,
+            "limits": dict(self.limits),
             "notes": list(self.notes),
             "template": _template_json(self.template, self.opaque),
             "entry": record.entry if record else None,
@@ -137,6 +141,7 @@ def explain_state(state: AcceleratedState) -> Explanation:
         last,
         state.switched_off,
         state.on_trial,
+        state.limits(),
     )
 
 

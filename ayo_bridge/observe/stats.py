@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from ayo_bridge.graph import Op
 from ayo_bridge.observe.wording import columns, counted, duration
@@ -54,6 +54,8 @@ class Stats:
     switched_off: str = ""
     on_trial: str = ""
     """Why it was switched off, while it is tried again."""
+    limits: Mapping[str, str] = field(default_factory=dict)
+    """How much may be ahead at each server: by ``host:port``, in words."""
 
     @property
     def hit_rate(self) -> float:
@@ -115,6 +117,8 @@ class Stats:
                 for p in self.primitives
             ]
             lines += ["", *columns([head, *rows], right="llrrr")]
+        if self.limits:
+            lines += ["", *(f"{server}: {limit}." for server, limit in self.limits.items())]
         if self.switched_off:
             lines += ["", f"Run-ahead is switched off: {self.switched_off}."]
         if self.on_trial:
@@ -149,6 +153,7 @@ def stats_state(state: AcceleratedState) -> Stats:
         ),
         switched_off=state.switched_off,
         on_trial=state.on_trial,
+        limits=state.limits(),
     )
 
 

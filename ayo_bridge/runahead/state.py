@@ -97,6 +97,13 @@ class AcceleratedState:
         """Whether the next call may run ahead."""
         return self.runtime.run_ahead and not self._judge.is_off(self.runtime.clock())
 
+    def limits(self) -> dict[str, str]:
+        """How much may be ahead at each server that was asked: by ``host:port``, in words."""
+        engines = {engine for _, engine in self.totals().primitives}
+        known = (self.runtime.scheduler(e).engine for e in engines if self.runtime.knows(e))
+        servers = sorted({engine.server for engine in known if engine.server})
+        return {server: self.runtime.load(server).description for server in servers}
+
     def history(self) -> tuple[CallRecord, ...]:
         """The last finished calls, oldest first; as many as the runtime remembers."""
         with self._lock:

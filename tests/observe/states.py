@@ -29,6 +29,9 @@ class StandIn:
     run_ahead: bool = True
     now: float = 11.0
 
+    def knows(self, engine: str) -> bool:
+        return False
+
     def clock(self) -> float:
         return self.now
 
