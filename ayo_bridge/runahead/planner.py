@@ -212,6 +212,7 @@ class Planner:
         }
         ahead |= _streamed(e_graph)
         ahead |= _in_turn(e_graph, ahead, early)
+        ahead |= _untold(e_graph, ahead)
         made = sum(e_graph[i].op not in DECODES for i in ahead)  # A decode is its prefill's call.
         gain = _end(original) - _end(early) - self._runtime.client.call_seconds * made
         if ahead and (gain <= 0 or not self._runtime.run_ahead):
@@ -250,6 +251,16 @@ def _streamed(graph: Graph) -> set[str]:
         for primitive in graph
         if primitive.op in PREFILLS
         and any(graph[s].op is Op.PARTIAL_DECODING for s in graph.successors(primitive.id))
+    }
+
+
+def _untold(graph: Graph, ahead: Collection[str]) -> set[str]:
+    """Embeddings that calls ahead are made of: nobody tells the graph what the original's gave."""
+    return {
+        before
+        for name in ahead
+        for before in graph.predecessors(name)
+        if graph[before].op is Op.EMBEDDING
     }
 
 

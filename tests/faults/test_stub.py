@@ -48,7 +48,7 @@ def test_it_keeps_requests_as_they_came(server: StubOpenAI, client: httpx.Client
     assert request.pairs[0][0] == "Host"
     assert request.body == ASKED
     assert request.peer is not None
-    assert request.ended is not None
+    eventually(lambda: request.ended is not None, "the end of the request")
     assert not request.aborted
 
 
