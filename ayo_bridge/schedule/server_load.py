@@ -47,7 +47,7 @@ class ServerLoad:
     def __init__(self, clock: Callable[[], float], limit: AheadLimit) -> None:
         self._clock = clock
         self._limit = limit
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # A reply may be collected, and so end, at any allocation.
         self._queue: deque[tuple[float, Offer]] = deque()
         self._waiting: list[Future[None]] = []
         self._probes: list[Future[None]] = []
