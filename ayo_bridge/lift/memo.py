@@ -8,7 +8,7 @@ from typing import Final
 _LONGEST: Final = 64
 """Longer texts hardly come again, and would be kept for nothing."""
 _MOST: Final = 20_000
-"""Texts in a generation; two generations are kept: some 10 MB at the very most."""
+"""Texts in a generation; two generations are kept."""
 
 
 class Remembered:

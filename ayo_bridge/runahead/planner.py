@@ -181,18 +181,15 @@ class Planner:
         e_graph = optimised.graph
         decisions = list(optimised.decisions)
 
-        # What a call to a server takes is in part this process's own work, which overlaps nothing.
-        own = OWN_CALLS * self._runtime.client.call_seconds
-
         def seconds(primitive: Primitive) -> float:
             known = context.profiles.seconds(primitive)
             if known is not None:
-                return max(0.0, known - own) if primitive.op in PREFILLS else known
+                return known
             prior = PRIOR_SECONDS.get(primitive.op, 0.0)
             typical = self._runtime.profiles.typical(primitive.engine)
             if typical is None or primitive.op not in LLM_OPS:
                 return prior
-            return prior * max(0.0, typical - own) / CALL_SECONDS
+            return prior * typical / CALL_SECONDS
 
         def one_by_one(primitive: Primitive) -> float:
             """The frameworks embed and search one item at a time, unless they say otherwise."""
@@ -213,8 +210,7 @@ class Planner:
         ahead |= _streamed(e_graph)
         ahead |= _in_turn(e_graph, ahead, early)
         ahead |= _untold(e_graph, ahead)
-        made = sum(e_graph[i].op not in DECODES for i in ahead)  # A decode is its prefill's call.
-        gain = _end(original) - _end(early) - self._runtime.client.call_seconds * made
+        gain = _end(original) - _end(early) - self._own_seconds(e_graph, ahead)
         if ahead and (gain <= 0 or not self._runtime.run_ahead):
             reason = (
                 "run-ahead is off in this runtime"
@@ -233,6 +229,17 @@ class Planner:
             remaining=remaining(e_graph, seconds) if ahead else {},
             known=known,
         )
+
+    def _own_seconds(self, graph: Graph, ahead: Collection[str]) -> float:
+        """What this process does for calls ahead: that overlaps nothing.
+
+        Each of them has to be made. And of LLM calls that run side by side all but one have a share
+        in them that is the client's own work.
+        """
+        made = sum(graph[i].op not in DECODES for i in ahead)  # A decode is its prefill's call.
+        asked = sum(graph[i].op in PREFILLS for i in ahead)
+        calls = made + OWN_CALLS * max(0, asked - 1)
+        return calls * self._runtime.client.call_seconds
 
 
 def _leads(

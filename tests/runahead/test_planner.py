@@ -113,6 +113,7 @@ def test_an_llm_too_quick_to_be_worth_it_is_left_alone(runtime: Runtime) -> None
     observe(runtime, 0.0005)
     plan = runtime.planner.plan_expansion(template, tree, 4, {}, prefix="L0")
     assert plan.ahead == frozenset()
+    assert any(d.pass_name == "run-ahead" and not d.applied for d in plan.decisions)
 
 
 def test_shapes_are_kept_until_the_engines_look_different(runtime: Runtime) -> None:

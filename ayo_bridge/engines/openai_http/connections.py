@@ -114,7 +114,7 @@ class Connections:
     def _forget(self, oldest: float) -> None:
         """Close what has idled since before ``oldest``: a way holds its client's TLS context.
 
-        Done when there is a request, not by a timer: that costs each request 0.02 ms more.
+        Done when there is a request: a timer for each connection would cost each request more.
         """
         for place, idle in list(self._idle.items()):
             while idle and not (idle[0].usable and idle[0].idle_since > oldest):
