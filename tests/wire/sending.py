@@ -243,20 +243,13 @@ def differences(original: Arm, fast: Arm) -> list[str]:
     one, two = Counter(original.requests), Counter(fast.requests)
     found += [f"only accelerated, {n}x: {_shown(sent, one)}" for sent, n in (two - one).items()]
     found += [f"only as it is, {n}x: {sent}" for sent, n in (one - two).items()]
-    heads = {_asked(sent) for sent in original.requests}
-    found += [f"a probe: {_shown(sent, one)}" for sent in fast.ours if _asked(sent) not in heads]
+    heads = {sent.head for sent in original.requests}
+    found += [f"a probe: {_shown(sent, one)}" for sent in fast.ours if sent.head not in heads]
     encodings = {sent.encodings for sent in original.requests} | {None}
     found += [f"{sent}" for sent in fast.requests if sent.encodings not in encodings]
     if original.counts != fast.counts:
         found.append(f"counted {original.counts}, accelerated {fast.counts}")
     return found
-
-
-def _asked(sent: Sent) -> tuple[object, ...]:
-    """By whom, and where to. A probe is sent before anybody knows which form of the client will be
-    used, and perhaps before the server has set a cookie."""
-    form = ("user-agent", "x-stainless-async", "cookie")
-    return sent.server, sent.line, tuple(h for h in sent.headers if h[0].lower() not in form)
 
 
 def _shown(sent: Sent, known: Mapping[Sent, int]) -> str:
