@@ -356,11 +356,11 @@ class _Lazy:
         self._runtime = weakref.ref(runtime)
         self._engine = engine
 
-    def start(self, engine: Engine, calls: Any, done: Any) -> Callable[[], None]:
+    def start(self, engine: Engine, calls: Any, done: Any, abortable: Any) -> None:
         runtime = self._runtime()
         if runtime is None:
             raise RuntimeError("the runtime is gone")
-        return runtime.placement(engine).start(engine, calls, done)
+        runtime.placement(engine).start(engine, calls, done, abortable)
 
 
 _runtimes: weakref.WeakSet[Runtime] = weakref.WeakSet()

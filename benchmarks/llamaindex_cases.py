@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -37,12 +38,12 @@ def llm(url: str, context_window: int = 8192) -> OpenAILike:
     )
 
 
-def nodes(count: int) -> list[TextNode]:
+def nodes(count: int, words: int = CHUNK_WORDS) -> list[TextNode]:
     """Chunks of equal length that differ in every sentence."""
     sentence = "Item {} has the property {} here."
     made = []
     for number in range(count):
-        text = " ".join(sentence.format(number, word) for word in range(CHUNK_WORDS // 7))
+        text = " ".join(sentence.format(number, word) for word in range(words // 7))
         made.append(TextNode(text=text, id_=f"node-{number}"))
     return made
 
@@ -70,6 +71,42 @@ def fusion_engine(url: str, embedding: Any) -> RetrieverQueryEngine:
         use_async=False,
     )
     return RetrieverQueryEngine.from_args(fusion, llm=llm(url), response_mode=ResponseMode.COMPACT)
+
+
+def rag_engine(url: str, *, rerank: bool = False) -> RetrieverQueryEngine:
+    """Retrieval with MiniLM, one synthesis call; ``rerank`` takes three of ten passages."""
+    index = VectorStoreIndex(nodes(40, 70), embed_model=slow_embedding(0.0))
+    ranking = [_untrained_reranker()] if rerank else []
+    engine = index.as_query_engine(
+        llm=llm(url),
+        response_mode="compact",
+        similarity_top_k=10 if rerank else 4,
+        node_postprocessors=ranking,
+    )
+    assert isinstance(engine, RetrieverQueryEngine)
+    return engine
+
+
+def _untrained_reranker() -> Any:
+    """A cross-encoder as large as MiniLM, with seeded random weights."""
+    import torch
+    from llama_index.core.postprocessor import SentenceTransformerRerank
+    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+
+    path = tempfile.mkdtemp(prefix="ayo-bench-")
+    tokenizer = AutoTokenizer.from_pretrained(minilm())
+    tokenizer.save_pretrained(path)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=tokenizer.vocab_size,
+        hidden_size=384,
+        num_hidden_layers=6,
+        num_attention_heads=12,
+        intermediate_size=1536,
+        num_labels=1,
+    )
+    BertForSequenceClassification(config).save_pretrained(path)
+    return SentenceTransformerRerank(model=path, top_n=3)
 
 
 def slow_embedding(seconds: float) -> Any:

@@ -18,7 +18,7 @@ import sys
 import time
 import tracemalloc
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -32,7 +32,7 @@ from ayo_bridge.graph.primitive import CONTROL_OPS, DECODES, PREFILLS
 from ayo_bridge.graph.timing import remaining
 from ayo_bridge.passes import optimise
 from ayo_bridge.schedule import POLICIES, EngineScheduler, GraphScheduler
-from ayo_bridge.schedule.engine_scheduler import Done
+from ayo_bridge.schedule.engine_scheduler import Abortable, Done
 from ayo_bridge.seam import Call, EngineKind, Limits
 from ayo_bridge.simulate import run_virtual
 from benchmarks.advanced_app import INPUTS, advanced, context, inputs, simulated
@@ -66,9 +66,11 @@ class Ends:
     def __init__(self) -> None:
         self._running: deque[tuple[int, Done]] = deque()
 
-    def start(self, engine: object, calls: Sequence[Call], done: Done) -> Callable[[], None]:
+    def start(
+        self, engine: object, calls: Sequence[Call], done: Done, abortable: Abortable
+    ) -> None:
+        abortable(lambda: None)
         self._running.append((len(calls), done))
-        return lambda: None
 
     def end_next(self) -> None:
         count, done = self._running.popleft()

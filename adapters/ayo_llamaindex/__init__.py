@@ -18,7 +18,7 @@ from ayo_bridge.runahead.streams import scoped_async_stream, scoped_stream
 from ayo_llamaindex.engines import lift
 from ayo_llamaindex.retrieval import QUESTION
 from ayo_llamaindex.stores import BINDINGS as STORE_BINDINGS
-from ayo_llamaindex.taps import TAPS
+from ayo_llamaindex.taps import INSTRUMENTATION, TAPS
 
 _QUERY: Final = (Entry("query"), Entry("aquery", Kind.AWAIT))
 _RETRIEVE: Final = (Entry("retrieve"), Entry("aretrieve", Kind.AWAIT))
@@ -29,7 +29,7 @@ class LlamaIndexAdapter(Adapter):
 
     name = "llama-index"
     required = (TAPS,)
-    bindings = (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *STORE_BINDINGS)
+    bindings = (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *STORE_BINDINGS, INSTRUMENTATION)
 
     def accepts(self, obj: object) -> bool:
         """Whether ``obj`` is a query engine or a retriever of LlamaIndex."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from ayo_bridge.bindings.binding import Binding, Target
+from ayo_bridge.lift.memo import remembered_signature
 from ayo_bridge.lift.taps import after, after_async, before, handed_over
 from ayo_llamaindex.guide import Guide
 from ayo_llamaindex.known import TESTED
@@ -51,5 +52,15 @@ TAPS: Final = Binding(
         Target(_SPLITTER, "TokenTextSplitter._merge", _merge),
         Target(_FUSION, "QueryFusionRetriever._get_queries", _queries),
         Target(_FUSION, "QueryFusionRetriever._aget_queries", _aqueries),
+    ),
+)
+
+INSTRUMENTATION: Final = Binding(
+    "LlamaIndex instrumentation",
+    "llama-index-instrumentation",
+    ("0.4", "0.7"),
+    (
+        # Every instrumented method asks for its own signature at every call.
+        Target("llama_index_instrumentation.dispatcher", "inspect.signature", remembered_signature),
     ),
 )

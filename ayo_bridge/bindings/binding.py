@@ -30,9 +30,16 @@ Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], A
 """``wrapper(wrapped, instance, args, kwargs)``, as :mod:`wrapt` calls it."""
 
 
+Restore = Callable[[], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A function to wrap: ``module`` and the dotted ``attribute`` in it."""
+    """A function to wrap: ``module`` and the dotted ``attribute`` in it.
+
+    One of another module that this one has imported (``inspect.signature``) is wrapped as this
+    module sees it, and for nobody else.
+    """
 
     module: str
     attribute: str
@@ -56,7 +63,7 @@ class Binding:
     _wanted: bool = field(default=False, init=False)
     """The wrappers are on, or go on as soon as their modules are imported."""
     _refusal: str = field(default="", init=False)
-    _on: dict[str, list[Callable[[], None]]] = field(default_factory=dict, init=False)
+    _on: dict[str, list[Restore]] = field(default_factory=dict, init=False)
     """What takes the wrappers off again, by module."""
     _hooked: set[str] = field(default_factory=set, init=False)
     """Modules whose import will tell us, also where nobody wants to know any more."""
@@ -182,7 +189,7 @@ class Binding:
             places.append((parent, attribute, target.wrapper))
         with _lock:
             if self._wanted and name not in self._on:
-                self._on[name] = [_wrap(*place) for place in places]
+                self._on[name] = [_wrap(module, *place) for place in places]
                 _count_change()
 
     def _refuse(self, reason: str, *, missing: bool = False) -> None:
@@ -258,8 +265,35 @@ def unfollowed(bindings: Iterable[Binding]) -> str | None:
     return f"its calls cannot be followed: {'; '.join(b.status for b in used or refused)}"
 
 
-def _wrap(parent: Any, name: str, wrapper: Wrapper) -> Callable[[], None]:
+class _View(ModuleType):
+    """A module as one other module sees it: with some functions of its own."""
+
+    def __init__(self, module: ModuleType) -> None:
+        super().__init__(module.__name__, module.__doc__)
+        self._ayo_module = module
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ayo_module, name)
+
+
+def _viewed(module: ModuleType, other: ModuleType, name: str, wrapper: Wrapper) -> Restore:
+    """Wrap a function of another module, as a module sees that."""
+    (place,) = (key for key, value in vars(module).items() if value is other)
+    view = _View(other)
+    setattr(view, name, wrapt.FunctionWrapper(vars(other)[name], wrapper))
+    setattr(module, place, view)
+
+    def restore() -> None:
+        if vars(module).get(place) is view:
+            setattr(module, place, other)
+
+    return restore
+
+
+def _wrap(module: ModuleType, parent: Any, name: str, wrapper: Wrapper) -> Restore:
     """Wrap one function; returns what takes the wrapper off again."""
+    if isinstance(parent, ModuleType) and parent is not module:
+        return _viewed(module, parent, name, wrapper)
     inherited = isinstance(parent, type) and name not in vars(parent)
     own = getattr(parent, name) if inherited else vars(parent)[name]
     proxy = wrapt.FunctionWrapper(own, wrapper)

@@ -185,7 +185,12 @@ class Driver(ABC, Generic[W, O]):
     ) -> Request:
         """Submit a call to its engine."""
         primitive, tier = running.work.primitive, self._tier
-        request = self._home.scheduler(call.engine).submit(
+
+        def queued(request: Request) -> None:
+            running.requests.append(request)
+            self._requests[request.future] = request
+
+        return self._home.scheduler(call.engine).submit(
             call,
             query=self.number,
             node=primitive.id,
@@ -197,10 +202,8 @@ class Driver(ABC, Generic[W, O]):
             left=tier.left(),
             record=record,
             on_done=self._home.observe,
+            on_queue=queued,
         )
-        running.requests.append(request)
-        self._requests[request.future] = request
-        return request
 
     # What happens.
 

@@ -23,13 +23,18 @@ T = TypeVar("T")
 
 Done = Callable[[Sequence["object | BaseException"]], None]
 """Called once with a result or an exception for each call of a batch, in order."""
+Abort = Callable[[], None]
+Abortable = Callable[[Abort], object]
+"""Called with what aborts a batch, before it starts: an interrupt may come at any moment."""
 
 
 class Placement(Protocol):
     """Where an engine runs: the runtime's loop, a thread, a process, a Ray actor."""
 
-    def start(self, engine: Engine, calls: Sequence[Call], done: Done) -> Callable[[], None]:
-        """Start a batch and return at once; returns what aborts it."""
+    def start(
+        self, engine: Engine, calls: Sequence[Call], done: Done, abortable: Abortable
+    ) -> None:
+        """Start a batch and return at once; before it starts, hand out what aborts it."""
 
 
 @dataclass(slots=True)
@@ -131,6 +136,8 @@ class EngineScheduler:
         self._requests: dict[int, Request] = {}
         self._running = 0
         self._running_items = 0
+        self._beside = 0
+        """Calls that callers run themselves, beside the instances."""
         self._waiting_items = 0
         self._held = 0
         self._idle_since = clock()
@@ -161,13 +168,15 @@ class EngineScheduler:
         left: float = 0.0,
         record: EngineCall | None = None,
         on_done: Callable[[Request], None] | None = None,
+        on_queue: Callable[[Request], object] | None = None,
     ) -> Request:
         """Queue a call; its future resolves when the engine has served it.
 
         ``since`` is when its query was submitted (by default, now); ``serves``, ``remaining`` and
         ``left`` are as in :class:`Waiting`.
         ``record`` learns when the call runs and ends.
-        ``on_done`` is called with the request once, when it has ended in whatever way.
+        ``on_done`` is called with the request once, when it has ended in whatever way; ``on_queue``
+        before it may start, so that an interrupt at any moment finds it in its owner's hands.
         """
         now = self._clock()
         waiting = Waiting(
@@ -185,6 +194,8 @@ class EngineScheduler:
             max(left, remaining),
         )
         request = Request(call, waiting, self, record, on_done=on_done)
+        if on_queue is not None:
+            on_queue(request)
         with self._lock:
             self._requests[waiting.id] = request
             self._waiting_items += call.items
@@ -195,22 +206,23 @@ class EngineScheduler:
     def idle_seconds(self) -> float:
         """How long the engine has had nothing to do; 0 while it has."""
         with self._lock:
-            if self._running or self._requests:
+            if self._running or self._requests or self._beside:
                 return 0.0
             return self._clock() - self._idle_since
 
     def run_if_idle(self, run: Callable[[], T]) -> tuple[bool, T | None]:
         """Run something else on the engine, if it is idle; whoever comes meanwhile waits for it."""
         with self._lock:
-            if self._requests or self._running:
+            if self._requests or self._running or self._beside:
                 return False, None
-            self._running += 1
+            taken = self.engine.limits.instances
+            self._running += taken
             since = self._idle_since
         try:
             return True, run()
         finally:
             with self._lock:
-                self._running -= 1
+                self._running -= taken
                 self._idle_since = since  # measuring is no use of the engine
             self._dispatch()
 
@@ -230,22 +242,31 @@ class EngineScheduler:
             self._dispatch()
 
     def run_here(self, call: Call, run: Callable[[], object]) -> tuple[bool, object]:
-        """Run a call in the calling thread if an instance is idle and nothing is queued.
+        """Run a call of the original's own in the calling thread, if it need not queue.
 
-        Returns ``(False, None)`` when the call has to queue. This spares the hop to another thread
-        where no other request could share the batch anyway. An exception of ``run`` propagates.
+        That is so if an instance is idle and nothing is queued, and of a call that shares no batch:
+        there the original's threads would work side by side, and queueing could only make them
+        slower. Such a call takes no instance, so that a stream of them holds up nothing that is
+        queued. Returns ``(False, None)`` when the call has to queue. An exception of ``run``
+        propagates.
         """
         with self._lock:
-            if self._requests or self._running >= self.engine.limits.instances:
+            instance = 0
+            if call.group is None:
+                self._beside += 1
+            elif self._requests or self._running >= self.engine.limits.instances:
                 return False, None
-            self._running += 1
+            else:
+                instance = 1
+            self._running += instance
             self.batches += 1
             self.batched_calls += 1
         try:
             return True, run()
         finally:
             with self._lock:
-                self._running -= 1
+                self._running -= instance
+                self._beside -= 1 - instance
                 self._idle_since = self._clock()
             self._dispatch()
 
@@ -332,11 +353,12 @@ class EngineScheduler:
         def done(results: Sequence[object | BaseException]) -> None:
             self._finish(requests, results)
 
-        abort = self._placement.start(self.engine, [r.call for r in requests], done)
-        for request in requests:
-            if not request.future.done():
+        def abortable(abort: Abort) -> None:
+            for request in requests:
                 request.shares_with, request.abort = requests, abort
-        self._abort_unwanted(requests, abort)
+
+        self._placement.start(self.engine, [r.call for r in requests], done, abortable)
+        self._abort_unwanted(requests, requests[0].abort)
 
     def _finish(self, requests: list[Request], results: Sequence[object | BaseException]) -> None:
         now = self._clock()

@@ -6,10 +6,10 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import cast
 
-from ayo_bridge.schedule.engine_scheduler import Done
+from ayo_bridge.schedule.engine_scheduler import Abortable, Done
 from ayo_bridge.seam import AsyncEngine, BatchEngine, Call, Engine
 
 
@@ -29,24 +29,22 @@ class ThreadPlacement:
     def __init__(self, name: str, threads: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=f"ayo-bridge {name}")
 
-    def start(self, engine: Engine, calls: Sequence[Call], done: Done) -> Callable[[], None]:
+    def start(
+        self, engine: Engine, calls: Sequence[Call], done: Done, abortable: Abortable
+    ) -> None:
         """Run the batch in a thread; a batch that has started cannot be aborted."""
-        future = self._pool.submit(lambda: done(run_batch(cast(BatchEngine, engine), calls)))
-        return _abort_queued(future.cancel, calls, done)
+        queued: list[Future[None]] = []
+
+        def abort() -> None:
+            if queued and queued[0].cancel():
+                done([asyncio.CancelledError() for _ in calls])
+
+        abortable(abort)
+        queued.append(self._pool.submit(lambda: done(run_batch(cast(BatchEngine, engine), calls))))
 
     def close(self) -> None:
         """Let running batches end and take no more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _abort_queued(
-    cancel: Callable[[], bool], calls: Sequence[Call], done: Done
-) -> Callable[[], None]:
-    def abort() -> None:
-        if cancel():
-            done([asyncio.CancelledError() for _ in calls])
-
-    return abort
 
 
 class LoopPlacement:
@@ -66,7 +64,9 @@ class LoopPlacement:
         self._used: float | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, engine: Engine, calls: Sequence[Call], done: Done) -> Callable[[], None]:
+    def start(
+        self, engine: Engine, calls: Sequence[Call], done: Done, abortable: Abortable
+    ) -> None:
         """Serve each call in a task of its own; aborting cancels the tasks."""
         aborted = threading.Event()
         tasks: list[asyncio.Task[None]] = []
@@ -92,9 +92,9 @@ class LoopPlacement:
             aborted.set()
             self._loop.call_soon_threadsafe(lambda: [task.cancel() for task in tasks])
 
+        abortable(abort)
         asked = time.perf_counter()
         self._loop.call_soon_threadsafe(spawn)
-        return abort
 
     def _tell(self, lag: float) -> None:
         if self._told is None:

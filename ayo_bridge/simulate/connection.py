@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError
 from typing import cast
 
 from ayo_bridge.schedule import EngineScheduler, Policy, policy_for
-from ayo_bridge.schedule.engine_scheduler import Done
+from ayo_bridge.schedule.engine_scheduler import Abortable, Done
 from ayo_bridge.seam import Call, Engine
 from ayo_bridge.simulate.serving import Abort, SimulatedEngine
 
@@ -25,11 +25,13 @@ class VirtualPlacement:
         self._there = _Line(delay)
         self._back = _Line(delay)
 
-    def start(self, engine: Engine, calls: Sequence[Call], done: Done) -> Abort:
+    def start(
+        self, engine: Engine, calls: Sequence[Call], done: Done, abortable: Abortable
+    ) -> None:
         """Start a batch; aborting reaches the engine at once."""
         batch = _Batch(cast(SimulatedEngine, engine), calls, done, self._back)
+        abortable(batch.abort)
         self._there.send(batch.arrive)
-        return batch.abort
 
 
 class _Line:

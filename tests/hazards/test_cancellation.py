@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -103,7 +102,6 @@ def test_interrupt(
 
     def interrupt() -> None:
         eventually(lambda: bool(stub.calls), "the first request")
-        time.sleep(0.1)  # In the middle of sending, what is sent just then runs to its end.
         signal.pthread_kill(main, signal.SIGINT)
 
     interrupter = threading.Thread(target=interrupt)

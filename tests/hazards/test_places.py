@@ -149,7 +149,7 @@ def test_many_threads_share_batches(env: Env, runtime: Runtime) -> None:
     fast = accelerate(plain, runtime=runtime)
     (embedding,) = (s for s in runtime.schedulers if s.engine.name.startswith("embedding"))
     go_on = threading.Event()
-    nothing = Call(embedding.engine.name, "nothing", None)
+    nothing = Call(embedding.engine.name, "nothing", None, group="busy")
     instances = embedding.engine.limits.instances
     busy = [
         threading.Thread(target=lambda: embedding.run_here(nothing, lambda: go_on.wait(20)))

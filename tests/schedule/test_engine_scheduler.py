@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ from ayo_bridge.schedule import (
     throughput,
     topology,
 )
-from ayo_bridge.schedule.engine_scheduler import Done
+from ayo_bridge.schedule.engine_scheduler import Abortable, Done
 from ayo_bridge.schedule.placement import run_batch
 from ayo_bridge.seam import BatchEngine, Call, EngineKind, Limits
 
@@ -43,14 +43,16 @@ class Manual:
         self.running: list[tuple[Sequence[Call], Done]] = []
         self.aborted = 0
 
-    def start(self, engine: object, calls: Sequence[Call], done: Done) -> Callable[[], None]:
+    def start(
+        self, engine: object, calls: Sequence[Call], done: Done, abortable: Abortable
+    ) -> None:
         self.running.append((calls, done))
 
         def abort() -> None:
             self.aborted += 1
             done([CancelledError() for _ in calls])
 
-        return abort
+        abortable(abort)
 
     def end(self) -> list[object]:
         calls, done = self.running.pop(0)
@@ -176,6 +178,36 @@ def test_an_idle_engine_serves_in_the_calling_thread(placement: Manual) -> None:
     assert tier.run_here(call(1), lambda: 0) == (False, None)
     placement.end()
     assert tier.run_here(call(1), lambda: 0) == (True, 0)
+
+
+def test_a_call_that_shares_no_batch_is_served_in_its_caller_s_thread_at_once(
+    placement: Manual,
+) -> None:
+    tier = scheduler(placement)
+    tier.submit(call(0), query=0, node="embed")
+
+    def meanwhile() -> int:
+        tier.submit(call(5), query=0, node="embed")
+        assert placement.end() == [0]
+        assert placement.running  # It takes no instance, and holds up nobody.
+        assert tier.idle_seconds() == 0
+        assert tier.run_if_idle(lambda: 0) == (False, None)
+        return 7
+
+    assert tier.run_here(call(1, None), meanwhile) == (True, 7)
+    assert placement.end() == [5]
+    assert tier.run_if_idle(lambda: 8) == (True, 8)
+
+
+def test_measuring_takes_all_instances(placement: Manual) -> None:
+    tier = scheduler(placement, instances=2)
+
+    def meanwhile() -> None:
+        tier.submit(call(5), query=0, node="embed")
+        assert not placement.running
+
+    assert tier.run_if_idle(meanwhile)[0]
+    assert placement.end() == [5]
 
 
 def test_what_queued_during_a_call_in_the_calling_thread_runs_after_it(placement: Manual) -> None:

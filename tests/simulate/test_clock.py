@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import pytest
 
@@ -61,13 +62,14 @@ class Batches(LoopPlacement):
         engine: object,
         calls: Sequence[Call],
         done: Callable[[Sequence[object]], None],
-    ) -> Callable[[], None]:
+        abortable: Callable[[Callable[[], None]], object],
+    ) -> None:
         async def run() -> None:
             await engine.prefill(calls)  # type: ignore[attr-defined]
             done([None for _ in calls])
 
         task = asyncio.get_running_loop().create_task(run())
-        return task.cancel  # type: ignore[return-value]
+        abortable(cast("Callable[[], None]", task.cancel))
 
 
 @pytest.mark.parametrize(

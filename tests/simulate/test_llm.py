@@ -340,7 +340,9 @@ def test_it_is_an_async_engine_like_any_other() -> None:
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[object] = loop.create_future()
         call = engine.call(prompt("a", 90, result="text"))
-        LoopPlacement(loop).start(engine, [call], lambda results: ended.set_result(results[0]))
+        LoopPlacement(loop).start(
+            engine, [call], lambda results: ended.set_result(results[0]), lambda abort: None
+        )
         result = await ended
         slow = asyncio.create_task(engine.serve(engine.call(prompt("b", 90, 1000))))
         await asyncio.sleep(1.0)

@@ -27,6 +27,10 @@ __all__ = ["Connections", "Response", "Stream", "Timeouts"]
 
 # uvicorn, and so vLLM, closes a connection that has been idle for five seconds.
 _KEEP_ALIVE_SECONDS = 4.0
+_SPARE = 4
+"""Connections to one place that stay for so long; more of them are left over from a burst."""
+_SPARE_SECONDS = 1.0
+"""How long these stay."""
 
 Timeouts = Mapping[str, float | None]
 """Seconds to ``connect`` and to ``read`` some bytes; ``None`` and what is missing wait forever."""
@@ -46,7 +50,7 @@ class Connections:
         self._default: ssl.SSLContext | None = None
         self._idle: dict[_Place, deque[Connection]] = {}
         self._open: set[Connection] = set()
-        self._swept = 0.0
+        self._sweep: asyncio.TimerHandle | None = None
 
     async def post(
         self,
@@ -84,6 +88,8 @@ class Connections:
 
     async def aclose(self) -> None:
         """Close all connections."""
+        if self._sweep is not None:
+            self._sweep.cancel()
         for connection in list(self._open):
             connection.drop()
         await asyncio.sleep(0)  # asyncio closes the sockets in the loop's next round.
@@ -91,11 +97,7 @@ class Connections:
     # Idle ones.
 
     async def _connection(self, address: Address, way: Way, timeouts: Timeouts) -> Connection:
-        now = asyncio.get_running_loop().time()
-        oldest = now - _KEEP_ALIVE_SECONDS
-        if self._swept < oldest:
-            self._swept = now
-            self._forget(oldest)
+        oldest = asyncio.get_running_loop().time() - _KEEP_ALIVE_SECONDS
         place = (address.name, address.port, address.tls, way)
         idle = self._idle.get(place)
         while idle:
@@ -110,17 +112,25 @@ class Connections:
         if idle is None:
             idle = self._idle[place] = deque()
         idle.append(connection)
+        if self._sweep is None:
+            self._sweep = asyncio.get_running_loop().call_later(_SPARE_SECONDS, self._swept)
 
-    def _forget(self, oldest: float) -> None:
-        """Close what has idled since before ``oldest``: a way holds its client's TLS context.
+    def _swept(self) -> None:
+        """Close what has idled for long: a way holds its client's TLS context.
 
-        Done when there is a request: a timer for each connection would cost each request more.
+        One timer for all: one for each connection would cost each request more.
         """
+        loop = asyncio.get_running_loop()
+        now = loop.time()
         for place, idle in list(self._idle.items()):
-            while idle and not (idle[0].usable and idle[0].idle_since > oldest):
+            while idle:
+                seconds = _SPARE_SECONDS if len(idle) > _SPARE else _KEEP_ALIVE_SECONDS
+                if idle[0].usable and idle[0].idle_since > now - seconds:
+                    break
                 idle.popleft().drop()
             if not idle:
                 del self._idle[place]
+        self._sweep = loop.call_later(_SPARE_SECONDS, self._swept) if self._idle else None
 
     # New ones.
 

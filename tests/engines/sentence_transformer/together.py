@@ -74,7 +74,8 @@ class Busy:
             self._running.release()
             assert self._release.wait(DEADLINE)
 
-        here, _ = self._scheduler.run_here(Call(self._scheduler.engine.name, "busy", None), block)
+        busy = Call(self._scheduler.engine.name, "busy", None, group="busy")
+        here, _ = self._scheduler.run_here(busy, block)
         assert here
 
     def __enter__(self) -> "Busy":
@@ -85,10 +86,19 @@ class Busy:
             self._queued.release()
             return request
 
-        self._scheduler.submit = counted  # type: ignore[method-assign]
         for thread in self._threads:
             thread.start()
         assert all(self._running.acquire(timeout=DEADLINE) for _ in self._threads)
+        run_here = self._scheduler.run_here
+
+        def counted_here(*args: Any, **kwargs: Any) -> tuple[bool, object]:
+            here, result = run_here(*args, **kwargs)
+            if here:  # It shares no batch, and waits for nobody.
+                self._queued.release()
+            return here, result
+
+        self._scheduler.submit = counted  # type: ignore[method-assign]
+        self._scheduler.run_here = counted_here  # type: ignore[method-assign]
         return self
 
     def wait_for_a_request(self) -> None:
@@ -101,7 +111,7 @@ class Busy:
         self._release.set()
         for thread in self._threads:
             thread.join(DEADLINE)
-        del self._scheduler.submit
+        del self._scheduler.submit, self._scheduler.run_here
 
 
 def run_together(
