@@ -83,8 +83,8 @@ class CallPlace:
         self.branch = branch
         self.outer = outer
 
-    def site(self) -> Site:
-        """The site of the calling code, which runs here."""
+    def site(self, made: FrameType | None = None) -> Site:
+        """The site of the calling code, which runs here and perhaps makes a task of ``made``."""
         end: FrameType | CodeType | None = None
         if self._coroutine is not None:
             # Where a loop takes a task's first step at once, its maker is still on the stack.
@@ -92,7 +92,7 @@ class CallPlace:
             end = coroutine.cr_frame if isinstance(coroutine, CoroutineType) else None
         elif self._maker is None:
             end = self._call.entry
-        return site_here(end, self._maker)
+        return site_here(end, self._maker, made)
 
     def here(self) -> CallPlace:
         """The place of this call where the calling code runs; this one if that is not known."""
@@ -114,7 +114,7 @@ class CallPlace:
         return self._child(object(), coroutine, asked.get(coroutine) if known else None)
 
     def _child(self, unit: object, coroutine: object, order: Asked | None) -> CallPlace:
-        site = self.site()
+        site = self.site(coroutine.cr_frame if isinstance(coroutine, CoroutineType) else None)
         outer = _open(self.outer)
         return CallPlace(
             self._call,

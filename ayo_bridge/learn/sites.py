@@ -64,7 +64,7 @@ class _Code:
     What tells calls apart is their position in the source.
     """
 
-    __slots__ = ("_name", "calls", "counts", "root", "weak")
+    __slots__ = ("_name", "calls", "counts", "made", "root", "weak")
 
     def __init__(self, code: CodeType, module: str) -> None:
         key, codes = id(code), _codes
@@ -79,6 +79,8 @@ class _Code:
         self.calls: dict[int, _Call] = {}
         named = (_file(code), code.co_qualname, _body(code)) if self.counts else ()
         self._name = "\n".join(named)
+        self.made = _Call(blake2b(self._name.encode(), digest_size=_ID_BYTES).digest(), "")
+        """The function itself, as what a site makes a task of."""
 
     def add(self, code: CodeType, instruction: int) -> _Call:
         """The call that ``code`` makes at an instruction (an offset in bytes)."""
@@ -112,7 +114,9 @@ def is_plumbing(module: str) -> bool:
     return f"{module}.".startswith(_DOTTED)
 
 
-def site_here(end: FrameType | CodeType | None, maker: Site | None = None) -> Site:
+def site_here(
+    end: FrameType | CodeType | None, maker: Site | None = None, made: FrameType | None = None
+) -> Site:
     """The site of the calling code.
 
     Args:
@@ -120,14 +124,16 @@ def site_here(end: FrameType | CodeType | None, maker: Site | None = None) -> Si
             whose innermost frame counts. It belongs to the site itself unless it is plumbing.
             ``None``: where the task, job or thread begins.
         maker: the site at which that task, job or thread was made.
+        made: of the coroutine of which the calling code is about to make a task. Some engines make
+            tasks of many kinds in one place.
     """
     key: list[str | _Call] = [maker.id if maker is not None else ""]
+    if made is not None and (kind := _codes.get(id(made.f_code)) or _learn(made)).counts:
+        key.append(kind.made)
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
-        known = _codes.get(id(code))
-        if known is None:
-            known = _codes[id(code)] = _Code(code, frame.f_globals.get("__name__") or "")
+        known = _codes.get(id(code)) or _learn(frame)
         if known.counts:
             instruction = frame.f_lasti
             key.append(known.calls.get(instruction) or known.add(code, instruction))
@@ -140,12 +146,18 @@ def site_here(end: FrameType | CodeType | None, maker: Site | None = None) -> Si
     return _sites.get(stack) or _new_site(stack, maker)
 
 
+def _learn(frame: FrameType) -> _Code:
+    known = _Code(frame.f_code, frame.f_globals.get("__name__") or "")
+    _codes[id(frame.f_code)] = known
+    return known
+
+
 def _new_site(stack: tuple[str | _Call, ...], maker: Site | None) -> Site:
     calls = [call for call in stack if isinstance(call, _Call)]
     digest = blake2b(maker.id.encode() if maker else b"", digest_size=_ID_BYTES)
     for call in calls:
         digest.update(call.digest)
-    shown = tuple(call.shown for call in calls)
+    shown = tuple(call.shown for call in calls if call.shown)
     site = Site(digest.hexdigest(), shown + (maker.frames if maker else ()))
     if len(_sites) >= _MOST_SITES:
         _sites.clear()
