@@ -108,8 +108,13 @@ def test_a_task_whose_first_step_runs_at_once_has_its_place_from_then_on() -> No
         with pytest.raises(StopIteration):
             coroutine.send(None)
 
+    makers: list[int] = []
+
     async def child(boundary: Boundary, name: str) -> None:
         boundary.note(name)
+        place = current_place()
+        assert place is not None
+        makers.append(_functions(place.site()).count("main"))
         await asyncio.sleep(0)
         boundary.note(name)
 
@@ -129,6 +134,7 @@ def test_a_task_whose_first_step_runs_at_once_has_its_place_from_then_on() -> No
         "c": {(0, 0)},
         "d": {(0, 1)},
     }
+    assert makers == [1] * 8  # Of the site where it was made; not of its own stack as well.
     first, later = (site for site, _ in boundary.seen["a"])
     assert first != later  # They are two calls.
     assert boundary.seen["a"][0][0] == boundary.seen["b"][0][0]
