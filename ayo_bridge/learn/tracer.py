@@ -1,0 +1,249 @@
+"""The tracer of one call: what boundaries tell of their calls becomes a trace."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import inspect
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Final
+
+from ayo_bridge.learn.places import CallPlace
+from ayo_bridge.learn.trace import Kind, Result, Trace, TracedCall
+
+MOST_CALLS: Final = 400
+MOST_SIZE: Final = 1_000_000
+"""Of a trace, in characters of texts and 8 for each number of a vector."""
+
+
+class _Call:
+    """A call that has begun."""
+
+    __slots__ = ("began", "branch", "ended", "kind", "request", "result", "seconds", "site")
+
+    def __init__(
+        self, site: str, branch: tuple[int, ...], kind: Kind, request: str, at: float
+    ) -> None:
+        self.site = site
+        self.branch = branch
+        self.kind = kind
+        self.request = request
+        self.result: Result | None = None
+        self.began = self.ended = 0
+        self.seconds = -at
+        """Less the moment of its beginning until it has ended."""
+
+
+class Tracer:
+    """The trace of one call, in the making. Thread-safe.
+
+    ``place`` is that of the call's entry; ``inputs`` are the texts among its arguments. A call that
+    is too large to learn from is dropped: ``dropped`` says why, and nothing of it is kept.
+    """
+
+    def __init__(
+        self,
+        place: CallPlace,
+        inputs: Mapping[str, str],
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.dropped = ""
+        self._place = place
+        self._inputs = inputs
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._calls: list[_Call] = []
+        self._moments = 0
+        self._size = sum(map(len, inputs.values()))
+        self._closed = False
+        self._began = clock()
+
+    def closed(self) -> bool:
+        """Whether nothing is noted any more: the call has ended, or the trace was dropped."""
+        return self._closed
+
+    def begin(self, kind: Kind, request: str) -> int | None:
+        """Note that the calling code makes a call at a boundary.
+
+        Returns what :meth:`end` wants to know; ``None`` if nothing is noted any more.
+        """
+        if self.closed():
+            return None
+        here = self._place.here()
+        call = _Call(here.site().id, here.branch, kind, request, self._clock())
+        with self._lock:
+            if self._closed:
+                return None
+            call.began = self._moment()
+            self._calls.append(call)
+            return len(self._calls) - 1 if self._room(len(request)) else None
+
+    def end(
+        self, handle: int | None, result: Result | None, error: BaseException | None = None
+    ) -> None:
+        """Note what a call has returned; nothing if it raised or was cancelled."""
+        if handle is None:
+            return
+        with self._lock:
+            if self._closed:
+                return
+            call = self._calls[handle]
+            call.ended = self._moment()
+            call.seconds += self._clock()
+            if error is None and result is not None and self._room(_size(result)):
+                call.result = result
+
+    def close(self, error: BaseException | None = None) -> Trace | None:
+        """End the call; what is still on its way has no result.
+
+        Returns the trace, or ``None`` if the call raised or the trace was dropped.
+        """
+        now = self._clock()
+        with self._lock:
+            calls, self._calls = self._calls, []
+            if self._closed or error is not None:
+                self._closed = True
+                return None
+            self._closed = True
+            for call in calls:
+                if not call.ended:
+                    call.ended = self._moment()
+                    call.seconds += now
+        return Trace(dict(self._inputs), tuple(map(_traced, calls)), now - self._began)
+
+    def _moment(self) -> int:
+        self._moments += 1
+        return self._moments
+
+    def _room(self, size: int) -> bool:
+        """Whether one more call or result of this size may be kept; else all of it goes."""
+        self._size += size
+        if self._size > MOST_SIZE:
+            self.dropped = f"its texts and vectors come to more than {MOST_SIZE:,} characters"
+        elif len(self._calls) > MOST_CALLS:
+            self.dropped = f"it makes more than {MOST_CALLS} calls"
+        else:
+            return True
+        self._closed = True
+        self._calls = []
+        return False
+
+
+def _traced(call: _Call) -> TracedCall:
+    return TracedCall(
+        call.site,
+        call.branch,
+        call.kind,
+        call.request,
+        call.result,
+        call.began,
+        call.ended,
+        call.seconds,
+    )
+
+
+def _size(result: Result) -> int:
+    return (
+        len(result.text or "")
+        + sum(len(call.id) + len(call.name) + len(call.arguments) for call in result.tool_calls)
+        + sum(8 * len(vector.numbers) for vector in result.vectors)
+        + sum(
+            len(item.text) + len(item.id) + sum(map(len, item.metadata.values()))
+            for item in result.items or ()
+        )
+    )
+
+
+# Inputs.
+
+DEEPEST: Final = 4
+MOST_TEXTS: Final = 200
+MOST_CHARACTERS: Final = 200_000
+_MOST_VALUES: Final = 2000
+_ATTRIBUTES: Final = ("query_str", "content", "text", "page_content")
+"""Where objects of frameworks have their text, be it a field or a property."""
+_SECRET: Final = frozenset(
+    {
+        *("api_key", "apikey", "token", "access_token", "auth_token", "secret", "client_secret"),
+        *("password", "authorization", "cookie", "credentials", "headers", "default_headers"),
+    }
+)
+
+
+def inputs_of(
+    args: Sequence[object], kwargs: Mapping[str, object], signature: inspect.Signature
+) -> dict[str, str]:
+    """The texts among the arguments of a call, by path: ``query``, ``history[1].content``.
+
+    A text has the same path whether it is given by position or by name, or left at its default. In
+    lists, mappings, dataclasses, models and messages they are found up to four levels deep; at most
+    200 texts of 200,000 characters in all (what would go over is left out). Empty texts and what
+    is named like a credential do not count. Nothing is found where the arguments do not fit.
+    """
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError:  # The original raises it, too.
+        return {}
+    bound.apply_defaults()
+    texts = _Texts()
+    for name, value in bound.arguments.items():
+        texts.add(name, name, value, 0)
+    return texts.found
+
+
+class _Texts:
+    """Texts by path, as far as there is room for them."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, str] = {}
+        self._characters = 0
+        self._values = 0
+
+    def add(self, path: str, name: str, value: object, depth: int) -> None:
+        """Add the texts in a value that is called ``name``."""
+        self._values += 1
+        full = self._values > _MOST_VALUES or len(self.found) >= MOST_TEXTS
+        if full or name.lower() in _SECRET or isinstance(value, enum.Enum):
+            return
+        if isinstance(value, str):
+            if value and self._characters + len(value) <= MOST_CHARACTERS:
+                self._characters += len(value)
+                self.found[path] = str(value)
+        elif depth < DEEPEST:
+            for step, inner, part in _parts(value):
+                self.add(path + step, inner, part, depth + 1)
+
+
+def _parts(value: object) -> Iterator[tuple[str, str, object]]:
+    """The parts of a value: what is added to the path, the name and the part. In a fixed order."""
+    if isinstance(value, Mapping):
+        for key in sorted(key for key in value if isinstance(key, str)):
+            yield (f".{key}" if key.isidentifier() else f"[{key!r}]"), key, value[key]
+    elif isinstance(value, list | tuple):
+        for at, part in enumerate(islice(value, MOST_TEXTS)):
+            yield f"[{at}]", "", part
+    elif not callable(value):  # A class or function is no data, nor what behaves like one.
+        for name in dict.fromkeys((*_ATTRIBUTES, *_fields(value))):
+            part = _attribute(value, name)
+            if part is not None:
+                yield f".{name}", name, part
+
+
+def _fields(value: object) -> Sequence[str]:
+    """The names of the fields of a dataclass or a pydantic model."""
+    if dataclasses.is_dataclass(value):
+        return [field.name for field in dataclasses.fields(value)]
+    declared = getattr(type(value), "model_fields", None)
+    return [*declared] if isinstance(declared, Mapping) else ()
+
+
+def _attribute(value: object, name: str) -> object:
+    try:
+        part: object = getattr(value, name, None)
+    except Exception:  # A property of somebody else's class; the call itself goes without it.
+        return None
+    # What is no field may be anything: a method, a proxy.
+    return part if name not in _ATTRIBUTES or isinstance(part, str | list | tuple) else None
