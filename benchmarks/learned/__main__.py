@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,12 +33,12 @@ RESULTS = Path(__file__).with_name("results.json")
 def chosen(only: str, group: Group | None, *, threads: int, tasks: int) -> list[App]:
     """Applications whose names contain ``only``, of one group or of all.
 
-    Of those, threads ask the synchronous ones only, and tasks the asynchronous ones.
+    Of those, threads ask the synchronous ones that may be, and tasks the asynchronous ones.
     """
     named = [app for app in APPS.values() if only in app.name and group in (None, app.group)]
     if tasks > 1:
         return [app for app in named if app.on_loop]
-    return [app for app in named if threads == 1 or not app.on_loop]
+    return [app for app in named if threads == 1 or not (app.on_loop or app.one_thread)]
 
 
 def main(
@@ -59,6 +60,7 @@ def main(
         return accelerate(target, runtime=fresh_runtime())
 
     cache_tokenizer()
+    warnings.simplefilter("ignore", DeprecationWarning)  # Of chains that are still in use.
     console = Console(width=120 if not sys.stdout.isatty() else None)
     latencies = Latencies(0.0, 0.0, 0.0) if zero_latency else Latencies()
     plan = Plan(learn, rounds, max(threads, tasks))

@@ -102,6 +102,8 @@ class App:
             own slower engines (embedding and search 70 ms together).
         note: what a reader of the row has to know.
         on_loop: it is asked by a coroutine.
+        one_thread: it awaits in sync methods, each thread on a loop of its own, and its client's
+            connections belong to one loop: as it is, it cannot be asked by several threads.
     """
 
     name: str
@@ -113,6 +115,7 @@ class App:
     target: float | None = None
     note: str = ""
     on_loop: bool = False
+    one_thread: bool = False
 
     def __str__(self) -> str:
         return self.name

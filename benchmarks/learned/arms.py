@@ -164,6 +164,10 @@ class asking(AbstractContextManager[Round]):
         if inspect.iscoroutinefunction(self._ask):
             runner = self._stack.enter_context(asyncio.Runner())
             return lambda target, inputs: runner.run(self._all(target, inputs))
+        # Sync methods of LlamaIndex that await take the thread's loop: one that stays.
+        self._stack.callback(asyncio.set_event_loop, None)
+        asyncio.set_event_loop(loop := asyncio.new_event_loop())
+        self._stack.callback(loop.close)
         if self._at_once == 1:
             return lambda target, inputs: [self._one(target, given) for given in inputs]
         pool = self._stack.enter_context(ThreadPoolExecutor(self._at_once))
