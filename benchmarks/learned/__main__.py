@@ -60,7 +60,9 @@ def main(
         return accelerate(target, runtime=fresh_runtime())
 
     cache_tokenizer()
-    warnings.simplefilter("ignore", DeprecationWarning)  # Of chains that are still in use.
+    # Of chains that are still in use.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    warnings.filterwarnings("ignore", message="The apply_and_parse method is deprecated")
     console = Console(width=120 if not sys.stdout.isatty() else None)
     latencies = Latencies(0.0, 0.0, 0.0) if zero_latency else Latencies()
     plan = Plan(learn, rounds, max(threads, tasks))

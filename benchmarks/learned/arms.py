@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import gc
 import inspect
 import statistics
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any, TypeAlias
 
 from ayo_bridge.errors import NotAccelerableError, NotAcceleratedWarning
@@ -152,39 +154,40 @@ def accelerated(target: object, accelerate: Accelerate) -> tuple[Any, str]:
     return fast, ""
 
 
-class asking(AbstractContextManager[Round]):
-    """How a program is asked: on one loop of its own, on threads, or simply here."""
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """One loop for all: connections that an application leaves behind are closed on their own."""
+    loop = asyncio.new_event_loop()
+    atexit.register(loop.close)
+    return loop
 
-    def __init__(self, program: Program, at_once: int = 1) -> None:
-        self._ask = program.ask
-        self._at_once = at_once
-        self._stack = ExitStack()
 
-    def __enter__(self) -> Round:
-        if inspect.iscoroutinefunction(self._ask):
-            runner = self._stack.enter_context(asyncio.Runner())
-            return lambda target, inputs: runner.run(self._all(target, inputs))
-        # Sync methods of LlamaIndex that await take the thread's loop: one that stays.
-        self._stack.callback(asyncio.set_event_loop, None)
-        asyncio.set_event_loop(loop := asyncio.new_event_loop())
-        self._stack.callback(loop.close)
-        if self._at_once == 1:
-            return lambda target, inputs: [self._one(target, given) for given in inputs]
-        pool = self._stack.enter_context(ThreadPoolExecutor(self._at_once))
-        return lambda target, inputs: list(pool.map(lambda given: self._one(target, given), inputs))
+@contextmanager
+def asking(program: Program, at_once: int = 1) -> Iterator[Round]:
+    """How a program is asked: on a loop, on threads, or simply here."""
 
-    def __exit__(self, *exc: object) -> None:
-        self._stack.close()
-
-    def _one(self, target: Any, inputs: Inputs) -> Answer:
-        answer = self._ask(target, inputs)
+    def one(target: Any, inputs: Inputs) -> Answer:
+        answer = program.ask(target, inputs)
         assert isinstance(answer, Answer)
         return answer
 
-    async def _all(self, target: Any, inputs: Sequence[Inputs]) -> list[Answer]:
-        async def one(given: Inputs) -> Answer:
-            answer = self._ask(target, given)
-            assert not isinstance(answer, Answer)
-            return await answer
+    async def awaited(target: Any, inputs: Inputs) -> Answer:
+        answer = program.ask(target, inputs)
+        assert not isinstance(answer, Answer)
+        return await answer
 
-        return list(await asyncio.gather(*map(one, inputs)))
+    async def together(target: Any, inputs: Sequence[Inputs]) -> list[Answer]:
+        return list(await asyncio.gather(*(awaited(target, given) for given in inputs)))
+
+    # Sync methods of LlamaIndex that await take the thread's loop: one that stays.
+    asyncio.set_event_loop(_loop())
+    try:
+        if inspect.iscoroutinefunction(program.ask):
+            yield lambda target, inputs: _loop().run_until_complete(together(target, inputs))
+        elif at_once == 1:
+            yield lambda target, inputs: [one(target, given) for given in inputs]
+        else:
+            with ThreadPoolExecutor(at_once) as pool:
+                yield lambda target, inputs: list(pool.map(partial(one, target), inputs))
+    finally:
+        asyncio.set_event_loop(None)

@@ -198,7 +198,7 @@ def _save_embedding_model(folder: str) -> None:
     from sentence_transformers.sentence_transformer.modules import Pooling, WordEmbeddings
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(minilm())
+    tokenizer = AutoTokenizer.from_pretrained(minilm(), model_max_length=1_000_000)
     words = len(tokenizer)
     vectors = torch.randn(words, _DIMENSIONS, generator=torch.Generator().manual_seed(1))
     # The vocabulary is in order of frequency, from about the thousandth entry on.

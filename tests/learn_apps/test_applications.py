@@ -13,6 +13,7 @@ from benchmarks.learned.engines import Engines, Latencies, cache_tokenizer, runn
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:The apply_and_parse method is deprecated"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
 
