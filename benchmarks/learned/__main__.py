@@ -6,6 +6,7 @@ distinct inputs, some of them before anything is timed: what is learned is learn
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import warnings
@@ -41,6 +42,14 @@ def chosen(only: str, group: Group | None, *, threads: int, tasks: int) -> list[
     return [app for app in named if threads == 1 or not (app.on_loop or app.one_thread)]
 
 
+def _quiet_deprecations() -> None:
+    """Say nothing of chains that are deprecated and still in use."""
+    # LangChain has its own deprecations shown when it is imported: what comes later wins.
+    importlib.import_module("langchain_classic.chains.llm")
+    warnings.simplefilter("ignore", DeprecationWarning)
+    warnings.filterwarnings("ignore", message="The apply_and_parse method is deprecated")
+
+
 def main(
     only: Annotated[str, typer.Option(help="Applications whose name contains this.")] = "",
     group: Annotated[Group | None, typer.Option(help="Applications of this group.")] = None,
@@ -60,9 +69,7 @@ def main(
         return accelerate(target, runtime=fresh_runtime())
 
     cache_tokenizer()
-    # Of chains that are still in use.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    warnings.filterwarnings("ignore", message="The apply_and_parse method is deprecated")
+    _quiet_deprecations()
     console = Console(width=120 if not sys.stdout.isatty() else None)
     latencies = Latencies(0.0, 0.0, 0.0) if zero_latency else Latencies()
     plan = Plan(learn, rounds, max(threads, tasks))

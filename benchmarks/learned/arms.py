@@ -149,7 +149,7 @@ def accelerated(target: object, accelerate: Accelerate) -> tuple[Any, str]:
             return None, str(error).partition(". ")[0]
     for warning in warned:
         if issubclass(warning.category, NotAcceleratedWarning):
-            return None, str(warning.message)
+            return None, str(warning.message).partition(". ")[0]
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     return fast, ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,10 @@ def show(rows: Sequence[Row], console: Console) -> None:
     for row in rows:
         table.add_row(row.app.name, *_cells(row))
     console.print(table)
-    for row in rows:
-        if row.refused:
-            console.print(f"{row.app.name}: {row.refused}", style="yellow")
+    for reason, refused in groupby(sorted(rows, key=_refused), key=_refused):
+        if reason:
+            names = ", ".join(row.app.name for row in refused)
+            console.print(f"{reason}: {names}", style="yellow", markup=False)
     ratios = [row.ratio for row in rows if row.ratio is not None]
     if ratios:
         mean = statistics.geometric_mean(ratios)
@@ -38,6 +40,10 @@ def show(rows: Sequence[Row], console: Console) -> None:
         ideal = statistics.geometric_mean([row.ideal_ratio or 1.0 for row in known])
         reached = statistics.geometric_mean([row.ratio or 1.0 for row in known])
         console.print(f"of {len(known)} with a known ideal: {reached:.2f}x of {ideal:.2f}x")
+
+
+def _refused(row: Row) -> str:
+    return row.refused
 
 
 def _cells(row: Row) -> list[str]:

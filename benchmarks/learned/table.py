@@ -177,7 +177,7 @@ APPS: Sequence[App] = (
         "title32",
         rows.extractor("TitleExtractor"),
         exactly(24),
-        1200,
+        700,
         200,
         Longest(2),
         **_EXTRACTED,
