@@ -6,6 +6,7 @@ distinct inputs, some of them before anything is timed: what is learned is learn
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -75,9 +76,12 @@ def main(
     plan = Plan(learn, rounds, max(threads, tasks))
     rows: list[Row] = []
     with running_engines(latencies, share_cores()) as engines:
+        gc.collect()
+        gc.freeze()  # What was imported is not looked through before each call.
         for app in chosen(only, group, threads=threads, tasks=tasks):
             with console.status(app.name):
                 rows.append(measure(app, engines, fast, plan))
+        gc.unfreeze()
     show(rows, console)
     settings = {"learn": learn, "rounds": rounds, "threads": threads, "tasks": tasks}
     write(rows, latencies, settings, json_file)

@@ -54,6 +54,10 @@ class Arm:
         """Take in a round."""
         self.seconds.append(seconds)
         self.answers += answers
+        self.saw(seen)
+
+    def saw(self, seen: Seen) -> None:
+        """Take in requests."""
         self.seen = Seen(self.seen.asked + seen.asked, self.seen.marked + seen.marked)
 
 
@@ -116,22 +120,25 @@ def measure(app: App, engines: Engines, accelerate: Accelerate, plan: Plan) -> R
         if not refused:
             arms["accelerated"] = (fast, Arm())
         equal = True
-        gc.collect()
-        gc.freeze()  # What was built and imported is not looked through before each call.
-        stack.callback(gc.unfreeze)
+        timed: Arm | None = None
         for turn in range(plan.learn + plan.rounds):
             first = turn * plan.at_once
             inputs = [app.inputs(number) for number in range(first, first + plan.at_once)]
             answers = []
             for target, arm in list(arms.values())[:: 1 if turn % 2 == 0 else -1]:
                 gc.collect()
-                engines.server.taken()
+                late = engines.server.taken()
+                if timed is not None:
+                    timed.saw(late)
                 started = time.perf_counter()
                 answers.append(ask(target, inputs))
-                taken = time.perf_counter() - started
+                taken, seen = time.perf_counter() - started, engines.server.taken()
                 if turn >= plan.learn:
-                    arm.add(taken, answers[-1], engines.server.taken())
+                    arm.add(taken, answers[-1], seen)
+                    timed = arm
             equal = equal and all(answer == answers[0] for answer in answers)
+        if timed is not None:
+            timed.saw(engines.server.taken())
     made = arms.get("accelerated")
     # Side by side, calls of one process cannot all take the shortest time.
     known = app.longest is not None and plan.at_once == 1

@@ -59,12 +59,12 @@ def duplicates() -> tuple[Passage, ...]:
 
 @cache
 def long_passages() -> tuple[Passage, ...]:
-    """Passages of several docstrings: eight of them make 30,000 characters and more."""
+    """Passages of several docstrings: eight of them make 30,000 characters."""
     texts = docstrings()
     return tuple(
         Passage(
             f"long-{number}",
-            "\n\n".join(texts[(number * 7 + part) % len(texts)].text for part in range(9)),
+            "\n\n".join(texts[(number * 7 + part) % len(texts)].text for part in range(12)),
             "long.txt",
             number,
         )
@@ -75,7 +75,7 @@ def long_passages() -> tuple[Passage, ...]:
 @cache
 def _words() -> tuple[str, ...]:
     return tuple(
-        word for passage in docstrings() for word in re.findall(r"[a-z]{3,}", passage.text)
+        word for passage in docstrings() for word in re.findall(r"\b[a-z]{3,}\b", passage.text)
     )
 
 

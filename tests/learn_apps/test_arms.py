@@ -1,5 +1,6 @@
 """Both arms are asked the same, in turns, and what differs between them is said."""
 
+import gc
 from collections import Counter
 from typing import Any, cast
 
@@ -17,9 +18,10 @@ class Server:
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
+        self.on_their_way: Counter[str] = Counter()
 
     def taken(self) -> Seen:
-        asked, self.asked = self.asked, Counter()
+        asked, self.asked, self.on_their_way = self.asked, self.on_their_way, Counter()
         return Seen(asked)
 
 
@@ -44,6 +46,12 @@ def ask(target: Any, inputs: Inputs) -> Answer:
 
 async def aask(target: Any, inputs: Inputs) -> Answer:
     return Answer(target.answer(inputs.query))
+
+
+@pytest.fixture(autouse=True)
+def _no_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is timed here, and a whole collection takes long once all libraries are there."""
+    monkeypatch.setattr(gc, "collect", lambda: 0)
 
 
 @pytest.fixture
@@ -83,6 +91,19 @@ def test_requests_that_the_original_did_not_make_are_in_vain(
 ) -> None:
     row = measure(app(Target(server)), engines, lambda _: Target(server, "more"), Plan(1, 4))
     assert (row.in_vain, row.missing) == (4, 0)
+
+
+def test_requests_that_arrive_after_the_answer_belong_to_the_arm_that_made_them(
+    server: Server, engines: Engines
+) -> None:
+    class Late(Target):
+        def answer(self, question: str) -> str:
+            server.on_their_way.update(["late"])
+            return super().answer(question)
+
+    row = measure(app(Target(server)), engines, lambda _: Late(server), Plan(1, 4))
+    assert row.accelerated is not None
+    assert (row.accelerated.seen.asked["late"], row.original.seen.asked["late"]) == (4, 0)
 
 
 def test_requests_that_only_the_original_made_are_missing(server: Server, engines: Engines) -> None:
