@@ -200,10 +200,21 @@ class Runtime:
         """What :meth:`can_stream` and :meth:`can_warm` depend on; changes when they do. Cheap."""
         return tuple([(engine.streams, engine.caches_prefixes) for engine in self._llms])
 
-    def measured_best_batch(self, model: str) -> int | None:
-        """b* of a model, if it was measured on this machine before."""
+    def best_batch(self, engine: str, model: str) -> Callable[[], int | None]:
+        """Tells b* of an engine as it is known at that moment.
+
+        That is what was measured of its model on this machine before, until traffic shows better.
+        """
         profile = self.store.load(model, "local")
-        return None if profile is None else profile.best_batch
+        if profile is not None:
+            self.profiles.publish(engine, profile)
+        found = weakref.ref(self)
+
+        def best_batch() -> int | None:
+            runtime = found()
+            return None if runtime is None else runtime.profiles.profiles().best_batch(engine)
+
+        return best_batch
 
     def measure_in_background(
         self, engine: str, model: str, run: Callable[[int], float | None]

@@ -39,9 +39,9 @@ def register(engine: type[Model], model: Any, runtime: EngineHome) -> str:
         return name
     name = _names.name(model, readable(engine, model))
     # Objects loaded from the same place cost the same.
-    best = runtime.measured_best_batch(base_name(name))
+    best = runtime.best_batch(name, base_name(name))
     elsewhere = model.device.type != "cpu"
-    made = engine(name, max_items=best, strict=runtime.strict, accelerated=elsewhere)
+    made = engine(name, best_batch=best, strict=runtime.strict, accelerated=elsewhere)
     runtime.register(made)
     if not runtime.strict:
         runtime.measure_in_background(name, base_name(name), _timed(engine, weakref.ref(model)))

@@ -25,7 +25,8 @@ class Model(BatchEngine):
     """What the two kinds of models have in common.
 
     Holds no model: requests bring it along, so that an engine does not keep it alive.
-    ``max_items`` is the most texts or pairs in one batch (b*); ``strict`` never fuses. On a CPU it
+    ``max_items`` is the most texts or pairs in one batch; where it is left open, ``best_batch``
+    tells b* as it is known at that moment. ``strict`` never fuses. On a CPU it
     has as many instances as threads of the original's could use side by side: the cores over the
     threads that torch takes for one call. ``accelerated`` says that the model is elsewhere; there
     is one instance then.
@@ -40,23 +41,25 @@ class Model(BatchEngine):
         name: str,
         *,
         max_items: int | None = None,
+        best_batch: Callable[[], int | None] = lambda: None,
         strict: bool = False,
         accelerated: bool = False,
     ) -> None:
         self.name = name
         self._max_items = 1 if strict else max_items
+        self._best_batch = best_batch
         self._accelerated = accelerated
-        self._known: tuple[int, Limits] | None = None
+        self._known = Limits()
 
     @property
     def limits(self) -> Limits:  # type: ignore[override]
-        """How much it takes at once, by the number of threads that torch has now."""
+        """How much it takes at once, by the number of threads that torch has now and b*."""
         instances = 1 if self._accelerated else side_by_side()
+        items = self._max_items or self._best_batch()
         known = self._known
-        if known is None or known[0] != instances:
-            limits = Limits(instances=instances, max_items=self._max_items)
-            known = self._known = instances, limits
-        return known[1]
+        if (known.instances, known.max_items) != (instances, items):
+            known = self._known = Limits(instances=instances, max_items=items)
+        return known
 
     def run(self, calls: Sequence[Call]) -> Sequence[object]:
         """Run requests of one group as one call of the original method."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import Final, Protocol
 
@@ -225,6 +226,7 @@ class LiveProfiles:
         if profile is None:
             return
         with self._lock:
+            profile = _kept(self._published.get(engine), profile)
             if _differs(self._published.get(engine), profile):
                 self._publish(engine, profile)
 
@@ -320,6 +322,18 @@ def _with_one_length(
     if completion < 1 or rest <= 0:
         return None
     return 0.0, prefill, rest / completion
+
+
+def _kept(old: Profile | None, new: Profile) -> Profile:
+    """What traffic has shown; b* stays as it was measured while no larger batch was seen."""
+    if (
+        isinstance(old, EngineProfile)
+        and isinstance(new, EngineProfile)
+        and new.best_batch is None
+        and new.curve.points[-1][0] <= (old.best_batch or 0)
+    ):
+        return replace(new, best_batch=old.best_batch)
+    return new
 
 
 def _differs(old: Profile | None, new: Profile) -> bool:

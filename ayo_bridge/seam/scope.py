@@ -114,8 +114,8 @@ class EngineHome(Protocol):
     def register(self, engine: Engine) -> object:
         """Give an engine its scheduler; the engine of a name is registered once."""
 
-    def measured_best_batch(self, model: str) -> int | None:
-        """b* of a model, if it was measured on this machine before."""
+    def best_batch(self, engine: str, model: str) -> Callable[[], int | None]:
+        """Tells b* of an engine as it is known at that moment: measured of its model, or seen."""
 
     def measure_in_background(
         self, engine: str, model: str, run: Callable[[int], float | None]

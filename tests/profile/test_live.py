@@ -221,3 +221,20 @@ def test_a_noisy_curve_rises(seed: int) -> None:
     assert isinstance(profile, EngineProfile)
     seconds = [taken for _, taken in profile.curve.points]
     assert seconds == sorted(seconds)
+
+
+def test_a_measured_best_batch_stands_until_a_larger_one_was_seen(tmp_path: Path) -> None:
+    store = ProfileStore(tmp_path)
+    curve = Curve.of([(1, 0.010), (2, 0.012), (4, 0.020), (8, 0.040)])
+    store.save("bge", "local", EngineProfile("embedding", curve, best_batch=4))
+    profiles = LiveProfiles(store)
+
+    def seen(items: int, seconds: float) -> None:
+        for _ in range(64):
+            profiles.observe(Call(items=items, seconds=seconds))
+
+    seen(1, 0.100)
+    assert profiles.profiles().best_batch("bge") == 4
+    for items in (2, 4, 8):
+        seen(items, 0.100)
+    assert profiles.profiles().best_batch("bge") is None

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,10 @@ def test_a_batch_holds_no_more_than_the_measured_best(
     calls = [lambda i=i: model.encode(f"text {i}") for i in range(8)]
     records = [record for _, record in run_together(runtime, engine, calls)]
     assert [record.batch for record in records] == [4] * 8
+    # A measurement that was wrong does not stay for the engine's life.
+    runtime.profiles.publish(engine, replace(profile, best_batch=8))
+    records = [record for _, record in run_together(runtime, engine, calls)]
+    assert [record.batch for record in records] == [8] * 8
 
 
 def test_an_interrupted_wait_cancels_the_request(
