@@ -1,0 +1,125 @@
+"""Looking for one program that makes all the requests of a class of visits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
+
+from ayo_bridge.learn.align import unify
+from ayo_bridge.learn.evidence import Case, View, makes
+from ayo_bridge.learn.joins import Piece, fold
+from ayo_bridge.learn.program import Hole, Program
+from ayo_bridge.learn.render import Where
+
+_SAMPLE = 5
+_ROUNDS = 5
+_PROPOSALS = 8
+_MANY = 24
+
+
+class Attempt:
+    """Proposes programs from some of the cases and accepts one that makes all of them.
+
+    Args:
+        cases: the requests of the class.
+        relative: whether the visits differ, so that positions may follow the visit.
+        rich: with values in all forms.
+        helpers: with the values of helpers.
+        deadline: says when to stop.
+    """
+
+    def __init__(
+        self,
+        cases: Sequence[Case],
+        relative: bool,
+        rich: bool,
+        helpers: bool,
+        deadline: Callable[[], bool],
+    ) -> None:
+        self.cases, self.deadline, self.relative = cases, deadline, relative
+        self.views = [
+            View(case, Where(case.visit if relative else None), rich, helpers) for case in cases
+        ]
+        self._folded: dict[int, list[Piece]] = {}
+
+    def program(self) -> tuple[Program, bool]:
+        """The best program, and whether it makes all the requests."""
+        sample = self._sample()
+        first: Program | None = None
+        for _ in range(_ROUNDS):
+            program = self._unify(sample)
+            first = first or program
+            if program.holes:
+                break
+            if (wrong := self._wrong(program)) is None:
+                return program, True
+            if wrong in sample or self.deadline():
+                break
+            sample = [*sample, wrong]
+        for proposed in self._proposals(sample):
+            if self.deadline():
+                break
+            if not proposed.holes and self._wrong(proposed) is None:
+                return proposed, True
+        assert first is not None
+        if not first.holes:
+            first = Program((*first.parts, Hole("no one program makes all the requests")))
+        return first, False
+
+    def _sample(self) -> list[int]:
+        """A few cases, of different traces first, first and last visits first."""
+        by_trace: dict[int, list[int]] = {}
+        for i, case in enumerate(self.cases):
+            by_trace.setdefault(id(case.whole), []).append(i)
+        groups = list(by_trace.values())
+        picked = [group[0] for group in groups] + [group[-1] for group in groups[::-1]]
+        return list(dict.fromkeys(picked))[:_SAMPLE]
+
+    def _proposals(self, sample: list[int]) -> Iterator[Program]:
+        """Programs of other cases: they may differ from the rest in nothing but a rare form."""
+        yield self._unify(sample, folded=False)
+        if len(sample) < len(self.cases) <= _MANY:
+            yield self._unify(list(range(len(self.cases))))
+        seen = 0
+        for some in self._subsets():
+            if len(some) > 1 and seen < _PROPOSALS:
+                seen += 1
+                yield self._unify(some)
+
+    def _subsets(self) -> Iterator[list[int]]:
+        by_trace: dict[int, list[int]] = {}
+        for i, case in enumerate(self.cases):
+            by_trace.setdefault(id(case.whole), []).append(i)
+        groups = list(by_trace.values())
+        for a, b in combinations(groups, 2):
+            yield [a[0], b[-1]]
+            yield [a[-1], b[0]]
+        for group in groups:
+            yield group[:_SAMPLE]
+        for a, b in combinations(groups, 2):
+            yield (a + b)[: 2 * _SAMPLE]
+
+    def _unify(self, some: list[int], folded: bool = True) -> Program:
+        pieces = [self._pieces(i) if folded else list(self._cover(i)) for i in some]
+        return unify([self.views[i] for i in some], pieces)
+
+    def _cover(self, i: int) -> Sequence[Piece]:
+        view = self.views[i]
+        return self.cases[i].cover(view.rich, view.helpers)
+
+    def _pieces(self, i: int) -> list[Piece]:
+        if i not in self._folded:
+            view = self.views[i]
+            self._folded[i] = fold(self.cases[i].cover(view.rich, view.helpers), view)
+        return self._folded[i]
+
+    def _wrong(self, program: Program) -> int | None:
+        """The first case that the program does not make."""
+        return next(
+            (
+                i
+                for i, case in enumerate(self.cases)
+                if not makes(program, case, case.visit if self.relative else None)
+            ),
+            None,
+        )

@@ -1,0 +1,183 @@
+"""Finding known values in a request: longest first, whole words only."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from ayo_bridge.learn.known import Known, Waiting
+from ayo_bridge.learn.values import (
+    PART_NAMES,
+    PLAIN,
+    STRIP,
+    Form,
+    Path,
+    encoded,
+    mean_name,
+    other_forms,
+)
+
+LEAST = 4
+"""Shorter values are not looked for; they only explain what varies."""
+SURE = 40
+"""Longer values may end within a word."""
+WEAK = 20
+_HEAD = 12
+_MOST_SOURCES = 32
+# CJK and other scripts without spaces count as single characters, so that a value may begin there.
+_TOKEN = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|[0-9A-Za-z_\u00aa-\u1fff]+|.", re.DOTALL)
+_WORD = re.compile(r"[0-9A-Za-z_\u00aa-\u1fff]")
+
+
+class Source(NamedTuple):
+    """A value of one trace, in a form."""
+
+    path: Path
+    form: Form = PLAIN
+
+
+class Token(NamedTuple):
+    """A piece of a request; ``sources`` is empty where nothing known is equal to it."""
+
+    text: str
+    sources: tuple[Source, ...] = ()
+
+
+class Sources:
+    """The values of one trace by their encoded text, and when each was known.
+
+    Args:
+        known: all that the trace holds.
+        moments: when each result was there, on the scale of ``TracedCall.began``.
+        helpers: the sites of helpers.
+        requests: ``began`` and request of all calls, in that order.
+        rich: with all forms of the values.
+    """
+
+    def __init__(
+        self,
+        known: Known,
+        moments: Mapping[Waiting, int],
+        helpers: frozenset[str],
+        requests: list[tuple[int, str]],
+        rich: bool,
+    ) -> None:
+        self.known, self.moments, self.helpers, self.requests = known, moments, helpers, requests
+        self.texts: dict[str, list[Source]] = defaultdict(list)
+        self.means: dict[str, int] = {}
+        self._weak: dict[str, int] = {}
+        for path, text in known.inputs.items():
+            self._add(path, text, rich)
+        for (site, visit), result in known.results.items():
+            if result is None:
+                continue
+            for part in PART_NAMES:
+                for below, text in known.part(site, visit, part).texts.items():
+                    self._add(("at", site, visit, *below), text, rich)
+        self._add_means()
+        self._heads: dict[str, list[str]] = defaultdict(list)
+        for text in sorted(self.texts, key=len, reverse=True):
+            if len(text) >= LEAST:
+                self._heads[text[: _HEAD if len(text) >= _HEAD else LEAST]].append(text)
+
+    def _add(self, path: Path, text: str, rich: bool) -> None:
+        if not text:
+            return
+        self.texts[encoded(text)].append(Source(path))
+        if (bare := text.strip()) != text and bare:
+            self.texts[encoded(bare)].append(Source(path, STRIP))
+        if rich and path[-1] != "id" and "vectors" not in path[3:4]:
+            for form, other in other_forms(text):
+                self.texts[encoded(other)].append(Source(path, form))
+
+    def _add_means(self) -> None:
+        rows: dict[str, list[tuple[float, ...]]] = defaultdict(list)
+        for (site, _), result in sorted(self.known.results.items()):
+            rows[site] += [v.numbers for v in result.vectors] if result is not None else []
+        for site, vectors in rows.items():
+            if 1 < len(vectors) == self.known.counts[site] and (name := mean_name(vectors)):
+                self.texts[name].append(Source(("mean", site)))
+                self.means[site] = max(at for key, at in self.moments.items() if key[0] == site)
+
+    def moment(self, path: Path) -> int:
+        """When a value was known; -1 for inputs."""
+        if path[0] == "at":
+            return self.moments[path[1], path[2]]  # type: ignore[index]
+        return self.means[str(path[1])] if path[0] == "mean" else -1
+
+    def of(self, text: str, began: int, site: str, visit: int, helpers: bool) -> tuple[Source, ...]:
+        """Where a text could come from in a request begun at ``began`` at (site, visit)."""
+        found = [
+            source
+            for source in self.texts.get(text, ())
+            if self.moment(source.path) < began
+            and (helpers or source.path[1] not in self.helpers)
+            and (source.path[1] != site or (source.path[0] == "at" and source.path[2] < visit))  # type: ignore[operator]
+        ]
+        if len(found) > _MOST_SOURCES:
+            found = sorted(found, key=lambda each: (each.path[0] != "in", len(each.path)))
+        return tuple(found[:_MOST_SOURCES])
+
+    def cover(
+        self, request: str, began: int, site: str, visit: int, helpers: bool
+    ) -> tuple[Token, ...]:
+        """The request as pieces: values where they are found, and the text between them."""
+        sources: dict[str, tuple[Source, ...]] = {}
+        found: list[tuple[int, int, str]] = []
+        for at, text in self._matches(request):
+            if text not in sources:
+                usable = self.of(text, began, site, visit, helpers)
+                sources[text] = () if usable and self._is_weak(text, usable) else usable
+            if sources[text]:
+                found.append((-len(text), at, text))
+        found.sort()
+        taken = bytearray(len(request))
+        kept: list[tuple[int, str]] = []
+        for size, at, text in found:
+            # Longer ones came first: an overlap would cover an end of this one.
+            if not taken[at] and not taken[at - size - 1]:
+                taken[at : at - size] = b"\1" * -size
+                kept.append((at, text))
+        out, done = [], 0
+        for at, text in sorted(kept):
+            if at > done:
+                out.append(Token(request[done:at]))
+            out.append(Token(text, sources[text]))
+            done = at + len(text)
+        if done < len(request):
+            out.append(Token(request[done:]))
+        return tuple(out)
+
+    def _matches(self, request: str) -> Iterator[tuple[int, str]]:
+        """(position, text) of every value in the request that begins and ends with a word."""
+        heads, size = self._heads, len(request)
+        before = ""
+        for token in _TOKEN.finditer(request):
+            at = token.start()
+            starts = [at]
+            if before == "\\\\" and request[at] in "nrt":
+                starts.append(at + 1)  # an escape that is escaped again: \\n
+            before = token[0]
+            for start in starts:
+                for length in (_HEAD, LEAST):
+                    for text in heads.get(request[start : start + length], ()):
+                        end = start + len(text)
+                        if request.startswith(text, start) and (
+                            len(text) > SURE
+                            or end == size
+                            or not (_WORD.match(text[-1]) and _WORD.match(request[end]))
+                        ):
+                            yield start, text
+
+    def _is_weak(self, text: str, sources: tuple[Source, ...]) -> bool:
+        """A short text that requests held before its source was known: to find it says little."""
+        if len(text) >= WEAK:
+            return False
+        if text not in self._weak:
+            self._weak[text] = next((at for at, said in self.requests if text in said), 1 << 60)
+        return all(
+            source.path[0] == "at" and self._weak[text] < self.moment(source.path)
+            for source in sources
+        )

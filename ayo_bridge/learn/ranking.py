@@ -1,0 +1,46 @@
+"""Which of several ways to say the same is best: the one that is known early and says most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ayo_bridge.learn.program import Index, Place, Span, Term, Union
+
+_MOST_TERMS = 4
+_WHOLE = frozenset({"text", "vectors"})
+
+
+def is_late(place: Place, helpers: frozenset[str]) -> bool:
+    """Whether the value is a helper's: known only when the original computes it."""
+    return place[1] in helpers
+
+
+def _term_cost(term: Term, helpers: frozenset[str]) -> tuple[object, ...]:
+    place, form = term
+    whole = 0 if place[0] == "in" else 1 if place[3:4] and place[3] in _WHOLE else 2
+    indexes = sum(
+        1 if isinstance(step, int) else 2 if isinstance(step, Index) and step.base == "end" else 0
+        for step in place
+    )
+    late = is_late(place, helpers)
+    return late, whole, form.name != "plain", len(place), indexes, repr(term)
+
+
+def best_terms(terms: Iterable[Term], helpers: frozenset[str]) -> tuple[Term, ...]:
+    """The best few, the best one first: inputs, whole texts, and positions that follow a visit."""
+    return tuple(sorted(terms, key=lambda term: _term_cost(term, helpers))[:_MOST_TERMS])
+
+
+def best_lists(lists: Iterable[Span | Union], helpers: frozenset[str]) -> tuple[Span | Union, ...]:
+    """The best few, the best one first: whole lists, then parts that follow the visit."""
+
+    def cost(expression: Span | Union) -> tuple[object, ...]:
+        term = expression.term
+        late = is_late(term.place, helpers)
+        if isinstance(expression, Union):
+            return late, 2, *_term_cost(term, helpers)
+        stop = expression.stop
+        whole = stop is None or isinstance(stop, Index)
+        return late, 0 if whole else 1, expression.chunk > 0, *_term_cost(term, helpers)
+
+    return tuple(sorted(lists, key=lambda each: (*cost(each)[:-1], repr(each)))[:_MOST_TERMS])

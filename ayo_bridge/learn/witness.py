@@ -1,0 +1,62 @@
+"""With how many distinct inputs each constant of a program was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from ayo_bridge.learn.evidence import Case
+from ayo_bridge.learn.known import Known, Missing
+from ayo_bridge.learn.program import Const, Join, Node, Program, Table
+from ayo_bridge.learn.render import Where, members, table_key, value
+
+_At = tuple[frozenset[tuple[str, str]], Known, Where]
+
+
+def witnessed(program: Program, cases: Sequence[Case], relative: bool) -> Program:
+    """The program, accepted for the cases, with the inputs that bear its constants out."""
+    return _program(
+        program,
+        [
+            (case.whole.inputs, case.whole.known, Where(case.visit if relative else None))
+            for case in cases
+        ],
+    )
+
+
+def _program(program: Program, places: Sequence[_At]) -> Program:
+    return Program(tuple(_node(part, places) for part in program.parts))
+
+
+def _distinct(places: Iterable[_At]) -> int:
+    return len({inputs for inputs, _, _ in places})
+
+
+def _node(part: Node, places: Sequence[_At]) -> Node:
+    match part:
+        case Const():
+            return replace(part, inputs=_distinct(places))
+        case Table(term, rows):
+            keys = [(table_key(value(term, at[2], at[1])[0]), at) for at in places]
+            seen = {row.key: _distinct(at for key, at in keys if key == row.key) for row in rows}
+            return replace(part, rows=tuple(row._replace(inputs=seen[row.key]) for row in rows))
+        case Join():
+            between = [inner for at in places for inner in _between(part, at)]
+            return replace(part, separator=_program(part.separator, between))
+        case _:
+            return part
+
+
+def _between(join: Join, at: _At) -> list[_At]:
+    inputs, known, where = at
+    for expression in join.lists:
+        try:
+            found = members(expression, where, known)
+        except Missing:
+            continue
+        return [
+            (inputs, known, where._replace(item=a[0], next=b[0], position=position))
+            for position, (a, b) in enumerate(pairwise(found))
+        ]
+    return []
