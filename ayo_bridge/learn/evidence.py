@@ -37,18 +37,22 @@ class Whole:
             )
         return self._sources[rich]
 
+    def number(self, site: str, calls: list[TracedCall]) -> None:
+        """See the calls of a site in another order."""
+        self.visits[site] = calls
+        for visit, call in enumerate(calls):
+            self.known.result(site, visit, call.result)
+            self.moments[site, visit] = call.ended
+        self._sources.clear()
+
 
 def whole(trace: Trace) -> Whole:
     """A trace, its visits numbered and its values known."""
-    known, moments, visits = Known(), {}, visits_of(trace)
+    known, visits = Known(), visits_of(trace)
+    moments: dict[Waiting, int] = {}
     for name, text in trace.inputs.items():
         known.input(name, text)
-    for site, calls in visits.items():
-        for visit, call in enumerate(calls):
-            known.result(site, visit, call.result)
-            moments[site, visit] = call.ended
-        known.ended(site)
-    return Whole(
+    out = Whole(
         frozenset(trace.inputs.items()),
         known,
         moments,
@@ -56,6 +60,10 @@ def whole(trace: Trace) -> Whole:
         frozenset(call.site for call in trace.calls if call.kind is Kind.HELPER),
         sorted((call.began, call.request) for call in trace.calls),
     )
+    for site, calls in visits.items():
+        out.number(site, calls)
+        known.ended(site)
+    return out
 
 
 def visits_of(trace: Trace) -> dict[str, list[TracedCall]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ayo_bridge.learn.attempts import Attempt
 from ayo_bridge.learn.counts import count_of
 from ayo_bridge.learn.evidence import Case, Whole, whole
+from ayo_bridge.learn.numbering import orders_by_item
 from ayo_bridge.learn.program import Hole, Program
 from ayo_bridge.learn.replay import replay
 from ayo_bridge.learn.sites import (
@@ -67,19 +68,13 @@ def _site(
 ) -> LearnedSite:
     if kind is Kind.HELPER:
         return LearnedSite(site, kind, (), AtLeast(0), Status.HELPER)
-    cases = [
-        Case(each, site, visit, call.request, call.began)
-        for each in wholes
-        for visit, call in enumerate(each.visits.get(site, ()))
-    ]
+    cases = _cases(site, wholes)
     if (seen := _inputs(cases)) < SETTLED:
         reason = f"seen with {seen} distinct inputs, {SETTLED} are needed"
         return LearnedSite(site, kind, (), AtLeast(0), Status.UNSETTLED, reason)
-    best: _Found | None = None
-    for found in _tries(cases, wholes, deadline):
-        best = found if best is None or found.rank > best.rank else best
-        if best.rank[:2] == (len(cases), True):
-            break
+    best = _best(cases, wholes, deadline)
+    if best is not None and best.made < len(cases) and not deadline():
+        best = _by_item(site, best, cases, wholes, deadline)
     if best is None or (deadline() and best.made < len(cases)):
         return LearnedSite(site, kind, (), AtLeast(0), Status.UNSETTLED, "the deadline had passed")
     count = count_of(site, best.classes, wholes)
@@ -88,6 +83,49 @@ def _site(
     reason = next((c.holes[0].reason for c in best.classes if c.holes), "seen too seldom")
     status = Status.PARTLY if best.made else Status.HOLE
     return LearnedSite(site, kind, best.classes, count, status, reason)
+
+
+def _cases(site: str, wholes: Sequence[Whole]) -> list[Case]:
+    return [
+        Case(each, site, visit, call.request, call.began)
+        for each in wholes
+        for visit, call in enumerate(each.visits.get(site, ()))
+    ]
+
+
+def _best(
+    cases: Sequence[Case], wholes: Sequence[Whole], deadline: Callable[[], bool]
+) -> _Found | None:
+    best: _Found | None = None
+    for found in _tries(cases, wholes, deadline):
+        best = found if best is None or found.rank > best.rank else best
+        if best.rank[:2] == (len(cases), True):
+            break
+    return best
+
+
+def _by_item(
+    site: str,
+    best: _Found,
+    cases: Sequence[Case],
+    wholes: Sequence[Whole],
+    deadline: Callable[[], bool],
+) -> _Found:
+    """What is found if tasks that were made in no order are numbered by the item they follow."""
+    before = [list(each.visits.get(site, ())) for each in wholes]
+    if not any(len(calls) > 1 and any(call.branch for call in calls) for calls in before):
+        return best
+    for order in orders_by_item(cases):
+        for each, calls in zip(wholes, before, strict=True):
+            if calls:
+                each.number(site, [calls[visit] for visit in order[id(each)]])
+        found = _best(_cases(site, wholes), wholes, deadline)
+        if found is not None and found.made > best.made:
+            return found
+        for each, calls in zip(wholes, before, strict=True):
+            if calls:
+                each.number(site, calls)
+    return best
 
 
 def _inputs(cases: Sequence[Case]) -> int:

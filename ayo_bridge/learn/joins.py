@@ -29,7 +29,7 @@ class Run(NamedTuple):
 Piece = Token | Run
 
 
-class _Key(NamedTuple):
+class Key(NamedTuple):
     """A list: the path to its members' index, the path after it, and their form."""
 
     head: Path
@@ -37,13 +37,15 @@ class _Key(NamedTuple):
     form: Form
 
     def member(self, index: int) -> Source:
+        """The list's value at an index."""
         return Source((*self.head, index, *self.tail), self.form)
 
 
-def _keys(source: Source) -> list[tuple[_Key, int]]:
+def keys_of(source: Source) -> list[tuple[Key, int]]:
+    """The lists in which a value is, and at which index."""
     path, form = source
     return [
-        (_Key(path[:at], path[at + 1 :], form), step)
+        (Key(path[:at], path[at + 1 :], form), step)
         for at, step in enumerate(path)
         if isinstance(step, int)
     ]
@@ -78,11 +80,11 @@ def _run(pieces: list[Piece], run: list[int], lists: Lists) -> Run:
 
 def _longest(pieces: list[Piece]) -> list[int]:
     """The positions of the longest run: indexes of one list that grow by one."""
-    seen: dict[_Key, list[tuple[int, int]]] = defaultdict(list)
+    seen: dict[Key, list[tuple[int, int]]] = defaultdict(list)
     for at, piece in enumerate(pieces):
         if isinstance(piece, Token):
             for source in piece.sources:
-                for key, index in _keys(source):
+                for key, index in keys_of(source):
                     seen[key].append((at, index))
     best: list[int] = []
     for places in seen.values():
@@ -144,7 +146,7 @@ def lists_of(anchors: list[Token], view: View) -> Lists:
     out: set[Span | Union] = set()
     rest = [frozenset(anchor.sources) for anchor in anchors[1:]]
     for source in anchors[0].sources[:_MOST_ANCHOR_KEYS]:
-        for key, start in _keys(source):
+        for key, start in keys_of(source):
             if not all(key.member(start + 1 + i) in each for i, each in enumerate(rest)):
                 continue
             stop = start + len(anchors)
