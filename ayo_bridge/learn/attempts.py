@@ -9,6 +9,7 @@ from ayo_bridge.learn.align import unify
 from ayo_bridge.learn.evidence import Case, View, makes
 from ayo_bridge.learn.joins import Piece, fold
 from ayo_bridge.learn.program import Hole, Program
+from ayo_bridge.learn.ranking import coherent
 from ayo_bridge.learn.render import Where
 
 _SAMPLE = 5
@@ -101,7 +102,8 @@ class Attempt:
 
     def _unify(self, some: list[int], folded: bool = True) -> Program:
         pieces = [self._pieces(i) if folded else list(self._cover(i)) for i in some]
-        return unify([self.views[i] for i in some], pieces)
+        program = unify([self.views[i] for i in some], pieces)
+        return coherent(program, self.cases[0].whole.helpers)
 
     def _cover(self, i: int) -> Sequence[Piece]:
         view = self.views[i]

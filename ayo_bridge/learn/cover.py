@@ -97,7 +97,9 @@ class Sources:
         for (site, _), result in sorted(self.known.results.items()):
             rows[site] += [v.numbers for v in result.vectors] if result is not None else []
         for site, vectors in rows.items():
-            if 1 < len(vectors) == self.known.counts[site] and (name := mean_name(vectors)):
+            if len({*vectors}) < 2 or len(vectors) != self.known.counts[site]:
+                continue
+            if (name := mean_name(vectors)) is not None:
                 self.texts[name].append(Source(("mean", site)))
                 self.means[site] = max(at for key, at in self.moments.items() if key[0] == site)
 

@@ -45,6 +45,8 @@ def explain(gap: tuple[str, ...], views: list[View], start: int) -> list[Node]:
     least = min(map(len, gap))
     before = next((i for i in range(least) if len({text[i] for text in gap}) > 1), least)
     after = next((i for i in range(least) if len({text[-1 - i] for text in gap}) > 1), least)
+    if (found := _running(gap, before, after, views)) is not None:
+        return found
     if (found := _around(gap, before, after, views)) is not None:
         return found
     if (found := _words(gap, views, start)) is not None:
@@ -57,6 +59,19 @@ def explain(gap: tuple[str, ...], views: list[View], start: int) -> list[Node]:
     middle = [text[before : len(text) - after] for text in gap]
     tail = gap[0][len(gap[0]) - after :] if after else ""
     return [Const(gap[0][:before]), _one(middle, views, start + before), Const(tail)]
+
+
+def _running(gap: tuple[str, ...], before: int, after: int, views: list[View]) -> list[Node] | None:
+    """A running number within a word, as in ``store2``."""
+    while before and gap[0][before - 1].isdigit():
+        before -= 1
+    after = min(after, min(map(len, gap)) - before)
+    while after and gap[0][-after].isdigit():
+        after -= 1
+    middle = [text[before : len(text) - after] for text in gap]
+    if (counter := _counter(middle, views)) is None:
+        return None
+    return [Const(gap[0][:before]), counter, Const(gap[0][len(gap[0]) - after :] if after else "")]
 
 
 def _words(gap: tuple[str, ...], views: list[View], start: int) -> list[Node] | None:

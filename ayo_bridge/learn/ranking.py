@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
-from ayo_bridge.learn.program import Index, Place, Span, Term, Union
+from ayo_bridge.learn.program import Index, Join, Place, Program, Ref, Span, Term, Union
 
 _MOST_TERMS = 4
+_MOST_CANDIDATES = 200
 _WHOLE = frozenset({"text", "vectors"})
 
 
@@ -27,8 +30,53 @@ def _term_cost(term: Term, helpers: frozenset[str]) -> tuple[object, ...]:
 
 
 def best_terms(terms: Iterable[Term], helpers: frozenset[str]) -> tuple[Term, ...]:
-    """The best few, the best one first: inputs, whole texts, and positions that follow a visit."""
-    return tuple(sorted(terms, key=lambda term: _term_cost(term, helpers))[:_MOST_TERMS])
+    """The best first: inputs, whole texts, and positions that follow a visit."""
+    return tuple(sorted(terms, key=lambda term: _term_cost(term, helpers))[:_MOST_CANDIDATES])
+
+
+def _members(term: Term) -> list[Place]:
+    """The members of lists that the value belongs to."""
+    place = term.place
+    return [
+        place[: at + 1] for at, step in enumerate(place) if at > 2 and not isinstance(step, str)
+    ]
+
+
+def coherent(program: Program, helpers: frozenset[str]) -> Program:
+    """The few best terms of each reference: those first that belong to what others refer to.
+
+    A short value (a page number) may by chance be equal in two found nodes. The text beside it
+    says which of the two is meant.
+    """
+    shared = Counter(
+        member
+        for part in program.parts
+        if isinstance(part, Ref)
+        for member in {member for term in part.terms for member in _members(term)}
+    )
+
+    def seen(term: Term) -> int:
+        return max((shared[member] for member in _members(term)), default=0)
+
+    def ordered(terms: tuple[Term, ...]) -> tuple[Term, ...]:
+        if not any(seen(term) > 1 for term in terms):
+            return terms[:_MOST_TERMS]
+
+        def alone(term: Term) -> tuple[bool, bool]:
+            return is_late(term.place, helpers), seen(term) == 1
+
+        return tuple(sorted(terms, key=alone)[:_MOST_TERMS])
+
+    return Program(
+        tuple(
+            replace(part, terms=ordered(part.terms))
+            if isinstance(part, Ref)
+            else replace(part, separator=coherent(part.separator, helpers))
+            if isinstance(part, Join)
+            else part
+            for part in program.parts
+        )
+    )
 
 
 def best_lists(lists: Iterable[Span | Union], helpers: frozenset[str]) -> tuple[Span | Union, ...]:
