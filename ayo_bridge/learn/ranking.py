@@ -25,6 +25,8 @@ def _term_cost(term: Term, helpers: frozenset[str]) -> tuple[object, ...]:
         1 if isinstance(step, int) else 2 if isinstance(step, Index) and step.base == "end" else 0
         for step in place
     )
+    # A visit that follows the item of a join: right for a list of answers, else a coincidence.
+    indexes += any(isinstance(step, Index) and step.base in ("item", "next") for step in place[2:3])
     late = is_late(place, helpers)
     return late, whole, form.name != "plain", len(place), indexes, repr(term)
 
