@@ -9,7 +9,7 @@ from ayo_bridge.learn.align import unify
 from ayo_bridge.learn.evidence import Case, View, makes
 from ayo_bridge.learn.joins import Piece, fold
 from ayo_bridge.learn.program import Hole, Program
-from ayo_bridge.learn.ranking import coherent
+from ayo_bridge.learn.ranking import best_alone, coherent
 from ayo_bridge.learn.render import Where
 
 _SAMPLE = 5
@@ -68,13 +68,20 @@ class Attempt:
         return first, False
 
     def _sample(self) -> list[int]:
-        """A few cases, of different traces first, first and last visits first."""
+        """A few cases, of different traces and at different visits."""
+        groups = self._groups()
+        picked = [
+            group[(0, -1, len(group) // 2)[(turn + at) % 3]]
+            for turn in range(3)
+            for at, group in enumerate(groups)
+        ]
+        return list(dict.fromkeys(picked))[:_SAMPLE]
+
+    def _groups(self) -> list[list[int]]:
         by_trace: dict[int, list[int]] = {}
         for i, case in enumerate(self.cases):
             by_trace.setdefault(id(case.whole), []).append(i)
-        groups = list(by_trace.values())
-        picked = [group[0] for group in groups] + [group[-1] for group in groups[::-1]]
-        return list(dict.fromkeys(picked))[:_SAMPLE]
+        return list(by_trace.values())
 
     def _proposals(self, sample: list[int]) -> Iterator[Program]:
         """Programs of other cases: they may differ from the rest in nothing but a rare form."""
@@ -88,10 +95,7 @@ class Attempt:
                 yield self._unify(some)
 
     def _subsets(self) -> Iterator[list[int]]:
-        by_trace: dict[int, list[int]] = {}
-        for i, case in enumerate(self.cases):
-            by_trace.setdefault(id(case.whole), []).append(i)
-        groups = list(by_trace.values())
+        groups = self._groups()
         for a, b in combinations(groups, 2):
             yield [a[0], b[-1]]
             yield [a[-1], b[0]]
@@ -116,7 +120,8 @@ class Attempt:
         return self._folded[i]
 
     def _wrong(self, program: Program) -> int | None:
-        """The first case that the program does not make."""
+        """The first case that the program, with its best sources alone, does not make."""
+        program = best_alone(program)
         return next(
             (
                 i

@@ -94,3 +94,17 @@ def best_lists(lists: Iterable[Span | Union], helpers: frozenset[str]) -> tuple[
         return late, 0 if whole else 1, expression.chunk > 0, *_term_cost(term, helpers)
 
     return tuple(sorted(lists, key=lambda each: (*cost(each)[:-1], repr(each)))[:_MOST_TERMS])
+
+
+def best_alone(program: Program) -> Program:
+    """The program with the best of its sources only: nothing stands in where that is missing."""
+    return Program(
+        tuple(
+            replace(part, terms=part.terms[:1])
+            if isinstance(part, Ref)
+            else replace(part, lists=part.lists[:1], separator=best_alone(part.separator))
+            if isinstance(part, Join)
+            else part
+            for part in program.parts
+        )
+    )

@@ -1,4 +1,4 @@
-"""With how many distinct inputs each constant of a program was seen."""
+"""What bears an accepted program out: the inputs of its constants, sources that always held."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from itertools import pairwise
 
 from ayo_bridge.learn.evidence import Case
 from ayo_bridge.learn.known import Known, Missing
-from ayo_bridge.learn.program import Const, Join, Node, Program, Table
+from ayo_bridge.learn.program import Const, Join, Node, Program, Ref, Span, Table, Term, Union
 from ayo_bridge.learn.render import Where, members, table_key, value
 
 _At = tuple[frozenset[tuple[str, str]], Known, Where]
 
 
 def witnessed(program: Program, cases: Sequence[Case], relative: bool) -> Program:
-    """The program, accepted for the cases, with the inputs that bear its constants out."""
+    """The accepted program with the distinct inputs of its constants, and sources that held.
+
+    The best source of each reference makes all the cases; of the others those stay that do too.
+    """
     return _program(
         program,
         [
@@ -41,22 +44,38 @@ def _node(part: Node, places: Sequence[_At]) -> Node:
             keys = [(table_key(value(term, at[2], at[1])[0]), at) for at in places]
             seen = {row.key: _distinct(at for key, at in keys if key == row.key) for row in rows}
             return replace(part, rows=tuple(row._replace(inputs=seen[row.key]) for row in rows))
-        case Join():
+        case Ref(terms):
+            best = [_text(terms[0], at) for at in places]
+            held = (term for term in terms[1:] if [_text(term, at) for at in places] == best)
+            return replace(part, terms=(terms[0], *held))
+        case Join(lists):
+            whole = [_texts(lists[0], at) for at in places]
+            right = (each for each in lists[1:] if [_texts(each, at) for at in places] == whole)
+            part = replace(part, lists=(lists[0], *right))
             between = [inner for at in places for inner in _between(part, at)]
             return replace(part, separator=_program(part.separator, between))
         case _:
             return part
 
 
+def _text(term: Term, at: _At) -> str | None:
+    try:
+        return value(term, at[2], at[1])[0]
+    except Missing:
+        return None
+
+
+def _texts(expression: Span | Union, at: _At) -> list[str] | None:
+    try:
+        return [text for _, text, _ in members(expression, at[2], at[1])]
+    except Missing:
+        return None
+
+
 def _between(join: Join, at: _At) -> list[_At]:
     inputs, known, where = at
-    for expression in join.lists:
-        try:
-            found = members(expression, where, known)
-        except Missing:
-            continue
-        return [
-            (inputs, known, where._replace(item=a[0], next=b[0], position=position))
-            for position, (a, b) in enumerate(pairwise(found))
-        ]
-    return []
+    found = members(join.lists[0], where, known)
+    return [
+        (inputs, known, where._replace(item=a[0], next=b[0], position=position))
+        for position, (a, b) in enumerate(pairwise(found))
+    ]
