@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ayo_bridge.learn.cover import Token
@@ -24,7 +25,7 @@ class _Element:
 
 
 @dataclass(slots=True)
-class _Row:
+class Row:
     """Elements, and around them the texts (one a case) that are not explained yet."""
 
     views: list[View]
@@ -32,17 +33,17 @@ class _Row:
     gaps: list[tuple[str, ...]]
 
 
-def unify(views: list[View], pieces: list[list[Piece]], start: int = 0) -> Program:
+def unify(rows: Sequence[Row], start: int = 0, entire: bool = True) -> Program:
     """The most special program that makes all the requests, with holes where there is none.
 
     Args:
-        views: the cases.
-        pieces: the request, or a part of it, of each case.
-        start: where in the first request the pieces begin.
+        rows: the request, or a part of it, of each case.
+        start: where in the first request it begins.
+        entire: whether to go on after the first hole; else nothing follows it.
     """
-    row = _row(views[0], pieces[0])
-    for view, own in zip(views[1:], pieces[1:], strict=True):
-        row = _merge(row, _row(view, own))
+    row = rows[0]
+    for other in rows[1:]:
+        row = _merge(row, other)
     parts: list[Node] = []
     at = start
     for i, gap in enumerate(row.gaps):
@@ -51,10 +52,13 @@ def unify(views: list[View], pieces: list[list[Piece]], start: int = 0) -> Progr
         if i < len(row.elements):
             parts.append(_node(row.elements[i], row.views, at))
             at += len(row.elements[i].pieces[0].text)
+        if not entire and any(isinstance(part, Hole) for part in parts):
+            break
     return glued(parts)
 
 
-def _row(view: View, pieces: list[Piece]) -> _Row:
+def row_of(view: View, pieces: Sequence[Piece]) -> Row:
+    """The pieces of one request."""
     elements: list[_Element] = []
     gaps = [""]
     for piece in pieces:
@@ -66,10 +70,10 @@ def _row(view: View, pieces: list[Piece]) -> _Row:
             gaps[-1] += piece.text
             continue
         gaps.append("")
-    return _Row([view], elements, [(gap,) for gap in gaps])
+    return Row([view], elements, [(gap,) for gap in gaps])
 
 
-def _meet(a: _Element, b: _Element, row: _Row, other: _Row) -> _Element | None:
+def _meet(a: _Element, b: _Element, row: Row, other: Row) -> _Element | None:
     """The two as one element, if they can come from the same place."""
     pieces = a.pieces + b.pieces
     if a.terms and b.terms:
@@ -96,9 +100,9 @@ def _as_join(element: _Element, views: list[View]) -> _Element:
     return _Element(frozenset(), common or frozenset(), tuple(runs))
 
 
-def _merge(row: _Row, other: _Row) -> _Row:
+def _merge(row: Row, other: Row) -> Row:
     """The row with one more case."""
-    out = _Row(row.views + other.views, [], [])
+    out = Row(row.views + other.views, [], [])
     left, right = list(row.gaps[0]), other.gaps[0][0]
     i = j = 0
     for a, b, met in [*_pairs(row, other), (len(row.elements), len(other.elements), None)]:
@@ -115,7 +119,7 @@ def _merge(row: _Row, other: _Row) -> _Row:
     return out
 
 
-def _pairs(row: _Row, other: _Row) -> list[tuple[int, int, _Element | None]]:
+def _pairs(row: Row, other: Row) -> list[tuple[int, int, _Element | None]]:
     """Which elements are the same: all in order where that works, else the heaviest chain."""
     n, m = len(row.elements), len(other.elements)
     met: dict[tuple[int, int], _Element] = {}
@@ -155,18 +159,17 @@ def _node(element: _Element, views: list[View], at: int) -> Node:
     if element.terms:
         return Ref(best_terms(element.terms, helpers))
     lists = best_lists(element.lists, helpers)
-    between: list[View] = []
-    gaps: list[list[Piece]] = []
+    between: list[Row] = []
     for piece, view in zip(element.pieces, views, strict=True):
         assert isinstance(piece, Run)
         for position in _spread(len(piece.gaps)):
             first, second = (_index(lists[0], piece, position + d) for d in (0, 1))
             where = view.where._replace(item=first, next=second, position=position)
-            between.append(View(view.case, where, view.rich, view.helpers))
-            gaps.append(list(piece.gaps[position]))
+            inner = View(view.case, where, view.rich, view.helpers)
+            between.append(row_of(inner, piece.gaps[position]))
     if not between:
         return Join(lists, Program((Const(""),)))
-    separator = unify(between[:_MOST_BETWEEN], gaps[:_MOST_BETWEEN], at)
+    separator = unify(between[:_MOST_BETWEEN], at)
     if separator.holes:
         return Hole(separator.holes[0].reason)
     return Join(lists, separator)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, islice
 
-from ayo_bridge.learn.align import unify
+from ayo_bridge.learn.align import Row, row_of, unify
 from ayo_bridge.learn.evidence import Case, View, makes
-from ayo_bridge.learn.joins import Piece, fold
+from ayo_bridge.learn.joins import fold
 from ayo_bridge.learn.program import Hole, Program
 from ayo_bridge.learn.ranking import best_alone, coherent
 from ayo_bridge.learn.render import Where
@@ -16,6 +16,8 @@ _SAMPLE = 5
 _ROUNDS = 5
 _PROPOSALS = 8
 _MANY = 24
+_HOPE = 3
+"""Pairs of cases that all leave holes, after which more are not tried."""
 
 
 class Attempt:
@@ -37,18 +39,19 @@ class Attempt:
         helpers: bool,
         deadline: Callable[[], bool],
     ) -> None:
-        self.cases, self.deadline, self.relative = cases, deadline, relative
+        self.cases, self.deadline = cases, deadline
+        self.relative, self.rich = relative, rich
         self.views = [
             View(case, Where(case.visit if relative else None), rich, helpers) for case in cases
         ]
-        self._folded: dict[int, list[Piece]] = {}
+        self._rows: dict[tuple[int, bool], Row] = {}
 
     def program(self) -> tuple[Program, bool]:
         """The best program, and whether it makes all the requests."""
         sample = self._sample()
         first: Program | None = None
         for _ in range(_ROUNDS):
-            program = self._unify(sample)
+            program = self._unify(sample, entire=True)
             first = first or program
             if program.holes:
                 break
@@ -86,13 +89,15 @@ class Attempt:
     def _proposals(self, sample: list[int]) -> Iterator[Program]:
         """Programs of other cases: they may differ from the rest in nothing but a rare form."""
         yield self._unify(sample, folded=False)
-        if len(sample) < len(self.cases) <= _MANY:
-            yield self._unify(list(range(len(self.cases))))
-        seen = 0
-        for some in self._subsets():
-            if len(some) > 1 and seen < _PROPOSALS:
-                seen += 1
-                yield self._unify(some)
+        hopeless = True
+        for number, some in enumerate(islice(self._subsets(), _PROPOSALS)):
+            program = self._unify(some)
+            hopeless = hopeless and bool(program.holes)
+            yield program
+            if hopeless and number == _HOPE:
+                break
+        if len(sample) < len(self.cases) <= _MANY and not self.rich:
+            yield self._unify(list(range(len(self.cases))))  # tables need many cases
 
     def _subsets(self) -> Iterator[list[int]]:
         groups = self._groups()
@@ -100,24 +105,21 @@ class Attempt:
             yield [a[0], b[-1]]
             yield [a[-1], b[0]]
         for group in groups:
-            yield group[:_SAMPLE]
+            if len(group) > 1:
+                yield group[:_SAMPLE]
         for a, b in combinations(groups, 2):
             yield (a + b)[: 2 * _SAMPLE]
 
-    def _unify(self, some: list[int], folded: bool = True) -> Program:
-        pieces = [self._pieces(i) if folded else list(self._cover(i)) for i in some]
-        program = unify([self.views[i] for i in some], pieces)
+    def _unify(self, some: list[int], folded: bool = True, entire: bool = False) -> Program:
+        program = unify([self._row(i, folded) for i in some], entire=entire)
         return coherent(program, self.cases[0].whole.helpers)
 
-    def _cover(self, i: int) -> Sequence[Piece]:
-        view = self.views[i]
-        return self.cases[i].cover(view.rich, view.helpers)
-
-    def _pieces(self, i: int) -> list[Piece]:
-        if i not in self._folded:
+    def _row(self, i: int, folded: bool) -> Row:
+        if (i, folded) not in self._rows:
             view = self.views[i]
-            self._folded[i] = fold(self.cases[i].cover(view.rich, view.helpers), view)
-        return self._folded[i]
+            cover = self.cases[i].cover(view.rich, view.helpers)
+            self._rows[i, folded] = row_of(view, fold(cover, view) if folded else cover)
+        return self._rows[i, folded]
 
     def _wrong(self, program: Program) -> int | None:
         """The first case that the program, with its best sources alone, does not make."""

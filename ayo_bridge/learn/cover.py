@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from ayo_bridge.learn.known import Known, Waiting
@@ -25,6 +26,7 @@ SURE = 40
 """Longer values may end within a word."""
 WEAK = 20
 _HEAD = 12
+_LONG = 200
 _MOST_SOURCES = 32
 # CJK and other scripts without spaces count as single characters, so that a value may begin there.
 _TOKEN = re.compile(r"\\u[0-9a-fA-F]{4}|\\.|[0-9A-Za-z_\u00aa-\u1fff]+|.", re.DOTALL)
@@ -77,10 +79,15 @@ class Sources:
                 for below, text in known.part(site, visit, part).texts.items():
                     self._add(("at", site, visit, *below), text, rich)
         self._add_means()
-        self._heads: dict[str, list[str]] = defaultdict(list)
-        for text in sorted(self.texts, key=len, reverse=True):
+        self._sorted = sorted(self.texts, key=len)
+        self._lengths = [len(text) for text in self._sorted]
+        self._firsts: set[str] = set()
+        self._heads: dict[str, list[str]] = {}
+        for text in reversed(self._sorted):
             if len(text) >= LEAST:
-                self._heads[text[: _HEAD if len(text) >= _HEAD else LEAST]].append(text)
+                self._firsts.add(text[0])
+                head = text[: _HEAD if len(text) >= _HEAD else LEAST]
+                self._heads.setdefault(head, []).append(text)
 
     def _add(self, path: Path, text: str, rich: bool) -> None:
         if not text:
@@ -102,6 +109,11 @@ class Sources:
             if (name := mean_name(vectors)) is not None:
                 self.texts[name].append(Source(("mean", site)))
                 self.means[site] = max(at for key, at in self.moments.items() if key[0] == site)
+
+    def sized(self, least: int, most: int) -> list[str]:
+        """The texts that have at least and at most so many characters."""
+        lengths = self._lengths
+        return self._sorted[bisect_left(lengths, max(1, least)) : bisect_right(lengths, most)]
 
     def moment(self, path: Path) -> int:
         """When a value was known; -1 for inputs."""
@@ -127,13 +139,14 @@ class Sources:
     ) -> tuple[Token, ...]:
         """The request as pieces: values where they are found, and the text between them."""
         sources: dict[str, tuple[Source, ...]] = {}
-        found: list[tuple[int, int, str]] = []
-        for at, text in self._matches(request):
+
+        def usable(text: str) -> bool:
             if text not in sources:
-                usable = self.of(text, began, site, visit, helpers)
-                sources[text] = () if usable and self._is_weak(text, usable) else usable
-            if sources[text]:
-                found.append((-len(text), at, text))
+                found = self.of(text, began, site, visit, helpers)
+                sources[text] = () if found and self._is_weak(text, found) else found
+            return bool(sources[text])
+
+        found = [(-len(text), at, text) for at, text in self._matches(request, usable)]
         found.sort()
         taken = bytearray(len(request))
         kept: list[tuple[int, str]] = []
@@ -152,26 +165,46 @@ class Sources:
             out.append(Token(request[done:]))
         return tuple(out)
 
-    def _matches(self, request: str) -> Iterator[tuple[int, str]]:
-        """(position, text) of every value in the request that begins and ends with a word."""
-        heads, size = self._heads, len(request)
-        before = ""
+    def _matches(self, request: str, usable: Callable[[str], bool]) -> Iterator[tuple[int, str]]:
+        """(position, text) of the values in the request that begin and end with a word.
+
+        What is inside a long one is not looked at: the long one is taken anyway.
+        """
+        heads, firsts = self._heads, self._firsts
+        before, done = "", 0
         for token in _TOKEN.finditer(request):
-            at = token.start()
-            starts = [at]
-            if before == "\\\\" and request[at] in "nrt":
-                starts.append(at + 1)  # an escape that is escaped again: \\n
-            before = token[0]
-            for start in starts:
-                for length in (_HEAD, LEAST):
-                    for text in heads.get(request[start : start + length], ()):
-                        end = start + len(text)
-                        if request.startswith(text, start) and (
-                            len(text) > SURE
-                            or end == size
-                            or not (_WORD.match(text[-1]) and _WORD.match(request[end]))
-                        ):
-                            yield start, text
+            start = token.start()
+            if start < done:
+                continue
+            said = token[0]
+            if before == "\\\\" and said[0] in "nrt":
+                yield from self._matches_at(request, start + 1, usable)  # \\n, escaped twice
+            before = said
+            if said[0] in firsts and (
+                request[start : start + _HEAD] in heads or request[start : start + LEAST] in heads
+            ):
+                for at, text in self._matches_at(request, start, usable):
+                    yield at, text
+                    if len(text) >= _LONG:
+                        done = max(done, at + len(text))
+
+    def _matches_at(
+        self, request: str, start: int, usable: Callable[[str], bool]
+    ) -> Iterator[tuple[int, str]]:
+        size = len(request)
+        for length in (_HEAD, LEAST):
+            for text in self._heads.get(request[start : start + length], ()):
+                end = start + len(text)
+                if (
+                    request.startswith(text, start)
+                    and (
+                        len(text) > SURE
+                        or end == size
+                        or not (_WORD.match(text[-1]) and _WORD.match(request[end]))
+                    )
+                    and usable(text)
+                ):
+                    yield start, text
 
     def _is_weak(self, text: str, sources: tuple[Source, ...]) -> bool:
         """A short text that requests held before its source was known: to find it says little."""

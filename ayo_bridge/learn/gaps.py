@@ -42,9 +42,9 @@ def explain(gap: tuple[str, ...], views: list[View], start: int) -> list[Node]:
     """Parts that make the gap's texts, one a case; ``start`` is its place in the first request."""
     if len(set(gap)) == 1:
         return [Const(gap[0])]
-    least = min(map(len, gap))
-    before = next((i for i in range(least) if len({text[i] for text in gap}) > 1), least)
-    after = next((i for i in range(least) if len({text[-1 - i] for text in gap}) > 1), least)
+    before = _shared(min(gap), max(gap))
+    turned = [text[::-1] for text in gap]
+    after = _shared(min(turned), max(turned))
     if (found := _running(gap, before, after, views)) is not None:
         return found
     if (found := _around(gap, before, after, views)) is not None:
@@ -53,12 +53,21 @@ def explain(gap: tuple[str, ...], views: list[View], start: int) -> list[Node]:
         return found
     while before and gap[0][before - 1].isalnum():
         before -= 1
-    after = min(after, least - before)
+    after = min(after, min(map(len, gap)) - before)
     while after and gap[0][-after].isalnum():
         after -= 1
     middle = [text[before : len(text) - after] for text in gap]
     tail = gap[0][len(gap[0]) - after :] if after else ""
     return [Const(gap[0][:before]), _one(middle, views, start + before), Const(tail)]
+
+
+def _shared(a: str, b: str) -> int:
+    """How many characters two texts have in common at their beginnings."""
+    least, most = 0, min(len(a), len(b))
+    while least < most:
+        middle = (least + most + 1) // 2
+        least, most = (middle, most) if a[:middle] == b[:middle] else (least, middle - 1)
+    return least
 
 
 def _running(gap: tuple[str, ...], before: int, after: int, views: list[View]) -> list[Node] | None:
@@ -99,8 +108,8 @@ def _around(gap: tuple[str, ...], before: int, after: int, views: list[View]) ->
         end = len(text) - after
         middle = text[before:end] if before < end else ""
         mine: set[tuple[Term, str, str]] = set()
-        for candidate in view.case.whole.sources(view.rich).texts:
-            if not max(1, len(middle)) <= len(candidate) <= len(text) or middle not in candidate:
+        for candidate in view.case.whole.sources(view.rich).sized(len(middle), len(text)):
+            if middle not in candidate:
                 continue
             at = text.find(candidate, max(0, end - len(candidate)))
             while 0 <= at <= before:
