@@ -27,6 +27,8 @@ class Whole:
     """The calls of each site in the order of their branches, not of their ends."""
     helpers: frozenset[str]
     requests: list[tuple[int, str]]
+    version: int = 0
+    """Grows when visits are numbered anew."""
     _sources: dict[bool, Sources] = field(default_factory=dict)
 
     def sources(self, rich: bool) -> Sources:
@@ -44,6 +46,7 @@ class Whole:
             self.known.result(site, visit, call.result)
             self.moments[site, visit] = call.ended
         self._sources.clear()
+        self.version += 1
 
 
 def whole(trace: Trace) -> Whole:
@@ -83,11 +86,11 @@ class Case:
     visit: int
     request: str
     began: int
-    _covers: dict[tuple[bool, bool], tuple[Token, ...]] = field(default_factory=dict)
+    _covers: dict[tuple[bool, bool, int], tuple[Token, ...]] = field(default_factory=dict)
 
     def cover(self, rich: bool, helpers: bool) -> tuple[Token, ...]:
         """The request as values and the text between them."""
-        if (key := (rich, helpers)) not in self._covers:
+        if (key := (rich, helpers, self.whole.version)) not in self._covers:
             self._covers[key] = self.whole.sources(rich).cover(
                 self.request, self.began, self.site, self.visit, helpers
             )

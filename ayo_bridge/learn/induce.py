@@ -34,8 +34,17 @@ def induce(traces: Sequence[Trace], deadline: Callable[[], bool] = lambda: False
         deadline: asked now and then; once it says so, the sites not done yet stay unsettled.
     """
     wholes = [whole(trace) for trace in traces]
-    template = Template(tuple(_site(site, kind, wholes, deadline) for site, kind in _order(traces)))
-    return template if deadline() else _without_contradicted(template, traces, deadline)
+    sites = [_Site(site, kind, wholes, deadline) for site, kind in _order(traces)]
+    open_sites = [each for each in sites if each.enough]
+    for each in open_sites:
+        if not deadline() and not each.step():
+            each.number_by_item()
+    # Sites that need richer values wait until all the others are done.
+    while (open_sites := [each for each in open_sites if not each.done]) and not deadline():
+        for each in open_sites:
+            each.step()
+    template = Template(tuple(each.learned() for each in sites))
+    return _without_contradicted(template, traces)
 
 
 def _order(traces: Sequence[Trace]) -> list[tuple[str, Kind]]:
@@ -63,92 +72,106 @@ class _Found:
         return self.made, not any(c.program.tables for c in self.classes), -len(self.classes)
 
 
-def _site(
-    site: str, kind: Kind, wholes: Sequence[Whole], deadline: Callable[[], bool]
-) -> LearnedSite:
-    if kind is Kind.HELPER:
-        return LearnedSite(site, kind, (), AtLeast(0), Status.HELPER)
-    cases = _cases(site, wholes)
-    if (seen := _inputs(cases)) < SETTLED:
-        reason = f"seen with {seen} distinct inputs, {SETTLED} are needed"
-        return LearnedSite(site, kind, (), AtLeast(0), Status.UNSETTLED, reason)
-    best = _best(cases, wholes, deadline)
-    if best is not None and best.made < len(cases) and not deadline():
-        best = _by_item(site, best, cases, wholes, deadline)
-    if best is None or (deadline() and best.made < len(cases)):
-        return LearnedSite(site, kind, (), AtLeast(0), Status.UNSETTLED, "the deadline had passed")
-    count = count_of(site, best.classes, wholes)
-    if best.made == len(cases):
-        return LearnedSite(site, kind, best.classes, count, Status.LEARNED)
-    reason = next((c.holes[0].reason for c in best.classes if c.holes), "seen too seldom")
-    status = Status.PARTLY if best.made else Status.HOLE
-    return LearnedSite(site, kind, best.classes, count, status, reason)
+class _Site:
+    """What is found out about a site, step by step."""
+
+    def __init__(
+        self, site: str, kind: Kind, wholes: Sequence[Whole], deadline: Callable[[], bool]
+    ) -> None:
+        self.site, self.kind, self.wholes, self.deadline = site, kind, wholes, deadline
+        self.cases = self._cases()
+        self.inputs = _inputs(self.cases)
+        self.enough = kind is not Kind.HELPER and self.inputs >= SETTLED
+        self.best: _Found | None = None
+        self._stages = _stages(wholes)
+        self.done = False
+
+    def _cases(self) -> list[Case]:
+        return [
+            Case(each, self.site, visit, call.request, call.began)
+            for each in self.wholes
+            for visit, call in enumerate(each.visits.get(self.site, ()))
+        ]
+
+    def step(self) -> bool:
+        """Try the next richer values; whether all requests are made now."""
+        stage = next(self._stages, None)
+        if stage is None:
+            self.done = True
+        else:
+            for found in _tries(self.cases, *stage, self.deadline):
+                if self.best is None or found.rank > self.best.rank:
+                    self.best = found
+                if self.best.rank[:2] == (len(self.cases), True):
+                    self.done = True
+                    break
+        return self.best is not None and self.best.made == len(self.cases)
+
+    def number_by_item(self) -> None:
+        """See whether tasks that were made in no order follow the items of a list."""
+        before = [list(each.visits.get(self.site, ())) for each in self.wholes]
+        if not any(len(calls) > 1 and any(call.branch for call in calls) for calls in before):
+            return
+        for order in orders_by_item(self.cases):
+            for each, calls in zip(self.wholes, before, strict=True):
+                if calls:
+                    each.number(self.site, [calls[visit] for visit in order[id(each)]])
+            other = _Site(self.site, self.kind, self.wholes, self.deadline)
+            while not other.done and not self.deadline():
+                other.step()
+            if other.best is not None and (self.best is None or other.best.made > self.best.made):
+                self.cases, self.best, self.done = other.cases, other.best, True
+                return
+            for each, calls in zip(self.wholes, before, strict=True):
+                if calls:
+                    each.number(self.site, calls)
+
+    def learned(self) -> LearnedSite:
+        """The site as a component of the template."""
+        site, kind, best = self.site, self.kind, self.best
+        if kind is Kind.HELPER:
+            return LearnedSite(site, kind, (), AtLeast(0), Status.HELPER)
+        if not self.enough or best is None or (not best.made and not self.done):
+            reason = "the deadline had passed" if self.enough else _too_seldom(self.inputs)
+            classes = best.classes if best is not None else ()
+            return LearnedSite(site, kind, classes, AtLeast(0), Status.UNSETTLED, reason)
+        count = count_of(site, best.classes, self.wholes)
+        if best.made == len(self.cases):
+            return LearnedSite(site, kind, best.classes, count, Status.LEARNED)
+        reason = next(c.holes[0].reason for c in best.classes if c.holes)
+        status = Status.PARTLY if best.made else Status.HOLE
+        return LearnedSite(site, kind, best.classes, count, status, reason)
 
 
-def _cases(site: str, wholes: Sequence[Whole]) -> list[Case]:
-    return [
-        Case(each, site, visit, call.request, call.began)
-        for each in wholes
-        for visit, call in enumerate(each.visits.get(site, ()))
-    ]
-
-
-def _best(
-    cases: Sequence[Case], wholes: Sequence[Whole], deadline: Callable[[], bool]
-) -> _Found | None:
-    best: _Found | None = None
-    for found in _tries(cases, wholes, deadline):
-        best = found if best is None or found.rank > best.rank else best
-        if best.rank[:2] == (len(cases), True):
-            break
-    return best
-
-
-def _by_item(
-    site: str,
-    best: _Found,
-    cases: Sequence[Case],
-    wholes: Sequence[Whole],
-    deadline: Callable[[], bool],
-) -> _Found:
-    """What is found if tasks that were made in no order are numbered by the item they follow."""
-    before = [list(each.visits.get(site, ())) for each in wholes]
-    if not any(len(calls) > 1 and any(call.branch for call in calls) for calls in before):
-        return best
-    for order in orders_by_item(cases):
-        for each, calls in zip(wholes, before, strict=True):
-            if calls:
-                each.number(site, [calls[visit] for visit in order[id(each)]])
-        found = _best(_cases(site, wholes), wholes, deadline)
-        if found is not None and found.made > best.made:
-            return found
-        for each, calls in zip(wholes, before, strict=True):
-            if calls:
-                each.number(site, calls)
-    return best
+def _too_seldom(inputs: int) -> str:
+    return f"seen with {inputs} distinct inputs, {SETTLED} are needed"
 
 
 def _inputs(cases: Sequence[Case]) -> int:
     return len({case.whole.inputs for case in cases})
 
 
+def _stages(wholes: Sequence[Whole]) -> Iterator[tuple[bool, bool]]:
+    """(rich, helpers): with which values to try, the surest first."""
+    for helpers in (False, True) if any(each.helpers for each in wholes) else (False,):
+        yield False, helpers
+        yield True, helpers
+
+
 def _tries(
-    cases: Sequence[Case], wholes: Sequence[Whole], deadline: Callable[[], bool]
+    cases: Sequence[Case], rich: bool, helpers: bool, deadline: Callable[[], bool]
 ) -> Iterator[_Found]:
-    """Ways to see the visits, the simplest first: all, first and rest, each; then richer values."""
+    """Ways to see the visits, the simplest first: all, first and rest, each for itself."""
     most = max(case.visit for case in cases) + 1
     ways = [[Selector() if most > 1 else Selector(0, 0)]]
     if most > 1:
         ways.append([Selector(0, 0), Selector(1)])
         if most <= _MOST_UNROLLED:
             ways.append([Selector(visit, visit) for visit in range(most)])
-    some_helper = any(each.helpers for each in wholes)
-    for helpers in (False, True) if some_helper else (False,):
-        for rich in (False, True):
-            for way in ways:
-                if deadline():
-                    return
-                yield _found(cases, way, rich, helpers, deadline)
+    for way in ways:
+        if deadline():
+            return
+        yield _found(cases, way, rich, helpers, deadline)
 
 
 def _found(
@@ -164,8 +187,8 @@ def _found(
         part = [case for case in cases if selector.holds(case.visit)]
         inputs = _inputs(part)
         if inputs < SETTLED:
-            reason = f"seen with {inputs} distinct inputs, {SETTLED} are needed"
-            classes.append(LearnedClass(selector, Program((Hole(reason),)), len(part), inputs))
+            program = Program((Hole(_too_seldom(inputs)),))
+            classes.append(LearnedClass(selector, program, len(part), inputs))
             continue
         program, accepted = Attempt(part, selector.relative, rich, helpers, deadline).program()
         if accepted:
@@ -175,13 +198,8 @@ def _found(
     return _Found(tuple(classes), made)
 
 
-def _without_contradicted(
-    template: Template, traces: Sequence[Trace], deadline: Callable[[], bool]
-) -> Template:
+def _without_contradicted(template: Template, traces: Sequence[Trace]) -> Template:
     """The template without sites that predict false calls in the traces themselves."""
-    while not deadline():
-        wrong = {site for trace in traces for site, _ in replay(template, trace).false}
-        if not wrong:
-            break
+    while wrong := {site for trace in traces for site, _ in replay(template, trace).false}:
         template = template.without(wrong, "it predicts calls that its own traces do not have")
     return template
