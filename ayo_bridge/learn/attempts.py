@@ -101,14 +101,20 @@ class Attempt:
 
     def _subsets(self) -> Iterator[list[int]]:
         groups = self._groups()
-        for a, b in combinations(groups, 2):
-            yield [a[0], b[-1]]
-            yield [a[-1], b[0]]
+        # Neighbours first, then the others: one odd trace is in few of the first pairs.
+        pairs = sorted(
+            combinations(range(len(groups)), 2), key=lambda pair: pair[0] % 2 + pair[1] - pair[0]
+        )
+        for a, b in pairs:
+            yield [groups[a][0], groups[b][-1]]
+        for a, b in pairs:
+            if len(groups[a]) > 1 or len(groups[b]) > 1:
+                yield [groups[a][-1], groups[b][0]]
         for group in groups:
             if len(group) > 1:
                 yield group[:_SAMPLE]
-        for a, b in combinations(groups, 2):
-            yield (a + b)[: 2 * _SAMPLE]
+        for a, b in pairs:
+            yield (groups[a] + groups[b])[: 2 * _SAMPLE]
 
     def _unify(self, some: list[int], folded: bool = True, entire: bool = False) -> Program:
         program = unify([self._row(i, folded) for i in some], entire=entire)

@@ -165,6 +165,8 @@ def _counter(texts: list[str], views: list[View]) -> Counter | None:
 
 def _table(texts: list[str], views: list[View]) -> Table | None:
     """A table whose every text was seen twice on average, by the value with the fewest keys."""
+    if not all(any(c.isalnum() for c in text) for text in texts):
+        return None
     if len(set(texts)) > len(texts) // 2 or max(map(len, texts)) > MOST_TABLE_TEXT:
         return None
     common: dict[Term, list[str]] | None = None
