@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ayo_bridge.learn.cover import Token
+from ayo_bridge.learn.cover import WEAK, Token
 from ayo_bridge.learn.evidence import View
 from ayo_bridge.learn.gaps import explain, glued
 from ayo_bridge.learn.joins import Lists, Piece, Run, lists_of
@@ -33,13 +33,16 @@ class Row:
     gaps: list[tuple[str, ...]]
 
 
-def unify(rows: Sequence[Row], start: int = 0, entire: bool = True) -> Program:
+def unify(
+    rows: Sequence[Row], start: int = 0, entire: bool = True, constant: bool = False
+) -> Program:
     """The most special program that makes all the requests, with holes where there is none.
 
     Args:
         rows: the request, or a part of it, of each case.
         start: where in the first request it begins.
         entire: whether to go on after the first hole; else nothing follows it.
+        constant: whether a short value that is the same in all cases is taken for plain text.
     """
     row = rows[0]
     for other in rows[1:]:
@@ -50,7 +53,7 @@ def unify(rows: Sequence[Row], start: int = 0, entire: bool = True) -> Program:
         parts += explain(gap, row.views, at)
         at += len(gap[0])
         if i < len(row.elements):
-            parts.append(_node(row.elements[i], row.views, at))
+            parts.append(_node(row.elements[i], row.views, at, constant))
             at += len(row.elements[i].pieces[0].text)
         if not entire and any(isinstance(part, Hole) for part in parts):
             break
@@ -154,9 +157,12 @@ def _pairs(row: Row, other: Row) -> list[tuple[int, int, _Element | None]]:
     return out
 
 
-def _node(element: _Element, views: list[View], at: int) -> Node:
+def _node(element: _Element, views: list[View], at: int, constant: bool) -> Node:
     helpers = views[0].case.whole.helpers
     if element.terms:
+        texts = {piece.text for piece in element.pieces}
+        if constant and len(texts) == 1 and len(text := texts.pop()) < WEAK:
+            return Const(text)
         return Ref(best_terms(element.terms, helpers))
     lists = best_lists(element.lists, helpers)
     between: list[Row] = []

@@ -11,6 +11,7 @@ from ayo_bridge.learn.joins import fold
 from ayo_bridge.learn.program import Hole, Program
 from ayo_bridge.learn.ranking import best_alone, coherent
 from ayo_bridge.learn.render import Where
+from ayo_bridge.learn.turning import turn
 
 _SAMPLE = 5
 _ROUNDS = 5
@@ -55,20 +56,29 @@ class Attempt:
             first = first or program
             if program.holes:
                 break
-            if (wrong := self._wrong(program)) is None:
-                return program, True
-            if wrong in sample or self.deadline():
+            if (accepted := self._accepted(program, sample)) is not None:
+                return accepted, True
+            wrong = self._wrong(program)
+            if wrong is None or wrong in sample or self.deadline():
                 break
             sample = [*sample, wrong]
-        for proposed in self._proposals(sample):
+        for some, proposed in self._proposals(sample):
             if self.deadline():
                 break
-            if not proposed.holes and self._wrong(proposed) is None:
-                return proposed, True
+            if not proposed.holes and (accepted := self._accepted(proposed, some)) is not None:
+                return accepted, True
         assert first is not None
         if not first.holes:
             first = Program((*first.parts, Hole("no one program makes all the requests")))
         return first, False
+
+    def _accepted(self, program: Program, some: list[int]) -> Program | None:
+        """The program, or one of its variants, if it makes all the requests."""
+        for proposed in (program, turn(program)):
+            if self._wrong(proposed) is None:
+                return proposed
+        plain = self._unify(some, constant=True)
+        return next((each for each in (plain, turn(plain)) if self._wrong(each) is None), None)
 
     def _sample(self) -> list[int]:
         """A few cases, of different traces and at different visits."""
@@ -86,18 +96,19 @@ class Attempt:
             by_trace.setdefault(id(case.whole), []).append(i)
         return list(by_trace.values())
 
-    def _proposals(self, sample: list[int]) -> Iterator[Program]:
+    def _proposals(self, sample: list[int]) -> Iterator[tuple[list[int], Program]]:
         """Programs of other cases: they may differ from the rest in nothing but a rare form."""
-        yield self._unify(sample, folded=False)
+        yield sample, self._unify(sample, folded=False)
         hopeless = True
         for number, some in enumerate(islice(self._subsets(), _PROPOSALS)):
             program = self._unify(some)
             hopeless = hopeless and bool(program.holes)
-            yield program
+            yield some, program
             if hopeless and number == _HOPE:
                 break
         if len(sample) < len(self.cases) <= _MANY and not self.rich:
-            yield self._unify(list(range(len(self.cases))))  # tables need many cases
+            everything = list(range(len(self.cases)))  # tables need many cases
+            yield everything, self._unify(everything)
 
     def _subsets(self) -> Iterator[list[int]]:
         groups = self._groups()
@@ -116,8 +127,11 @@ class Attempt:
         for a, b in pairs:
             yield (groups[a] + groups[b])[: 2 * _SAMPLE]
 
-    def _unify(self, some: list[int], folded: bool = True, entire: bool = False) -> Program:
-        program = unify([self._row(i, folded) for i in some], entire=entire)
+    def _unify(
+        self, some: list[int], folded: bool = True, entire: bool = False, constant: bool = False
+    ) -> Program:
+        rows = [self._row(i, folded) for i in some]
+        program = unify(rows, entire=entire, constant=constant)
         return coherent(program, self.cases[0].whole.helpers)
 
     def _row(self, i: int, folded: bool) -> Row:

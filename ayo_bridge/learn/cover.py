@@ -25,6 +25,7 @@ LEAST = 4
 SURE = 40
 """Longer values may end within a word."""
 WEAK = 20
+"""Shorter values may stand in a request by chance."""
 _HEAD = 12
 _LONG = 200
 _MOST_SOURCES = 32

@@ -89,9 +89,10 @@ def describe_program(program: Program, numbers: Numbers) -> str:
             case Table(term, rows):
                 keys = ", ".join(f"{row.key}: {row.text}" for row in rows)
                 out.append(f"{{by {_term(term, numbers)}: {keys}}}")
-            case Join(lists, separator):
+            case Join(lists, separator, tail):
                 between = describe_program(separator, numbers)
-                out.append(f"{{{_members(lists[0], numbers)}, between them: {between}}}")
+                each = f", each with {describe_program(tail, numbers)}" if tail else ""
+                out.append(f"{{{_members(lists[0], numbers)}{each}, between them: {between}}}")
             case Hole(reason):
                 out.append(f"{{? {reason}}}")
     return "".join(out)

@@ -96,10 +96,12 @@ class Join:
     """The members of a list (any of ``lists``, as for ``Ref``) with a program between them.
 
     Between two members, ``item`` is the index of the one before and ``next`` of the one after.
+    ``tail`` follows every member, the last one too: ``item`` is its index.
     """
 
     lists: tuple[Span | Union, ...]
     separator: Program
+    tail: Program | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,8 @@ class Program:
     def tables(self) -> bool:
         """Whether a table is among the parts, joins' separators included."""
         return any(
-            isinstance(part, Table) or (isinstance(part, Join) and part.separator.tables)
+            isinstance(part, Table)
+            or (isinstance(part, Join) and (part.separator.tables or (part.tail or NOTHING).tables))
             for part in self.parts
         )
 
@@ -146,12 +149,15 @@ class Program:
                     out += terms
                 case Table(term):
                     out.append(term)
-                case Join(lists, separator):
+                case Join(lists, separator, tail):
                     out += [expression.term for expression in lists]
-                    out += separator.terms()
+                    out += separator.terms() + (tail.terms() if tail else ())
                 case Const() | Counter() | Hole():
                     pass
         return tuple(out)
+
+
+NOTHING = Program(())
 
 
 def sites_of(program: Program) -> frozenset[str]:
@@ -179,8 +185,8 @@ def storable(program: Program) -> bool:
                 kept = all(
                     row.inputs >= LEAST_INPUTS and len(row.text) <= MOST_TABLE_TEXT for row in rows
                 )
-            case Join(_, separator):
-                kept = storable(separator)
+            case Join(_, separator, tail):
+                kept = storable(separator) and storable(tail or NOTHING)
             case Ref() | Counter() | Hole():
                 kept = True
         if not kept:
@@ -220,8 +226,10 @@ def to_json(program: Program) -> Json:
                 out.append(["counter", base, offset])
             case Table(term, rows):
                 out.append(["table", _term_json(term), [list(row) for row in rows]])
-            case Join(lists, separator):
-                out.append(["join", [_list_json(each) for each in lists], to_json(separator)])
+            case Join(lists, separator, tail):
+                after = None if tail is None else to_json(tail)
+                each_list: list[Json] = [_list_json(each) for each in lists]
+                out.append(["join", each_list, to_json(separator), after])
             case Hole(reason):
                 out.append(["hole", reason])
     return out
@@ -275,8 +283,9 @@ def _node(value: list[Json]) -> Node:
             return Counter(base, offset)
         case ["table", term, list(rows)]:
             return Table(_term(term), tuple(Row(*cast("list[str]", row)) for row in rows))  # type: ignore[arg-type]
-        case ["join", list(lists), separator]:
-            return Join(tuple(_list(each) for each in lists), from_json(separator))
+        case ["join", list(lists), separator, tail]:
+            after = None if tail is None else from_json(tail)
+            return Join(tuple(_list(each) for each in lists), from_json(separator), after)
         case ["hole", str(reason)]:
             return Hole(reason)
     raise ValueError(f"{value!r} is no part of a program")

@@ -96,13 +96,18 @@ def best_lists(lists: Iterable[Span | Union], helpers: frozenset[str]) -> tuple[
     return tuple(sorted(lists, key=lambda each: (*cost(each)[:-1], repr(each)))[:_MOST_TERMS])
 
 
+def _best_join(join: Join) -> Join:
+    tail = None if join.tail is None else best_alone(join.tail)
+    return Join(join.lists[:1], best_alone(join.separator), tail)
+
+
 def best_alone(program: Program) -> Program:
     """The program with the best of its sources only: nothing stands in where that is missing."""
     return Program(
         tuple(
             replace(part, terms=part.terms[:1])
             if isinstance(part, Ref)
-            else replace(part, lists=part.lists[:1], separator=best_alone(part.separator))
+            else _best_join(part)
             if isinstance(part, Join)
             else part
             for part in program.parts

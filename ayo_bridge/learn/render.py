@@ -196,6 +196,9 @@ def _join(join: Join, where: Where, known: Known, used: set[Waiting]) -> str:
         for position, (index, text, path) in enumerate(found):
             _note(path, known, used)
             out.append(encoded(text))
+            if join.tail is not None:
+                here = where._replace(item=index, position=position)
+                out.append(render(join.tail, here, known, used))
             if position + 1 < len(found):
                 here = where._replace(item=index, next=found[position + 1][0], position=position)
                 out.append(render(join.separator, here, known, used))

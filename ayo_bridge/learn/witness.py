@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 from ayo_bridge.learn.evidence import Case
 from ayo_bridge.learn.known import Known, Missing
@@ -52,8 +51,11 @@ def _node(part: Node, places: Sequence[_At]) -> Node:
             whole = [_texts(lists[0], at) for at in places]
             right = (each for each in lists[1:] if [_texts(each, at) for at in places] == whole)
             part = replace(part, lists=(lists[0], *right))
-            between = [inner for at in places for inner in _between(part, at)]
-            return replace(part, separator=_program(part.separator, between))
+            members_of = [_members(part, at) for at in places]
+            every = [inner for own in members_of for inner in own]
+            between = [inner for own in members_of for inner in own[:-1]]
+            tail = None if part.tail is None else _program(part.tail, every)
+            return replace(part, separator=_program(part.separator, between), tail=tail)
         case _:
             return part
 
@@ -72,10 +74,11 @@ def _texts(expression: Span | Union, at: _At) -> list[str] | None:
         return None
 
 
-def _between(join: Join, at: _At) -> list[_At]:
+def _members(join: Join, at: _At) -> list[_At]:
     inputs, known, where = at
     found = members(join.lists[0], where, known)
+    nexts = [index for index, _, _ in found[1:]] + [None]
     return [
-        (inputs, known, where._replace(item=a[0], next=b[0], position=position))
-        for position, (a, b) in enumerate(pairwise(found))
+        (inputs, known, where._replace(item=index, next=after, position=position))
+        for position, ((index, _, _), after) in enumerate(zip(found, nexts, strict=True))
     ]
