@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ayo_bridge.learn.cover import WEAK, Token
+from ayo_bridge.learn.cover import Token
 from ayo_bridge.learn.evidence import View
 from ayo_bridge.learn.gaps import explain, glued
 from ayo_bridge.learn.joins import Lists, Piece, Run, lists_of
@@ -33,16 +33,13 @@ class Row:
     gaps: list[tuple[str, ...]]
 
 
-def unify(
-    rows: Sequence[Row], start: int = 0, entire: bool = True, constant: bool = False
-) -> Program:
+def unify(rows: Sequence[Row], start: int = 0, entire: bool = True) -> Program:
     """The most special program that makes all the requests, with holes where there is none.
 
     Args:
         rows: the request, or a part of it, of each case.
         start: where in the first request it begins.
         entire: whether to go on after the first hole; else nothing follows it.
-        constant: whether a short value that is the same in all cases is taken for plain text.
     """
     row = rows[0]
     for other in rows[1:]:
@@ -53,7 +50,7 @@ def unify(
         parts += explain(gap, row.views, at)
         at += len(gap[0])
         if i < len(row.elements):
-            parts.append(_node(row.elements[i], row.views, at, constant))
+            parts.append(_node(row.elements[i], row.views, at))
             at += len(row.elements[i].pieces[0].text)
         if not entire and any(isinstance(part, Hole) for part in parts):
             break
@@ -157,19 +154,16 @@ def _pairs(row: Row, other: Row) -> list[tuple[int, int, _Element | None]]:
     return out
 
 
-def _node(element: _Element, views: list[View], at: int, constant: bool) -> Node:
+def _node(element: _Element, views: list[View], at: int) -> Node:
     helpers = views[0].case.whole.helpers
     if element.terms:
-        texts = {piece.text for piece in element.pieces}
-        if constant and len(texts) == 1 and len(text := texts.pop()) < WEAK:
-            return Const(text)
         return Ref(best_terms(element.terms, helpers))
     lists = best_lists(element.lists, helpers)
     between: list[Row] = []
     for piece, view in zip(element.pieces, views, strict=True):
         assert isinstance(piece, Run)
         for position in _spread(len(piece.gaps)):
-            first, second = (_index(lists[0], piece, position + d) for d in (0, 1))
+            first, second = (_index(lists[0], view, position + d) for d in (0, 1))
             where = view.where._replace(item=first, next=second, position=position)
             inner = View(view.case, where, view.rich, view.helpers)
             between.append(row_of(inner, piece.gaps[position]))
@@ -186,16 +180,9 @@ def _spread(count: int) -> list[int]:
     return sorted({0, 1, count - 1} & set(range(count)))
 
 
-def _index(expression: Span | Union, run: Run, position: int) -> int:
-    """The index of a member of the run in its list."""
+def _index(expression: Span | Union, view: View, position: int) -> int:
+    """The index of a member of a run in its list."""
     if isinstance(expression, Union):
         return position
-    place, form = expression.term
-    for path, own in run.anchors[position].sources:
-        if own == form and len(path) == len(place):
-            at = next(q for q, step in enumerate(place) if step == ("every", 0))
-            fixed = [(a, b) for a, b in zip(path, place, strict=True) if isinstance(b, str)]
-            index = path[at]
-            if all(a == b for a, b in fixed) and isinstance(index, int):
-                return index
-    return position
+    chunks = (view.where.visit or 0) * expression.chunk
+    return expression.start + chunks + position

@@ -12,6 +12,7 @@ from ayo_bridge.learn.program import Hole, Program
 from ayo_bridge.learn.ranking import best_alone, coherent
 from ayo_bridge.learn.render import Where
 from ayo_bridge.learn.turning import turn
+from ayo_bridge.learn.witness import with_constants
 
 _SAMPLE = 5
 _ROUNDS = 5
@@ -74,11 +75,14 @@ class Attempt:
 
     def _accepted(self, program: Program, some: list[int]) -> Program | None:
         """The program, or one of its variants, if it makes all the requests."""
+        cases = [self.cases[i] for i in some]
         for proposed in (program, turn(program)):
             if self._wrong(proposed) is None:
                 return proposed
-        plain = self._unify(some, constant=True)
-        return next((each for each in (plain, turn(plain)) if self._wrong(each) is None), None)
+            plain = with_constants(proposed, cases, self.relative)
+            if plain != proposed and self._wrong(plain) is None:
+                return plain
+        return None
 
     def _sample(self) -> list[int]:
         """A few cases, of different traces and at different visits."""
@@ -112,6 +116,10 @@ class Attempt:
 
     def _subsets(self) -> Iterator[list[int]]:
         groups = self._groups()
+        longest = [max(group, key=lambda i: len(self.cases[i].request)) for group in groups]
+        longest.sort(key=lambda i: -len(self.cases[i].request))
+        yield longest[:2]  # they leave out nothing: no empty list, no text too short to be cut
+        yield longest[:3]
         # Neighbours first, then the others: one odd trace is in few of the first pairs.
         pairs = sorted(
             combinations(range(len(groups)), 2), key=lambda pair: pair[0] % 2 + pair[1] - pair[0]
@@ -127,11 +135,8 @@ class Attempt:
         for a, b in pairs:
             yield (groups[a] + groups[b])[: 2 * _SAMPLE]
 
-    def _unify(
-        self, some: list[int], folded: bool = True, entire: bool = False, constant: bool = False
-    ) -> Program:
-        rows = [self._row(i, folded) for i in some]
-        program = unify(rows, entire=entire, constant=constant)
+    def _unify(self, some: list[int], folded: bool = True, entire: bool = False) -> Program:
+        program = unify([self._row(i, folded) for i in some], entire=entire)
         return coherent(program, self.cases[0].whole.helpers)
 
     def _row(self, i: int, folded: bool) -> Row:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from ayo_bridge.learn.cover import WEAK
 from ayo_bridge.learn.evidence import Case
+from ayo_bridge.learn.gaps import glued
 from ayo_bridge.learn.known import Known, Missing
 from ayo_bridge.learn.program import Const, Join, Node, Program, Ref, Span, Table, Term, Union
 from ayo_bridge.learn.render import Where, members, table_key, value
+from ayo_bridge.learn.values import encoded
 
 _At = tuple[frozenset[tuple[str, str]], Known, Where]
 
@@ -18,13 +21,31 @@ def witnessed(program: Program, cases: Sequence[Case], relative: bool) -> Progra
 
     The best source of each reference makes all the cases; of the others those stay that do too.
     """
-    return _program(
-        program,
-        [
-            (case.whole.inputs, case.whole.known, Where(case.visit if relative else None))
-            for case in cases
-        ],
-    )
+    return _program(program, _places(cases, relative))
+
+
+def with_constants(program: Program, cases: Sequence[Case], relative: bool) -> Program:
+    """The program with plain text for short values that were the same in all the cases.
+
+    A role or a language may stand in a prompt whether or not an input holds the same word.
+    """
+    places = _places(cases, relative)
+    parts: list[Node] = []
+    for part in program.parts:
+        if isinstance(part, Ref):
+            texts = {_text(part.terms[0], at) for at in places}
+            text = texts.pop() if len(texts) == 1 else None
+            if text is not None and len(text) < WEAK:
+                part = Const(encoded(text))
+        parts.append(part)
+    return glued(parts)
+
+
+def _places(cases: Sequence[Case], relative: bool) -> list[_At]:
+    return [
+        (case.whole.inputs, case.whole.known, Where(case.visit if relative else None))
+        for case in cases
+    ]
 
 
 def _program(program: Program, places: Sequence[_At]) -> Program:
@@ -77,7 +98,7 @@ def _texts(expression: Span | Union, at: _At) -> list[str] | None:
 def _members(join: Join, at: _At) -> list[_At]:
     inputs, known, where = at
     found = members(join.lists[0], where, known)
-    nexts = [index for index, _, _ in found[1:]] + [None]
+    nexts = ([index for index, _, _ in found[1:]] + [None])[: len(found)]
     return [
         (inputs, known, where._replace(item=index, next=after, position=position))
         for position, ((index, _, _), after) in enumerate(zip(found, nexts, strict=True))
