@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ayo_bridge.learn.cover import Source, Sources, Token
@@ -27,6 +27,8 @@ class Whole:
     """The calls of each site in the order of their branches, not of their ends."""
     helpers: frozenset[str]
     requests: list[tuple[int, str]]
+    single: frozenset[str] = frozenset()
+    """The sites that no trace visits twice: their visit is the first, relative to nothing."""
     version: int = 0
     """Grows when visits are numbered anew."""
     _sources: dict[bool, Sources] = field(default_factory=dict)
@@ -47,6 +49,16 @@ class Whole:
             self.moments[site, visit] = call.ended
         self._sources.clear()
         self.version += 1
+
+
+def wholes_of(traces: Sequence[Trace]) -> list[Whole]:
+    """Traces of one callable, seen together."""
+    wholes = [whole(trace) for trace in traces]
+    sites = {site for each in wholes for site in each.visits}
+    single = {site for site in sites if all(len(w.visits.get(site, ())) < 2 for w in wholes)}
+    for each in wholes:
+        each.single = frozenset(single)
+    return wholes
 
 
 def whole(trace: Trace) -> Whole:
@@ -133,6 +145,8 @@ class View:
 
     def _relative(self, head: Path, step: int) -> Iterator[Index]:
         where = self.where
+        if len(head) == 2 and head[1] in self.case.whole.single and head[0] == "at":
+            return
         if where.visit is not None and abs(step - where.visit) <= _NEAR:
             yield Index("visit", step - where.visit)
         if where.item is not None and abs(step - where.item) <= _NEAR:

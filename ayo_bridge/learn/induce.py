@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ayo_bridge.learn.attempts import Attempt
 from ayo_bridge.learn.counts import count_of
-from ayo_bridge.learn.evidence import Case, Whole, whole
+from ayo_bridge.learn.evidence import Case, Whole, wholes_of
 from ayo_bridge.learn.numbering import orders_by_item
 from ayo_bridge.learn.program import Hole, Program
 from ayo_bridge.learn.replay import replay
@@ -33,7 +33,7 @@ def induce(traces: Sequence[Trace], deadline: Callable[[], bool] = lambda: False
         traces: calls that ended well. A site needs three in which it occurs, with distinct inputs.
         deadline: asked now and then; once it says so, the sites not done yet stay unsettled.
     """
-    wholes = [whole(trace) for trace in traces]
+    wholes = wholes_of(traces)
     sites = [_Site(site, kind, wholes, deadline) for site, kind in _order(traces)]
     open_sites = [each for each in sites if each.enough]
     for each in open_sites:
