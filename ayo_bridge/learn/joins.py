@@ -107,7 +107,8 @@ def _growing(places: list[tuple[int, int]], pieces: list[Piece]) -> list[int]:
             last += 1
         else:
             run, last = [at], min(indexes)
-        if len(run) > len(best):
+        # Of words that come again and again (roles) any two follow each other somewhere.
+        if len(run) > len(best) and any(len(by_piece[each]) == 1 for each in run):
             best = list(run)
     return best
 

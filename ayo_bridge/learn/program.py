@@ -62,7 +62,7 @@ class Const:
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """A value. All ``terms`` held whenever they were seen; the first that is known is taken."""
+    """A value. All ``terms`` held in every trace; those known now must agree, or it is missing."""
 
     terms: tuple[Term, ...]
 
@@ -93,7 +93,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """The members of a list (any of ``lists``, as for ``Ref``) with a program between them.
+    """The members of a list, the first of ``lists`` that is known, with a program between them.
 
     Between two members, ``item`` is the index of the one before and ``next`` of the one after.
     ``tail`` follows every member, the last one too: ``item`` is its index.
@@ -194,12 +194,13 @@ def storable(program: Program) -> bool:
     return True
 
 
-def _place_json(place: Place) -> Json:
+def place_to_json(place: Place) -> Json:
+    """A place as JSON."""
     return [[step.base, step.offset] if isinstance(step, Index) else step for step in place]
 
 
 def _term_json(term: Term) -> Json:
-    return [_place_json(term.place), term.form.name, term.form.size]
+    return [place_to_json(term.place), term.form.name, term.form.size]
 
 
 def _list_json(expression: Span | Union) -> Json:
@@ -246,10 +247,20 @@ def _index(value: Json) -> str | int | Index:
     return value
 
 
+def place_from_json(value: Json) -> Place:
+    """What :func:`place_to_json` wrote.
+
+    Raises:
+        ValueError: it is not the form of a place.
+    """
+    if not isinstance(value, list):
+        raise ValueError(f"{value!r} is no place")
+    return tuple(_index(step) for step in value)
+
+
 def _term(value: Json) -> Term:
     place, name, size = cast(list[Json], value)
-    steps = tuple(_index(step) for step in cast(list[Json], place))
-    return Term(steps, Form(name, cast(int, size)))  # type: ignore[arg-type]
+    return Term(place_from_json(place), Form(name, cast(int, size)))  # type: ignore[arg-type]
 
 
 def _list(value: Json) -> Span | Union:

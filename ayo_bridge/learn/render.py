@@ -173,15 +173,21 @@ def _note(path: Path, known: Known, used: set[Waiting]) -> None:
 
 def _first(terms: tuple[Term, ...], where: Where, known: Known, used: set[Waiting]) -> str:
     waits: list[Waiting] = []
+    said: str | None = None
     for term in terms:
         try:
             text, path = value(term, where, known)
         except Missing as missing:
             waits += missing.waits
             continue
-        _note(path, known, used)
-        return text
-    raise Missing(*waits)
+        if said is None:
+            said = text
+            _note(path, known, used)
+        elif text != said:
+            raise Missing  # what was one in all traces is two here: nothing says which is meant
+    if said is None:
+        raise Missing(*waits)
+    return said
 
 
 def _join(join: Join, where: Where, known: Known, used: set[Waiting]) -> str:

@@ -130,3 +130,39 @@ def test_sites_that_contradict_their_own_traces_are_not_predicted() -> None:
     template = induce([record(each, question(i)) for i, each in enumerate(app)])
     for i, each in enumerate(app):
         assert not replay(template, record(each, question(i))).false
+
+
+def test_where_sources_that_were_one_differ_nothing_is_predicted() -> None:
+    def lines(r: Recorder, query: str) -> None:
+        answer = r.llm(
+            "a", f"List: {query}", "\n".join([words(query), "Second."][: len(query) % 7])
+        )
+        r.llm("b", f"Explain {answer.splitlines()[0]}")
+
+    def one_line(r: Recorder, query: str) -> None:
+        r.llm("b", f"Explain {r.llm('a', f'List: {query}', words(query))}")
+
+    template = learned(one_line)
+    several = next(i for i in range(90) if len(question(i)) % 7 > 1)
+    assert not replay(template, record(one_line, question(9))).missed
+    replayed = replay(template, record(lines, question(several)))
+    assert replayed.missed == {("b", 0)}
+    assert not replayed.false
+
+
+def test_an_empty_history_does_not_hide_what_the_others_show() -> None:
+    def chat(r: Recorder, query: str) -> None:
+        turns = len(query) % 3 * 2 if query != question(0) else 0
+        for turn in range(turns):
+            r.inputs[f"history[{turn}].content"] = words(f"{query}{turn}")
+            r.inputs[f"history[{turn}].role"] = ("user", "assistant")[turn % 2]
+        said = [
+            {"role": ("user", "assistant")[turn % 2], "content": words(f"{query}{turn}")}
+            for turn in range(turns)
+        ]
+        r.llm(
+            "a",
+            [{"role": "system", "content": "Be brief."}, *said, {"role": "user", "content": query}],
+        )
+
+    assert is_exact(chat, calls=6)
