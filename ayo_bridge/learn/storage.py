@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import cast
 
-from ayo_bridge.learn.program import (
+from ayo_bridge.learn.program_json import (
     Json,
-    Program,
     from_json,
     place_from_json,
     place_to_json,
@@ -109,7 +108,7 @@ def _site_from(value: dict[str, Json]) -> LearnedSite:
 def _class_from(value: dict[str, Json]) -> LearnedClass:
     match value["visits"], value["seen"]:
         case [int(first), (int() | None) as last], [int(instances), int(inputs)]:
-            program: Program = from_json(value["program"])
+            program = from_json(value["program"])
             return LearnedClass(Selector(first, last), program, instances, inputs)
     raise ValueError(f"{value!r} is no class of visits")
 

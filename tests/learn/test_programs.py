@@ -23,10 +23,9 @@ from ayo_bridge.learn.program import (
     Table,
     Term,
     Union,
-    from_json,
     storable,
-    to_json,
 )
+from ayo_bridge.learn.program_json import from_json, to_json
 from ayo_bridge.learn.render import Where, render
 from ayo_bridge.learn.trace import Item, Result
 from ayo_bridge.learn.values import Form
