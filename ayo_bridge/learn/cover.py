@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ayo_bridge.learn.known import Known, Waiting
 from ayo_bridge.learn.values import (
+    MOST_AVERAGED,
     PART_NAMES,
     PLAIN,
     STRIP,
@@ -105,7 +106,9 @@ class Sources:
         for (site, _), result in sorted(self.known.results.items()):
             rows[site] += [v.numbers for v in result.vectors] if result is not None else []
         for site, vectors in rows.items():
-            if len({*vectors}) < 2 or len(vectors) != self.known.counts[site]:
+            if not 1 < len(vectors) <= MOST_AVERAGED or len(vectors) != self.known.counts[site]:
+                continue
+            if len({*vectors}) == 1:  # their mean is they themselves
                 continue
             if (name := mean_name(vectors)) is not None:
                 self.texts[name].append(Source(("mean", site)))

@@ -25,7 +25,7 @@ class Missing(Exception):
 def input_path(name: str) -> Path:
     """``history[1].content`` as a path."""
     steps = (int(at) if at else key for at, key in _STEP.findall(name))
-    return ("in", *steps)
+    return ("in", *steps) if name else ("in", "")
 
 
 class Known:

@@ -164,6 +164,17 @@ def render(program: Program, where: Where, known: Known, used: set[Waiting]) -> 
     return "".join(out)
 
 
+def render_prefix(program: Program, where: Where, known: Known) -> str:
+    """What is known of the request from its beginning: up to a hole, or to a missing value."""
+    out = ""
+    for part in program.parts:
+        try:
+            out += render(Program((part,)), where, known, set())
+        except Missing:
+            break
+    return out
+
+
 def _note(path: Path, known: Known, used: set[Waiting]) -> None:
     if path[0] == "at":
         used.add((path[1], path[2]))  # type: ignore[arg-type]

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from ayo_bridge.learn.known import Known
 from ayo_bridge.learn.predict import Agenda, Predicted
-from ayo_bridge.learn.sites import LearnedSite, Status
+from ayo_bridge.learn.render import Where, render_prefix
+from ayo_bridge.learn.sites import SETTLED, LearnedSite, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,20 @@ class Template:
         if not isinstance(agenda := known.agenda, Agenda):
             agenda = known.agenda = Agenda(self._by_name, known)
         return agenda.due()
+
+    def prefix(self, known: Known, site: str, visit: int) -> str:
+        """What is known now of a request from its beginning, though not yet all of it.
+
+        Empty where nothing like this visit was seen, or the site is not to be trusted.
+        """
+        learned = self.site(site)
+        each = learned.class_of(visit) if learned is not None else None
+        if learned is None or each is None or learned.status is Status.CONTRADICTED:
+            return ""
+        if each.inputs < SETTLED:
+            return ""
+        where = Where(visit if each.selector.relative else None)
+        return render_prefix(each.program, where, known)
 
     def without(self, sites: Collection[str], reason: str) -> Template:
         """The template with these sites no longer predicted."""

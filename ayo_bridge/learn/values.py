@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from json.encoder import encode_basestring
 from typing import Literal, NamedTuple
 
@@ -37,7 +38,10 @@ CUTS = (
 )
 """Lengths at which programs are used to cut texts."""
 BULLET = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s+")
-BRACKETED = re.compile(r"[\[{].*[\]}]", re.DOTALL)
+_DEEPEST = 12
+_MOST_LEAVES = 2000
+MOST_AVERAGED = 32
+"""Vectors of which a mean may be taken: more are an index being built, not a query."""
 
 
 class Form(NamedTuple):
@@ -115,8 +119,8 @@ def part_of(result: Result, name: str) -> Part:
         lengths.update((("json", *path), 0) for path in _empty(_document(result.text)))
     elif name == "items" and result.items == ():
         lengths["items",] = 0
-    elif name in ("lines", "bare") and not (result.text or "?").strip():
-        lengths[name,] = 0
+    elif name in ("lines", "bare") and result.text is not None and not _filled_lines(result.text):
+        lengths.setdefault((name,), 0)
     if name in ("lines", "json", "items"):
         texts |= {(*path, COUNT): str(length) for path, length in lengths.items()}
     return Part(texts, lengths)
@@ -144,16 +148,20 @@ def _bare(result: Result) -> Iterator[tuple[Path, str]]:
 
 def _document(text: str | None) -> object:
     """The JSON document in an answer, whatever is around it; ``None`` if there is none."""
-    found = BRACKETED.search(text or "")
-    if found is None:
+    said = text or ""
+    starts = [at for mark in "[{" if (at := said.find(mark)) >= 0]
+    end = max(said.rfind("]"), said.rfind("}")) + 1
+    if not starts or end <= min(starts):
         return None
     try:
-        return json.loads(found[0])
-    except ValueError:
+        return json.loads(said[min(starts) : end])
+    except (ValueError, RecursionError):
         return None
 
 
 def _leaves(value: object, path: Path) -> Iterator[tuple[Path, str]]:
+    if len(path) > _DEEPEST:
+        return
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _leaves(inner, (*path, str(key)))
@@ -165,6 +173,8 @@ def _leaves(value: object, path: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _empty(value: object, path: Path = ()) -> Iterator[Path]:
+    if len(path) > _DEEPEST:
+        return
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _empty(inner, (*path, str(key)))
@@ -178,7 +188,7 @@ def _empty(value: object, path: Path = ()) -> Iterator[Path]:
 def _json(result: Result) -> Iterator[tuple[Path, str]]:
     document = _document(result.text)
     if isinstance(document, dict | list):
-        yield from _leaves(document, ("json",))
+        yield from islice(_leaves(document, ("json",)), _MOST_LEAVES)
 
 
 def _tools(result: Result) -> Iterator[tuple[Path, str]]:
@@ -188,7 +198,7 @@ def _tools(result: Result) -> Iterator[tuple[Path, str]]:
         yield ("tools", i, "arguments"), call.arguments
         try:
             arguments = json.loads(call.arguments)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(arguments, dict | list):
             yield from _leaves(arguments, ("tools", i, "args"))
@@ -200,7 +210,9 @@ def _vectors(result: Result) -> Iterator[tuple[Path, str]]:
 
 
 def _mean(result: Result) -> Iterator[tuple[Path, str]]:
-    if len(result.vectors) > 1 and (name := mean_name([v.numbers for v in result.vectors])):
+    if 1 < len(result.vectors) <= MOST_AVERAGED and (
+        name := mean_name([v.numbers for v in result.vectors])
+    ):
         yield ("mean",), name
 
 

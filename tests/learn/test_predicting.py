@@ -148,3 +148,18 @@ def test_edges_go_from_results_to_the_requests_made_of_them(template: Template) 
     assert template.edges == {("a", "b"), ("b", "c"), ("c", "d")}
     assert [each.site for each in template.sites] == ["a", "b", "c", "d"]
     assert ("a", "b") in learned(a_visit_a_line, 5).edges
+
+
+def test_the_known_beginning_of_a_request_grows_with_what_is_known() -> None:
+    def traced(r: Recorder, query: str) -> None:
+        answer = r.llm("a", f"Answer: {query}")
+        r.llm("b", f"Question: {query} Answer: {answer} Id: {words(query + 'x', 1)}")
+
+    template = learned(traced)
+    known = known_of("Why?")
+    start = '{"messages": [{"content": "Question: Why? Answer: '
+    assert template.prefix(known, "b", 0) == start
+    known.result("a", 0, Result(text="So."))
+    assert template.prefix(known, "b", 0) == f"{start}So. Id: "
+    assert template.prefix(known, "unknown", 0) == ""
+    assert template.prefix(known, "b", 3) == ""
