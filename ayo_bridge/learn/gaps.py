@@ -1,0 +1,196 @@
+"""What varies between the values of a request: short values, counters, tables, or a hole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ayo_bridge.learn.evidence import View
+from ayo_bridge.learn.program import (
+    MOST_TABLE_TEXT,
+    Const,
+    Counter,
+    Hole,
+    Node,
+    Program,
+    Ref,
+    Row,
+    Table,
+    Term,
+)
+from ayo_bridge.learn.ranking import best_terms
+from ayo_bridge.learn.render import MOST_KEY, table_key
+from ayo_bridge.learn.values import PLAIN
+
+_WORDS = re.compile(r"\w+|\W+")
+_NUMBER = re.compile(r"0|[1-9]\d{0,5}")
+_MOST_HOLES = 2
+
+
+def glued(parts: Sequence[Node]) -> Program:
+    """The parts with neighbouring constants as one, empty ones left out."""
+    out: list[Node] = []
+    for part in parts:
+        if isinstance(part, Const) and out and isinstance(last := out[-1], Const):
+            out[-1] = Const(last.text + part.text)
+        elif part != Const(""):
+            out.append(part)
+    return Program(tuple(out))
+
+
+def explain(gap: tuple[str, ...], views: list[View], start: int) -> list[Node]:
+    """Parts that make the gap's texts, one a case; ``start`` is its place in the first request."""
+    if len(set(gap)) == 1:
+        return [Const(gap[0])]
+    before = _shared(min(gap), max(gap))
+    turned = [text[::-1] for text in gap]
+    after = _shared(min(turned), max(turned))
+    if (found := _running(gap, before, after, views)) is not None:
+        return found
+    if (found := _around(gap, before, after, views)) is not None:
+        return found
+    if (found := _words(gap, views, start)) is not None:
+        return found
+    while before and gap[0][before - 1].isalnum():
+        before -= 1
+    after = min(after, min(map(len, gap)) - before)
+    while after and gap[0][-after].isalnum():
+        after -= 1
+    middle = [text[before : len(text) - after] for text in gap]
+    tail = gap[0][len(gap[0]) - after :] if after else ""
+    return [Const(gap[0][:before]), _one(middle, views, start + before), Const(tail)]
+
+
+def _shared(a: str, b: str) -> int:
+    """How many characters two texts have in common at their beginnings."""
+    least, most = 0, min(len(a), len(b))
+    while least < most:
+        middle = (least + most + 1) // 2
+        least, most = (middle, most) if a[:middle] == b[:middle] else (least, middle - 1)
+    return least
+
+
+def _running(gap: tuple[str, ...], before: int, after: int, views: list[View]) -> list[Node] | None:
+    """A running number within a word, as in ``store2``."""
+    while before and gap[0][before - 1].isdigit():
+        before -= 1
+    after = min(after, min(map(len, gap)) - before)
+    while after and gap[0][-after].isdigit():
+        after -= 1
+    middle = [text[before : len(text) - after] for text in gap]
+    if (counter := _counter(middle, views)) is None:
+        return None
+    return [Const(gap[0][:before]), counter, Const(gap[0][len(gap[0]) - after :] if after else "")]
+
+
+def _words(gap: tuple[str, ...], views: list[View], start: int) -> list[Node] | None:
+    """The gap word by word, where all texts have as many words."""
+    columns = [_WORDS.findall(text) for text in gap]
+    if len({len(column) for column in columns}) != 1:
+        return None
+    out: list[Node] = []
+    at = start
+    for column in zip(*columns, strict=True):
+        if len(set(column)) == 1:
+            out.append(Const(column[0]))
+        elif all(word[0].isalnum() for word in column):
+            out.append(_one(list(column), views, at))
+        else:
+            return None
+        at += len(column[0])
+    return out if sum(isinstance(part, Hole) for part in out) <= _MOST_HOLES else None
+
+
+def _around(gap: tuple[str, ...], before: int, after: int, views: list[View]) -> list[Node] | None:
+    """A value that holds all that varies, with the same text around it everywhere."""
+    common: set[tuple[Term, str, str]] | None = None
+    for text, view in zip(gap, views, strict=True):
+        end = len(text) - after
+        middle = text[before:end] if before < end else ""
+        mine: set[tuple[Term, str, str]] = set()
+        for candidate in view.case.whole.sources(view.rich).sized(len(middle), len(text)):
+            if middle not in candidate:
+                continue
+            at = text.find(candidate, max(0, end - len(candidate)))
+            while 0 <= at <= before:
+                rest = text[at + len(candidate) :]
+                terms = view.terms(view.sources(candidate))
+                mine |= {(term, text[:at], rest) for term in terms}
+                at = text.find(candidate, at + 1)
+        common = mine if common is None else common & mine
+        if not common:
+            return None
+    assert common
+    size = min(len(head) + len(tail) for _, head, tail in common)
+    head, tail = min((a, b) for _, a, b in common if len(a) + len(b) == size)
+    same = [term for term, a, b in common if (a, b) == (head, tail)]
+    return [Const(head), Ref(best_terms(same, views[0].case.whole.helpers)), Const(tail)]
+
+
+def _one(texts: list[str], views: list[View], at: int) -> Node:
+    """One node for a text that varies."""
+    if (counter := _counter(texts, views)) is not None:
+        return counter
+    common: frozenset[Term] | None = None
+    for text, view in zip(texts, views, strict=True):
+        mine = view.terms(view.sources(text))
+        common = mine if common is None else common & mine
+        if not common:
+            break
+    if common:
+        return Ref(best_terms(common, views[0].case.whole.helpers))
+    if (table := _table(texts, views)) is not None:
+        return table
+    return Hole(f"what varies at character {at} comes from nothing known")
+
+
+def _counter(texts: list[str], views: list[View]) -> Counter | None:
+    if not all(_NUMBER.fullmatch(text) for text in texts) or len(set(texts)) < 2:
+        return None
+    numbers = [int(text) for text in texts]
+    wheres = [view.where for view in views]
+    for base, places in (
+        ("position", [where.position for where in wheres]),
+        ("visit", [where.visit for where in wheres]),
+        ("item", [where.item for where in wheres]),
+    ):
+        offsets = {
+            None if place is None else number - place
+            for number, place in zip(numbers, places, strict=True)
+        }
+        if len(offsets) == 1 and (offset := offsets.pop()) is not None:
+            return Counter(base, offset)  # type: ignore[arg-type]
+    return None
+
+
+def _table(texts: list[str], views: list[View]) -> Table | None:
+    """A table whose every text was seen twice on average, by the value with the fewest keys."""
+    if not all(any(c.isalnum() for c in text) for text in texts):
+        return None
+    if len(set(texts)) > len(texts) // 2 or max(map(len, texts)) > MOST_TABLE_TEXT:
+        return None
+    common: dict[Term, list[str]] | None = None
+    for view in views:
+        mine: dict[Term, str] = {}
+        for text in view.case.whole.sources(rich=False).texts:
+            if len(text) <= MOST_KEY:
+                for source in view.sources(text):
+                    if source.form == PLAIN and source.path[3:4] != ("vectors",):
+                        key = table_key(view.case.whole.known.text(source.path))
+                        mine.update(dict.fromkeys(view.terms((source,)), key))
+        if common is None:
+            common = {term: [key] for term, key in mine.items()}
+        else:
+            common = {t: [*keys, mine[t]] for t, keys in common.items() if t in mine}
+        if not common:
+            return None
+    assert common is not None
+    for term, keys in sorted(
+        common.items(), key=lambda each: (len(set(each[1])), len(each[0].place), repr(each[0]))
+    ):
+        rows = dict(zip(keys, texts, strict=True))
+        if len(rows) > len(texts) // 2:
+            return None
+        if all(rows[key] == text for key, text in zip(keys, texts, strict=True)):
+            return Table(term, tuple(Row(key, text) for key, text in sorted(rows.items())))
+    return None

@@ -1,0 +1,205 @@
+"""From traces of one callable to a learned template."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ayo_bridge.learn.attempts import Attempt
+from ayo_bridge.learn.counts import count_of
+from ayo_bridge.learn.evidence import Case, Whole, wholes_of
+from ayo_bridge.learn.learned_site import (
+    SETTLED,
+    AtLeast,
+    LearnedClass,
+    LearnedSite,
+    Selector,
+    Status,
+)
+from ayo_bridge.learn.numbering import orders_by_item
+from ayo_bridge.learn.program import Hole, Program
+from ayo_bridge.learn.replay import replay
+from ayo_bridge.learn.template import Template
+from ayo_bridge.learn.trace import Kind, Trace
+from ayo_bridge.learn.witness import witnessed
+
+_MOST_UNROLLED = 8
+
+
+def induce(traces: Sequence[Trace], deadline: Callable[[], bool] = lambda: False) -> Template:
+    """What a few traces of one callable say about its next calls.
+
+    Args:
+        traces: calls that ended well. A site needs three in which it occurs, with distinct inputs.
+        deadline: asked now and then; once it says so, the sites not done yet stay unsettled.
+    """
+    wholes = wholes_of(traces)
+    sites = [_Site(site, kind, wholes, deadline) for site, kind in _order(traces)]
+    open_sites = [each for each in sites if each.enough]
+    for each in open_sites:
+        if not deadline() and not each.step():
+            each.number_by_item()
+    # Sites that need richer values wait until all the others are done.
+    while (open_sites := [each for each in open_sites if not each.done]) and not deadline():
+        for each in open_sites:
+            each.step()
+    template = Template(tuple(each.learned() for each in sites))
+    return _without_contradicted(template, traces)
+
+
+def _order(traces: Sequence[Trace]) -> list[tuple[str, Kind]]:
+    """The sites in the order of their first calls, each trace counted from 0 to 1."""
+    first: dict[str, float] = {}
+    kinds: dict[str, Kind] = {}
+    for trace in traces:
+        last = max((call.ended for call in trace.calls), default=1) or 1
+        for call in trace.calls:
+            first[call.site] = min(first.get(call.site, 2.0), call.began / last)
+            kinds[call.site] = call.kind
+    return [(site, kinds[site]) for site in sorted(first, key=lambda site: first[site])]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Classes that were tried, and how many of the cases their programs make."""
+
+    classes: tuple[LearnedClass, ...]
+    made: int
+
+    @property
+    def rank(self) -> tuple[int, bool, int]:
+        """More cases are better, then no tables (a constant a visit is surer), then few classes."""
+        return self.made, not any(c.program.tables for c in self.classes), -len(self.classes)
+
+
+class _Site:
+    """What is found out about a site, step by step."""
+
+    def __init__(
+        self, site: str, kind: Kind, wholes: Sequence[Whole], deadline: Callable[[], bool]
+    ) -> None:
+        self.site, self.kind, self.wholes, self.deadline = site, kind, wholes, deadline
+        self.cases = self._cases()
+        self.inputs = _inputs(self.cases)
+        self.enough = kind is not Kind.HELPER and self.inputs >= SETTLED
+        self.best: _Found | None = None
+        self._stages = _stages(wholes)
+        self.done = False
+
+    def _cases(self) -> list[Case]:
+        return [
+            Case(each, self.site, visit, call.request, call.began)
+            for each in self.wholes
+            for visit, call in enumerate(each.visits.get(self.site, ()))
+        ]
+
+    def step(self) -> bool:
+        """Try the next richer values; whether all requests are made now."""
+        stage = next(self._stages, None)
+        if stage is None:
+            self.done = True
+        else:
+            for found in _tries(self.cases, *stage, self.deadline):
+                if self.best is None or found.rank > self.best.rank:
+                    self.best = found
+                if self.best.rank[:2] == (len(self.cases), True):
+                    self.done = True
+                    break
+        return self.best is not None and self.best.made == len(self.cases)
+
+    def number_by_item(self) -> None:
+        """See whether tasks that were made in no order follow the items of a list."""
+        before = [list(each.visits.get(self.site, ())) for each in self.wholes]
+        if not any(len(calls) > 1 and any(call.branch for call in calls) for calls in before):
+            return
+        for order in orders_by_item(self.cases):
+            for each, calls in zip(self.wholes, before, strict=True):
+                if calls:
+                    each.number(self.site, [calls[visit] for visit in order[id(each)]])
+            other = _Site(self.site, self.kind, self.wholes, self.deadline)
+            while not other.done and not self.deadline():
+                other.step()
+            if other.best is not None and (self.best is None or other.best.made > self.best.made):
+                self.cases, self.best, self.done = other.cases, other.best, True
+                return
+            for each, calls in zip(self.wholes, before, strict=True):
+                if calls:
+                    each.number(self.site, calls)
+
+    def learned(self) -> LearnedSite:
+        """The site as a component of the template."""
+        site, kind, best = self.site, self.kind, self.best
+        if kind is Kind.HELPER:
+            return LearnedSite(site, kind, (), AtLeast(0), Status.HELPER)
+        if not self.enough or best is None or (not best.made and not self.done):
+            reason = "the deadline had passed" if self.enough else _too_seldom(self.inputs)
+            classes = best.classes if best is not None else ()
+            return LearnedSite(site, kind, classes, AtLeast(0), Status.UNSETTLED, reason)
+        count = count_of(site, best.classes, self.wholes)
+        if best.made == len(self.cases):
+            return LearnedSite(site, kind, best.classes, count, Status.LEARNED)
+        reason = next(c.holes[0].reason for c in best.classes if c.holes)
+        status = Status.PARTLY if best.made else Status.HOLE
+        return LearnedSite(site, kind, best.classes, count, status, reason)
+
+
+def _too_seldom(inputs: int) -> str:
+    return f"seen with {inputs} distinct inputs, {SETTLED} are needed"
+
+
+def _inputs(cases: Sequence[Case]) -> int:
+    return len({case.whole.inputs for case in cases})
+
+
+def _stages(wholes: Sequence[Whole]) -> Iterator[tuple[bool, bool]]:
+    """(rich, helpers): with which values to try, the surest first."""
+    for helpers in (False, True) if any(each.helpers for each in wholes) else (False,):
+        yield False, helpers
+        yield True, helpers
+
+
+def _tries(
+    cases: Sequence[Case], rich: bool, helpers: bool, deadline: Callable[[], bool]
+) -> Iterator[_Found]:
+    """Ways to see the visits, the simplest first: all, first and rest, each for itself."""
+    most = max(case.visit for case in cases) + 1
+    ways = [[Selector() if most > 1 else Selector(0, 0)]]
+    if most > 1:
+        ways.append([Selector(0, 0), Selector(1)])
+        if most <= _MOST_UNROLLED:
+            ways.append([Selector(visit, visit) for visit in range(most)])
+    for way in ways:
+        if deadline():
+            return
+        yield _found(cases, way, rich, helpers, deadline)
+
+
+def _found(
+    cases: Sequence[Case],
+    way: Sequence[Selector],
+    rich: bool,
+    helpers: bool,
+    deadline: Callable[[], bool],
+) -> _Found:
+    classes: list[LearnedClass] = []
+    made = 0
+    for selector in way:
+        part = [case for case in cases if selector.holds(case.visit)]
+        inputs = _inputs(part)
+        if inputs < SETTLED:
+            program = Program((Hole(_too_seldom(inputs)),))
+            classes.append(LearnedClass(selector, program, len(part), inputs))
+            continue
+        program, accepted = Attempt(part, selector.relative, rich, helpers, deadline).program()
+        if accepted:
+            program = witnessed(program, part, selector.relative)
+            made += len(part)
+        classes.append(LearnedClass(selector, program, len(part), inputs))
+    return _Found(tuple(classes), made)
+
+
+def _without_contradicted(template: Template, traces: Sequence[Trace]) -> Template:
+    """The template without sites that predict false calls in the traces themselves."""
+    while wrong := {site for trace in traces for site, _ in replay(template, trace).false}:
+        template = template.without(wrong, "it predicts calls that its own traces do not have")
+    return template

@@ -1,0 +1,147 @@
+"""What is known at some moment of one call: inputs, results, and how often sites are visited."""
+
+from __future__ import annotations
+
+import re
+
+from ayo_bridge.learn.trace import Result
+from ayo_bridge.learn.values import Part, Path, mean_name, part_of
+
+Waiting = tuple[str, int]
+"""A result that may still come: site and visit. Visit ``ENDED``: the number of visits."""
+ENDED = -1
+_STEP = re.compile(r"\[(\d+)\]|\.?([^.\[\]]+)")
+_NONE = Part({}, {})
+
+
+class Missing(Exception):
+    """A value is not known. ``waits`` are the results of which it may come; none: it never will."""
+
+    def __init__(self, *waits: Waiting) -> None:
+        super().__init__(*waits)
+        self.waits = waits
+
+
+def input_path(name: str) -> Path:
+    """``history[1].content`` as a path."""
+    steps = (int(at) if at else key for at, key in _STEP.findall(name))
+    return ("in", *steps) if name else ("in", "")
+
+
+class Known:
+    """The values of one call. Feed it in any order; not thread-safe.
+
+    Results are taken apart when something first looks into them, and only the parts looked at.
+    """
+
+    def __init__(self) -> None:
+        self.inputs: dict[Path, str] = {}
+        self.lengths: dict[Path, int] = {}
+        self.results: dict[Waiting, Result | None] = {}
+        self.visits: dict[str, int] = {}
+        """The least number of visits that the results so far show."""
+        self.counts: dict[str, int] = {}
+        """How often a site is visited in all, where that is known."""
+        self.fresh: list[Waiting] = []
+        """What was fed since somebody last took it from here."""
+        self.taken: set[Waiting] = set()
+        """Calls that are no longer to be predicted: predicted already, or made by the original."""
+        self.agenda: object | None = None
+        """What the template that predicts for this call still waits for."""
+        self._parts: dict[tuple[str, int, str], Part] = {}
+        self._means: dict[str, str | None] = {}
+
+    def input(self, name: str, text: str) -> None:
+        """One text among the arguments; ``name`` is its path, as in a trace."""
+        path = input_path(name)
+        self.inputs[path] = text
+        for at, step in enumerate(path):
+            if isinstance(step, int):
+                self.lengths[path[:at]] = max(self.lengths.get(path[:at], 0), step + 1)
+
+    def asked(self, site: str, visit: int) -> None:
+        """The original makes this call itself: there is nothing left to predict of it."""
+        self.taken.add((site, visit))
+
+    def result(self, site: str, visit: int, result: Result | None) -> None:
+        """What a call returned, made ahead or by the original. The last one fed counts."""
+        if (site, visit) in self.results:
+            for key in [key for key in self._parts if key[:2] == (site, visit)]:
+                del self._parts[key]
+            self._means.pop(site, None)
+        self.results[site, visit] = result
+        self.taken.add((site, visit))
+        self.visits[site] = max(self.visits.get(site, 0), visit + 1)
+        self.fresh.append((site, visit))
+
+    def ended(self, site: str, count: int | None = None) -> None:
+        """No more visits of the site will come; ``count`` if it is known before they all came."""
+        if site not in self.counts:
+            self.counts[site] = self.visits.get(site, 0) if count is None else count
+            self.fresh.append((site, ENDED))
+
+    def text(self, path: Path) -> str:
+        """The value at a path.
+
+        Raises:
+            Missing: it is not known.
+        """
+        if path[0] == "in":
+            if (found := self.inputs.get(path)) is None:
+                raise Missing
+            return found
+        if path[0] == "mean":
+            return self._mean(str(path[1]))
+        if (found := self._part(path).texts.get(path[3:])) is None:
+            raise Missing
+        return found
+
+    def length(self, path: Path) -> int:
+        """How many members a list has; of ``("at", site)``, how many visits there are in all.
+
+        Raises:
+            Missing: that is not known.
+        """
+        if path[0] == "in":
+            return self.lengths.get(path, 0)
+        if len(path) == 2:
+            if (count := self.counts.get(str(path[1]))) is None:
+                raise Missing((str(path[1]), ENDED))
+            return count
+        if (length := self._part(path).lengths.get(path[3:])) is None:
+            raise Missing
+        return length
+
+    def part(self, site: str, visit: int, name: str) -> Part:
+        """One view of a result.
+
+        Raises:
+            Missing: there is no such result (yet).
+        """
+        key = site, visit, name
+        if (part := self._parts.get(key)) is None:
+            if (site, visit) not in self.results:
+                if visit < self.counts.get(site, visit + 1):
+                    raise Missing((site, visit))
+                raise Missing
+            result = self.results[site, visit]
+            part = self._parts[key] = _NONE if result is None else part_of(result, name)
+        return part
+
+    def _part(self, path: Path) -> Part:
+        return self.part(path[1], path[2], path[3])  # type: ignore[arg-type]
+
+    def _mean(self, site: str) -> str:
+        if site not in self._means:
+            rows = []
+            for visit in range(self.length(("at", site))):
+                if (site, visit) not in self.results:
+                    raise Missing((site, visit))
+                result = self.results[site, visit]
+                if result is None or len(result.vectors) != 1:
+                    raise Missing
+                rows.append(result.vectors[0].numbers)
+            self._means[site] = mean_name(rows) if len(rows) > 1 else None
+        if (name := self._means[site]) is None:
+            raise Missing
+        return name

@@ -1,0 +1,175 @@
+"""What was learned of a site: its programs, how often it is visited, and what that rests on."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from ayo_bridge.learn.known import Known, Missing
+from ayo_bridge.learn.program import Hole, Place, Program, sites_of, storable
+from ayo_bridge.learn.render import Where, resolve
+from ayo_bridge.learn.trace import Kind
+
+SETTLED = 3
+"""Distinct inputs with which a program must have been seen before it predicts."""
+
+
+class Status(enum.StrEnum):
+    """Whether a site's requests are predicted, and if not why."""
+
+    LEARNED = "learned"
+    """All classes have a program."""
+    PARTLY = "partly"
+    """Some classes have a program; the others have a hole or were seen too seldom."""
+    HOLE = "hole"
+    """Something in every request comes from nothing known."""
+    UNSETTLED = "unsettled"
+    """Seen with too few distinct inputs, or not looked at before the deadline."""
+    CONTRADICTED = "contradicted"
+    """It would have predicted false calls in the very traces that it was learned from."""
+    HELPER = "helper"
+    """A helper: its results are values, it has no requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """Always ``visits`` visits."""
+
+    visits: int
+
+
+@dataclass(frozen=True, slots=True)
+class AtLeast:
+    """Never fewer than ``visits`` visits."""
+
+    visits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """One visit a member of a list, ``offset`` more; ``("at", site)``: a visit of that site."""
+
+    place: Place
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """One visit for each ``size`` members of a list, or part of them."""
+
+    place: Place
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """One visit if there is one of ``site``, else none."""
+
+    site: str
+
+
+Count = Fixed | AtLeast | Length | Chunks | After
+
+
+def count_here(count: Count, known: Known) -> int | None:
+    """How many visits there are in this call; ``None`` if the expression does not say.
+
+    Raises:
+        Missing: what it depends on is not known yet.
+    """
+    match count:
+        case Fixed(visits):
+            return visits
+        case AtLeast():
+            return None
+        case Length(place, offset):
+            return max(0, known.length(resolve(place, Where(), known)) + offset)
+        case Chunks(place, size):
+            return -(-known.length(resolve(place, Where(), known)) // size)
+        case After(site):
+            if (site, 0) in known.results:
+                return 1
+            if known.counts.get(site) == 0:
+                return 0
+            raise Missing((site, 0), (site, -1))
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """The visits from ``first`` to ``last``, both included; ``None``: all that follow."""
+
+    first: int = 0
+    last: int | None = None
+
+    def holds(self, visit: int) -> bool:
+        """Whether a visit is among them."""
+        return self.first <= visit and (self.last is None or visit <= self.last)
+
+    @property
+    def relative(self) -> bool:
+        """Whether there can be several, so that programs may count from the visit."""
+        return self.last is None
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedClass:
+    """The visits of a site that one program explains.
+
+    ``instances`` requests were seen, in calls with ``inputs`` distinct inputs.
+    """
+
+    selector: Selector
+    program: Program
+    instances: int
+    inputs: int
+
+    @property
+    def predicts(self) -> bool:
+        """Whether the program may make requests."""
+        return self.inputs >= SETTLED and not self.program.holes
+
+    @property
+    def holes(self) -> tuple[Hole, ...]:
+        """What the program cannot say, in words."""
+        return self.program.holes
+
+    @property
+    def storable(self) -> bool:
+        """Whether the program may be kept on disk."""
+        return storable(self.program)
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedSite:
+    """A component of a learned template."""
+
+    site: str
+    kind: Kind
+    classes: tuple[LearnedClass, ...]
+    count: Count
+    status: Status
+    reason: str = ""
+    """Why it is not (wholly) predicted, in words."""
+
+    def class_of(self, visit: int) -> LearnedClass | None:
+        """The class to which a visit belongs, if one like it was seen."""
+        return next((each for each in self.classes if each.selector.holds(visit)), None)
+
+    @property
+    def predicts(self) -> bool:
+        """Whether any of its requests may be predicted."""
+        off = (Status.CONTRADICTED, Status.HELPER)
+        return self.status not in off and any(each.predicts for each in self.classes)
+
+    @property
+    def depends_on(self) -> frozenset[str]:
+        """The sites whose results its requests, or their number, are made of."""
+        out = frozenset[str]().union(*(sites_of(each.program) for each in self.classes))
+        match self.count:
+            case Length(place) | Chunks(place) if place[0] == "at":
+                out |= {str(place[1])}
+            case After(site):
+                out |= {site}
+            case _:
+                pass
+        return out - {self.site}

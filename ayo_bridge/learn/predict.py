@@ -1,0 +1,106 @@
+"""Predicting the requests of one call, as soon as what they are made of is known."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ayo_bridge.learn.known import ENDED, Known, Missing, Waiting
+from ayo_bridge.learn.learned_site import After, AtLeast, LearnedSite, Length, count_here
+from ayo_bridge.learn.render import Where, render
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """A request that the original will make, and the results (site, visit) it is made of."""
+
+    site: str
+    visit: int
+    request: str
+    depends_on: frozenset[Waiting]
+
+
+class Agenda:
+    """What is still to be predicted in one call, by what it waits for.
+
+    A task is a visit of a site, or (visit ``ENDED``) the question how many there are. Each is
+    tried when something it waits for is fed, and never again once it is done.
+    """
+
+    def __init__(self, sites: Mapping[str, LearnedSite], known: Known) -> None:
+        self.sites, self.known = sites, known
+        self._order = {site: at for at, site in enumerate(sites)}
+        self._waiting: dict[Waiting, set[Waiting]] = defaultdict(set)
+        self._ready: set[Waiting] = {(each.site, ENDED) for each in sites.values() if each.predicts}
+        self._followers: dict[str, list[tuple[str, int]]] = defaultdict(list)
+        """Sites that are visited once for every visit of another, and how much later."""
+        for each in sites.values():
+            match each.count:
+                case Length(("at", str(other)), offset) if each.predicts:
+                    self._followers[other].append((each.site, offset))
+                case _:
+                    pass
+
+    def due(self) -> list[Predicted]:
+        """What can be predicted now and was not before, in the order of sites and visits."""
+        out: list[Predicted] = []
+        while True:
+            self._take_fresh()
+            if not self._ready:
+                break
+            ready, self._ready = self._ready, set()
+            for site, visit in ready:
+                if visit == ENDED:
+                    self._count(self.sites[site])
+                elif (site, visit) not in self.known.taken:
+                    out += self._predict(site, visit)
+        return sorted(out, key=lambda each: (self._order[each.site], each.visit))
+
+    def _take_fresh(self) -> None:
+        for key in self.known.fresh:
+            self._ready |= self._waiting.pop(key, set())
+            site, visit = key
+            if visit == ENDED:
+                continue
+            for follower, offset in self._followers[site]:
+                if visit + offset >= 0:
+                    self._ready.add((follower, visit + offset))
+        self.known.fresh.clear()
+
+    def _count(self, learned: LearnedSite) -> None:
+        site, count = learned.site, learned.count
+        if isinstance(count, AtLeast):
+            self._ready |= {(site, visit) for visit in range(count.visits)}
+            return
+        try:
+            visits = self.known.counts.get(site)
+            if visits is None:
+                visits = count_here(count, self.known)
+        except Missing as missing:
+            waits = missing.waits
+            if isinstance(count, After):
+                waits = ((count.site, 0), (count.site, ENDED))
+            self._wait((site, ENDED), waits)
+            return
+        if visits is not None:
+            self.known.ended(site, visits)
+            self._ready |= {(site, visit) for visit in range(visits)}
+
+    def _wait(self, task: Waiting, waits: tuple[Waiting, ...]) -> None:
+        for key in waits:
+            self._waiting[key].add(task)
+
+    def _predict(self, site: str, visit: int) -> list[Predicted]:
+        each = self.sites[site].class_of(visit)
+        if each is None or not each.predicts:
+            return []
+        used: set[Waiting] = set()
+        where = Where(visit if each.selector.relative else None)
+        try:
+            request = render(each.program, where, self.known, used)
+        except Missing as missing:
+            self._wait((site, visit), missing.waits)
+            return []
+        self.known.taken.add((site, visit))
+        return [Predicted(site, visit, request, frozenset(used))]

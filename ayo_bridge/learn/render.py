@@ -1,0 +1,232 @@
+"""Running a program: the request that it makes of what is known, and the results used for it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ayo_bridge.learn.known import Known, Missing, Waiting
+from ayo_bridge.learn.program import (
+    Const,
+    Counter,
+    Hole,
+    Index,
+    Join,
+    Place,
+    Program,
+    Ref,
+    Span,
+    Table,
+    Term,
+    Union,
+)
+from ayo_bridge.learn.values import Path, encoded, shaped
+
+MOST_KEY = 40
+
+
+class Where(NamedTuple):
+    """Where a program runs: at which visit, and between which members of a join."""
+
+    visit: int | None = None
+    item: int | None = None
+    next: int | None = None
+    position: int | None = None
+
+
+def table_key(text: str) -> str:
+    """What of a value decides in a table."""
+    return text.strip().lower()[:MOST_KEY]
+
+
+def resolve(place: Place, where: Where, known: Known, head: Path = ()) -> Path:
+    """The path that a place, which goes on from ``head``, means here. It has no ``EVERY``.
+
+    Raises:
+        Missing: a length in it is not known, or the list has no such member.
+    """
+    out: list[str | int] = [*head]
+    for step in place:
+        if not isinstance(step, Index):
+            out.append(step)
+            continue
+        at: int | None
+        match step.base:
+            case "visit":
+                at = where.visit
+            case "item":
+                at = where.item
+            case "next":
+                at = where.next
+            case "end":
+                at = known.length(tuple(out))
+            case "every":
+                raise ValueError(f"{place} means more than one value")
+        if at is None or at + step.offset < 0:
+            raise Missing
+        out.append(at + step.offset)
+    return tuple(out)
+
+
+def value(term: Term, where: Where, known: Known) -> tuple[str, Path]:
+    """The text that a term means here, and its path.
+
+    Raises:
+        Missing: it is not known.
+    """
+    path = resolve(term.place, where, known)
+    return shaped(known.text(path), term.form), path
+
+
+def members(expression: Span | Union, where: Where, known: Known) -> list[tuple[int, str, Path]]:
+    """The members of a list expression: index, text, path.
+
+    Raises:
+        Missing: one of them, or their number, is not known.
+    """
+    if isinstance(expression, Union):
+        return _union(expression.term, where, known)
+    place, form = expression.term
+    at = next(q for q, step in enumerate(place) if isinstance(step, Index) and step[0] == "every")
+    head = resolve(place[:at], where, known)
+    start, stop = _bounds(expression, where, known, head)
+    out = []
+    for i in range(start, stop):
+        path = resolve(place[at + 1 :], where, known, (*head, i))
+        out.append((i, shaped(known.text(path), form), path))
+    return out
+
+
+def _bounds(span: Span, where: Where, known: Known, head: Path) -> tuple[int, int]:
+    if span.chunk:
+        if where.visit is None:
+            raise Missing
+        start = where.visit * span.chunk
+        stop = min(known.length(head), start + span.chunk)
+        if start >= stop:
+            raise Missing
+        return start, stop
+    if isinstance(span.stop, Index):
+        if where.visit is None:
+            raise Missing
+        return span.start, max(span.start, where.visit + span.stop.offset)
+    if span.stop is not None and span.stop >= 0:
+        return span.start, span.stop
+    stop = known.length(head) + (span.stop or 0)
+    if stop < span.start:
+        raise Missing
+    return span.start, stop
+
+
+def _union(term: Term, where: Where, known: Known) -> list[tuple[int, str, Path]]:
+    place, form = term
+    a, b = (q for q, step in enumerate(place) if isinstance(step, Index) and step[0] == "every")
+    head = resolve(place[:a], where, known)
+    out: list[tuple[int, str, Path]] = []
+    seen: set[str] = set()
+    for i in range(known.length(head)):
+        inner = resolve(place[a + 1 : b], where, known, (*head, i))
+        for j in range(known.length(inner)):
+            path = resolve(place[b + 1 :], where, known, (*inner, j))
+            text = shaped(known.text(path), form)
+            if text not in seen:
+                seen.add(text)
+                out.append((len(out), text, path))
+    return out
+
+
+def render(program: Program, where: Where, known: Known, used: set[Waiting]) -> str:
+    """The request. The results that it is made of are added to ``used``.
+
+    Raises:
+        Missing: a value is not known (yet), or the program has a hole.
+    """
+    out = []
+    for part in program.parts:
+        match part:
+            case Const(constant):
+                out.append(constant)
+            case Ref(terms):
+                out.append(encoded(_first(terms, where, known, used)))
+            case Counter(base, offset):
+                number = {"visit": where.visit, "item": where.item, "position": where.position}
+                if (at := number[base]) is None:
+                    raise Missing
+                out.append(str(at + offset))
+            case Table(term, rows):
+                key = table_key(_first((term,), where, known, used))
+                if (text := next((row.text for row in rows if row.key == key), None)) is None:
+                    raise Missing
+                out.append(text)
+            case Join():
+                out.append(_join(part, where, known, used))
+            case Hole():
+                raise Missing
+    return "".join(out)
+
+
+def render_prefix(program: Program, where: Where, known: Known) -> str:
+    """What is known of the request from its beginning: up to a hole, or to a missing value."""
+    out = ""
+    for part in program.parts:
+        try:
+            out += render(Program((part,)), where, known, set())
+        except Missing:
+            break
+    return out
+
+
+def _note(path: Path, known: Known, used: set[Waiting]) -> None:
+    if path[0] == "at":
+        used.add((path[1], path[2]))  # type: ignore[arg-type]
+    elif path[0] == "mean":
+        used.update((str(path[1]), visit) for visit in range(known.counts.get(str(path[1]), 0)))
+
+
+def _first(terms: tuple[Term, ...], where: Where, known: Known, used: set[Waiting]) -> str:
+    waits: list[Waiting] = []
+    said: str | None = None
+    for term in terms:
+        try:
+            text, path = value(term, where, known)
+        except Missing as missing:
+            waits += missing.waits
+            continue
+        if said is None:
+            said = text
+            _note(path, known, used)
+        elif text != said:
+            raise Missing  # what was one in all traces is two here: nothing says which is meant
+    if said is None:
+        raise Missing(*waits)
+    return said
+
+
+def _join(join: Join, where: Where, known: Known, used: set[Waiting]) -> str:
+    waits: list[Waiting] = []
+    for expression in join.lists:
+        try:
+            found = members(expression, where, known)
+        except Missing as missing:
+            waits += missing.waits
+            continue
+        out = []
+        for position, (index, text, path) in enumerate(found):
+            _note(path, known, used)
+            out.append(encoded(text))
+            if join.tail is not None:
+                here = where._replace(item=index, position=position)
+                out.append(render(join.tail, here, known, used))
+            if position + 1 < len(found):
+                here = where._replace(item=index, next=found[position + 1][0], position=position)
+                out.append(render(join.separator, here, known, used))
+        if not found and expression.term.place[0] == "at":
+            _note_list(expression.term.place, where, known, used)
+        return "".join(out)
+    raise Missing(*waits)
+
+
+def _note_list(place: Place, where: Where, known: Known, used: set[Waiting]) -> None:
+    """An empty list depends on the result that holds it."""
+    if len(place) > 3 and isinstance(place[2], Index) and place[2].base == "every":
+        return
+    _note(resolve(place[:3], where, known), known, used)

@@ -1,0 +1,176 @@
+"""A template against a trace: what it would have predicted, and what that would have gained."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from dataclasses import dataclass
+
+from ayo_bridge.learn.evidence import visits_of
+from ayo_bridge.learn.known import Known, Waiting
+from ayo_bridge.learn.template import Template
+from ayo_bridge.learn.trace import Kind, Trace, TracedCall
+
+OVERHEAD = 0.001
+"""Seconds from the last value of a request until it is on its way."""
+LEAST_GAIN = 0.05
+LEAST_SECONDS = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What a template does with one recorded call.
+
+    Attributes:
+        exact: calls that were predicted to the byte.
+        missed: calls that were not.
+        false: (site, visit) predicted with a request that the call never made.
+        before, after: seconds of the call, by list scheduling with unlimited engines, as it was
+            and with the predicted calls made as soon as their values are known.
+    """
+
+    exact: frozenset[Waiting]
+    missed: frozenset[Waiting]
+    false: tuple[Waiting, ...]
+    before: float
+    after: float
+
+    @property
+    def worthwhile(self) -> bool:
+        """Whether enough time is gained: 5 % of the call, and 5 ms."""
+        gained = self.before - self.after
+        return gained >= max(LEAST_SECONDS, LEAST_GAIN * self.before)
+
+
+def replay(template: Template, trace: Trace, overhead: float = OVERHEAD) -> Replayed:
+    """Feed a recorded call to the template and compare what it predicts with what was asked."""
+    run = _Run(template, trace)
+    run.go()
+    own = {call: key for key, call in run.own.items()}
+    exact = {own[call]: needs for call, needs in run.needs.items()}
+    missed = {
+        key
+        for key, call in run.own.items()
+        if call not in run.needs and trace.calls[call].kind is not Kind.HELPER
+    }
+    before = _seconds(trace, {}, overhead)
+    after = _seconds(trace, run.needs, overhead)
+    return Replayed(frozenset(exact), frozenset(missed), tuple(run.false), before, after)
+
+
+class _Run:
+    """One replay. Calls are named by their place in the trace."""
+
+    def __init__(self, template: Template, trace: Trace) -> None:
+        self.template, self.trace = template, trace
+        self.known = Known()
+        numbers = {id(call): at for at, call in enumerate(trace.calls)}
+        self.own: dict[Waiting, int] = {
+            (site, visit): numbers[id(call)]
+            for site, calls in visits_of(trace).items()
+            for visit, call in enumerate(calls)
+        }
+        self.keys = {at: key for key, at in self.own.items()}
+        self.pool: dict[tuple[Kind, str], deque[int]] = defaultdict(deque)
+        for at, call in enumerate(trace.calls):
+            if call.kind is not Kind.HELPER:
+                self.pool[call.kind, call.request].append(at)
+        self.bound: dict[Waiting, int] = {}
+        self.needs: dict[int, frozenset[int]] = {}
+        """The predicted calls, and the calls of whose results they are made."""
+        self.false: list[Waiting] = []
+
+    def go(self) -> None:
+        for name, text in self.trace.inputs.items():
+            self.known.input(name, text)
+        self._follow()
+        done = set(self.needs)
+        for at in sorted(range(len(self.trace.calls)), key=lambda at: self.trace.calls[at].began):
+            if at in self.needs or at in done:
+                continue
+            call = self.trace.calls[at]
+            if call.kind is not Kind.HELPER:
+                self.pool[call.kind, call.request].remove(at)
+            key = self.keys[at]
+            while key in self.bound:  # an equal request of another visit stands in its place
+                key = key[0], key[1] + 1
+            self._bind(key, at)
+            self._follow()
+
+    def _follow(self) -> None:
+        """Take all predictions, and at once the results of those that are right."""
+        while due := self.template.predict(self.known):
+            for each in due:
+                learned = self.template.site(each.site)
+                assert learned is not None
+                key = each.site, each.visit
+                if pool := self.pool.get((learned.kind, each.request)):
+                    at = pool.popleft()
+                    self.needs[at] = frozenset(
+                        self.bound[need] for need in each.depends_on if need in self.bound
+                    )
+                    self._bind(key, at)
+                else:
+                    self.false.append(key)
+
+    def _bind(self, key: Waiting, at: int) -> None:
+        self.bound[key] = at
+        self.known.result(*key, self.trace.calls[at].result)
+
+
+def _seconds(trace: Trace, needs: dict[int, frozenset[int]], overhead: float) -> float:
+    """How long the call takes with the calls in ``needs`` made ahead.
+
+    The original comes to a call when all calls that had ended before it are done. Its own work
+    between calls, the part of the trace's time that no chain of calls fills, is not moved.
+    """
+    calls = trace.calls
+    own, before = [call.seconds for call in calls], [_before(calls, at) for at in range(len(calls))]
+    inside = [_inside(calls, at) for at in range(len(calls))]
+    # What holds other calls is done after them.
+    order = sorted(
+        range(len(calls)), key=lambda at: calls[at].ended if inside[at] else calls[at].began
+    )
+    usual = _done(order, own, [set(each) - inside[at] for at, each in enumerate(before)], {}, 0.0)
+    for at, inner in enumerate(inside):
+        if inner:
+            reached = max((usual[other] for other in before[at]), default=0.0)
+            own[at] = max(0.0, own[at] - (max(usual[other] for other in inner) - reached))
+            before[at] |= inner
+    usual = _done(order, own, before, {}, 0.0)
+    ahead = _done(order, own, before, needs, overhead)
+    work = max(0.0, trace.seconds - max(usual.values(), default=0.0))
+    return work + max(ahead.values(), default=0.0)
+
+
+def _done(
+    order: list[int],
+    own: list[float],
+    before: list[set[int]],
+    needs: dict[int, frozenset[int]],
+    overhead: float,
+) -> dict[int, float]:
+    """When the original has each call's result, in seconds from its start."""
+    done: dict[int, float] = {}
+    made: dict[int, float] = {}
+    for at in order:
+        start = reached = max((done[other] for other in before[at]), default=0.0)
+        if at in needs and all(need in made for need in needs[at]):
+            start = min(reached, overhead + max((made[need] for need in needs[at]), default=0.0))
+        made[at] = start + own[at]
+        done[at] = max(reached, made[at])
+    return done
+
+
+def _before(calls: tuple[TracedCall, ...], at: int) -> set[int]:
+    return {other for other, call in enumerate(calls) if call.ended < calls[at].began}
+
+
+def _inside(calls: tuple[TracedCall, ...], at: int) -> set[int]:
+    """The calls that a helper makes itself."""
+    if calls[at].kind is not Kind.HELPER:
+        return set()
+    return {
+        other
+        for other, call in enumerate(calls)
+        if calls[at].began < call.began and call.ended < calls[at].ended
+    }

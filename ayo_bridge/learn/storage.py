@@ -1,0 +1,128 @@
+"""Templates as JSON, without anything that could be one user's own text."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+from ayo_bridge.learn.learned_site import (
+    After,
+    AtLeast,
+    Chunks,
+    Count,
+    Fixed,
+    LearnedClass,
+    LearnedSite,
+    Length,
+    Selector,
+    Status,
+)
+from ayo_bridge.learn.program_json import (
+    Json,
+    from_json,
+    place_from_json,
+    place_to_json,
+    to_json,
+)
+from ayo_bridge.learn.template import Template
+from ayo_bridge.learn.trace import Kind
+
+FORMAT = 1
+
+
+def template_to_json(template: Template) -> Json:
+    """The template less the classes that must not be stored; their sites say so."""
+    return {"format": FORMAT, "sites": [_site(_stored(each)) for each in template.sites]}
+
+
+def template_from_json(value: Json) -> Template:
+    """What :func:`template_to_json` wrote.
+
+    Raises:
+        ValueError: it is of another format, or damaged.
+    """
+    if not isinstance(value, dict) or value.get("format") != FORMAT:
+        raise ValueError("no learned template of this version")
+    try:
+        sites = cast("list[dict[str, Json]]", value["sites"])
+        return Template(tuple(_site_from(each) for each in sites))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"no learned template: {error!r}") from error
+
+
+def _stored(learned: LearnedSite) -> LearnedSite:
+    kept = tuple(each for each in learned.classes if each.storable)
+    if kept == learned.classes:
+        return learned
+    status = learned.status
+    if status in (Status.LEARNED, Status.PARTLY):
+        status = Status.PARTLY if any(each.predicts for each in kept) else Status.UNSETTLED
+    return replace(
+        learned, classes=kept, status=status, reason="some of its text was seen too seldom to keep"
+    )
+
+
+def _site(learned: LearnedSite) -> Json:
+    classes: list[Json] = [
+        {
+            "visits": [each.selector.first, each.selector.last],
+            "program": to_json(each.program),
+            "seen": [each.instances, each.inputs],
+        }
+        for each in learned.classes
+    ]
+    return {
+        "site": learned.site,
+        "kind": learned.kind.value,
+        "classes": classes,
+        "count": _count(learned.count),
+        "status": learned.status.value,
+        "reason": learned.reason,
+    }
+
+
+def _count(count: Count) -> Json:
+    match count:
+        case Fixed(visits):
+            return ["fixed", visits]
+        case AtLeast(visits):
+            return ["at least", visits]
+        case Length(place, offset):
+            return ["length", place_to_json(place), offset]
+        case Chunks(place, size):
+            return ["chunks", place_to_json(place), size]
+    return ["after", count.site]
+
+
+def _site_from(value: dict[str, Json]) -> LearnedSite:
+    return LearnedSite(
+        str(value["site"]),
+        Kind(str(value["kind"])),
+        tuple(_class_from(each) for each in cast("list[dict[str, Json]]", value["classes"])),
+        _count_from(value["count"]),
+        Status(str(value["status"])),
+        str(value["reason"]),
+    )
+
+
+def _class_from(value: dict[str, Json]) -> LearnedClass:
+    match value["visits"], value["seen"]:
+        case [int(first), (int() | None) as last], [int(instances), int(inputs)]:
+            program = from_json(value["program"])
+            return LearnedClass(Selector(first, last), program, instances, inputs)
+    raise ValueError(f"{value!r} is no class of visits")
+
+
+def _count_from(value: Json) -> Count:
+    match value:
+        case ["fixed", int(visits)]:
+            return Fixed(visits)
+        case ["at least", int(visits)]:
+            return AtLeast(visits)
+        case ["length", place, int(offset)]:
+            return Length(place_from_json(place), offset)
+        case ["chunks", place, int(size)]:
+            return Chunks(place_from_json(place), size)
+        case ["after", str(site)]:
+            return After(site)
+    raise ValueError(f"{value!r} is no number of visits")

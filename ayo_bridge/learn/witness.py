@@ -1,0 +1,105 @@
+"""What bears an accepted program out: the inputs of its constants, sources that always held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from ayo_bridge.learn.cover import WEAK
+from ayo_bridge.learn.evidence import Case
+from ayo_bridge.learn.gaps import glued
+from ayo_bridge.learn.known import Known, Missing
+from ayo_bridge.learn.program import Const, Join, Node, Program, Ref, Span, Table, Term, Union
+from ayo_bridge.learn.render import Where, members, table_key, value
+from ayo_bridge.learn.values import encoded
+
+_At = tuple[frozenset[tuple[str, str]], Known, Where]
+
+
+def witnessed(program: Program, cases: Sequence[Case], relative: bool) -> Program:
+    """The accepted program with the distinct inputs of its constants, and sources that held.
+
+    The best source of each reference makes all the cases; of the others those stay that do too.
+    """
+    return _program(program, _places(cases, relative))
+
+
+def with_constants(program: Program, cases: Sequence[Case], relative: bool) -> Program:
+    """The program with plain text for short values that were the same in all the cases.
+
+    A role or a language may stand in a prompt whether or not an input holds the same word.
+    """
+    places = _places(cases, relative)
+    parts: list[Node] = []
+    for part in program.parts:
+        if isinstance(part, Ref):
+            texts = {_text(part.terms[0], at) for at in places}
+            text = texts.pop() if len(texts) == 1 else None
+            if text is not None and len(text) < WEAK:
+                part = Const(encoded(text))
+        parts.append(part)
+    return glued(parts)
+
+
+def _places(cases: Sequence[Case], relative: bool) -> list[_At]:
+    return [
+        (case.whole.inputs, case.whole.known, Where(case.visit if relative else None))
+        for case in cases
+    ]
+
+
+def _program(program: Program, places: Sequence[_At]) -> Program:
+    return Program(tuple(_node(part, places) for part in program.parts))
+
+
+def _distinct(places: Iterable[_At]) -> int:
+    return len({inputs for inputs, _, _ in places})
+
+
+def _node(part: Node, places: Sequence[_At]) -> Node:
+    match part:
+        case Const():
+            return replace(part, inputs=_distinct(places))
+        case Table(term, rows):
+            keys = [(table_key(value(term, at[2], at[1])[0]), at) for at in places]
+            seen = {row.key: _distinct(at for key, at in keys if key == row.key) for row in rows}
+            return replace(part, rows=tuple(row._replace(inputs=seen[row.key]) for row in rows))
+        case Ref(terms):
+            best = [_text(terms[0], at) for at in places]
+            held = (term for term in terms[1:] if [_text(term, at) for at in places] == best)
+            return replace(part, terms=(terms[0], *held))
+        case Join(lists):
+            whole = [_texts(lists[0], at) for at in places]
+            right = (each for each in lists[1:] if [_texts(each, at) for at in places] == whole)
+            part = replace(part, lists=(lists[0], *right))
+            members_of = [_members(part, at) for at in places]
+            every = [inner for own in members_of for inner in own]
+            between = [inner for own in members_of for inner in own[:-1]]
+            tail = None if part.tail is None else _program(part.tail, every)
+            return replace(part, separator=_program(part.separator, between), tail=tail)
+        case _:
+            return part
+
+
+def _text(term: Term, at: _At) -> str | None:
+    try:
+        return value(term, at[2], at[1])[0]
+    except Missing:
+        return None
+
+
+def _texts(expression: Span | Union, at: _At) -> list[str] | None:
+    try:
+        return [text for _, text, _ in members(expression, at[2], at[1])]
+    except Missing:
+        return None
+
+
+def _members(join: Join, at: _At) -> list[_At]:
+    inputs, known, where = at
+    found = members(join.lists[0], where, known)
+    nexts = ([index for index, _, _ in found[1:]] + [None])[: len(found)]
+    return [
+        (inputs, known, where._replace(item=index, next=after, position=position))
+        for position, ((index, _, _), after) in enumerate(zip(found, nexts, strict=True))
+    ]

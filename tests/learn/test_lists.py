@@ -1,0 +1,158 @@
+"""Requests over lists: joins, chunks, unions, growing histories, one visit a member."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+
+from ayo_bridge.learn.learned_site import After, AtLeast, Chunks, Fixed, Length
+from tests.learn.apps import App, Recorder, is_exact, learned, words
+
+
+def lines_of(query: str, least: int = 2, most: int = 5) -> list[str]:
+    count = random.Random(query).randint(least, most)
+    return [words(f"{query}{i}") for i in range(count)]
+
+
+def all_texts(r: Recorder, query: str) -> None:
+    items = r.search("b", r.embed("a", query), top_k=4)
+    r.llm("c", "Context:\n" + "\n\n".join(item.text for item in items) + f"\nQuestion: {query}")
+
+
+def lists_of_any_length(r: Recorder, query: str) -> None:
+    lines = lines_of(query, 1, 5)
+    r.llm("a", f"Plan: {query}", "\n".join(lines))
+    r.llm("b", "Steps: " + "; ".join(lines) + ". Go.")
+
+
+def numbered_with_metadata(r: Recorder, query: str) -> None:
+    items = r.search("b", r.embed("a", query), top_k=3)
+    said = [f"{n}. {i.text} (page {i.metadata['page']})" for n, i in enumerate(items, 1)]
+    r.llm("c", "\n".join(said))
+
+
+def first_members_only(r: Recorder, query: str) -> None:
+    items = r.search("b", r.embed("a", query), top_k=6)
+    r.llm("c", "Context:\n" + "\n".join(item.text for item in items[:3]))
+
+
+def a_visit_a_line(r: Recorder, query: str) -> None:
+    lines = lines_of(query)
+    r.llm("a", f"Plan: {query}", "\n".join(f"{n}. {line}" for n, line in enumerate(lines, 1)))
+    answers = [r.llm("b", f"Do step {n}: {line}") for n, line in enumerate(lines, 1)]
+    both = zip(lines, answers, strict=True)
+    r.llm("c", "Done:\n" + "\n".join(f"{line} -> {answer}" for line, answer in both))
+
+
+def a_visit_a_leaf_or_none(r: Recorder, query: str) -> None:
+    topics = lines_of(query, 0, 4)
+    r.llm("a", f"Topics as JSON: {query}", json.dumps({"topics": topics}))
+    answers = [r.llm("b", f"Explain {topic} for {query}") for topic in topics]
+    r.llm("c", "All:\n" + "\n---\n".join(answers) + f"\n{query}")
+
+
+def chunks_of_three(r: Recorder, query: str) -> None:
+    items = r.search("b", r.embed("a", query), top_k=7)
+    for start in range(0, 7, 3):
+        r.llm("c", "Rank:\n" + "\n".join(item.text for item in items[start : start + 3]))
+
+
+def union_of_searches(r: Recorder, query: str) -> None:
+    lines = lines_of(query, 2, 3)
+    r.llm("a", f"Other words: {query}", "\n".join(lines))
+    found: dict[str, str] = {}
+    shared = r.search("c", r.embed("b", lines[0]), top_k=4)
+    for item in shared:
+        found.setdefault(item.id, item.text)
+    for line in lines[1:]:
+        vector = r.embed("b", line)
+        for item in (*shared[:1], *r.search("c", vector, top_k=4)):
+            found.setdefault(item.id, item.text)
+    r.llm("d", "Context:\n" + "\n\n".join(found.values()))
+
+
+def growing_history(r: Recorder, query: str) -> None:
+    messages = [{"role": "user", "content": query}]
+    for _ in range(4):
+        answer = r.llm("a", messages)
+        messages = [*messages, {"role": "assistant", "content": answer}]
+
+
+def one_after_the_other(r: Recorder, query: str) -> None:
+    items = r.search("b", r.embed("a", query), top_k=4)
+    answer = r.llm("c", f"Answer {query} from {items[0].text}")
+    for item in items[1:]:
+        answer = r.llm("d", f"Improve '{answer}' with {item.text}")
+
+
+def jobs_end_in_any_order(r: Recorder, query: str) -> None:
+    items = r.search("b", r.embed("a", query), top_k=4)
+    order = random.Random(query).sample(range(4), 4)
+    for at in order:
+        r.llm("c", f"Sum up: {items[at].text}", branch=(at,))
+
+
+def tasks_are_made_in_any_order(r: Recorder, query: str) -> None:
+    items = r.search("b", r.embed("a", query), top_k=4)
+    order = random.Random(query).sample(range(4), 4)
+    for number, at in enumerate(order):
+        r.llm("c", f"Sum up: {items[at].text}", branch=(number,))
+
+
+def another_store_each(r: Recorder, query: str) -> None:
+    vector = r.embed("a", query)
+    for number, store in enumerate(("main", "small", "news")):
+        r.search("b", vector, top_k=2 + number, store=store)
+
+
+def a_table(r: Recorder, query: str) -> None:
+    tools = [("history", "st-1"), ("money", "st-2")]
+    picked = [tools[random.Random(f"{query}{i}").randrange(2)] for i in range(len(query) % 3 + 2)]
+    said = [{"q": words(f"{query}{i}"), "tool": tool} for i, (tool, _) in enumerate(picked)]
+    r.llm("a", f"Sub-questions: {query}", json.dumps(said))
+    for each, (_, store) in zip(said, picked, strict=True):
+        r.search("c", r.embed("b", each["q"]), store=store)
+
+
+@pytest.mark.parametrize(
+    "app",
+    [
+        *(all_texts, lists_of_any_length, numbered_with_metadata, first_members_only),
+        *(a_visit_a_line, a_visit_a_leaf_or_none, chunks_of_three, union_of_searches),
+        *(growing_history, one_after_the_other, jobs_end_in_any_order),
+        *(tasks_are_made_in_any_order, another_store_each, a_table),
+    ],
+)
+def test_a_request_over_a_list_is_predicted_to_the_byte(app: App) -> None:
+    assert is_exact(app, calls=6)
+
+
+def branch_taken(r: Recorder, query: str) -> None:
+    answer = r.llm("a", f"Is it clear? {query}")
+    if random.Random(query).random() < 0.6:
+        better = r.llm("b", f"Rewrite: {query} ({answer})")
+        r.llm("c", f"Check the rewriting: {better}")
+    for _ in range(random.Random(query).randint(1, 3)):
+        r.llm("d", f"Thought about {query}: {answer}")
+
+
+def test_the_number_of_visits_is_said_by_what_the_programs_go_through() -> None:
+    lines, chunks, stores = (
+        learned(app, 6) for app in (a_visit_a_line, chunks_of_three, another_store_each)
+    )
+    assert (b := lines.site("b")) is not None
+    assert b.count in {Length(("at", "a", 0, part)) for part in ("lines", "bare")}
+    assert (c := chunks.site("c")) is not None
+    assert c.count == Chunks(("at", "b", 0, "items"), 3)
+    assert (s := stores.site("b")) is not None
+    assert s.count == Fixed(3)
+
+
+def test_what_only_sometimes_happens_is_predicted_with_what_it_comes_after() -> None:
+    template = learned(branch_taken, 8)
+    counts = {each.site: each.count for each in template.sites}
+    assert counts["b"] == AtLeast(0)
+    assert counts["c"] == After("b")
+    assert counts["d"] == AtLeast(1)
