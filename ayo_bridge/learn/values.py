@@ -119,7 +119,7 @@ def part_of(result: Result, name: str) -> Part:
         lengths.update((("json", *path), 0) for path in _empty(_document(result.text)))
     elif name == "items" and result.items == ():
         lengths["items",] = 0
-    elif name in ("lines", "bare") and result.text is not None and not _filled_lines(result.text):
+    elif name in ("lines", "bare") and result.text is not None and not result.text.strip():
         lengths.setdefault((name,), 0)
     if name in ("lines", "json", "items"):
         texts |= {(*path, COUNT): str(length) for path, length in lengths.items()}

@@ -27,6 +27,12 @@ def test_an_answer_of_nothing_has_an_empty_list_of_lines(text: str) -> None:
     assert part_of(Result(text=text), "lines").lengths == {("lines",): 0}
 
 
+def test_a_text_of_very_many_lines_is_no_list_and_not_an_empty_one_either() -> None:
+    part = part_of(Result(text="x\n" * 500), "lines")
+    assert not part.texts
+    assert not part.lengths
+
+
 def test_json_leaves_are_found_by_path_within_prose_and_fences() -> None:
     text = 'Here:\n```json\n{"a": [{"b": "x", "c": true}, 3], "d": [], "e": null}\n```\nDone.'
     part = part_of(Result(text=text), "json")
