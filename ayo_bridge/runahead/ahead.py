@@ -266,6 +266,8 @@ class Ahead(Driver[Work, Values]):
                 return ticket
             if self._closed:
                 return None
+            if ticket is None and key in self._shared:
+                return self._once_more(key, self._shared[key])
             clock = self._home.clock
             record = EngineCall("", "", EngineKind.LLM, key, Outcome.DIRECT, clock())
             coming = Observation(clock, self._lock, record)
@@ -275,6 +277,16 @@ class Ahead(Driver[Work, Values]):
             else:  # The original makes it now, and does not wait for its turn.
                 offered.served_by(coming.future())
             return None
+
+    def _once_more(self, key: Hashable, request: Request) -> Ticket:
+        """The result of an equal deterministic call, which more have asked for than was planned."""
+        call, now = request.call, self._home.clock()
+        record = EngineCall(
+            "", call.engine, request.scheduler.engine.kind, key, Outcome.AHEAD, now, now, now
+        )
+        record.items = call.items
+        self._record.note_call(record)
+        return Ticket(self._home.clock, request.future, record)
 
     def observe(self, record: EngineCall) -> Observation:
         """The observation of a call that the original makes itself, for whoever waits for it."""

@@ -142,6 +142,24 @@ def test_deterministic_results_serve_equal_calls(runtime: Runtime, engine: Gated
     scope.close()
 
 
+def test_a_deterministic_result_serves_more_calls_than_were_planned(
+    runtime: Runtime, engine: GatedEngine
+) -> None:
+    engine.gate.set()
+    scope = open_scope(runtime, {"p": [call("a", deterministic=True), call("b")]})
+    for _ in range(3):
+        ticket = scope.claim("a")
+        assert ticket is not None
+        hit = ticket.wait()
+        assert hit is not None
+        assert hit.value == "echo a"
+    assert scope.claim("b") is not None
+    assert scope.claim("b") is None  # What samples is consumed once.
+    scope.close()
+    assert sorted(engine.served) == ["a", "b"]
+    assert [c.outcome for c in scope.record.calls if c.key == "a"] == [Outcome.HIT] * 3
+
+
 def test_direct_calls_are_mapped_to_primitives_in_order(
     runtime: Runtime, engine: GatedEngine
 ) -> None:
