@@ -278,7 +278,7 @@ class _View(ModuleType):
 
 def _viewed(module: ModuleType, other: ModuleType, name: str, wrapper: Wrapper) -> Restore:
     """Wrap a function of another module, as a module sees that."""
-    (place,) = (key for key, value in vars(module).items() if value is other)
+    place = next(key for key, value in vars(module).items() if value is other)
     view = _View(other)
     setattr(view, name, wrapt.FunctionWrapper(vars(other)[name], wrapper))
     setattr(module, place, view)
