@@ -74,6 +74,8 @@ class Ahead(Driver[Work, Values]):
         self._coming: defaultdict[Hashable, deque[Observation]] = defaultdict(deque)
         self._shared: dict[Hashable, Request] = {}
         self._offers: dict[Ticket, Offered] = {}
+        self._claimed: dict[int, Ticket] = {}
+        """What the original has come to, by the id of its record."""
         self._shares: dict[str, float] = {}
         self._held: set[str] = set()
         self._stopped: set[str] = set()
@@ -237,8 +239,10 @@ class Ahead(Driver[Work, Values]):
                 offered.drop()
         for request in sent:
             if request.scheduler.engine.server == server and not request.future.done():
-                request.record.outcome = Outcome.CANCELLED
-                request.cancel()
+                waited_for = self._claimed.get(id(request.record))
+                if waited_for is None or not waited_for.waiting:
+                    request.record.outcome = Outcome.CANCELLED
+                    request.cancel()
 
     def learn(self) -> None:
         """The call has ended well: tell the servers what a query with their limits took."""
@@ -263,6 +267,7 @@ class Ahead(Driver[Work, Values]):
             offered = self._offers.pop(ticket, None) if ticket is not None else None
             back = offered is not None and offered.load.withdraw(offered)
             if ticket is not None and not back:
+                self._claimed[id(ticket.record)] = ticket
                 return ticket
             if self._closed:
                 return None
@@ -309,6 +314,7 @@ class Ahead(Driver[Work, Values]):
             self._closed = True
             requests, self._requests = self._requests, {}
             offers, self._offers = self._offers, {}
+            claimed, self._claimed = self._claimed, {}
             self._tickets.clear()
             self._shared.clear()
         for offered in offers.values():
@@ -318,7 +324,11 @@ class Ahead(Driver[Work, Values]):
             record = request.record
             if record.outcome is Outcome.AHEAD:
                 record.outcome = Outcome.WASTED if self._record.whole else Outcome.CANCELLED
+            waited_for = claimed.get(id(record))
             if not future.done():
-                request.cancel()
+                if waited_for is not None and waited_for.waiting:
+                    waited_for.outlives(request.cancel)
+                else:
+                    request.cancel()
             elif record.outcome in (Outcome.WASTED, Outcome.CANCELLED):
                 abandon(future)

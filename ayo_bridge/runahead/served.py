@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Hashable
 from concurrent.futures import CancelledError
 
@@ -19,7 +20,10 @@ def served(
     place: Callable[[EngineCall], int],
     since: float,
 ) -> object:
-    """Run the call here if the engine is idle, else have the scheduler serve it, and wait.
+    """Run the call here if it need not queue, else have the scheduler serve it, and wait.
+
+    On an event loop no call queues: the original's would block the loop for as long as it works,
+    and others' work in front of it would block that longer.
 
     Blocks no longer than the engine works: what is waited for needs nothing of the calling thread,
     not even where that runs an event loop. ``place`` gives the depth of the call in its query's
@@ -30,7 +34,8 @@ def served(
         Exception: whatever the call raises.
     """
     with entered(None):  # A nested call to the same engine would wait for itself.
-        here, result = scheduler.run_here(call, original)
+        on_loop = asyncio._get_running_loop() is not None
+        here, result = scheduler.run_here(call, original, queue=not on_loop)
     if here:
         return result
     record.fused = True

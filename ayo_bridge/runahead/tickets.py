@@ -20,6 +20,25 @@ class Ticket:
         self._clock = clock
         self._future = future
         self.record = record
+        self.waiting = False
+        """Whether its consumer waits for it."""
+        self._unwanted: Callable[[], object] | None = None
+
+    def outlives(self, unwanted: Callable[[], object]) -> None:
+        """The call of its consumer is over. ``unwanted`` is called once nobody waits any more.
+
+        Frameworks let siblings of a call that has failed run on: these wait for their own
+        time-out, as they would without us.
+        """
+        self._unwanted = unwanted
+        if not self.waiting:
+            unwanted()
+
+    def _leaves(self) -> None:
+        """Its consumer goes without the result."""
+        self.waiting = False
+        if self._unwanted is not None:
+            self._unwanted()
 
     def wait(self, seconds: float | None = None) -> Hit | None:
         """Block until the result is there; ``None`` if it failed: then make the call yourself.
@@ -28,32 +47,43 @@ class Ticket:
             TimeoutError: it is not there in time. Nobody waits for it any more.
         """
         start = self._clock()
+        self.waiting = True
         try:
             value = self._future.result(seconds)
         except (Exception, CancelledError, asyncio.CancelledError) as error:
+            self._leaves()
             self._dropped(error)
             if self._late(error):
                 raise TimeoutError from None
             return None
+        except BaseException:  # An interrupt.
+            self._leaves()
+            raise
         return self._consumed(value, start)
 
     async def wait_async(self, seconds: float | None = None) -> Hit | None:
         """Like :meth:`wait`; cancelling the waiter does not cancel the result."""
         start = self._clock()
+        self.waiting = True
         waiter = asyncio.wrap_future(self._future)
         try:
             async with asyncio.timeout(seconds):
                 value = await asyncio.shield(waiter)
         except asyncio.CancelledError:
+            self._leaves()
             if not self._future.cancelled():
                 raise
             self._dropped(CancelledError())
             return None
         except Exception as error:
+            self._leaves()
             self._dropped(error)
             if self._late(error):
                 raise TimeoutError from None
             return None
+        except BaseException:  # An interrupt, or nobody runs it any more.
+            self._leaves()
+            raise
         return self._consumed(value, start)
 
     def _late(self, error: BaseException) -> bool:

@@ -241,18 +241,20 @@ class EngineScheduler:
                 self._held -= 1
             self._dispatch()
 
-    def run_here(self, call: Call, run: Callable[[], object]) -> tuple[bool, object]:
+    def run_here(
+        self, call: Call, run: Callable[[], object], *, queue: bool = True
+    ) -> tuple[bool, object]:
         """Run a call of the original's own in the calling thread, if it need not queue.
 
-        That is so if an instance is idle and nothing is queued, and of a call that shares no batch:
-        there the original's threads would work side by side, and queueing could only make them
-        slower. Such a call takes no instance, so that a stream of them holds up nothing that is
-        queued. Returns ``(False, None)`` when the call has to queue. An exception of ``run``
-        propagates.
+        That is so if an instance is idle and nothing is queued, of a call that may not ``queue``,
+        and of one that shares no batch: there the original's threads would work side by side, and
+        queueing could only make them slower. Such a call takes no instance, so that a stream of
+        them holds up nothing that is queued. Returns ``(False, None)`` when the call has to queue.
+        An exception of ``run`` propagates.
         """
         with self._lock:
             instance = 0
-            if call.group is None:
+            if call.group is None or not queue:
                 self._beside += 1
             elif self._requests or self._running >= self.engine.limits.instances:
                 return False, None

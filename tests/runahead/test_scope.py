@@ -13,6 +13,7 @@ from ayo_bridge.runahead import Plan, Scope, current_scope
 from ayo_bridge.runtime import Runtime
 from ayo_bridge.schedule import Waiting
 from ayo_bridge.seam import EngineKind, Outcome, entered
+from tests.deadline import eventually
 from tests.runahead.fakes import CallsOf, GatedEngine, call, open_scope, prefill
 
 TIMEOUT = 20
@@ -309,3 +310,37 @@ def test_a_scope_with_nothing_ahead_keeps_no_account_of_results(
     scope.direct("llm", EngineKind.LLM, "a").done("own")
     scope.close()
     assert outcomes(scope) == ["direct"]
+
+
+async def test_who_waits_when_the_call_ends_waits_on_and_is_given_its_result(
+    runtime: Runtime, engine: GatedEngine
+) -> None:
+    scope = open_scope(runtime, {"p": [call("a"), call("b")]})
+    ticket = scope.claim("a")
+    assert ticket is not None
+    waiting = asyncio.ensure_future(ticket.wait_async())
+    await asyncio.to_thread(eventually, lambda: len(engine.served) == 2, "the start")
+    scope.close()
+    await asyncio.to_thread(eventually, lambda: engine.cancelled == ["b"], "the cancelling")
+    engine.gate.set()
+    hit = await waiting
+    assert hit is not None
+    assert hit.value == "echo a"
+
+
+@pytest.mark.parametrize("late", [True, False])
+async def test_a_request_ends_with_its_last_waiter(
+    runtime: Runtime, engine: GatedEngine, late: bool
+) -> None:
+    scope = open_scope(runtime, {"p": [call("a")]})
+    ticket = scope.claim("a")
+    assert ticket is not None
+    waiting = asyncio.ensure_future(ticket.wait_async(0.05 if late else None))
+    await asyncio.to_thread(eventually, lambda: engine.served == ["a"], "the start")
+    scope.close()
+    assert engine.cancelled == []
+    if not late:
+        waiting.cancel()
+    with pytest.raises(TimeoutError if late else asyncio.CancelledError):
+        await waiting
+    await asyncio.to_thread(eventually, lambda: engine.cancelled == ["a"], "the cancelling")

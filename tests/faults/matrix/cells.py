@@ -66,7 +66,7 @@ def run(entry: Entry, fault: Fault, directory: Path, *, fast: bool) -> Seen:
             ask(entry, obj, "What does the keeper write?", loop)
             faults.well(stub)
         fault.plan(calls)(stub)
-        seen = _failing(stub, lambda: ask(entry, obj, QUESTION, loop))
+        seen = _failing(stub, loop, lambda: ask(entry, obj, QUESTION, loop))
         faults.well(stub)
         if fast:
             eventually(lambda: not stub.away, "the server's coming back", 5)
@@ -74,13 +74,14 @@ def run(entry: Entry, fault: Fault, directory: Path, *, fast: bool) -> Seen:
         return replace(seen, astray=len(server.calls) if fault.proxy else 0)
 
 
-def _failing(stub: StubOpenAI, put: Callable[[], Any]) -> Seen:
+def _failing(stub: StubOpenAI, loop: asyncio.AbstractEventLoop, put: Callable[[], Any]) -> Seen:
+    """Ask; the loop runs on, as that of an application does, while siblings of what failed end."""
     started = time.perf_counter()
     outcome = _outcome(put)
     seconds = time.perf_counter() - started
     deadline = time.monotonic() + 2
     while stub.in_flight and time.monotonic() < deadline:
-        time.sleep(0.005)
+        loop.run_until_complete(asyncio.sleep(0.005))
     return Seen(outcome, seconds, stub.in_flight)
 
 
