@@ -140,29 +140,6 @@ def test_the_wrappers_come_off_again_and_go_on_again(library: Libraries, bind: B
     assert loaded.Engine().ask() == "asked*"
 
 
-def test_a_function_of_another_module_is_wrapped_for_one_module_only(
-    library: Libraries, bind: Bind
-) -> None:
-    library(
-        "ayolib_used", "LIMIT = 3\ndef ask():\n    return 'asked'\ndef tell():\n    return ask()"
-    )
-    source = (
-        "import ayolib_used as used\ndef ask():\n    return used.ask(), used.tell(), used.LIMIT"
-    )
-    seeing = importlib.import_module(library("ayolib_seeing", source))
-    other = importlib.import_module(library("ayolib_other", source))
-    binding = bind(("ayolib_seeing", "used.ask"))
-    assert binding.install()
-    assert seeing.ask() == ("asked*", "asked", 3)
-    assert other.ask() == ("asked", "asked", 3)
-    other.used.LIMIT = 4  # What is changed in the module is seen by all.
-    assert seeing.ask() == ("asked*", "asked", 4)
-
-    binding.uninstall()
-    assert seeing.ask() == ("asked", "asked", 4)
-    assert seeing.used is other.used
-
-
 def test_a_binding_withdrawn_before_the_import_stays_off(library: Libraries, bind: Bind) -> None:
     binding = bind((library("ayolib_e"), "Engine.ask"))
     binding.install()
