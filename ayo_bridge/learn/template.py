@@ -50,13 +50,13 @@ class Template:
         where = Where(visit if each.selector.relative else None)
         return render_prefix(each.program, where, known)
 
-    def without(self, sites: Collection[str], reason: str) -> Template:
+    def without(
+        self, sites: Collection[str], reason: str, status: Status = Status.CONTRADICTED
+    ) -> Template:
         """The template with these sites no longer predicted."""
         return Template(
             tuple(
-                replace(each, status=Status.CONTRADICTED, reason=reason)
-                if each.site in sites
-                else each
+                replace(each, status=status, reason=reason) if each.site in sites else each
                 for each in self.sites
             )
         )
