@@ -36,6 +36,11 @@ class Template:
             agenda = known.agenda = Agenda(self._by_name, known)
         return agenda.due()
 
+    def again(self, known: Known, each: Predicted) -> None:
+        """Give a request out anew: a value that it was made of has been replaced."""
+        if isinstance(agenda := known.agenda, Agenda):
+            agenda.again(each)
+
     def prefix(self, known: Known, site: str, visit: int) -> str:
         """What is known now of a request from its beginning, though not yet all of it.
 

@@ -137,7 +137,7 @@ class LiveCall:
             if self._tracer is not None:
                 self._tracer.end(handle.traced, answer, error)
             if handle.visit is not None:
-                self._answered(handle.visit, answer)
+                self._answered(handle.visit, answer, own=True)
             elif answer is not None:
                 self._keep(answer)
         except Exception as wrong:
@@ -159,19 +159,19 @@ class LiveCall:
             except ValueError:
                 return  # The original will see it for itself.
             try:
-                self._answered((predicted.site, predicted.visit), answer)
+                self._answered((predicted.site, predicted.visit), answer, own=False)
             except Exception as error:
                 self._broken(error)
 
         way.when_complete(result, complete)
 
-    def _answered(self, visit: Waiting, answer: Result | None) -> None:
+    def _answered(self, visit: Waiting, answer: Result | None, *, own: bool) -> None:
         if self._foresight is None:
             return
         with self._lock:
             if answer is not None:
                 self._keep(answer)
-            self._foresight.answered(visit, answer)
+            self._foresight.answered(visit, answer, own=own)
         self._go_on()
 
     def _go_on(self) -> None:

@@ -42,6 +42,8 @@ class Foresight:
         self._sent: dict[Waiting, Predicted] = {}
         """What was given out and the original has not asked for yet."""
         self._asked: defaultdict[str, set[int]] = defaultdict(set)
+        self._own: set[Waiting] = set()
+        """What the original has an answer to by itself."""
         self.confirmed: set[str] = set()
 
     @property
@@ -73,7 +75,10 @@ class Foresight:
             each.site in self._doubtful or any(site == each.site for site, _ in self._sent)
         ):
             return False
-        return all(need not in self._sent or need[0] in self.confirmed for need in each.depends_on)
+        return all(
+            need not in self._sent or need in self._own or need[0] in self.confirmed
+            for need in each.depends_on
+        )
 
     def given_up(self, each: Predicted) -> None:
         """It could not be sent after all."""
@@ -86,6 +91,7 @@ class Foresight:
             self.confirmed.add(site)
             self._sent.pop((site, found.visit), None)
             self._held = [each for each in self._held if each is not found]
+        if found is not None and found.visit not in self._asked[site]:
             visit = found.visit
         else:
             visit = self._next(site, branch)
@@ -93,23 +99,26 @@ class Foresight:
         self._asked[site].add(visit)
         return site, visit
 
-    def answered(self, key: Waiting, result: Result | None) -> None:
-        """What a call has returned, made ahead or by the original. The last one counts."""
+    def answered(self, key: Waiting, result: Result | None, *, own: bool) -> None:
+        """What a call has returned, made ahead or the original's ``own``, which replaces that."""
         known = self._known.results
-        if key not in known or known[key] != result:
-            self._known.result(*key, result)
+        if own:
+            self._own.add(key)
+        elif key in self._own:
+            return
+        if key in known and known[key] == result:
+            return
+        if key in known:
+            stale = [each for each in self._held if key in each.depends_on]
+            self._held = [each for each in self._held if key not in each.depends_on]
+            for each in stale:
+                self._template.again(self._known, each)
+        self._known.result(*key, result)
 
     def _matching(self, site: str, request: str) -> Predicted | None:
         predicted = (*self._sent.values(), *self._held)
-        taken = self._asked[site]
-        return next(
-            (
-                each
-                for each in predicted
-                if each.site == site and each.request == request and each.visit not in taken
-            ),
-            None,
-        )
+        alike = (each for each in predicted if each.site == site and each.request == request)
+        return next(alike, None)
 
     def _next(self, site: str, branch: Branch) -> int:
         taken = self._asked[site]
