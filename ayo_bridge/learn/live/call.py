@@ -55,6 +55,7 @@ class LiveCall:
         tracer: notes the calls, if they are to be learned from.
         lesson: what was learned, if it is to be used.
         inputs: the texts among the arguments.
+        given: the ids of the objects among them.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class LiveCall:
         inputs: Mapping[str, str],
         tracer: Tracer | None = None,
         lesson: Lesson | None = None,
+        given: frozenset[int] = frozenset(),
     ) -> None:
         self.lesson = lesson
         self.scope = scope
@@ -80,6 +82,7 @@ class LiveCall:
                 lesson.template, inputs, lesson.doubtful(), lesson.by_branch
             )
         self._maker = LearnedMaker(self._arrived)
+        self._given = given
         self._used: dict[str, Way] = {}
         """How this very call has made its calls at each site."""
         self._holding: list[object] = []
@@ -112,7 +115,7 @@ class LiveCall:
         assert self._place is not None, "who is not followed is told of nothing"
         here = self._place.here()
         site = here.site()
-        self.owners.saw(site, call)
+        self.owners.saw(site, call, self._given)
         request = self._text(call.request())
         traced = visit = None
         if self._tracer is not None:
@@ -205,7 +208,7 @@ class LiveCall:
             return None
 
     def _way(self, site: str) -> Way | None:
-        return self._used.get(site) or self.owners.shared(site)
+        return self._used.get(site) or self.owners.shared(site, self._given)
 
     # Requests as texts.
 

@@ -15,6 +15,7 @@ from ayo_bridge.learn.branches import follow
 from ayo_bridge.learn.live.call import Ended, LiveCall
 from ayo_bridge.learn.live.lesson import ENOUGH, Lesson, learn
 from ayo_bridge.learn.live.owners import Owners
+from ayo_bridge.learn.live.reach import reach
 from ayo_bridge.learn.live.worker import worker
 from ayo_bridge.learn.trace import Kind, Trace
 from ayo_bridge.learn.tracer import Tracer, inputs_of
@@ -40,7 +41,10 @@ class Learned:
     """
 
     def __init__(
-        self, state: AcceleratedState, entry: str, signature: inspect.Signature | None
+        self,
+        state: AcceleratedState,
+        entry: str,
+        signature: inspect.Signature | None,
     ) -> None:
         self._state = state
         self._entry = entry
@@ -86,7 +90,8 @@ class Learned:
             return LiveCall(scope, None, self.owners, inputs)
         place = follow(frame)
         tracer = Tracer(place, inputs) if traced else None
-        call = LiveCall(scope, place, self.owners, inputs, tracer, lesson)
+        given = reach((*args, *kwargs.values()))
+        call = LiveCall(scope, place, self.owners, inputs, tracer, lesson, given)
         scope.follower = call
         return call
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Container, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,12 +52,16 @@ class Owners:
         self._lock = threading.Lock()
         self._ways: dict[str, Way | str] = {}
         """A text says why nothing is made ahead there before the call itself has come there."""
+        self._given: set[str] = set()
+        """Sites whose owner was among what a call was given."""
         self.frames: dict[str, tuple[str, ...]] = {}
         """Where each site is, for people."""
 
-    def saw(self, site: Site, call: BoundaryCall) -> None:
-        """A call was made at a site."""
+    def saw(self, site: Site, call: BoundaryCall, given: Container[int] = frozenset()) -> None:
+        """A call was made at a site; ``given`` are the ids of what its entry was given."""
         with self._lock:
+            if id(call.owner) in given:
+                self._given.add(site.id)
             before = self._ways.get(site.id)
             if isinstance(before, str):
                 return
@@ -69,10 +73,15 @@ class Owners:
             elif call.remake is None or before.manner != call.manner:
                 self._ways[site.id] = "its calls differ in more than the request"
 
-    def shared(self, site: str) -> Way | None:
-        """How all calls of a site were made, if they were all made so."""
+    def shared(self, site: str, given: Container[int] = frozenset()) -> Way | None:
+        """How all calls of a site were made, if they were all made so.
+
+        Where that was by a client which they were given, a call has to be ``given`` it, too.
+        """
         way = self._ways.get(site)
-        return way if isinstance(way, Way) else None
+        if not isinstance(way, Way):
+            return None
+        return way if site not in self._given or id(way.owner()) in given else None
 
     def why_not(self, site: str) -> str:
         """Why nothing is made ahead before a call itself has come to the site; empty if it is."""

@@ -38,7 +38,7 @@ def _site(site: str, predicts: bool, lesson: Lesson, owners: Owners) -> list[str
     lines = []
     frames: Mapping[str, tuple[str, ...]] = owners.frames
     if where := frames.get(site):
-        lines.append(f"  at {' < '.join(where[:3])}")
+        lines.append(f"  at {' < '.join(where[-2:])}")
     if predicts and (why := owners.why_not(site)):
         lines.append(f"  not before a call has come there itself: {why}")
     if predicts and site in lesson.in_doubt:

@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import openai
 import pytest
 
 from ayo_bridge import Runtime, accelerate, explain
@@ -170,6 +171,26 @@ def test_nothing_goes_ahead_under_another_tenants_client(
         keys = {call.headers["authorization"] for call in stub.calls}
         assert keys == {f"Bearer {tenant}"}
         assert outcomes(fast) == {Outcome.DIRECT: 2}
+
+
+def test_nothing_goes_ahead_by_a_client_that_another_call_was_given(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    def answer(given: dict[str, openai.OpenAI], query: str) -> str:
+        causes = asked(given["client"], f"List the causes: {query}")
+        return causes + asked(given["client"], f"List the effects: {query}")
+
+    red, blue = client_of(stub, "red"), client_of(stub, "blue")
+    fast = accelerate(answer, runtime=runtime)
+    for number in range(4):
+        fast({"client": red}, question(number))
+    learned(fast)
+    fast({"client": red}, question(9))
+    assert outcomes(fast) == {Outcome.HIT: 1, Outcome.DIRECT: 1}
+    stub.reset()
+    fast({"client": blue}, question(10))
+    assert {call.headers["authorization"] for call in stub.calls} == {"Bearer blue"}
+    assert outcomes(fast) == {Outcome.DIRECT: 2}
 
 
 def test_templates_are_induced_in_the_background_only(
