@@ -58,6 +58,7 @@ class Learned:
         """Why nothing is learned at present, or was discarded; empty if there is nothing to say."""
         self.rest = 0
         """So many calls are let through before the next is traced."""
+        self._asks_nothing = False
         self._next_rest = FIRST_REST
         self._learning = False
         self._judged: deque[bool] = deque(maxlen=JUDGED)
@@ -76,6 +77,9 @@ class Learned:
         """
         outer = current_scope()
         if outer is not None and outer.follower is not None:
+            return None
+        if self.rest and self._asks_nothing:
+            self.rest -= 1  # Several threads may lose one of each other: that is no harm.
             return None
         try:
             inputs = self._inputs(args, kwargs)
@@ -136,8 +140,9 @@ class Learned:
             return
         if not any(each.kind is not Kind.HELPER for each in trace.calls):
             self._teaches_nothing("it makes no engine calls that can be followed")
+            self._asks_nothing = True
             return
-        self.reason = ""
+        self.reason, self._asks_nothing = "", False
         self.traces.append(trace)
         if len(self.traces) >= ENOUGH and not self._learning:
             self._learning = True
@@ -151,7 +156,7 @@ class Learned:
             lesson: Lesson | None = None
             why = "nothing could be learned"
             try:
-                lesson = learn(traces)
+                lesson = learn(traces, self._state.runtime.client.call_seconds)
             except Exception as error:
                 why = f"nothing could be learned: {error!r}"
             with self._lock:

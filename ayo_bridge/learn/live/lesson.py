@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import median
 from typing import Final
 
@@ -13,7 +14,8 @@ from ayo_bridge.learn.induce import induce
 from ayo_bridge.learn.learned_site import SETTLED, Status
 from ayo_bridge.learn.replay import LEAST_GAIN, LEAST_SECONDS, Replayed, replay
 from ayo_bridge.learn.template import Template
-from ayo_bridge.learn.trace import Trace
+from ayo_bridge.learn.trace import Kind, Trace
+from ayo_bridge.runahead.planner import OWN_CALLS
 
 DEADLINE: Final = 1.0
 """Seconds that an induction may take."""
@@ -42,6 +44,8 @@ class Lesson:
     after: float
     by_branch: frozenset[str]
     shaky: frozenset[str] = frozenset()
+    own: float = 0.0
+    """Seconds of its own that this process spends on running a call ahead: they overlap nothing."""
     numbers: dict[str, int] = field(init=False)
     in_doubt: frozenset[str] = frozenset()
     """Sites that are watched only: their last prediction was refuted."""
@@ -52,7 +56,7 @@ class Lesson:
     @property
     def gain(self) -> float:
         """Seconds expected to be won in a call."""
-        return self.before - self.after
+        return self.before - self.after - self.own
 
     @property
     def worthwhile(self) -> bool:
@@ -64,10 +68,15 @@ class Lesson:
         return self.in_doubt
 
 
-def learn(traces: Sequence[Trace], clock: Callable[[], float] = time.monotonic) -> Lesson:
+def learn(
+    traces: Sequence[Trace],
+    call_seconds: float = 0.0,
+    clock: Callable[[], float] = time.monotonic,
+) -> Lesson:
     """Learn from traces with distinct inputs, at least :data:`ENOUGH`.
 
-    The last one is predicted in shadow by what the others show.
+    The last one is predicted in shadow by what the others show. ``call_seconds`` is the processor
+    time that a call ahead takes.
     """
     shadow = induce(traces[:-1], _deadline(clock))
     shaky = {site for site, _ in replay(shadow, traces[-1]).false}
@@ -76,8 +85,17 @@ def learn(traces: Sequence[Trace], clock: Callable[[], float] = time.monotonic) 
     before, after = _usual(replays)
     if before - after >= LEAST_SECONDS:
         template = _without_late(template, traces, after, _deadline(clock))
-        before, after = _usual([replay(template, trace) for trace in traces])
-    return Lesson(template, len(traces), before, after, _by_branch(traces), frozenset(shaky))
+        replays = [replay(template, trace) for trace in traces]
+        before, after = _usual(replays)
+    own = call_seconds * median(map(partial(_calls, template), replays))
+    alike = _by_branch(traces)
+    return Lesson(template, len(traces), before, after, alike, frozenset(shaky), own)
+
+
+def _calls(template: Template, replayed: Replayed) -> float:
+    """How many calls' worth of processor time is spent on running a call ahead, as plans count."""
+    kinds = [learned.kind for site, _ in replayed.exact if (learned := template.site(site))]
+    return len(kinds) + OWN_CALLS * max(0, kinds.count(Kind.LLM) - 1)
 
 
 def _deadline(clock: Callable[[], float]) -> Callable[[], bool]:
