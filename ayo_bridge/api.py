@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from ayo_bridge.adapter import adapters
 from ayo_bridge.bindings.monkey import patched
 from ayo_bridge.errors import NotAccelerableError, NotAcceleratedWarning
+from ayo_bridge.lift.functions import function_state
 from ayo_bridge.lift.subclass import state_of
 from ayo_bridge.observe import Explanation, Stats, explain_state, stats_state, timeline_state
 from ayo_bridge.runahead.state import AcceleratedState
@@ -21,7 +22,8 @@ T = TypeVar("T")
 def accelerate(obj: T, *, runtime: Runtime | None = None) -> T:
     """Return an object of the same type that gives the same answers faster.
 
-    ``obj`` itself is untouched. ``runtime`` chooses engines, policies and passes; without it a
+    ``obj`` itself is untouched. A function may be decorated with it: its first calls are learned
+    from, later ones run ahead. ``runtime`` chooses engines, policies and passes; without it a
     process-wide one with good defaults serves.
 
     Raises:
@@ -31,7 +33,7 @@ def accelerate(obj: T, *, runtime: Runtime | None = None) -> T:
         NotAcceleratedWarning: ``obj`` was returned as it is, and why: it is accelerated already,
             its library is outside the tested range, or gevent has patched the threads.
     """
-    if state_of(obj) is not None:
+    if (state_of(obj) or function_state(obj)) is not None:
         warnings.warn(
             f"this {type(obj).__name__} is accelerated already; it is returned as it is",
             NotAcceleratedWarning,
@@ -65,13 +67,13 @@ def _accelerated(obj: Any, runtime: Runtime | None, *, quiet: bool) -> Any:
     known = ", ".join(adapter.name for adapter in adapters()) or "none is installed"
     raise NotAccelerableError(
         f"cannot accelerate a {type(obj).__module__}.{type(obj).__qualname__}. Pass a LlamaIndex "
-        "query engine or retriever, or a LangChain runnable: the object whose query() or invoke() "
-        f"your application calls (adapters: {known})"
+        "query engine or retriever, a LangChain runnable or a function: that whose query() or "
+        f"invoke(), or which itself, your application calls (adapters: {known})"
     )
 
 
 def _state(obj: object) -> AcceleratedState:
-    state = state_of(obj)
+    state = state_of(obj) or function_state(obj)
     if state is None:
         raise NotAccelerableError(
             f"this {type(obj).__name__} is not accelerated: pass what accelerate() returned"

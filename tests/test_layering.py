@@ -14,7 +14,7 @@ ENGINE_LIBRARIES = frozenset(
         *("httpx", "httpx2", "openai", "psycopg"),
     }
 )
-ADAPTER_PACKAGES = frozenset({"ayo_llamaindex", "ayo_langchain"})
+ADAPTER_PACKAGES = frozenset({"ayo_llamaindex", "ayo_langchain", "ayo_python"})
 TOUCH_ENGINES = ("engines", "bindings", "serving")
 FRAMEWORK_OF = {"ayo_llamaindex": "llama_index", "ayo_langchain": "langchain"}
 
@@ -56,7 +56,7 @@ def forbidden(source: Path) -> frozenset[str]:
         root
         for root in roots
         if (root in ADAPTER_PACKAGES and root != adapter)
-        or (is_framework(root) and not root.startswith(FRAMEWORK_OF[adapter]))
+        or (is_framework(root) and not root.startswith(FRAMEWORK_OF.get(adapter, "none")))
     )
 
 

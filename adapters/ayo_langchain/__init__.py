@@ -38,6 +38,7 @@ class LangChainAdapter(Adapter):
 
     name = "langchain"
     required = STORE_BINDINGS
+    stores = STORE_BINDINGS
     bindings = (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *TAPS, COMPOSING)
 
     def accepts(self, obj: object) -> bool:

@@ -17,7 +17,7 @@ from ayo_bridge.engines.originals import original
 from ayo_bridge.lift import stores
 from ayo_bridge.lift.versions import Versions
 from ayo_bridge.lift.witness import saw
-from ayo_bridge.seam import Call, EngineHome
+from ayo_bridge.seam import Call, EngineHome, Fields, FoundItem
 from ayo_langchain.known import CORE, differs
 
 _MODULE: Final = "langchain_core.vectorstores.in_memory"
@@ -115,11 +115,43 @@ def _key(engine: str, store: Any, embedding: Any, k: int = 4, filter: Any = None
     return (engine, _versions.of(store)[0], tuple(embedding), k)
 
 
+def _fields(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fields:
+    return _plain(*args, **kwargs)
+
+
+def _plain(embedding: Any, k: int = 4, filter: Any = None) -> Fields:
+    if filter is not None:
+        raise ValueError("only a plain search is made ahead")
+    return {"vector": tuple(map(float, embedding)), "k": k}
+
+
+def _again(engine: str, store: Any, fields: Fields) -> Call:
+    reason = store_differs(store)
+    if reason is not None or fields["engine"] != engine:
+        raise ValueError(reason or "another store is searched")
+    return search_call(engine, store, list(fields["vector"]), fields["k"])
+
+
+def _found(hits: Any) -> tuple[FoundItem, ...]:
+    return tuple(
+        FoundItem(document.page_content, document.id or "", stores.texts_of(document.metadata))
+        for document, _, _ in hits
+    )
+
+
+_LEARNABLE: Final = stores.Learnable(_fields, _again, _found)
+
 BINDINGS: Final = (
     Binding(
         "LangChain's in-memory vector store",
         "langchain-core",
         CORE,
-        (Target(_MODULE, f"InMemoryVectorStore.{_SEARCH}", stores.search(_engine, _asked, _own)),),
+        (
+            Target(
+                _MODULE,
+                f"InMemoryVectorStore.{_SEARCH}",
+                stores.search(_engine, _asked, _own, _LEARNABLE),
+            ),
+        ),
     ),
 )

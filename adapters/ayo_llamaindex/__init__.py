@@ -30,6 +30,7 @@ class LlamaIndexAdapter(Adapter):
     name = "llama-index"
     required = (TAPS,)
     bindings = (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *STORE_BINDINGS, INSTRUMENTATION)
+    stores = STORE_BINDINGS
 
     def accepts(self, obj: object) -> bool:
         """Whether ``obj`` is a query engine or a retriever of LlamaIndex."""

@@ -19,7 +19,7 @@ from ayo_bridge.lift.copies import own
 from ayo_bridge.lift.staging import NotStagedError, Staged, Transaction
 from ayo_bridge.lift.store_writes import Writes
 from ayo_bridge.lift.writes import clock_of
-from ayo_bridge.seam import Call, EngineHome, Scope
+from ayo_bridge.seam import Call, EngineHome, Fields, FoundItem, Scope
 from ayo_llamaindex.known import TESTED, differs
 from ayo_llamaindex.transactions import PostgresTransaction, SimpleTransaction
 
@@ -242,7 +242,42 @@ def _asked(
     return _search_key(engine, store, query, rest, awaited)
 
 
+def _fields(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Fields:
+    """A plain search of a store in memory, as data."""
+    query: Any = args[0] if args else kwargs.get("query")
+    vector = query.query_embedding
+    given = {part.name: getattr(query, part.name) for part in fields(query)}
+    usual = type(query)(query_embedding=vector, similarity_top_k=query.similarity_top_k)
+    varied = {name for name, value in given.items() if value != getattr(usual, name)}
+    if len(args) + len(kwargs) != 1 or varied - {"query_str"}:
+        raise ValueError("only a plain search is made ahead")
+    plain = {"vector": tuple(map(float, vector)), "k": query.similarity_top_k}
+    return plain if query.query_str is None else {**plain, "text": query.query_str}
+
+
+def _again(engine: str, store: Any, asked: Fields) -> Call:
+    from llama_index.core.vector_stores.types import VectorStoreQuery
+
+    reason = _unknown(store, _QUERIED)
+    if reason is not None or asked["engine"] != engine:
+        raise ValueError(reason or "another store is searched")
+    query = VectorStoreQuery(
+        query_embedding=list(asked["vector"]),
+        similarity_top_k=asked["k"],
+        query_str=asked.get("text"),
+    )
+    return search_call(engine, store, query)
+
+
+def _found(result: Any) -> tuple[FoundItem, ...]:
+    """The ids: the texts are in another store."""
+    return tuple(FoundItem("", str(name), {}) for name in result.ids or ())
+
+
 _query: Final = stores.search(engine_for, partial(_asked, False), own)
+_in_memory: Final = stores.search(
+    engine_for, partial(_asked, False), own, stores.Learnable(_fields, _again, _found)
+)
 _aquery: Final = stores.async_search(engine_for, partial(_asked, True), own)
 
 
@@ -274,7 +309,7 @@ BINDINGS: Final = (
         "llama-index-core",
         TESTED,
         (
-            Target(_SIMPLE, "SimpleVectorStore.query", _query),
+            Target(_SIMPLE, "SimpleVectorStore.query", _in_memory),
             Target(_SIMPLE, "SimpleVectorStore.add", _writes.add),
             *(Target(_SIMPLE, f"SimpleVectorStore.{name}", _writes.write) for name in _WRITES),
         ),

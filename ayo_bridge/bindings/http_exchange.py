@@ -17,13 +17,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ayo_bridge.bindings.endpoints import Addressed
+from ayo_bridge.bindings.followed_http import boundary_call
+from ayo_bridge.bindings.following import FollowedObservation
 from ayo_bridge.bindings.http_client import transport_way
 from ayo_bridge.bindings.http_streams import streams_of
 from ayo_bridge.bindings.openai_sdk import answered, compared
 from ayo_bridge.engines.openai_http.errors import BUSY
 from ayo_bridge.engines.openai_http.reply import Reply
 from ayo_bridge.engines.openai_http.request import canonical_key
-from ayo_bridge.seam import Hit, Observation, Scope, Ticket
+from ayo_bridge.seam import Follower, Hit, Observation, Scope, Ticket
 
 PATIENCE: Final = 0.25
 """Seconds for which a refusal is kept from the caller once no work ahead is on its way, at least:
@@ -57,6 +59,8 @@ class _Again:
 
 _Step = _Ticket | _Request | _Again
 _Steps = Generator[_Step, Any, Any]
+_Followed = tuple[Follower, object] | None
+"""Who follows a call, and what its end is told by."""
 
 
 class Exchange:
@@ -134,7 +138,8 @@ class Exchange:
     # What happens.
 
     def _steps(self, *, awaited: bool) -> _Steps:
-        scope, key = self._scope, self._key()
+        scope, handle = self._scope, self._begun()
+        key = self._key()
         ticket = scope.claim(key) if key is not None else None
         waited = 0.0
         if ticket is not None:
@@ -149,11 +154,21 @@ class Exchange:
             waited = time.perf_counter() - began
         elif key is not None:
             compared(self._request)
-        return (yield from self._direct(key, waited, awaited))
+        return (yield from self._direct(key, waited, awaited, handle))
 
-    def _direct(self, key: Hashable, waited: float, awaited: bool) -> _Steps:
-        call, load = self._call, self._load
-        observation = self._scope.direct(call.engine, call.endpoint.kind, key, items=call.items)
+    def _begun(self) -> _Followed:
+        """Tell who follows the scope; ``None``: nobody does, or not this call."""
+        follower = self._scope.follower
+        if follower is None:
+            return None
+        call = boundary_call(self._call, self._request)
+        return None if call is None else (follower, follower.begin(call))
+
+    def _direct(self, key: Hashable, waited: float, awaited: bool, followed: _Followed) -> _Steps:
+        call, load, scope = self._call, self._load, self._scope
+        observation = scope.direct(call.engine, call.endpoint.kind, key, items=call.items)
+        if followed is not None:
+            observation = FollowedObservation(observation, *followed)
         if waited > 0:  # In this time the original would have heard what work ahead has heard.
             self._shorten(waited)
         load.begins()
@@ -166,12 +181,12 @@ class Exchange:
             self._failed(observation, error)
             raise
         if response.status_code >= 400:
-            self._scope.stumbled(call.endpoint.server)
+            scope.stumbled(call.endpoint.server)
         elif response.status_code < 300:
             answered()
         streams = streams_of(self._library)
         watched = streams.async_watched if awaited else streams.watched
-        learn = self._scope.runtime.profiles if call.endpoint.completes else None
+        learn = scope.runtime.profiles if call.endpoint.completes else None
         response.stream = watched(response, observation, learn, load.ends)
         return response
 
@@ -212,7 +227,7 @@ class Exchange:
     def _key(self) -> Hashable:
         """The key of the request, or ``None`` if it cannot be equal to one made ahead."""
         request, scope = self._request, self._scope
-        if scope.quiet or not self._call.registered:
+        if scope.quiet or not (self._call.registered or scope.follower is not None):
             return None
         body = getattr(request, "_content", None)  # ``content`` raises for a body that streams.
         way = transport_way(self._transport, request.url.scheme == "https")

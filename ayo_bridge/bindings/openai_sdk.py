@@ -14,10 +14,11 @@ import inspect
 import json
 import sys
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any, Final
 
 from ayo_bridge.bindings.binding import Binding, Target
@@ -153,6 +154,43 @@ def _is_own(found: Any) -> bool:
 
 _sending: ContextVar[tuple[Any, Any] | None] = ContextVar("ayo_bridge_sending", default=None)
 """The SDK client whose request is on its way to the transport, and the options of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A request that the original is sending: by which client and method, with which options.
+
+    ``extra`` are the options that a request is built with beside its body. ``manner`` is equal
+    where they are.
+    """
+
+    client: Any
+    form: Form
+    extra: Mapping[str, Any]
+
+    @property
+    def manner(self) -> Hashable:
+        """The method and a digest of the options, among which may be credentials."""
+        options = repr(sorted(self.extra.items(), key=lambda item: item[0]))
+        return self.form, blake2b(options.encode(), digest_size=16).hexdigest()
+
+
+def sending() -> Sending | None:
+    """The request of an SDK client that the calling code hands to the network, if it is one."""
+    known = _sending.get()
+    if known is None or known[1] is None:
+        return None
+    client, options = known
+    headers = options.headers if isinstance(options.headers, Mapping) else {}
+    own = {name: value for name, value in headers.items() if name.lower() != _RAW.lower()}
+    extra: dict[str, Any] = {}
+    if own:
+        extra["extra_headers"] = own
+    if options.params:
+        extra["extra_query"] = dict(options.params)
+    if _is_given(options.timeout):
+        extra["timeout"] = options.timeout
+    return Sending(client, _form(options), extra)
 
 
 def compared(request: Any) -> None:

@@ -27,6 +27,8 @@ class Status(enum.StrEnum):
     """Seen with too few distinct inputs, or not looked at before the deadline."""
     CONTRADICTED = "contradicted"
     """It would have predicted false calls in the very traces that it was learned from."""
+    LATE = "late"
+    """Its requests are known no earlier than the original makes them."""
     HELPER = "helper"
     """A helper: its results are values, it has no requests."""
 
@@ -158,7 +160,7 @@ class LearnedSite:
     @property
     def predicts(self) -> bool:
         """Whether any of its requests may be predicted."""
-        off = (Status.CONTRADICTED, Status.HELPER)
+        off = (Status.CONTRADICTED, Status.LATE, Status.HELPER)
         return self.status not in off and any(each.predicts for each in self.classes)
 
     @property

@@ -57,6 +57,11 @@ class Agenda:
                     out += self._predict(site, visit)
         return sorted(out, key=lambda each: (self._order[each.site], each.visit))
 
+    def again(self, each: Predicted) -> None:
+        """Predict something anew: a value that it was made of has been replaced."""
+        self.known.taken.discard((each.site, each.visit))
+        self._ready.add((each.site, each.visit))
+
     def _take_fresh(self) -> None:
         for key in self.known.fresh:
             self._ready |= self._waiting.pop(key, set())

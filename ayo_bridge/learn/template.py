@@ -36,6 +36,11 @@ class Template:
             agenda = known.agenda = Agenda(self._by_name, known)
         return agenda.due()
 
+    def again(self, known: Known, each: Predicted) -> None:
+        """Give a request out anew: a value that it was made of has been replaced."""
+        if isinstance(agenda := known.agenda, Agenda):
+            agenda.again(each)
+
     def prefix(self, known: Known, site: str, visit: int) -> str:
         """What is known now of a request from its beginning, though not yet all of it.
 
@@ -50,13 +55,13 @@ class Template:
         where = Where(visit if each.selector.relative else None)
         return render_prefix(each.program, where, known)
 
-    def without(self, sites: Collection[str], reason: str) -> Template:
+    def without(
+        self, sites: Collection[str], reason: str, status: Status = Status.CONTRADICTED
+    ) -> Template:
         """The template with these sites no longer predicted."""
         return Template(
             tuple(
-                replace(each, status=Status.CONTRADICTED, reason=reason)
-                if each.site in sites
-                else each
+                replace(each, status=status, reason=reason) if each.site in sites else each
                 for each in self.sites
             )
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from ayo_bridge.bindings.binding import Binding
 from ayo_bridge.errors import NotAcceleratedWarning
@@ -24,6 +24,19 @@ from ayo_bridge.runahead.home import Home
 Again = Callable[..., Any]
 
 
+class Accelerator(Protocol):
+    """What the core asks of an adapter."""
+
+    name: ClassVar[str]
+    stores: ClassVar[Sequence[Binding]]
+
+    def accepts(self, obj: object) -> bool:
+        """Whether ``obj`` can be accelerated."""
+
+    def accelerate(self, obj: Any, runtime: Home, again: Again, *, quiet: bool = False) -> Any:
+        """Return an object of the same type whose calls run ahead."""
+
+
 class Adapter(ABC):
     """Lifts the objects of one framework.
 
@@ -31,11 +44,13 @@ class Adapter(ABC):
         name: as ``explain`` names it.
         required: bindings of the framework itself: without one of them nothing can be followed.
         bindings: bindings of engines and stores; each is skipped where its library is missing.
+        stores: those of the framework's own stores, which any program may use.
     """
 
     name: ClassVar[str]
     required: ClassVar[Sequence[Binding]] = ()
     bindings: ClassVar[Sequence[Binding]] = ()
+    stores: ClassVar[Sequence[Binding]] = ()
 
     @abstractmethod
     def accepts(self, obj: object) -> bool:

@@ -8,17 +8,23 @@ is nothing to fuse.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol, runtime_checkable
 
 from ayo_bridge.bindings.binding import Wrapper
+from ayo_bridge.bindings.following import followed
 from ayo_bridge.bindings.interception import take, take_async, watch, watch_async
 from ayo_bridge.engines.live_names import LiveNames
 from ayo_bridge.seam import (
+    Answer,
     BatchEngine,
+    BoundaryCall,
     Call,
     EngineHome,
     EngineKind,
+    Fields,
+    FoundItem,
     Limits,
     Scope,
     current_scope,
@@ -72,6 +78,15 @@ def engine_for(
     return name
 
 
+def texts_of(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Metadata as requests would hold it."""
+    return {
+        str(name): str(value)
+        for name, value in metadata.items()
+        if isinstance(value, str | int | float)
+    }
+
+
 def unidentified(engine: str) -> Call:
     """A call of the original's own whose key equals no other."""
     return Call(engine, (engine, "unidentified", next(_unkeyed)), None)
@@ -87,9 +102,62 @@ Raises ValueError, TypeError or AttributeError where it has none.
 Own = Callable[[Any], Any]
 
 
-def search(engines: Engines, key: Key, own: Own) -> Wrapper:
+Asked = Callable[[tuple[Any, ...], dict[str, Any]], Fields]
+"""A search as plain data. Raises ValueError, TypeError or AttributeError where that is not all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learnable:
+    """How searches of a store in memory are learned.
+
+    Args:
+        asked: what is asked, the vector as ``vector``.
+        call: the call that a search of this engine and store makes. Raises ValueError.
+        found: what a result holds.
+    """
+
+    asked: Asked
+    call: Callable[[str, Any, Fields], Call]
+    found: Callable[[Any], tuple[FoundItem, ...]]
+
+    def boundary_call(
+        self, engine: str, store: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> BoundaryCall | None:
+        """A search as it is followed; ``None``: it is not."""
+        try:
+            fields = {"engine": engine, **self.asked(args, kwargs)}
+        except (AttributeError, TypeError, ValueError):
+            return None
+        return BoundaryCall(
+            kind="search",
+            owner=store,
+            request=lambda: fields,
+            answer=lambda result: Answer(items=self.found(result)),
+            remake=lambda store, fields: self.call(engine, store, fields),
+            engine=engine,
+        )
+
+
+def search(engines: Engines, key: Key, own: Own, learnable: Learnable | None = None) -> Wrapper:
     """The wrapper of a store's search; ``own`` copies results."""
-    return _searching(engines, key, own, watch, take)
+    plain = _searching(engines, key, own, watch, take)
+    return plain if learnable is None else _followed(engines, plain, learnable)
+
+
+def _followed(engines: Engines, plain: Wrapper, learnable: Learnable) -> Wrapper:
+    def wrapper(
+        wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        scope = current_scope()
+        follower = None if scope is None else scope.follower
+        if scope is None or follower is None:
+            return plain(wrapped, instance, args, kwargs)
+        call = learnable.boundary_call(engines(instance, scope.runtime), instance, args, kwargs)
+        if call is None:
+            return plain(wrapped, instance, args, kwargs)
+        return followed(follower, call, lambda: plain(wrapped, instance, args, kwargs))
+
+    return wrapper
 
 
 def async_search(engines: Engines, key: Key, own: Own) -> Wrapper:
@@ -124,4 +192,14 @@ def _asked(
         return unidentified(engine)
 
 
-__all__ = ["Scope", "StoreEngine", "StoreRequest", "async_search", "engine_for", "names", "search"]
+__all__ = [
+    "Learnable",
+    "Scope",
+    "StoreEngine",
+    "StoreRequest",
+    "async_search",
+    "engine_for",
+    "names",
+    "search",
+    "texts_of",
+]

@@ -36,6 +36,8 @@ class Explanation:
     """Why it was switched off, while it is tried again."""
     limits: Mapping[str, str] = field(default_factory=dict)
     """How much may be ahead at each server: by ``host:port``, in words."""
+    learning: tuple[str, ...] = ()
+    """What was learned of its calls, where that is how it is lifted."""
 
     def __str__(self) -> str:
         lines = [f"{self.target}, accelerated by {self.adapter}", *self._template()]
@@ -64,7 +66,8 @@ class Explanation:
     def _template(self) -> list[str]:
         lines = ["", "module template"]
         if not self.template.components:
-            lines.append("  nothing was lifted")
+            said = self.learning or ("nothing was lifted",)
+            lines += [f"  {line}" for line in said]
         previous: str | None = None
         rows = []
         for component in self.template.components:
@@ -102,6 +105,7 @@ class Explanation:
             "on_trial": self.on_trial,
             "limits": dict(self.limits),
             "notes": list(self.notes),
+            "learning": list(self.learning),
             "template": _template_json(self.template, self.opaque),
             "entry": record.entry if record else None,
             "error": record.error if record else "",
@@ -142,6 +146,7 @@ def explain_state(state: AcceleratedState) -> Explanation:
         state.switched_off,
         state.on_trial,
         state.limits(),
+        () if state.learning is None else tuple(state.learning()),
     )
 
 

@@ -53,6 +53,7 @@ class Scope:
         "_lock",
         "_past",
         "closed",
+        "follower",
         "guide",
         "number",
         "on_finish",
@@ -86,6 +87,7 @@ class Scope:
         """Told once, with the finished record, when the scope has closed."""
         self.guide: object = None
         """What the adapter keeps for its taps while this scope runs."""
+        self.follower: seam.Follower | None = None
         self._doubtful = doubtful
         self._declined: str | None = None
         self._covers = covers
@@ -305,7 +307,7 @@ class Scope:
         the scope, and for as long as it likes.
         """
         self.plan = _NOTHING
-        self.guide = self.on_finish = self._doubtful = self._ahead = None
+        self.guide = self.follower = self.on_finish = self._doubtful = self._ahead = None
         self._past, self._closers, self._handed = [], [], {}
 
 

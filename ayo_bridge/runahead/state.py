@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -41,6 +41,8 @@ class AcceleratedState:
     """What is kept of lifting it for earlier calls, as long as it holds."""
     expected: dict[int, int] = field(init=False, default_factory=dict)
     """How many items its parts made last, by the ids of these parts."""
+    learning: Callable[[], Sequence[str]] | None = field(init=False, default=None)
+    """Says what was learned of its calls, where that is how it is lifted."""
     _records: deque[CallRecord] = field(init=False)
     _new: deque[CallRecord] = field(init=False, default_factory=deque)
     _counters: Counters = field(init=False, default_factory=Counters)

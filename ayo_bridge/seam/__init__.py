@@ -2,6 +2,14 @@
 
 from ayo_bridge.seam.call import Call, EngineCall, EngineKind, Outcome
 from ayo_bridge.seam.engine import AsyncEngine, BatchEngine, Engine, Limits
+from ayo_bridge.seam.following import (
+    Answer,
+    AskedTool,
+    BoundaryCall,
+    Fields,
+    Follower,
+    FoundItem,
+)
 from ayo_bridge.seam.scope import (
     EngineHome,
     Hit,
@@ -15,13 +23,19 @@ from ayo_bridge.seam.scope import (
 )
 
 __all__ = [
+    "Answer",
+    "AskedTool",
     "AsyncEngine",
     "BatchEngine",
+    "BoundaryCall",
     "Call",
     "Engine",
     "EngineCall",
     "EngineHome",
     "EngineKind",
+    "Fields",
+    "Follower",
+    "FoundItem",
     "Hit",
     "Learner",
     "Limits",

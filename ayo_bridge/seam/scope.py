@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from ayo_bridge.seam.call import Call, EngineCall, EngineKind
 from ayo_bridge.seam.engine import Engine
+from ayo_bridge.seam.following import Follower
 
 
 class Learner(Protocol):
@@ -137,6 +138,10 @@ class Scope(Protocol):
     @property
     def runtime(self) -> EngineHome:
         """Where it runs."""
+
+    @property
+    def follower(self) -> Follower | None:
+        """Who is told of the calls at boundaries; most often nobody."""
 
     @property
     def lead(self) -> float:

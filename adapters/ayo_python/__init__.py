@@ -1,0 +1,93 @@
+"""In: plain functions and methods that ask engines. Out: the same, learned from their calls."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from types import FunctionType, MethodType
+from typing import Any, ClassVar, Final
+
+from ayo_bridge.adapter import adapters
+from ayo_bridge.bindings.binding import Binding
+from ayo_bridge.bindings.openai_http import BINDINGS as HTTP_BINDINGS
+from ayo_bridge.bindings.openai_sdk import OPENAI
+from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
+from ayo_bridge.graph import Template
+from ayo_bridge.learn.live.entry import FunctionKind, followed, kind_of, signature_of
+from ayo_bridge.learn.live.learned import Learned
+from ayo_bridge.learn.live.words import learning
+from ayo_bridge.lift.adapter import Again
+from ayo_bridge.lift.functions import keep
+from ayo_bridge.runahead import AcceleratedState
+from ayo_bridge.runahead.home import Home
+
+_STREAMS: Final = "a generator is passed through: its calls are made while it is read"
+
+
+class PythonAdapter:
+    """Learns functions, methods and partials of them. Nothing of them is known beforehand."""
+
+    name: ClassVar[str] = "python"
+    stores: ClassVar[Sequence[Binding]] = ()
+
+    def accepts(self, obj: object) -> bool:
+        """Whether ``obj`` is written in Python and called like a function."""
+        if isinstance(obj, functools.partial):
+            return self.accepts(obj.func)
+        return isinstance(obj, FunctionType | MethodType)
+
+    def accelerate(self, obj: Any, runtime: Home, again: Again, *, quiet: bool = False) -> Any:
+        """A function of the same name, signature and kind.
+
+        As a decorator it takes the place of the original; else ``pickle``, which knows functions by
+        their names only, finds the original under this name and refuses.
+        """
+        kind = kind_of(obj)
+        notes = (_STREAMS,) if kind is FunctionKind.STREAM else ()
+        name = _name(obj)
+        template = Template((), inputs=(), name=name, notes=notes)
+        state = AcceleratedState(self.name, name, runtime, template, again)
+        self._install()
+        if kind is FunctionKind.STREAM:
+            fast = _copied(obj)
+        else:
+            learned = Learned(state, name, signature_of(obj))
+            state.learning = lambda: learning(learned)
+            fast = followed(obj, learned)
+        keep(fast, state)
+        return fast
+
+    def _install(self) -> None:
+        stores = [binding for adapter in adapters() for binding in adapter.stores]
+        for binding in (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *stores):
+            binding.install()
+
+
+def _copied(function: Any) -> Any:
+    """A function that does the same, to have a state of its own."""
+    if isinstance(function, functools.partial):
+        return functools.partial(_copied(function.func), *function.args, **function.keywords)
+    if isinstance(function, MethodType):
+        return MethodType(_copied(function.__func__), function.__self__)
+    copy = FunctionType(
+        function.__code__,
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        function.__closure__,
+    )
+    copy.__kwdefaults__ = function.__kwdefaults__
+    return functools.update_wrapper(copy, function)
+
+
+def _name(function: Any) -> str:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return str(getattr(function, "__qualname__", type(function).__name__)).rpartition("<locals>.")[
+        2
+    ]
+
+
+adapter = PythonAdapter()
+
+__all__ = ["PythonAdapter", "adapter"]

@@ -1,0 +1,296 @@
+"""One call of a learned function: it is traced, or followed by what was predicted of it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from ayo_bridge.learn.known import Waiting
+from ayo_bridge.learn.live.foresight import Foresight
+from ayo_bridge.learn.live.lesson import Lesson
+from ayo_bridge.learn.live.making import LearnedMaker, Made, planned
+from ayo_bridge.learn.live.owners import Owners, Way, way_of
+from ayo_bridge.learn.places import CallPlace, current_place
+from ayo_bridge.learn.predict import Predicted
+from ayo_bridge.learn.trace import Item, Kind, Result, ToolCall, Trace, Vector, vector_name
+from ayo_bridge.learn.tracer import Tracer
+from ayo_bridge.runahead import Scope
+from ayo_bridge.seam import Answer, BoundaryCall, Fields, Outcome
+
+_logger: Final = logging.getLogger(__name__)
+_VECTOR: Final = "vector"
+
+
+class _Handle(NamedTuple):
+    """What the end of a call is told by."""
+
+    call: BoundaryCall
+    traced: int | None
+    visit: Waiting | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of a call that ended well.
+
+    ``trace`` is there if it was traced. ``refuted`` are sites of which the original asked something
+    else than was predicted, ``confirmed`` those of which it asked what was.
+    """
+
+    trace: Trace | None = None
+    refuted: frozenset[str] = frozenset()
+    confirmed: frozenset[str] = frozenset()
+
+
+class LiveCall:
+    """Follows the engine calls of one call. Thread-safe; what fails here is left to the original.
+
+    Args:
+        scope, place: of the call; without a place it is only let through.
+        owners: by whom the calls of each site are made.
+        tracer: notes the calls, if they are to be learned from.
+        lesson: what was learned, if it is to be used.
+        inputs: the texts among the arguments.
+        given: the ids of the objects among them.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        place: CallPlace | None,
+        owners: Owners,
+        inputs: Mapping[str, str],
+        tracer: Tracer | None = None,
+        lesson: Lesson | None = None,
+        given: frozenset[int] = frozenset(),
+    ) -> None:
+        self.lesson = lesson
+        self.scope = scope
+        self._place = place
+        self.where = place or current_place()
+        """The place at which the original runs."""
+        self.owners = owners
+        self._tracer = tracer
+        self._lock = threading.Lock()
+        self._foresight: Foresight | None = None
+        if lesson is not None:
+            self._foresight = Foresight(
+                lesson.template, inputs, lesson.doubtful(), lesson.by_branch
+            )
+        self._maker = LearnedMaker(self._arrived)
+        self._given = given
+        self._used: dict[str, Way] = {}
+        """How this very call has made its calls at each site."""
+        self._holding: list[object] = []
+        """Their owners: alive for as long as this call may use them."""
+        self._vectors: dict[str, tuple[float, ...]] = {}
+        self._complained: set[str] = set()
+        self._gain = lesson.gain if lesson is not None else 0.0
+        self._closed = False
+
+    # What the original does.
+
+    def start(self) -> None:
+        """Send what is determined by the inputs alone."""
+        try:
+            self._go_on()
+        except Exception as error:
+            self._broken(error)
+
+    def begin(self, call: BoundaryCall) -> _Handle | None:
+        """The original makes a call."""
+        if self._closed:
+            return None
+        try:
+            return self._begun(call)
+        except Exception as error:
+            self._broken(error)
+            return None
+
+    def _begun(self, call: BoundaryCall) -> _Handle:
+        assert self._place is not None, "who is not followed is told of nothing"
+        here = self._place.here()
+        site = here.site()
+        self.owners.saw(site, call, self._given)
+        request = self._text(call.request())
+        traced = visit = None
+        if self._tracer is not None:
+            traced = self._tracer.begin(Kind(call.kind), request)
+        if self._foresight is not None:
+            with self._lock:
+                visit = self._foresight.asked(site.id, here.branch, request)
+                way = way_of(call)
+                if way is not None and site.id not in self._used:
+                    self._holding.append(call.owner)
+                if way is not None:
+                    self._used[site.id] = way
+            self._go_on()
+        return _Handle(call, traced, visit)
+
+    def end(self, handle: object, result: object, error: BaseException | None = None) -> None:
+        """It has returned, or raised."""
+        if not isinstance(handle, _Handle) or self._closed:
+            return
+        try:
+            answer = None if error is not None else _said(handle.call, result)
+            if self._tracer is not None:
+                self._tracer.end(handle.traced, answer, error)
+            if handle.visit is not None:
+                self._answered(handle.visit, answer, own=True)
+            elif answer is not None:
+                self._keep(answer)
+        except Exception as wrong:
+            self._broken(wrong)
+
+    # What goes ahead.
+
+    def _arrived(self, predicted: Predicted, result: object) -> None:
+        """A call made ahead has its result, which may not be complete."""
+        way = self._way(predicted.site)
+        if way is None or self._closed:
+            return
+
+        def complete() -> None:
+            if self._closed:
+                return
+            try:
+                answer = _result(way.answer(result))
+            except ValueError:
+                return  # The original will see it for itself.
+            try:
+                self._answered((predicted.site, predicted.visit), answer, own=False)
+            except Exception as error:
+                self._broken(error)
+
+        way.when_complete(result, complete)
+
+    def _answered(self, visit: Waiting, answer: Result | None, *, own: bool) -> None:
+        if self._foresight is None:
+            return
+        with self._lock:
+            if answer is not None:
+                self._keep(answer)
+            self._foresight.answered(visit, answer, own=own)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Send what is to be sent now."""
+        if self._foresight is None or self._closed:
+            return
+        with self._lock:
+            due = self._foresight.ready(lambda site: self._way(site) is not None)
+            gain, self._gain = self._gain, 0.0 if due else self._gain
+        made = [each for each in map(self._made, due) if each is not None]
+        lesson, scope = self.lesson, self.scope
+        if made and lesson is not None:
+            plan = planned(scope.plan.template, made, lesson.numbers, self._maker, gain)
+            scope.expand("", plan, {})
+
+    def _made(self, each: Predicted) -> Made | None:
+        """The engine call for a request; ``None``: it cannot be made ahead."""
+        way, lesson = self._way(each.site), self.lesson
+        learned = None if lesson is None else lesson.template.site(each.site)
+        try:
+            if way is None or learned is None:
+                raise ValueError("by whom it was made is gone")
+            return Made(each, learned.kind, way.call(self._fields(each.request)))
+        except Exception as error:
+            with self._lock:
+                if self._foresight is not None:
+                    self._foresight.given_up(each)
+            if each.site not in self._complained:
+                self._complained.add(each.site)
+                self.scope.note(f"a learned request is left to the original: {error}")
+            return None
+
+    def _way(self, site: str) -> Way | None:
+        return self._used.get(site) or self.owners.shared(site, self._given)
+
+    # Requests as texts.
+
+    def _text(self, fields: Fields) -> str:
+        plain = dict(fields)
+        vector = plain.get(_VECTOR)
+        if isinstance(vector, tuple):
+            plain[_VECTOR] = vector_name(vector)
+        return json.dumps(plain, sort_keys=True, ensure_ascii=False)
+
+    def _fields(self, request: str) -> dict[str, Any]:
+        """A predicted request, with its vector.
+
+        Raises:
+            ValueError: it is no request, or its vector is not known.
+        """
+        fields = json.loads(request)
+        if not isinstance(fields, dict):
+            raise ValueError("no request")
+        name = fields.get(_VECTOR)
+        if isinstance(name, str):
+            if name not in self._vectors:
+                raise ValueError("its vector is not known")
+            fields[_VECTOR] = self._vectors[name]
+        return fields
+
+    def _keep(self, answer: Result) -> None:
+        self._vectors.update((vector.name, vector.numbers) for vector in answer.vectors)
+
+    # The end.
+
+    def close(self, error: BaseException | None = None) -> Ended | None:
+        """End the call; ``None`` if it raised or was left."""
+        self._closed = True
+        if self._place is not None:
+            self._place.close()
+        trace = self._tracer.close(error) if self._tracer is not None else None
+        record = self.scope.record
+        if error is not None:
+            record.error = repr(error)
+        self.scope.close()
+        self._holding.clear()
+        self._used.clear()
+        if not record.whole:
+            return None
+        if self._foresight is None:
+            return Ended(trace)
+        with self._lock:
+            refuted, confirmed = self._foresight.refuted, self._foresight.confirmed
+        if record.ran_ahead:
+            wasted = {
+                self._maker.site(call.primitive)
+                for call in record.own_calls
+                if call.outcome is Outcome.WASTED
+            }
+            refuted |= {site for site in wasted if site is not None}
+        return Ended(trace, frozenset(refuted), frozenset(confirmed))
+
+    def _broken(self, error: BaseException) -> None:
+        """Learning has failed; the call goes on as it is."""
+        _logger.debug("a call is not followed any more", exc_info=True)
+        self.scope.note(f"its engine calls are not followed any more: {error!r}")
+        if self._tracer is not None:
+            self._tracer.close(error)
+        self._foresight = None
+
+
+def _said(call: BoundaryCall, result: object) -> Result | None:
+    """What a result says, if it can be read."""
+    try:
+        return _result(call.answer(result))
+    except ValueError:
+        return None
+
+
+def _result(answer: Answer) -> Result:
+    items = answer.items
+    return Result(
+        text=answer.text,
+        tool_calls=tuple(ToolCall(*tool) for tool in answer.tools),
+        vectors=tuple(Vector(vector_name(numbers), numbers) for numbers in answer.vectors),
+        items=None
+        if items is None
+        else tuple(Item(item.text, item.id, None, item.metadata) for item in items),
+    )

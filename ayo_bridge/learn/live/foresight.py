@@ -1,0 +1,127 @@
+"""What of one call is predicted, what may be sent of that, and what the original confirms."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping
+
+from ayo_bridge.learn.known import Known, Waiting
+from ayo_bridge.learn.predict import Predicted
+from ayo_bridge.learn.template import Template
+from ayo_bridge.learn.trace import Result
+
+Branch = tuple[int, ...]
+
+
+class Foresight:
+    """The predictions of one call. Not thread-safe.
+
+    A site is confirmed once the original has asked for something that was predicted of it. Until
+    then one prediction of it is outstanding, and nothing is built on its result.
+
+    Args:
+        inputs: the texts among the call's arguments.
+        doubtful: sites that are only watched until they are confirmed.
+        by_branch: sites that each task or job visits once: its number is that of the visit.
+    """
+
+    def __init__(
+        self,
+        template: Template,
+        inputs: Mapping[str, str],
+        doubtful: Collection[str] = (),
+        by_branch: Collection[str] = (),
+    ) -> None:
+        self._template = template
+        self._doubtful = frozenset(doubtful)
+        self._by_branch = by_branch
+        self._known = Known()
+        for name, text in inputs.items():
+            self._known.input(name, text)
+        self._held: list[Predicted] = []
+        self._sent: dict[Waiting, Predicted] = {}
+        """What was given out and the original has not asked for yet."""
+        self._asked: defaultdict[str, set[int]] = defaultdict(set)
+        self._own: set[Waiting] = set()
+        """What the original has an answer to by itself."""
+        self.confirmed: set[str] = set()
+
+    @property
+    def refuted(self) -> set[str]:
+        """Once the call has ended well: sites of which the original asked something else."""
+        watched = {each.site for each in self._held} & self._doubtful - self.confirmed
+        return watched | {site for site, _ in self._sent}
+
+    def ready(self, can_be_made: Callable[[str], bool]) -> list[Predicted]:
+        """What is to be sent now; ``can_be_made`` says of a site whether its calls can."""
+        self._held += self._template.predict(self._known)
+        out: list[Predicted] = []
+        held: list[Predicted] = []
+        for each in self._held:
+            if each.visit in self._asked[each.site] and each.site not in self._doubtful:
+                continue
+            if self._may_go(each) and can_be_made(each.site):
+                self._sent[each.site, each.visit] = each
+                out.append(each)
+            else:
+                held.append(each)
+        self._held = held
+        return out
+
+    def _may_go(self, each: Predicted) -> bool:
+        if each.visit in self._asked[each.site]:
+            return False
+        if each.site not in self.confirmed and (
+            each.site in self._doubtful or any(site == each.site for site, _ in self._sent)
+        ):
+            return False
+        return all(
+            need not in self._sent or need in self._own or need[0] in self.confirmed
+            for need in each.depends_on
+        )
+
+    def given_up(self, each: Predicted) -> None:
+        """It could not be sent after all."""
+        self._sent.pop((each.site, each.visit), None)
+
+    def asked(self, site: str, branch: Branch, request: str) -> Waiting:
+        """The original makes a call; returns which visit of the site that is."""
+        found = self._matching(site, request)
+        if found is not None:
+            self.confirmed.add(site)
+            self._sent.pop((site, found.visit), None)
+            self._held = [each for each in self._held if each is not found]
+        if found is not None and found.visit not in self._asked[site]:
+            visit = found.visit
+        else:
+            visit = self._next(site, branch)
+            self._known.asked(site, visit)
+        self._asked[site].add(visit)
+        return site, visit
+
+    def answered(self, key: Waiting, result: Result | None, *, own: bool) -> None:
+        """What a call has returned, made ahead or the original's ``own``, which replaces that."""
+        known = self._known.results
+        if own:
+            self._own.add(key)
+        elif key in self._own:
+            return
+        if key in known and known[key] == result:
+            return
+        if key in known:
+            stale = [each for each in self._held if key in each.depends_on]
+            self._held = [each for each in self._held if key not in each.depends_on]
+            for each in stale:
+                self._template.again(self._known, each)
+        self._known.result(*key, result)
+
+    def _matching(self, site: str, request: str) -> Predicted | None:
+        predicted = (*self._sent.values(), *self._held)
+        alike = (each for each in predicted if each.site == site and each.request == request)
+        return next(alike, None)
+
+    def _next(self, site: str, branch: Branch) -> int:
+        taken = self._asked[site]
+        if branch and site in self._by_branch and branch[-1] not in taken:
+            return branch[-1]
+        return next(visit for visit in range(len(taken) + 1) if visit not in taken)

@@ -1,0 +1,208 @@
+"""What has been learned of one function so far, and what its next call is for."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from types import FrameType
+from typing import Any, Final
+
+from ayo_bridge.graph import Graph
+from ayo_bridge.graph import Template as ModuleTemplate
+from ayo_bridge.learn.branches import follow
+from ayo_bridge.learn.live.call import Ended, LiveCall
+from ayo_bridge.learn.live.lesson import ENOUGH, Lesson, learn
+from ayo_bridge.learn.live.owners import Owners
+from ayo_bridge.learn.live.reach import reach
+from ayo_bridge.learn.live.worker import worker
+from ayo_bridge.learn.trace import Kind, Trace
+from ayo_bridge.learn.tracer import Tracer, inputs_of
+from ayo_bridge.runahead import AcceleratedState, Plan, current_scope, open_scope
+
+MOST_TRACES: Final = 6
+JUDGED: Final = 20
+"""So many of the last calls are judged together."""
+TOLERATED: Final = 1
+"""So many of them may have asked for something else than was predicted."""
+FIRST_REST: Final = 16
+LONGEST_REST: Final = 4096
+"""Calls that are not traced after tracing has taught nothing: the first time, doubled, the most."""
+
+
+class Learned:
+    """One function as it is learned. Thread-safe.
+
+    Args:
+        state: of the accelerated function.
+        entry: its name.
+        signature: ``None``: it has none, so there are no inputs to learn from.
+    """
+
+    def __init__(
+        self,
+        state: AcceleratedState,
+        entry: str,
+        signature: inspect.Signature | None,
+    ) -> None:
+        self._state = state
+        self._entry = entry
+        self._signature = signature
+        self._plan = Plan(ModuleTemplate((), inputs=(), name=entry), Graph(()), Graph(()))
+        self._lock = threading.Lock()
+        self.owners = Owners()
+        self.traces: list[Trace] = []
+        self.lesson: Lesson | None = None
+        self.reason = ""
+        """Why nothing is learned at present, or was discarded; empty if there is nothing to say."""
+        self.rest = 0
+        """So many calls are let through before the next is traced."""
+        self._asks_nothing = False
+        self._next_rest = FIRST_REST
+        self._learning = False
+        self._judged: deque[bool] = deque(maxlen=JUDGED)
+        self._epoch = 0
+        """Changes with all that was learned before being forgotten."""
+
+    # One call.
+
+    def open(
+        self, frame: FrameType, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> LiveCall | None:
+        """The scope of a call that begins in ``frame``, and who follows it.
+
+        ``None``: the original goes alone. So it does inside of a call that is followed: that one
+        learns of its calls.
+        """
+        outer = current_scope()
+        if outer is not None and outer.follower is not None:
+            return None
+        if self.rest and self._asks_nothing:
+            self.rest -= 1  # Several threads may lose one of each other: that is no harm.
+            return None
+        try:
+            inputs = self._inputs(args, kwargs)
+            lesson, traced = self._what_for(inputs)
+            if outer is not None and lesson is None and not traced:
+                return None
+            scope = open_scope(self._state, self._entry, self._plan, outer=outer)
+        except Exception as error:
+            self._state.switch_off(f"a call could not be followed: {error!r}")
+            return None
+        if lesson is None and not traced:
+            return LiveCall(scope, None, self.owners, inputs)
+        place = follow(frame)
+        tracer = Tracer(place, inputs) if traced else None
+        given = reach((*args, *kwargs.values()))
+        call = LiveCall(scope, place, self.owners, inputs, tracer, lesson, given)
+        scope.follower = call
+        return call
+
+    def _inputs(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, str]:
+        if self._signature is None or (self.rest and self.lesson is None):
+            return {}
+        return inputs_of(args, kwargs, self._signature)
+
+    def _what_for(self, inputs: Mapping[str, str]) -> tuple[Lesson | None, bool]:
+        """What a call goes by, and whether it is traced."""
+        if not self._state.runs_ahead:
+            return None, False
+        with self._lock:
+            if self.lesson is not None:
+                return self.lesson, False
+            if self.rest:
+                self.rest -= 1
+                return None, False
+            full = len(self.traces) >= MOST_TRACES
+            known = any(trace.inputs == inputs for trace in self.traces)
+            if known or (not inputs and not self.traces):
+                self._teaches_nothing("its calls differ in no text among their arguments")
+            return None, not (full or known)
+
+    def ended(self, call: LiveCall, ended: Ended | None) -> None:
+        """Take in a call that has ended; ``None`` if it did not end well."""
+        if ended is None:
+            return
+        with self._lock:
+            if call.owners is not self.owners:  # All has been forgotten since it began.
+                return
+            if ended.trace is not None:
+                self._take(ended.trace)
+            elif call.lesson is not None and call.lesson is self.lesson:
+                self._judge(call.lesson, ended)
+
+    # Learning. The lock is held.
+
+    def _take(self, trace: Trace) -> None:
+        known = any(trace.inputs == each.inputs for each in self.traces)
+        if self.lesson is not None or known or len(self.traces) >= MOST_TRACES:
+            return
+        if not any(each.kind is not Kind.HELPER for each in trace.calls):
+            self._teaches_nothing("it makes no engine calls that can be followed")
+            self._asks_nothing = True
+            return
+        self.reason, self._asks_nothing = "", False
+        self.traces.append(trace)
+        if len(self.traces) >= ENOUGH and not self._learning:
+            self._learning = True
+            worker.submit(self._learn)
+
+    def _learn(self) -> None:
+        """In the background: learn from the traces so far, and again if there are more by then."""
+        while True:
+            with self._lock:
+                traces, epoch = list(self.traces), self._epoch
+            lesson: Lesson | None = None
+            why = "nothing could be learned"
+            try:
+                lesson = learn(traces, self._state.runtime.client.call_seconds)
+            except Exception as error:
+                why = f"nothing could be learned: {error!r}"
+            with self._lock:
+                if epoch != self._epoch or not self._again(traces, lesson, why):
+                    self._learning = False
+                    return
+
+    def _again(self, traces: Sequence[Trace], lesson: Lesson | None, why: str) -> bool:
+        """Take in what was learned; whether to learn once more."""
+        last = len(traces) >= MOST_TRACES
+        if lesson is not None and lesson.worthwhile and (last or not lesson.shaky):
+            self.lesson = lesson
+            self.traces = []
+            self._judged.clear()
+            self._next_rest = FIRST_REST
+            return False
+        if len(self.traces) > len(traces):
+            return True
+        if last:
+            if lesson is not None:
+                won = f"{lesson.gain * 1000:.0f} of {lesson.before * 1000:.0f} ms"
+                why = f"learned from {lesson.calls} calls; running ahead would win {won}"
+            self._forget()
+            self._teaches_nothing(why)
+        return False
+
+    def _judge(self, lesson: Lesson, ended: Ended) -> None:
+        lesson.in_doubt = (lesson.in_doubt - ended.confirmed) | ended.refuted
+        self._judged.append(bool(ended.refuted))
+        bad = sum(self._judged)
+        if bad > TOLERATED:
+            calls = len(self._judged)
+            self._forget()
+            self.reason = (
+                f"what was learned was discarded: {bad} of {calls} calls asked for something else "
+                "than was predicted"
+            )
+
+    def _teaches_nothing(self, reason: str) -> None:
+        self.reason = reason
+        self.rest = self._next_rest
+        self._next_rest = min(LONGEST_REST, 2 * self._next_rest)
+
+    def _forget(self) -> None:
+        self.lesson = None
+        self.traces = []
+        self.owners = Owners()
+        self._judged.clear()
+        self._epoch += 1

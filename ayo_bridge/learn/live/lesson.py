@@ -1,0 +1,136 @@
+"""What a few traces teach: a template, checked against a call it was not made from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from statistics import median
+from typing import Final
+
+from ayo_bridge.learn.evidence import visits_of
+from ayo_bridge.learn.induce import induce
+from ayo_bridge.learn.learned_site import SETTLED, Status
+from ayo_bridge.learn.replay import LEAST_GAIN, LEAST_SECONDS, Replayed, replay
+from ayo_bridge.learn.template import Template
+from ayo_bridge.learn.trace import Kind, Trace
+from ayo_bridge.runahead.planner import OWN_CALLS
+
+DEADLINE: Final = 1.0
+"""Seconds that an induction may take."""
+ENOUGH: Final = SETTLED + 1
+"""Calls with distinct inputs: those a site is learned from, and one in shadow."""
+_EARLIER: Final = 0.0005
+"""Seconds that a site has to win by itself."""
+_LATE: Final = "made ahead it would not come earlier"
+_FALSE: Final = "in shadow it predicted a call that was not made"
+
+
+@dataclass(slots=True, eq=False)
+class Lesson:
+    """A template in use.
+
+    Args:
+        calls: how many were learned from.
+        before, after: seconds of a call, as it was and as it is expected to be.
+        by_branch: sites that each task or job visits once.
+        shaky: sites that predicted falsely in shadow.
+    """
+
+    template: Template
+    calls: int
+    before: float
+    after: float
+    by_branch: frozenset[str]
+    shaky: frozenset[str] = frozenset()
+    own: float = 0.0
+    """Seconds of its own that this process spends on running a call ahead: they overlap nothing."""
+    numbers: dict[str, int] = field(init=False)
+    in_doubt: frozenset[str] = frozenset()
+    """Sites that are watched only: their last prediction was refuted."""
+
+    def __post_init__(self) -> None:
+        self.numbers = {each.site: at for at, each in enumerate(self.template.sites, 1)}
+
+    @property
+    def gain(self) -> float:
+        """Seconds expected to be won in a call."""
+        return self.before - self.after - self.own
+
+    @property
+    def worthwhile(self) -> bool:
+        """Whether enough is won."""
+        return self.gain >= max(LEAST_SECONDS, LEAST_GAIN * self.before)
+
+    def doubtful(self) -> frozenset[str]:
+        """The sites that a call which begins now only watches."""
+        return self.in_doubt
+
+
+def learn(
+    traces: Sequence[Trace],
+    call_seconds: float = 0.0,
+    clock: Callable[[], float] = time.monotonic,
+) -> Lesson:
+    """Learn from traces with distinct inputs, at least :data:`ENOUGH`.
+
+    The last one is predicted in shadow by what the others show. ``call_seconds`` is the processor
+    time that a call ahead takes.
+    """
+    shadow = induce(traces[:-1], _deadline(clock))
+    shaky = {site for site, _ in replay(shadow, traces[-1]).false}
+    template = induce(traces, _deadline(clock)).without(shaky, _FALSE)
+    replays = [replay(template, trace) for trace in traces]
+    before, after = _usual(replays)
+    if before - after >= LEAST_SECONDS:
+        template = _without_late(template, traces, after, _deadline(clock))
+        replays = [replay(template, trace) for trace in traces]
+        before, after = _usual(replays)
+    own = call_seconds * median(map(partial(_calls, template), replays))
+    alike = _by_branch(traces)
+    return Lesson(template, len(traces), before, after, alike, frozenset(shaky), own)
+
+
+def _calls(template: Template, replayed: Replayed) -> float:
+    """How many calls' worth of processor time is spent on running a call ahead, as plans count."""
+    kinds = [learned.kind for site, _ in replayed.exact if (learned := template.site(site))]
+    return len(kinds) + OWN_CALLS * max(0, kinds.count(Kind.LLM) - 1)
+
+
+def _deadline(clock: Callable[[], float]) -> Callable[[], bool]:
+    until = clock() + DEADLINE
+    return lambda: clock() > until
+
+
+def _usual(replays: Sequence[Replayed]) -> tuple[float, float]:
+    return median(r.before for r in replays), median(r.after for r in replays)
+
+
+def _without_late(
+    template: Template, traces: Sequence[Trace], after: float, deadline: Callable[[], bool]
+) -> Template:
+    """The template without sites whose calls are known no earlier than the original makes them.
+
+    The last ones first: what only they needed is then found to win nothing either.
+    """
+    for each in reversed(template.sites):
+        if not each.predicts or deadline():
+            continue
+        less = template.without([each.site], _LATE, Status.LATE)
+        _, without = _usual([replay(less, trace) for trace in traces])
+        if without <= after + _EARLIER:
+            template = less
+    return template
+
+
+def _by_branch(traces: Collection[Trace]) -> frozenset[str]:
+    """Sites at which the number of the task or job was that of the visit, in all traces."""
+    found: dict[str, bool] = {}
+    for trace in traces:
+        for site, calls in visits_of(trace).items():
+            alike = all(
+                bool(call.branch) and call.branch[-1] == visit for visit, call in enumerate(calls)
+            )
+            found[site] = found.get(site, True) and alike
+    return frozenset(site for site, alike in found.items() if alike)

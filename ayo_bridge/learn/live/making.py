@@ -1,0 +1,90 @@
+"""Predicted requests as a part that the graph of a call grows by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from ayo_bridge.graph import Graph, Op, Primitive, Template
+from ayo_bridge.learn.predict import Predicted
+from ayo_bridge.learn.trace import Kind
+from ayo_bridge.runahead import Maker, Plan
+from ayo_bridge.runahead.planner import PRIOR_SECONDS
+from ayo_bridge.schedule import ComponentOp, Values, Work
+from ayo_bridge.seam import Call
+
+_OPS: Final = {
+    Kind.LLM: Op.PREFILLING,
+    Kind.EMBEDDING: Op.EMBEDDING,
+    Kind.SEARCH: Op.SEARCHING,
+}
+
+
+class Made(NamedTuple):
+    """A predicted request with the engine call that asks it."""
+
+    predicted: Predicted
+    kind: Kind
+    call: Call
+
+
+Arrived = Callable[[Predicted, object], None]
+
+
+class LearnedMaker:
+    """Makes the calls that were predicted in one call, and tells what they returned."""
+
+    def __init__(self, arrived: Arrived) -> None:
+        self._arrived = arrived
+        self._made: dict[str, Made] = {}
+
+    def take(self, primitive: str, made: Made) -> None:
+        """A primitive stands for this call."""
+        self._made[primitive] = made
+
+    def site(self, primitive: str) -> str | None:
+        """The site whose call a primitive is, if it is one."""
+        made = self._made.get(primitive)
+        return made.predicted.site if made is not None else None
+
+    def calls(self, work: Work) -> Sequence[Call]:
+        """The one call that the primitive stands for."""
+        return [self._made[work.primitive.id].call]
+
+    def outputs(self, work: Work, results: Sequence[object]) -> Values:
+        """No values: what follows from the result is predicted, and grows the graph again."""
+        self._arrived(self._made[work.primitive.id].predicted, results[0])
+        return {}
+
+
+def planned(
+    template: Template,
+    requests: Sequence[Made],
+    numbers: dict[str, int],
+    maker: LearnedMaker,
+    gain: float,
+) -> Plan:
+    """The plan of some requests, all of which can be sent now.
+
+    Args:
+        numbers: of the sites, by which ``explain`` names them.
+        gain: seconds that running ahead is expected to win by them.
+    """
+    primitives: list[Primitive] = []
+    makers: dict[ComponentOp, Maker] = {}
+    for made in requests:
+        site, op = f"site{numbers[made.predicted.site]}", _OPS[made.kind]
+        name = f"{site}.{made.kind}[{made.predicted.visit}]"
+        primitives.append(Primitive(name, op, site, made.call.engine, items=made.call.items))
+        maker.take(name, made)
+        makers[site, op] = maker
+    graph = Graph(primitives)
+    return Plan(
+        template,
+        graph,
+        graph,
+        ahead=frozenset(primitive.id for primitive in primitives),
+        predicted_gain=gain,
+        makers=makers,
+        remaining={primitive.id: PRIOR_SECONDS[primitive.op] for primitive in primitives},
+    )

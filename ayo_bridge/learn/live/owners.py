@@ -1,0 +1,89 @@
+"""By whom calls are made at each site: nothing goes ahead under anybody else's name."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Container, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from ayo_bridge.learn.sites import Site
+from ayo_bridge.seam import Answer, BoundaryCall, Call, Fields
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a site's calls are made: by a client, model or store that is still alive, or was."""
+
+    owner: Callable[[], object | None]
+    manner: Hashable
+    remake: Callable[[Any, Fields], Call]
+    answer: Callable[[Any], Answer]
+    when_complete: Callable[[Any, Callable[[], None]], None]
+
+    def call(self, fields: Fields) -> Call:
+        """The engine call for a request.
+
+        Raises:
+            ValueError: it cannot be made ahead.
+        """
+        owner = self.owner()
+        if owner is None:
+            raise ValueError("by whom it was made is gone")
+        return self.remake(owner, fields)
+
+
+def way_of(call: BoundaryCall) -> Way | None:
+    """How a call is made; ``None``: not so that one like it could be made ahead."""
+    if call.remake is None:
+        return None
+    try:
+        owner = weakref.ref(call.owner)
+    except TypeError:
+        return None
+    return Way(owner, call.manner, call.remake, call.answer, call.when_complete)
+
+
+class Owners:
+    """What all calls so far have in common, by site. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ways: dict[str, Way | str] = {}
+        """A text says why nothing is made ahead there before the call itself has come there."""
+        self._given: set[str] = set()
+        """Sites whose owner was among what a call was given."""
+        self.frames: dict[str, tuple[str, ...]] = {}
+        """Where each site is, for people."""
+
+    def saw(self, site: Site, call: BoundaryCall, given: Container[int] = frozenset()) -> None:
+        """A call was made at a site; ``given`` are the ids of what its entry was given."""
+        with self._lock:
+            if id(call.owner) in given:
+                self._given.add(site.id)
+            before = self._ways.get(site.id)
+            if isinstance(before, str):
+                return
+            if before is None:
+                self.frames[site.id] = site.frames
+                self._ways[site.id] = way_of(call) or "its requests are not made ahead"
+            elif before.owner() is not call.owner:
+                self._ways[site.id] = "each call has a client of its own"
+            elif call.remake is None or before.manner != call.manner:
+                self._ways[site.id] = "its calls differ in more than the request"
+
+    def shared(self, site: str, given: Container[int] = frozenset()) -> Way | None:
+        """How all calls of a site were made, if they were all made so.
+
+        Where that was by a client which they were given, a call has to be ``given`` it, too.
+        """
+        way = self._ways.get(site)
+        if not isinstance(way, Way):
+            return None
+        return way if site not in self._given or id(way.owner()) in given else None
+
+    def why_not(self, site: str) -> str:
+        """Why nothing is made ahead before a call itself has come to the site; empty if it is."""
+        way = self._ways.get(site, "")
+        return way if isinstance(way, str) else ""

@@ -1,0 +1,50 @@
+"""What a call is given: a client among it belongs to this call, and perhaps to its tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from types import FunctionType, ModuleType
+from typing import Any, Final
+
+MOST: Final = 400
+DEEPEST: Final = 6
+_PLAIN: Final = (str, bytes, int, float, bool, type(None), type, ModuleType, FunctionType)
+
+
+def reach(values: Iterable[object]) -> frozenset[int]:
+    """The ids of the objects that are reached from some values, the nearest first, at most 400.
+
+    Goes through containers and the attributes that objects keep in their ``__dict__``; runs no code
+    of theirs.
+    """
+    seen: set[int] = set()
+    level = [value for value in values if not isinstance(value, _PLAIN)]
+    for _ in range(DEEPEST):
+        found: list[object] = []
+        for value in level:
+            if id(value) in seen:
+                continue
+            if len(seen) >= MOST:
+                return frozenset(seen)
+            seen.add(id(value))
+            found += [part for part in _parts(value) if not isinstance(part, _PLAIN)]
+        level = found
+    return frozenset(seen)
+
+
+def _parts(value: Any) -> Iterator[object]:
+    kind = type(value)
+    if kind is dict:
+        yield from list(value.values())
+    elif kind in (list, tuple, set, frozenset):
+        yield from list(value)
+    else:
+        try:
+            own = object.__getattribute__(value, "__dict__")
+        except AttributeError:
+            own = {}
+        if type(own) is dict:
+            yield from list(own.values())
+        bound = getattr(value, "__self__", None) if kind.__name__ == "method" else None
+        if bound is not None:
+            yield bound

@@ -1,0 +1,53 @@
+"""What was learned, in words, for ``explain``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ayo_bridge.learn.describe import describe_site
+from ayo_bridge.learn.live.learned import Learned
+from ayo_bridge.learn.live.lesson import ENOUGH, Lesson
+from ayo_bridge.learn.live.owners import Owners
+
+_LONGEST = 400
+"""Characters of a line: prompts may be long."""
+
+
+def learning(learned: Learned) -> tuple[str, ...]:
+    """Lines on the state of learning, the sites last."""
+    lesson, traces = learned.lesson, len(learned.traces)
+    lines: list[str] = []
+    if learned.reason:
+        again = f"; traced again after {learned.rest} calls" if learned.rest else ""
+        lines.append(learned.reason + again)
+    if lesson is None:
+        if traces or not learned.reason:
+            lines.append(f"learning ({traces} of {max(ENOUGH, traces)} calls)")
+        return tuple(lines)
+    before, after = lesson.before * 1000, lesson.after * 1000
+    lines.append(
+        f"learned from {lesson.calls} calls: {after:.0f} ms are expected instead of {before:.0f} ms"
+    )
+    for each in lesson.template.sites:
+        lines += _cut(describe_site(each, lesson.numbers))
+        lines += _site(each.site, each.predicts, lesson, learned.owners)
+    return tuple(lines)
+
+
+def _site(site: str, predicts: bool, lesson: Lesson, owners: Owners) -> list[str]:
+    lines = []
+    frames: Mapping[str, tuple[str, ...]] = owners.frames
+    if where := frames.get(site):
+        lines.append(f"  at {' < '.join(where[-2:])}")
+    if predicts and (why := owners.why_not(site)):
+        lines.append(f"  not before a call has come there itself: {why}")
+    if predicts and site in lesson.in_doubt:
+        lines.append("  watched only: the last prediction was not what was asked")
+    return lines
+
+
+def _cut(text: str) -> list[str]:
+    return [
+        line if len(line) <= _LONGEST else f"{line[: _LONGEST - 4]} ..."
+        for line in text.splitlines()
+    ]

@@ -1,0 +1,79 @@
+"""What boundaries tell whoever follows the engine calls of one accelerated call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from ayo_bridge.seam.call import Call
+
+Fields = Mapping[str, Any]
+"""A request as plain data that JSON can hold, but for a vector: a tuple of floats, ``vector``."""
+
+
+class AskedTool(NamedTuple):
+    """A tool call in an answer; ``arguments`` is JSON text."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class FoundItem(NamedTuple):
+    """What a search has found; ``text`` is empty where the store keeps ids only."""
+
+    text: str
+    id: str
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an engine call returned, as plain data."""
+
+    text: str | None = None
+    tools: tuple[AskedTool, ...] = ()
+    vectors: tuple[tuple[float, ...], ...] = ()
+    items: tuple[FoundItem, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BoundaryCall:
+    """A call that the original makes at the boundary of an engine.
+
+    Args:
+        kind: ``llm``, ``embedding`` or ``search``.
+        owner: the client, model or store by which it is made. Whoever follows holds it weakly.
+        request: what is asked, without delivery fields. Asked for on the calling thread.
+        answer: what a result of the engine says; it may not have come to its end.
+            Raises ValueError where it says nothing.
+        remake: ``remake(owner, fields)``: the engine call that ``owner`` makes for an equal request
+            with other values. Raises ValueError where it cannot be made ahead. ``None``: no call of
+            this form is made ahead.
+        manner: how the call is made beside its request (method, extra headers): ``remake`` makes
+            calls of this manner only.
+        engine: the name of the engine.
+    """
+
+    kind: str
+    owner: object
+    request: Callable[[], Fields]
+    answer: Callable[[Any], Answer]
+    remake: Callable[[Any, Fields], Call] | None
+    manner: Hashable = None
+    engine: str = ""
+    when_complete: Callable[[Any, Callable[[], None]], None] = field(
+        default=lambda result, then: then()
+    )
+    """Has something called once a result is complete: at once, unless it may still arrive."""
+
+
+class Follower(Protocol):
+    """Who follows the engine calls of one accelerated call. Never raises."""
+
+    def begin(self, call: BoundaryCall) -> object:
+        """The original makes a call; returns what :meth:`end` wants to know."""
+
+    def end(self, handle: object, result: object, error: BaseException | None = None) -> None:
+        """It has returned ``result``, or raised."""

@@ -1,0 +1,121 @@
+"""What ``accelerate`` returns for functions is a function like the one it was given."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import pickle
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ayo_bridge import Runtime, accelerate, explain, stats, timeline
+from ayo_bridge.errors import NotAccelerableError, NotAcceleratedWarning
+
+
+@accelerate
+def decorated(text: str, *, times: int = 2) -> str:
+    """Say it again."""
+    return text * times
+
+
+class Speaker:
+    name = "she"
+
+    @accelerate
+    def says(self, text: str) -> str:
+        return f"{self.name} says {text}"
+
+
+def _lines(text: str) -> Iterator[str]:
+    yield from text.splitlines()
+
+
+async def _alines(text: str) -> AsyncIterator[str]:
+    for line in text.splitlines():
+        yield line
+
+
+async def _later(text: str) -> str:
+    return text
+
+
+def test_a_decorated_function_has_its_name_signature_and_documentation() -> None:
+    assert decorated("a", times=3) == "aaa"
+    assert decorated.__name__ == "decorated"
+    assert decorated.__doc__ == "Say it again."
+    assert str(inspect.signature(decorated)) == "(text: 'str', *, times: 'int' = 2) -> 'str'"
+
+
+def test_a_decorated_method_is_bound_as_ever() -> None:
+    speaker = Speaker()
+    assert speaker.says("so") == "she says so"
+    assert Speaker.says(speaker, "no") == "she says no"
+    assert "says, accelerated by python" in str(explain(speaker.says))
+
+
+def test_a_decorated_function_is_pickled_and_copied_as_any_function() -> None:
+    assert pickle.loads(pickle.dumps(decorated)) is decorated
+    assert copy.copy(decorated) is decorated
+    assert copy.deepcopy(decorated) is decorated
+
+
+@pytest.mark.parametrize("function", [_lines, _alines, _later, decorated.__wrapped__])  # type: ignore[attr-defined]
+def test_a_function_keeps_its_kind(function: Any, runtime: Runtime) -> None:
+    fast = accelerate(function, runtime=runtime)
+    for kind in (
+        inspect.isgeneratorfunction,
+        inspect.isasyncgenfunction,
+        inspect.iscoroutinefunction,
+        inspect.isfunction,
+    ):
+        assert kind(fast) == kind(function)
+
+
+def test_generators_are_passed_through_and_that_is_said(runtime: Runtime) -> None:
+    fast = accelerate(_lines, runtime=runtime)
+    assert list(fast("a\nb")) == ["a", "b"]
+    assert "a generator is passed through" in str(explain(fast))
+
+
+def test_bound_methods_and_partials_are_accelerated(runtime: Runtime) -> None:
+    class Plain:
+        def says(self, text: str, mark: str) -> str:
+            return text + mark
+
+    method = accelerate(Plain().says, runtime=runtime)
+    part = accelerate(functools.partial(Plain().says, mark="!"), runtime=runtime)
+    assert (method("a", mark="?"), part("a")) == ("a?", "a!")
+    assert "says, accelerated by python" in str(explain(part)).replace("Plain.", "")
+
+
+def test_stats_and_timeline_know_a_function(runtime: Runtime, tmp_path: Path) -> None:
+    fast = accelerate(_plain, runtime=runtime)
+    fast("a")
+    assert stats(fast).calls == 1
+    assert timeline(fast, tmp_path / "calls.json").exists()
+    with pytest.raises(NotAccelerableError):
+        stats(_plain)
+
+
+def _plain(text: str) -> str:
+    return text
+
+
+def test_a_function_that_is_accelerated_already_is_returned(runtime: Runtime) -> None:
+    fast = accelerate(_plain, runtime=runtime)
+    with pytest.warns(NotAcceleratedWarning, match="accelerated already"):
+        assert accelerate(fast, runtime=runtime) is fast
+
+
+def test_who_wraps_an_accelerated_function_is_not_taken_for_it(runtime: Runtime) -> None:
+    fast = accelerate(_plain, runtime=runtime)
+
+    @functools.wraps(fast)
+    def outside(text: str) -> str:
+        return fast(text) + "!"
+
+    assert accelerate(outside, runtime=runtime)("a") == "a!"
