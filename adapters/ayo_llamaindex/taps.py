@@ -57,8 +57,8 @@ TAPS: Final = Binding(
 
 INSTRUMENTATION: Final = Binding(
     "LlamaIndex instrumentation",
-    "llama-index-instrumentation",
-    ("0.4", "0.7"),
+    "llama-index-core",
+    TESTED,
     (
         # Every instrumented method asks for its own signature at every call.
         Target("llama_index_instrumentation.dispatcher", "inspect.signature", remembered_signature),
