@@ -41,6 +41,7 @@ def boundary_call(call: Addressed, request: Any) -> BoundaryCall | None:
         remake=remake if ahead else None,
         manner=(call.engine, sent.manner, tuple(rest.items())),
         engine=call.engine,
+        server=call.endpoint.server,
         when_complete=_when_complete,
     )
 

@@ -54,6 +54,7 @@ class BoundaryCall:
         manner: how the call is made beside its request (method, extra headers): ``remake`` makes
             calls of this manner only.
         engine: the name of the engine.
+        server: ``host:port`` where it is asked over a network.
     """
 
     kind: str
@@ -63,6 +64,7 @@ class BoundaryCall:
     remake: Callable[[Any, Fields], Call] | None
     manner: Hashable = None
     engine: str = ""
+    server: str = ""
     when_complete: Callable[[Any, Callable[[], None]], None] = field(
         default=lambda result, then: then()
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Container, Hashable
 from dataclasses import dataclass
 from typing import Any
 
+from ayo_bridge.learn.live.remote import VARIABLE, is_remote, wanted
 from ayo_bridge.learn.sites import Site
 from ayo_bridge.seam import Answer, BoundaryCall, Call, Fields
 
@@ -36,13 +37,19 @@ class Way:
 
 def way_of(call: BoundaryCall) -> Way | None:
     """How a call is made; ``None``: not so that one like it could be made ahead."""
-    if call.remake is None:
+    if call.remake is None or (is_remote(call.server) and not wanted()):
         return None
     try:
         owner = weakref.ref(call.owner)
     except TypeError:
         return None
     return Way(owner, call.manner, call.remake, call.answer, call.when_complete)
+
+
+def _why_not(call: BoundaryCall) -> str:
+    if call.remake is not None and is_remote(call.server):
+        return f"what {call.server} is asked in vain may cost money: {VARIABLE}=1 allows it"
+    return "its requests are not made ahead"
 
 
 class Owners:
@@ -67,7 +74,7 @@ class Owners:
                 return
             if before is None:
                 self.frames[site.id] = site.frames
-                self._ways[site.id] = way_of(call) or "its requests are not made ahead"
+                self._ways[site.id] = way_of(call) or _why_not(call)
             elif before.owner() is not call.owner:
                 self._ways[site.id] = "each call has a client of its own"
             elif call.remake is None or before.manner != call.manner:
