@@ -7,6 +7,7 @@ import threading
 from ayo_bridge.learn.learned_site import Fixed, LearnedClass, LearnedSite, Length, Selector, Status
 from ayo_bridge.learn.live.foresight import Foresight
 from ayo_bridge.learn.live.owners import Owners
+from ayo_bridge.learn.live.reach import reach
 from ayo_bridge.learn.live.worker import NAME, Worker
 from ayo_bridge.learn.predict import Predicted
 from ayo_bridge.learn.program import Const, Index, Program, Ref, Term
@@ -190,3 +191,14 @@ def test_clients_are_not_kept_alive() -> None:
     assert way.owner() is client
     del client
     assert way.owner() is None
+
+
+def test_what_a_call_is_given_is_found_in_containers_and_attributes() -> None:
+    client, other = _Client(), _Client()
+    holder = _Client()
+    vars(holder)["models"] = {"first": [client]}
+    found = reach(["text", (holder,), 3])
+    assert id(client) in found
+    assert id(other) not in found
+    vars(holder)["self"] = holder
+    assert id(client) in reach([holder])

@@ -116,9 +116,9 @@ class Learned:
                 return None, False
             full = len(self.traces) >= MOST_TRACES
             known = any(trace.inputs == inputs for trace in self.traces)
-            if known or (not inputs and not self.traces):
+            if not inputs:
                 self._teaches_nothing("its calls differ in no text among their arguments")
-            return None, not (full or known)
+            return None, bool(inputs) and not (full or known)
 
     def ended(self, call: LiveCall, ended: Ended | None) -> None:
         """Take in a call that has ended; ``None`` if it did not end well."""

@@ -216,6 +216,32 @@ def test_a_function_without_engine_calls_says_so(runtime: Runtime) -> None:
     assert "makes no engine calls that can be followed" in str(explain(fast))
 
 
+def test_a_function_whose_calls_differ_in_no_text_says_so(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    ask = asking(stub)
+
+    def joke(length: int) -> str:
+        return ask(f"Tell me a joke of {length} words")
+
+    fast = accelerate(joke, runtime=runtime)
+    assert fast(10) == joke(10)
+    assert "differ in no text" in str(explain(fast))
+
+
+def test_the_same_question_again_neither_teaches_nor_stops_the_learning(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    both = Both(asking(stub))
+    fast = accelerate(both.answer, runtime=runtime)
+    for number in (0, 0, 0, 1):
+        fast(question(number))
+    assert "learning (2 of 4 calls)" in str(explain(fast))
+    for number in (2, 2, 3):
+        fast(question(number))
+    learned(fast)
+
+
 def test_what_the_original_raises_is_raised_and_what_was_sent_is_cancelled(
     stub: StubOpenAI, runtime: Runtime
 ) -> None:
