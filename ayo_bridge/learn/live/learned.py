@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -60,7 +61,8 @@ class Learned:
         """So many calls are let through before the next is traced."""
         self._asks_nothing = False
         self._next_rest = FIRST_REST
-        self._learning = False
+        self._learning = 0
+        """The process in which something is being learned; a child has no such thread."""
         self._judged: deque[bool] = deque(maxlen=JUDGED)
         self._epoch = 0
         """Changes with all that was learned before being forgotten."""
@@ -144,8 +146,8 @@ class Learned:
             return
         self.reason, self._asks_nothing = "", False
         self.traces.append(trace)
-        if len(self.traces) >= ENOUGH and not self._learning:
-            self._learning = True
+        if len(self.traces) >= ENOUGH and self._learning != os.getpid():
+            self._learning = os.getpid()
             worker.submit(self._learn)
 
     def _learn(self) -> None:
@@ -161,7 +163,7 @@ class Learned:
                 why = f"nothing could be learned: {error!r}"
             with self._lock:
                 if epoch != self._epoch or not self._again(traces, lesson, why):
-                    self._learning = False
+                    self._learning = 0
                     return
 
     def _again(self, traces: Sequence[Trace], lesson: Lesson | None, why: str) -> bool:
