@@ -85,6 +85,8 @@ class LiveCall:
         self._given = given
         self._used: dict[str, Way] = {}
         """How this very call has made its calls at each site."""
+        self._met: set[int] = set()
+        """The ids of the clients and stores that this very call has used."""
         self._holding: list[object] = []
         """Their owners: alive for as long as this call may use them."""
         self._vectors: dict[str, tuple[float, ...]] = {}
@@ -124,9 +126,10 @@ class LiveCall:
             with self._lock:
                 visit = self._foresight.asked(site.id, here.branch, request)
                 way = way_of(call)
-                if way is not None and site.id not in self._used:
-                    self._holding.append(call.owner)
                 if way is not None:
+                    if id(call.owner) not in self._met:
+                        self._met.add(id(call.owner))
+                        self._holding.append(call.owner)
                     self._used[site.id] = way
             self._go_on()
         return _Handle(call, traced, visit)
@@ -208,7 +211,16 @@ class LiveCall:
             return None
 
     def _way(self, site: str) -> Way | None:
-        return self._used.get(site) or self.owners.shared(site, self._given)
+        """How calls of a site are made in this call; ``None``: not known so far.
+
+        All calls so far may have been one tenant's, and this one another's, whose client has still
+        to be looked up: so a client counts once this very call has used it, at whatever site.
+        """
+        used = self._used.get(site)
+        if used is not None:
+            return used
+        way = self.owners.shared(site, self._given)
+        return way if way is None or not way.somebodys or id(way.owner()) in self._met else None
 
     # Requests as texts.
 

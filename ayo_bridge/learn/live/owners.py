@@ -22,6 +22,8 @@ class Way:
     remake: Callable[[Any, Fields], Call]
     answer: Callable[[Any], Answer]
     when_complete: Callable[[Any, Callable[[], None]], None]
+    somebodys: bool = True
+    """Whether another owner could stand for another tenant: not so of a model in this process."""
 
     def call(self, fields: Fields) -> Call:
         """The engine call for a request.
@@ -43,7 +45,8 @@ def way_of(call: BoundaryCall) -> Way | None:
         owner = weakref.ref(call.owner)
     except TypeError:
         return None
-    return Way(owner, call.manner, call.remake, call.answer, call.when_complete)
+    somebodys = call.kind != "embedding"
+    return Way(owner, call.manner, call.remake, call.answer, call.when_complete, somebodys)
 
 
 def _why_not(call: BoundaryCall) -> str:

@@ -152,6 +152,40 @@ def test_after_a_prompt_has_changed_one_request_is_in_vain_and_it_is_learned_ane
     assert outcomes(fast) == {Outcome.HIT: 1, Outcome.DIRECT: 1}
 
 
+def test_fifty_tenants_whose_clients_are_looked_up_by_name_have_their_prompts_to_themselves(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    """All that was learned from were calls of one tenant, by one client."""
+    clients: dict[str, openai.OpenAI] = {}
+
+    def answer(tenant: str, query: str) -> str:
+        if tenant not in clients:
+            clients[tenant] = client_of(stub, tenant)
+        client = clients[tenant]
+        causes = asked(client, f"List the causes: {query}")
+        effects = asked(client, f"List the effects: {query}")
+        return f"{causes} / {effects}"
+
+    fast = accelerate(answer, runtime=runtime)
+    for number in range(4):
+        fast("tenant-0", question(number))
+    learned(fast)
+    fast("tenant-0", question(4))
+    assert outcomes(fast) == {Outcome.HIT: 1, Outcome.DIRECT: 1}
+    stub.reset()
+    tenants = [f"tenant-{number}" for number in range(50)]
+
+    def ask(number: int) -> None:
+        fast(tenants[number], f"{question(number)} asked by tenant-{number}.")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(ask, range(50)))
+    assert len(stub.calls) == 100
+    for call in stub.calls:
+        tenant = call.headers["authorization"].removeprefix("Bearer ")
+        assert call.prompt.endswith(f"asked by {tenant}.")
+
+
 def test_nothing_goes_ahead_under_another_tenants_client(
     stub: StubOpenAI, runtime: Runtime
 ) -> None:
