@@ -66,9 +66,9 @@ def _accelerated(obj: Any, runtime: Runtime | None, *, quiet: bool) -> Any:
             return adapter.accelerate(obj, runtime or default_runtime(), again, quiet=quiet)
     known = ", ".join(adapter.name for adapter in adapters()) or "none is installed"
     raise NotAccelerableError(
-        f"cannot accelerate a {type(obj).__module__}.{type(obj).__qualname__}. Pass a LlamaIndex "
-        "query engine or retriever, a LangChain runnable or a function: that whose query() or "
-        f"invoke(), or which itself, your application calls (adapters: {known})"
+        f"cannot accelerate a {type(obj).__module__}.{type(obj).__qualname__}. Pass what your "
+        "application calls: a LlamaIndex query engine or retriever, a LangChain runnable, or a "
+        f"function written in Python (adapters: {known})"
     )
 
 
