@@ -99,8 +99,8 @@ def _length_class(inputs: Sequence[Any]) -> int:
 def _gains_from_long_batches(model: Any) -> bool:
     """Whether requests with long inputs gain from sharing a batch: on a CPU arithmetic fills it.
 
-    There a batch takes nearly as long as its inputs one by one (MiniLM on one core, 150 words:
-    65 ms for one text, 53 ms each for eight), and requests that share it all wait for the last of
+    There a batch takes nearly as long as its inputs one by one (``ayo-bridge profile`` shows the
+    curve of a model for long texts), and requests that share it all wait for the last of
     them, then leave the engine idle together.
     """
     return bool(model.device.type != "cpu")
