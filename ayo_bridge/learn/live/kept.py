@@ -1,0 +1,107 @@
+"""Lessons that are kept on disk for later processes. Everything here is for the background."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from statistics import median
+from typing import Any, Final
+
+from ayo_bridge.learn.entries import Entry, entry_of
+from ayo_bridge.learn.kept import KeptTemplate, TemplateStore, versions
+from ayo_bridge.learn.live.lesson import Lesson
+from ayo_bridge.learn.replay import replay
+from ayo_bridge.learn.storage import stored
+from ayo_bridge.learn.trace import Trace
+from ayo_bridge.runahead.home import Home
+
+_WORTH_KEEPING: Final = 0.9
+"""Of the gain has to be left without what may not be kept: else it is better to learn anew."""
+
+
+class Kept:
+    """What is kept of one entry. For one thread at a time.
+
+    Args:
+        entry: tells which one it is; asked once, in the background.
+    """
+
+    def __init__(self, entry: Callable[[], Entry]) -> None:
+        self._entry = entry
+        self._there: KeptTemplate | None = None
+        """What of ours is on disk."""
+
+    def load(self) -> Lesson | None:
+        """What an earlier process has learned, all of it in doubt.
+
+        Warns:
+            CorruptTemplateWarning: it cannot be read.
+        """
+        kept = self._there = TemplateStore().load(self._entry())
+        if kept is None:
+            return None
+        return Lesson(
+            kept.template,
+            kept.calls,
+            kept.before,
+            kept.after,
+            kept.by_branch,
+            kept.shaky,
+            kept.own,
+            in_doubt=frozenset(each.site for each in kept.template.sites if each.predicts),
+            earlier=True,
+        )
+
+    def save(
+        self, lesson: Lesson, traces: Sequence[Trace], frames: Mapping[str, tuple[str, ...]]
+    ) -> None:
+        """Keep a lesson that was learned from ``traces``, if enough of it may be kept.
+
+        Raises:
+            OSError: the directory cannot be written.
+        """
+        less = _of_what_may_be_kept(lesson, traces)
+        if less is None:
+            return
+        sites = {each.site for each in less.template.sites}
+        kept = KeptTemplate(
+            self._entry(),
+            versions(),
+            time.time(),
+            less.calls,
+            less.before,
+            less.after,
+            less.own,
+            less.by_branch & sites,
+            less.shaky & sites,
+            less.template,
+            {site: where for site, where in frames.items() if site in sites},
+        )
+        if TemplateStore().save(kept):
+            self._there = kept
+
+    def forget(self) -> None:
+        """Delete what is on disk of what has been discarded.
+
+        Raises:
+            OSError: it cannot be deleted.
+        """
+        kept, self._there = self._there, None
+        if kept is not None:
+            TemplateStore().discard(kept)
+
+
+def kept_of(function: Callable[..., Any], runtime: Home, shape: str = "") -> Kept | None:
+    """Where what is learned of a function is kept; ``None`` if the runtime keeps nothing."""
+    return Kept(lambda: entry_of(function, shape)) if runtime.templates else None
+
+
+def _of_what_may_be_kept(lesson: Lesson, traces: Sequence[Trace]) -> Lesson | None:
+    """The lesson without what may not be kept; ``None`` if little is won by the rest."""
+    template = stored(lesson.template)
+    if template == lesson.template:
+        return lesson
+    after = median(replay(template, trace).after for trace in traces)
+    less = replace(lesson, template=template, after=after)
+    return less if less.gain >= _WORTH_KEEPING * lesson.gain else None

@@ -1,0 +1,76 @@
+"""A program whose function is learned in one process and used in another."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import openai
+
+from ayo_bridge import Runtime, accelerate, explain
+
+KEY = "sk-live-0123456789abcdef0123"
+EMAIL = "jane.roe@example.org"
+_style: list[str] = ["List"]
+"""What the prompts begin with; kept where no call sees it among its arguments."""
+_client: list[openai.OpenAI] = []
+
+
+def _ask(prompt: str) -> str:
+    reply = _client[0].chat.completions.create(
+        model="stub", messages=[{"role": "user", "content": prompt}], temperature=0
+    )
+    return reply.choices[0].message.content or ""
+
+
+def answer(query: str) -> str:
+    """Three calls, of which the second and third wait for nothing."""
+    causes = _ask(f"{_style[0]} the causes: {query}")
+    effects = _ask(f"{_style[0]} the effects: {query}")
+    people = _ask(f"{_style[0]} the people: {query}")
+    return f"{causes} / {effects} / {people}"
+
+
+def talk_to(base_url: str) -> None:
+    """Have the function ask this server."""
+    _client[:] = [openai.OpenAI(base_url=base_url, api_key=KEY, max_retries=0)]
+
+
+def begin_with(word: str) -> None:
+    """Change the prompts."""
+    _style[:] = [word]
+
+
+def question(number: int) -> str:
+    """Questions of one user, each about something else."""
+    topics = ("rivers", "tides", "glaciers", "deserts", "volcanoes", "forests", "reefs", "clouds")
+    topic = topics[number % len(topics)]
+    return f"What does {EMAIL} know of {topic} in the year {1900 + 7 * number}?"
+
+
+def outcomes(fast: Any) -> list[str]:
+    """What became of the engine calls of the last call."""
+    record = explain(fast).record
+    return [] if record is None else sorted(call.outcome.name for call in record.calls)
+
+
+def main(base_url: str, first: int, calls: int) -> None:
+    """Print what became of the calls that the accelerated function makes in this process."""
+    talk_to(base_url)
+    runtime = Runtime(measure=False)
+    fast = accelerate(answer, runtime=runtime)
+    seen: list[object] = []
+    for number in range(first, first + calls):
+        got = fast(question(number))
+        seen.append([got, outcomes(fast)])
+    print(json.dumps({"calls": seen, "explained": str(explain(fast))}))
+    runtime.close()
+    _client.pop().close()
+
+
+if __name__ == "__main__":
+    # Not as ``__main__``: the function's name is that of its module.
+    from tests.learn import kept_app
+
+    kept_app.main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
