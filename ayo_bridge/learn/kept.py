@@ -111,7 +111,8 @@ class TemplateStore:
         Raises:
             OSError: the directory cannot be written.
         """
-        text = json.dumps(_to_json(kept), separators=(",", ":"))
+        data = _to_json(kept)
+        text = _text({**data, "digest": _digest(data)})
         path = self.path(kept.entry)
         if len(text) > MOST_BYTES:  # ASCII: as many bytes.
             path.unlink(missing_ok=True)
@@ -182,9 +183,12 @@ def read(path: Path) -> KeptTemplate:
     if path.stat().st_size > MOST_BYTES:
         raise UnreadableTemplateError("it is larger than any that is kept")
     try:
-        return _from_json(json.loads(path.read_bytes()))
+        data = json.loads(path.read_bytes())
+        if data.pop("digest") != _digest(data):
+            raise ValueError("its content is not what was written")
+        return _from_json(data)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UnreadableTemplateError(f"it is damaged or of another version ({error!r})") from error
+        raise UnreadableTemplateError("it is damaged, or of another version") from error
 
 
 def versions() -> dict[str, str]:
@@ -221,7 +225,16 @@ def _default_directory() -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "ayo-bridge" / "templates"
 
 
-def _to_json(kept: KeptTemplate) -> dict[str, object]:
+def _text(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, separators=(",", ":"))
+
+
+def _digest(data: Mapping[str, Any]) -> str:
+    """Tells what was changed or cut from what was written: a wrong template costs time."""
+    return blake2b(_text(data).encode(), digest_size=16).hexdigest()
+
+
+def _to_json(kept: KeptTemplate) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "entry": kept.entry.name,

@@ -1,0 +1,375 @@
+"""What was learned is there for later processes, without anything of a user or a client."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ayo_bridge import Runtime, accelerate, explain
+from ayo_bridge.learn import kept as kept_module
+from ayo_bridge.learn.entries import Entry, entry_of, entry_of_method
+from ayo_bridge.learn.kept import (
+    MOST_BYTES,
+    CorruptTemplateWarning,
+    KeptTemplate,
+    TemplateStore,
+    versions,
+)
+from ayo_bridge.learn.learned_site import Fixed, LearnedClass, LearnedSite, Selector, Status
+from ayo_bridge.learn.program import Program, Ref, Row, Table, Term
+from ayo_bridge.learn.template import Template
+from ayo_bridge.learn.trace import Kind
+from tests.deadline import eventually
+from tests.learn import kept_app
+from tests.learn.apps import App, Recorder, learned, question, words
+from tests.stub_openai import StubOpenAI
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+ENTRY = Entry("app.answer", "0011")
+
+
+def plain(r: Recorder, query: str) -> None:
+    r.llm("first", f"Causes of {query}")
+    r.llm("second", f"Effects of {query}")
+
+
+def kept(app: App = plain, calls: int = 4, entry: Entry = ENTRY, at: float = 1.0) -> KeptTemplate:
+    template = learned(app, calls)
+    sites = frozenset(each.site for each in template.sites)
+    frames = {site: (f"app.py:answer, line {len(site)}",) for site in sites}
+    return KeptTemplate(
+        entry, versions(), at, calls, 0.3, 0.1, 0.01, sites, frozenset(), template, frames
+    )
+
+
+def written(app: App, directory: Path, calls: int = 4) -> str:
+    store = TemplateStore(directory)
+    assert store.save(kept(app, calls))
+    return store.path(ENTRY).read_text()
+
+
+# The file.
+
+
+def test_all_that_is_needed_to_use_a_template_again_is_in_its_file(tmp_path: Path) -> None:
+    store = TemplateStore(tmp_path / "new")
+    assert store.save(kept())
+    assert store.load(ENTRY) == kept()
+    path = store.path(ENTRY)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert store.files() == [path]
+
+
+def test_another_function_code_python_or_framework_is_given_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = TemplateStore(tmp_path)
+    store.save(kept())
+    assert store.load(replace(ENTRY, name="app.other")) is None
+    assert store.load(replace(ENTRY, code="0012")) is None
+    store.save(replace(kept(), versions={**versions(), "llama-index-core": "0.0.1"}))
+    assert store.load(ENTRY) is None
+    store.save(replace(kept(), versions={"python": "cpython 2.7"}))
+    assert store.load(ENTRY) is None
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "empty", "list", "huge"])
+def test_a_damaged_file_is_ignored_with_a_warning_and_overwritten(
+    tmp_path: Path, damage: str
+) -> None:
+    store = TemplateStore(tmp_path)
+    store.save(kept())
+    text = store.path(ENTRY).read_text()
+    damaged = {
+        "cut": text[: len(text) // 2],
+        "changed": text.replace("Causes", "Reasons"),
+        "empty": "",
+        "list": "[]",
+        "huge": text + " " * MOST_BYTES,
+    }
+    assert damaged[damage] != text
+    store.path(ENTRY).write_text(damaged[damage])
+    with pytest.warns(CorruptTemplateWarning, match="is ignored"):
+        assert store.load(ENTRY) is None
+    store.save(kept())
+    assert store.load(ENTRY) == kept()
+
+
+def test_a_failed_write_leaves_the_old_template_and_no_debris(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = TemplateStore(tmp_path)
+    store.save(kept())
+
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        store.save(kept(at=2.0))
+    assert store.load(ENTRY) == kept()
+    assert [*tmp_path.iterdir()] == [store.path(ENTRY)]
+
+
+def test_what_another_process_has_written_since_is_not_deleted(tmp_path: Path) -> None:
+    store = TemplateStore(tmp_path)
+    store.save(kept(at=1.0))
+    store.save(kept(at=2.0))
+    store.discard(kept(at=1.0))
+    assert store.load(ENTRY) == kept(at=2.0)
+    store.discard(kept(at=2.0))
+    store.discard(kept(at=2.0))
+    assert store.load(ENTRY) is None
+
+
+def test_templates_not_used_for_longest_go_and_so_does_what_a_dead_process_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_module, "MOST_FILES", 3)
+    store = TemplateStore(tmp_path)
+    entries = [Entry(f"app.f{number}", "00") for number in range(4)]
+    for number, entry in enumerate(entries[:3]):
+        store.save(kept(entry=entry))
+        os.utime(store.path(entry), (number, number))
+    assert store.load(entries[0]) is not None
+    left, being_written = tmp_path / ".new-left.json", tmp_path / ".new-now.json"
+    left.write_text("{")
+    os.utime(left, (1, 1))
+    being_written.write_text("{")
+    store.save(kept(entry=entries[3]))
+    assert [store.load(entry) is not None for entry in entries] == [True, False, True, True]
+    assert not left.exists()
+    assert being_written.exists()
+    assert store.clear() == 3
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_template_that_is_too_large_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = TemplateStore(tmp_path)
+    store.save(kept())
+    monkeypatch.setattr(kept_module, "MOST_BYTES", 100)
+    assert not store.save(kept())
+    assert store.files() == []
+
+
+def test_the_directory_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AYO_TEMPLATE_DIR", "/own")
+    assert TemplateStore().directory == Path("/own")
+    monkeypatch.delenv("AYO_TEMPLATE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
+    assert TemplateStore().directory == Path("/cache/ayo-bridge/templates")
+
+
+# Privacy: what is really written.
+
+
+def test_text_of_a_user_is_not_in_the_file_wherever_a_few_calls_had_it(tmp_path: Path) -> None:
+    secret = "my mother is ill"
+
+    def varies(r: Recorder, query: str) -> None:
+        said = r.llm("a", f"Causes of {query} for one who says {secret} {query[:9]}", "x" + query)
+        r.llm("b", f"Effects of {query}")
+        if query in (question(0), question(1)):
+            r.llm("c", f"Only these two hear: {secret}, {said}")
+        more = secret if query == question(0) else "nothing"
+        r.llm("d", f"Once: {more}. {query}")
+
+    def fixed(r: Recorder, query: str) -> None:
+        r.llm("a", f"Effects of {query}")
+
+    template = learned(varies, 5)
+    assert secret in str(template)
+    text = written(varies, tmp_path, 5)
+    # Five calls had it in the first prompt: that is how its author begins all of them.
+    assert secret in text
+    assert "Only these two" not in text
+    assert "Once" not in text
+    assert secret not in written(fixed, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "jane.roe@example.org",
+        "sk-proj-0123456789abcdef",
+        "Bearer 0123456789abcdef",
+        "ghp_0123456789abcdefghij",
+        '{"api_key": "0123456789abcdef"}',
+        "postgresql://jane:secret@db.internal/app",
+        "-----BEGIN PRIVATE KEY-----",
+    ],
+)
+def test_addresses_and_keys_are_never_kept_however_often_they_were_seen(
+    tmp_path: Path, planted: str
+) -> None:
+    def always(r: Recorder, query: str) -> None:
+        r.llm("a", f"You help {planted}. Causes of {query}")
+        r.llm("b", f"Effects of {query}")
+        found = json.dumps({planted: words(query)})
+        r.llm("c", f"Say {words(query)}", r.llm("d", f"Ask {query}", found))
+
+    template = learned(always, 5)
+    assert json.dumps(planted)[1:-1] in json.dumps(str(template))
+    text = written(always, tmp_path, 5)
+    assert "Effects of" in text
+    for part in (planted, json.dumps(planted)[1:-1], json.dumps(json.dumps(planted)[1:-1])[1:-1]):
+        assert part not in text
+
+
+def test_texts_of_tables_are_kept_only_if_short_and_seen_with_three_inputs(tmp_path: Path) -> None:
+    def of(*rows: Row) -> KeptTemplate:
+        program = Program((Table(Term(("in", "kind")), rows), Ref((Term(("in", "query")),))))
+        classes = (LearnedClass(Selector(0, 0), program, 9, 9),)
+        site = LearnedSite("a", Kind.LLM, classes, Fixed(1), Status.LEARNED)
+        return replace(kept(), template=Template((site,)))
+
+    store = TemplateStore(tmp_path)
+    good = Row("left", "L" * 60, 3)
+    for bad in (Row("right", "R" * 61, 3), Row("right", "R" * 20, 2), Row("r@example.org", "R", 3)):
+        store.save(of(good, bad))
+        assert f'"{bad.text}"' not in store.path(ENTRY).read_text()
+        assert bad.key not in store.path(ENTRY).read_text()
+    store.save(of(good))
+    assert good.text in store.path(ENTRY).read_text()
+
+
+# Live.
+
+
+@pytest.fixture
+def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StubOpenAI]:
+    monkeypatch.setenv("AYO_TEMPLATE_DIR", str(tmp_path))
+    kept_app.begin_with("List")
+    with StubOpenAI(latency=0.03) as made:
+        kept_app.talk_to(made.base_url)
+        yield made
+        kept_app.hang_up()
+
+
+@pytest.fixture
+def runtime() -> Iterator[Runtime]:
+    made = Runtime(measure=False, templates=True)
+    yield made
+    made.close()
+
+
+def files() -> list[Path]:
+    return TemplateStore().files()
+
+
+def taught(runtime: Runtime) -> Any:
+    fast = accelerate(kept_app.answer, runtime=runtime)
+    for number in range(4):
+        fast(kept_app.question(number))
+    eventually(lambda: kept_app.trusted(fast), "the end of learning", 10)
+    return fast
+
+
+def test_a_second_process_runs_ahead_in_its_second_call_by_what_the_first_has_learned(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    taught(runtime)
+    eventually(lambda: bool(files()), "the writing of the template", 10)
+    text = files()[0].read_text()
+    for private in (kept_app.EMAIL, kept_app.KEY, "0123456789abcdef", "glaciers", stub.base_url):
+        assert private not in text
+    stub.reset()
+    command = [sys.executable, "-m", "tests.learn.kept_app", stub.base_url, "10", "2"]
+    environment = {**os.environ, "AYO_TEMPLATES": "1", "PYTHONHASHSEED": "7"}
+    other = subprocess.run(
+        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert other.returncode == 0, other.stderr
+    calls = json.loads(other.stdout)["calls"]
+    assert [outcomes for _, outcomes in calls] == [["DIRECT"] * 3, ["DIRECT", "HIT", "HIT"]]
+    assert len(stub.calls) == 6
+    assert [got for got, _ in calls] == [
+        kept_app.answer(kept_app.question(number)) for number in (10, 11)
+    ]
+
+
+def test_a_template_that_is_no_longer_true_sends_nothing_and_is_deleted_and_learned_anew(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    taught(runtime)
+    eventually(lambda: bool(files()), "the writing of the template", 10)
+    before = files()[0].read_text()
+    kept_app.begin_with("Tell me")
+    fast = accelerate(kept_app.answer, runtime=runtime)
+    stub.reset()
+    for number in range(20, 24):
+        got = fast(kept_app.question(number))
+        assert got == kept_app.answer(kept_app.question(number))
+        assert kept_app.outcomes(fast) == ["DIRECT"] * 3
+        if number == 20:
+            eventually(lambda: "earlier process" in str(explain(fast)), "the loading", 10)
+    eventually(lambda: not files(), "the deletion", 10)
+    assert "learning (2 of 4 calls)" in str(explain(fast))
+    for number in range(24, 28):
+        fast(kept_app.question(number))
+    eventually(lambda: kept_app.trusted(fast), "the end of learning", 10)
+    eventually(lambda: bool(files()) and files()[0].read_text() != before, "the writing", 10)
+    assert "Tell me" in files()[0].read_text()
+
+
+def test_a_runtime_that_keeps_nothing_neither_writes_nor_reads(
+    stub: StubOpenAI, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not Runtime(measure=False).templates
+    monkeypatch.setenv("AYO_TEMPLATES", "1")
+    assert Runtime(measure=False).templates
+    nothing = Runtime(measure=False, templates=False)
+    taught(nothing)
+    assert files() == []
+    taught(runtime)
+    eventually(lambda: bool(files()), "the writing of the template", 10)
+    fast = accelerate(kept_app.answer, runtime=nothing)
+    used = files()[0].stat().st_mtime_ns
+    fast(kept_app.question(30))
+    time.sleep(0.05)
+    assert "learning (1 of 4 calls)" in str(explain(fast))
+    assert files()[0].stat().st_mtime_ns == used
+    nothing.close()
+
+
+# Entries.
+
+
+def made(text: str) -> Any:
+    space: dict[str, Any] = {"__name__": "tests.learn.test_kept"}
+    exec(compile(text, "<made>", "exec"), space)
+    return space["f"]
+
+
+def test_a_changed_function_is_another_entry_but_not_one_that_has_moved_within_its_file() -> None:
+    first = entry_of(made("def f(x):\n    return x + 1"))
+    assert first.name == "tests.learn.test_kept.f"
+    assert entry_of(made("\n\n# text\ndef f(x):\n    return x + 1")) == first
+    assert entry_of(made("def f(x):\n    return x + 2")).code != first.code
+
+
+def test_a_method_is_named_by_its_class_and_told_apart_by_the_shape_of_its_object() -> None:
+    class Engine:
+        def query(self, text: str) -> str:
+            return text
+
+    class Own(Engine):
+        pass
+
+    assert entry_of(Engine().query).name.endswith("Engine.query")
+    entry = entry_of_method(Own(), "query", "a")
+    assert entry.name.endswith("<locals>.Own.query")
+    assert entry_of_method(Own(), "query", "a") == entry
+    assert entry_of_method(Own(), "query", "b") != entry
