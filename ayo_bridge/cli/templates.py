@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -30,16 +31,16 @@ def list_templates(directory: _Directory = None) -> None:
     from rich.table import Table
 
     console, store = _console(), _store(directory)
-    kept, damaged = _read(store)
-    if kept:
+    found, damaged = _read(store)
+    if found:
         table = Table("entry", "learned", "calls", "sites", "expected gain")
         table.columns[0].overflow = "fold"
         for column in table.columns[2:]:
             column.justify = "right"
-        for each in kept:
+        for _, each in found:
             calls, sites = str(each.calls), str(len(each.template.sites))
             table.add_row(each.entry.name, _when(each), calls, sites, _gain(each))
-        console.print(table, markup=False)
+        console.print(table)
     elif not damaged:
         console.print(f"There are no learned templates in {store.directory}.")
     _complain(console, damaged)
@@ -52,14 +53,14 @@ def show(
 ) -> None:
     """Show the sites of a learned template, with their programs in words."""
     console, store = _console(), _store(directory)
-    kept, damaged = _read(store)
-    found = [each for each in kept if each.entry.name == entry]
-    for each in found:
+    found, damaged = _read(store)
+    shown = [each for _, each in found if each.entry.name == entry]
+    for each in shown:
         for line in _shown(each):
-            console.print(line)
-    if not found:
+            console.print(_wrapped(line, console.width))
+    if not shown:
         _complain(console, damaged)
-        raise _unknown(entry, store)
+        _unknown(entry, store)
 
 
 @app.command("forget")
@@ -77,12 +78,11 @@ def forget(
     if entry is None:
         count = store.clear()
     else:
-        kept, _ = _read(store)
-        found = [each for each in kept if each.entry.name == entry]
-        for each in found:
-            store.path(each.entry).unlink(missing_ok=True)
-        if not (count := len(found)):
-            raise _unknown(entry, store)
+        paths = [path for path, each in _read(store)[0] if each.entry.name == entry]
+        for path in paths:
+            path.unlink(missing_ok=True)
+        if not (count := len(paths)):
+            _unknown(entry, store)
     console.print(f"{count} learned template{'' if count == 1 else 's'} forgotten.")
 
 
@@ -98,29 +98,37 @@ def _store(directory: Path | None) -> TemplateStore:
     return TemplateStore(directory)
 
 
-def _read(store: TemplateStore) -> tuple[list[KeptTemplate], list[tuple[Path, str]]]:
+def _read(
+    store: TemplateStore,
+) -> tuple[list[tuple[Path, KeptTemplate]], list[tuple[Path, str]]]:
     """The templates, the latest first, and the files that hold none, each with the reason."""
     from ayo_bridge.learn.kept import UnreadableTemplateError, read
 
-    kept: list[KeptTemplate] = []
+    found: list[tuple[Path, KeptTemplate]] = []
     damaged: list[tuple[Path, str]] = []
     for path in store.files():
         try:
-            kept.append(read(path))
+            found.append((path, read(path)))
         except FileNotFoundError:
             continue  # Another process has just deleted it.
         except (OSError, UnreadableTemplateError) as error:
             damaged.append((path, str(error)))
-    return sorted(kept, key=lambda each: (-each.learned, each.entry.name)), damaged
+    found.sort(key=lambda each: (-each[1].learned, each[1].entry.name))
+    return found, damaged
 
 
 def _complain(console: Console, damaged: list[tuple[Path, str]]) -> None:
     for path, reason in damaged:
-        console.print(f"{path.name} is ignored: {reason}.")
+        console.print(
+            f"{path.name} is ignored: {reason}; `ayo-bridge templates forget --all` deletes it."
+        )
 
 
-def _unknown(entry: str, store: TemplateStore) -> typer.BadParameter:
-    return typer.BadParameter(f"there is no learned template of {entry} in {store.directory}")
+def _unknown(entry: str, store: TemplateStore) -> NoReturn:
+    typer.secho(
+        f"There is no learned template of {entry} in {store.directory}.", fg="red", err=True
+    )
+    raise typer.Exit(1)
 
 
 def _when(kept: KeptTemplate) -> str:
@@ -149,3 +157,10 @@ def _shown(kept: KeptTemplate) -> list[str]:
         if where := kept.frames.get(each.site):
             lines.append(f"    at {' < '.join(where[-2:])}")
     return lines
+
+
+def _wrapped(line: str, width: int) -> str:
+    """A line in several, further ones indented; without characters that a terminal obeys."""
+    plain = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in line)
+    indent = " " * (len(plain) - len(plain.lstrip()) + 4)
+    return textwrap.fill(plain, width, subsequent_indent=indent, break_on_hyphens=False)
