@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-from ayo_bridge.learn.entries import Entry
+from ayo_bridge.learn.entry_id import EntryId
 from ayo_bridge.learn.storage import template_from_json, template_to_json
 from ayo_bridge.learn.template import Template
 
@@ -52,7 +52,7 @@ class KeptTemplate:
         frames: where each site is in the program, for people, the innermost first.
     """
 
-    entry: Entry
+    entry: EntryId
     versions: Mapping[str, str]
     learned: float
     calls: int
@@ -75,13 +75,13 @@ class TemplateStore:
     def __init__(self, directory: str | os.PathLike[str] | None = None) -> None:
         self.directory = Path(directory) if directory is not None else _default_directory()
 
-    def path(self, entry: Entry) -> Path:
+    def path(self, entry: EntryId) -> Path:
         """Where the template of an entry is kept."""
         readable = re.sub(r"[^A-Za-z0-9.-]+", "-", entry.name).strip("-.")[-80:] or "entry"
         digest = blake2b(f"{entry.name}\0{entry.code}".encode(), digest_size=8).hexdigest()
         return self.directory / f"{readable}-{digest}.json"
 
-    def load(self, entry: Entry) -> KeptTemplate | None:
+    def load(self, entry: EntryId) -> KeptTemplate | None:
         """What was learned of an entry with the versions that are installed now, if anything.
 
         Warns:
@@ -255,7 +255,7 @@ def _from_json(data: Mapping[str, Any]) -> KeptTemplate:
         raise ValueError(f"format {data['format']!r}; this version reads {FORMAT}")
     before, after, own = map(float, data["seconds"])
     return KeptTemplate(
-        Entry(str(data["entry"]), str(data["code"])),
+        EntryId(str(data["entry"]), str(data["code"])),
         {str(name): str(number) for name, number in data["versions"].items()},
         float(data["learned"]),
         int(data["calls"]),

@@ -73,6 +73,8 @@ def template_from_json(value: Json) -> Template:
 
 def _stored(learned: LearnedSite) -> LearnedSite:
     kept = tuple(each for each in learned.classes if _may_be_kept(each))
+    if _is_personal(_count(learned.count)):
+        kept = ()
     if kept == learned.classes:
         return learned
     status = learned.status
@@ -87,7 +89,11 @@ def _may_be_kept(each: LearnedClass) -> bool:
     """Whether nothing of a class can be one user's own: names in its paths neither."""
     if not each.storable or each.inputs < LEAST_INPUTS:
         return False
-    return not any(map(_PERSONAL.search, _texts(to_json(each.program))))
+    return not _is_personal(to_json(each.program))
+
+
+def _is_personal(value: Json) -> bool:
+    return any(map(_PERSONAL.search, _texts(value)))
 
 
 def _texts(value: Json) -> Iterator[str]:

@@ -13,12 +13,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ayo_bridge.cli import app
-from ayo_bridge.learn.entries import Entry
+from ayo_bridge.learn.entry_id import EntryId
 from ayo_bridge.learn.kept import KeptTemplate, TemplateStore
 from tests.learn.apps import Recorder, learned, words
 
 GOLDEN = Path(__file__).parent / "golden"
-WRITER = Entry("reports.writing.ReportWriter.write", "00aa")
+WRITER = EntryId("reports.writing.ReportWriter.write", "00aa")
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ def writes(r: Recorder, query: str) -> None:
     r.llm("title", f"Find a title for {query}")
 
 
-def kept(entry: Entry = WRITER, at: float = 1.7e9) -> KeptTemplate:
+def kept(entry: EntryId = WRITER, at: float = 1.7e9) -> KeptTemplate:
     template = learned(writes)
     frames = {"plan": ("writing.py:ask, line 12", "writing.py:ReportWriter.write, line 30")}
     versions = {"python": "cpython 3.11", "llama-index-core": "0.14.25"}
@@ -63,9 +63,9 @@ def ran(directory: Path, *arguments: str) -> Result:
 def test_templates_are_listed_the_latest_first(tmp_path: Path) -> None:
     store = TemplateStore(tmp_path)
     store.save(kept())
-    store.save(kept(Entry("answers.answer", "00"), at=1.8e9))
+    store.save(kept(EntryId("answers.answer", "00"), at=1.8e9))
     long = "research.deep." + "Researcher." * 4 + "follow_every_question"
-    store.save(replace(kept(Entry(long, "00"), at=1.75e9), calls=6))
+    store.save(replace(kept(EntryId(long, "00"), at=1.75e9), calls=6))
     result = ran(tmp_path, "list")
     assert result.exit_code == 0
     golden("templates_list", result.output)
@@ -80,7 +80,7 @@ def test_a_template_is_shown_with_its_sites_in_words(tmp_path: Path) -> None:
 
 def test_a_template_is_forgotten_by_its_name_and_no_other_is(tmp_path: Path) -> None:
     store = TemplateStore(tmp_path)
-    for entry in (WRITER, replace(WRITER, code="00bb"), Entry("answers.answer", "00")):
+    for entry in (WRITER, replace(WRITER, code="00bb"), EntryId("answers.answer", "00")):
         store.save(kept(entry))
     assert ran(tmp_path, "forget", WRITER.name).output == "2 learned templates forgotten.\n"
     assert [path.name[:14] for path in store.files()] == ["answers.answer"]
@@ -109,8 +109,8 @@ def test_an_unknown_entry_is_said_in_a_sentence(tmp_path: Path) -> None:
 def test_a_damaged_file_is_said_in_a_sentence_and_does_not_hide_the_others(tmp_path: Path) -> None:
     store = TemplateStore(tmp_path)
     store.save(kept())
-    store.save(kept(Entry("answers.answer", "00")))
-    path = store.path(Entry("answers.answer", "00"))
+    store.save(kept(EntryId("answers.answer", "00")))
+    path = store.path(EntryId("answers.answer", "00"))
     data = json.loads(path.read_text())
     path.write_text(json.dumps({**data, "calls": 5}))
     result = ran(tmp_path, "list")

@@ -16,7 +16,7 @@ import pytest
 
 from ayo_bridge import Runtime, accelerate, explain
 from ayo_bridge.learn import kept as kept_module
-from ayo_bridge.learn.entries import Entry, entry_of, entry_of_method
+from ayo_bridge.learn.entry_id import EntryId, entry_of, entry_of_method
 from ayo_bridge.learn.kept import (
     MOST_BYTES,
     CorruptTemplateWarning,
@@ -24,7 +24,8 @@ from ayo_bridge.learn.kept import (
     TemplateStore,
     versions,
 )
-from ayo_bridge.learn.learned_site import Fixed, LearnedClass, LearnedSite, Selector, Status
+from ayo_bridge.learn.learned_site import Fixed, LearnedClass, LearnedSite, Length, Selector, Status
+from ayo_bridge.learn.live.reach import shape_of
 from ayo_bridge.learn.program import Program, Ref, Row, Table, Term
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Kind
@@ -34,7 +35,7 @@ from tests.learn.apps import App, Recorder, learned, question, words
 from tests.stub_openai import StubOpenAI
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-ENTRY = Entry("app.answer", "0011")
+ENTRY = EntryId("app.answer", "0011")
 
 
 def plain(r: Recorder, query: str) -> None:
@@ -42,7 +43,7 @@ def plain(r: Recorder, query: str) -> None:
     r.llm("second", f"Effects of {query}")
 
 
-def kept(app: App = plain, calls: int = 4, entry: Entry = ENTRY, at: float = 1.0) -> KeptTemplate:
+def kept(app: App = plain, calls: int = 4, entry: EntryId = ENTRY, at: float = 1.0) -> KeptTemplate:
     template = learned(app, calls)
     sites = frozenset(each.site for each in template.sites)
     frames = {site: (f"app.py:answer, line {len(site)}",) for site in sites}
@@ -137,7 +138,7 @@ def test_templates_not_used_for_longest_go_and_so_does_what_a_dead_process_left(
 ) -> None:
     monkeypatch.setattr(kept_module, "MOST_FILES", 3)
     store = TemplateStore(tmp_path)
-    entries = [Entry(f"app.f{number}", "00") for number in range(4)]
+    entries = [EntryId(f"app.f{number}", "00") for number in range(4)]
     for number, entry in enumerate(entries[:3]):
         store.save(kept(entry=entry))
         os.utime(store.path(entry), (number, number))
@@ -217,8 +218,11 @@ def test_addresses_and_keys_are_never_kept_however_often_they_were_seen(
     def always(r: Recorder, query: str) -> None:
         r.llm("a", f"You help {planted}. Causes of {query}")
         r.llm("b", f"Effects of {query}")
-        found = json.dumps({planted: words(query)})
-        r.llm("c", f"Say {words(query)}", r.llm("d", f"Ask {query}", found))
+        said = [words(f"{query}{number}") for number in range(2 + int(query[-2]) % 2)]
+        r.llm("c", f"Ask {query}", json.dumps({planted: said}))
+        r.llm("d", f"Say {said[0]}")
+        for number in range(len(said)):
+            r.llm("e", f"Again, {number}: {query}")
 
     template = learned(always, 5)
     assert json.dumps(planted)[1:-1] in json.dumps(str(template))
@@ -241,6 +245,9 @@ def test_texts_of_tables_are_kept_only_if_short_and_seen_with_three_inputs(tmp_p
         store.save(of(good, bad))
         assert f'"{bad.text}"' not in store.path(ENTRY).read_text()
         assert bad.key not in store.path(ENTRY).read_text()
+    counted = replace(of(good).template.sites[0], count=Length(("at", "b", 0, "json", "j@d.org")))
+    store.save(replace(kept(), template=Template((counted,))))
+    assert "j@d.org" not in store.path(ENTRY).read_text()
     store.save(of(good))
     assert good.text in store.path(ENTRY).read_text()
 
@@ -366,10 +373,12 @@ def test_a_method_is_named_by_its_class_and_told_apart_by_the_shape_of_its_objec
             return text
 
     class Own(Engine):
-        pass
+        def __init__(self, *parts: object) -> None:
+            self.parts = [*parts]
+
+    def shaped(*parts: object) -> EntryId:
+        return entry_of_method(Own, "query", shape_of(Own(*parts)))
 
     assert entry_of(Engine().query).name.endswith("Engine.query")
-    entry = entry_of_method(Own(), "query", "a")
-    assert entry.name.endswith("<locals>.Own.query")
-    assert entry_of_method(Own(), "query", "a") == entry
-    assert entry_of_method(Own(), "query", "b") != entry
+    assert shaped(Engine()).name.endswith("<locals>.Own.query")
+    assert shaped(Engine(), Engine()) == shaped(Engine()) != shaped()

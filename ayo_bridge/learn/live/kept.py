@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from statistics import median
 from typing import Any, Final
 
-from ayo_bridge.learn.entries import Entry, entry_of
+from ayo_bridge.learn.entry_id import EntryId, entry_of, entry_of_method
 from ayo_bridge.learn.kept import KeptTemplate, TemplateStore, versions
 from ayo_bridge.learn.live.lesson import Lesson
+from ayo_bridge.learn.live.reach import shape_of
 from ayo_bridge.learn.replay import replay
 from ayo_bridge.learn.storage import stored
 from ayo_bridge.learn.trace import Trace
@@ -27,7 +29,7 @@ class Kept:
         entry: tells which one it is; asked once, in the background.
     """
 
-    def __init__(self, entry: Callable[[], Entry]) -> None:
+    def __init__(self, entry: Callable[[], EntryId]) -> None:
         self._entry = entry
         self._there: KeptTemplate | None = None
         """What of ours is on disk."""
@@ -92,9 +94,17 @@ class Kept:
             TemplateStore().discard(kept)
 
 
-def kept_of(function: Callable[..., Any], runtime: Home, shape: str = "") -> Kept | None:
+def kept_of(function: Callable[..., Any], runtime: Home) -> Kept | None:
     """Where what is learned of a function is kept; ``None`` if the runtime keeps nothing."""
-    return Kept(lambda: entry_of(function, shape)) if runtime.templates else None
+    return Kept(partial(entry_of, function)) if runtime.templates else None
+
+
+def kept_of_methods(owner: object, methods: Iterable[str], runtime: Home) -> dict[str, Kept]:
+    """Where what is learned of an object's methods is kept; empty if the runtime keeps nothing."""
+    if not runtime.templates:
+        return {}
+    kind, shape = type(owner), shape_of(owner)
+    return {name: Kept(partial(entry_of_method, kind, name, shape)) for name in methods}
 
 
 def _of_what_may_be_kept(lesson: Lesson, traces: Sequence[Trace]) -> Lesson | None:

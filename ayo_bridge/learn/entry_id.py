@@ -17,7 +17,7 @@ _DIGEST_BYTES: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class EntryId:
     """What a user calls.
 
     Args:
@@ -30,11 +30,10 @@ class Entry:
     code: str
 
 
-def entry_of(function: Callable[..., Any], shape: str = "") -> Entry:
+def entry_of(function: Callable[..., Any], shape: str = "") -> EntryId:
     """A function, a method or a partial of one as an entry.
 
-    ``shape`` tells objects of one class apart that are put together differently; it may only hold
-    what is equal in every process.
+    ``shape`` tells apart what is put together differently; it has to be equal in every process.
     """
     function = _plain(function)
     module = str(getattr(function, "__module__", None) or "")
@@ -43,17 +42,16 @@ def entry_of(function: Callable[..., Any], shape: str = "") -> Entry:
     for code in _codes(function):
         digest.update(body_digest(code).encode())
     digest.update(shape.encode())
-    return Entry(f"{module}.{named}" if module else named, digest.hexdigest())
+    return EntryId(f"{module}.{named}" if module else named, digest.hexdigest())
 
 
-def entry_of_method(owner: object, method: str, shape: str = "") -> Entry:
-    """A method that an object's class may have from a framework: named by that class.
+def entry_of_method(kind: type, method: str, shape: str = "") -> EntryId:
+    """A method that a class may have from a framework: named by that class.
 
-    Its program is the running one: a framework's class is used by many.
+    Its program is the running one: a framework's class is used by many. ``shape`` as above.
     """
-    kind = type(owner)
     found = entry_of(getattr(kind, method), f"{_place('__main__')}\n{shape}")
-    return Entry(f"{kind.__module__}.{kind.__qualname__}.{method}", found.code)
+    return EntryId(f"{kind.__module__}.{kind.__qualname__}.{method}", found.code)
 
 
 def _plain(function: Any) -> Any:
