@@ -15,6 +15,7 @@ KEY = "sk-live-0123456789abcdef0123"
 EMAIL = "jane.roe@example.org"
 _style: list[str] = ["List"]
 """What the prompts begin with; kept where no call sees it among its arguments."""
+_elsewhere: list[bool] = [False]
 _client: list[openai.OpenAI] = []
 
 
@@ -25,11 +26,18 @@ def _ask(prompt: str) -> str:
     return reply.choices[0].message.content or ""
 
 
+def _say(what: str, query: str) -> str:
+    prompt = f"{_style[0]} the {what}: {query}"
+    if _elsewhere[0]:
+        return _ask(prompt)
+    return _ask(prompt)
+
+
 def answer(query: str) -> str:
     """Three calls, of which the second and third wait for nothing."""
-    causes = _ask(f"{_style[0]} the causes: {query}")
-    effects = _ask(f"{_style[0]} the effects: {query}")
-    people = _ask(f"{_style[0]} the people: {query}")
+    causes = _say("causes", query)
+    effects = _say("effects", query)
+    people = _say("people", query)
     return f"{causes} / {effects} / {people}"
 
 
@@ -43,9 +51,10 @@ def hang_up() -> None:
     _client.pop().close()
 
 
-def begin_with(word: str) -> None:
-    """Change the prompts."""
+def change(word: str, *, elsewhere: bool = False) -> None:
+    """Change the word that prompts begin with, and the line of the program that asks them."""
     _style[:] = [word]
+    _elsewhere[:] = [elsewhere]
 
 
 def question(number: int) -> str:

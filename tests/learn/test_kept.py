@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ayo_bridge import Runtime, accelerate, explain
 from ayo_bridge.learn import kept as kept_module
 from ayo_bridge.learn.entry_id import EntryId, entry_of, entry_of_method
 from ayo_bridge.learn.kept import (
@@ -29,12 +26,8 @@ from ayo_bridge.learn.live.reach import shape_of
 from ayo_bridge.learn.program import Program, Ref, Row, Table, Term
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Kind
-from tests.deadline import eventually
-from tests.learn import kept_app
 from tests.learn.apps import App, Recorder, learned, question, words
-from tests.stub_openai import StubOpenAI
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 ENTRY = EntryId("app.answer", "0011")
 
 
@@ -120,6 +113,24 @@ def test_a_failed_write_leaves_the_old_template_and_no_debris(
         store.save(kept(at=2.0))
     assert store.load(ENTRY) == kept()
     assert [*tmp_path.iterdir()] == [store.path(ENTRY)]
+
+
+def test_a_reader_never_sees_a_part_of_what_several_write(tmp_path: Path) -> None:
+    store, both = TemplateStore(tmp_path), (kept(at=1.0), kept(at=2.0))
+    store.save(both[0])
+
+    def write(which: KeptTemplate) -> None:
+        for _ in range(30):
+            assert TemplateStore(tmp_path).save(which)
+
+    with ThreadPoolExecutor(2) as pool:
+        writing = [pool.submit(write, each) for each in both]
+        while not all(each.done() for each in writing):
+            assert store.load(ENTRY) in both
+    for each in writing:
+        each.result()
+    assert store.files() == [store.path(ENTRY)]
+    assert len([*tmp_path.iterdir()]) == 1
 
 
 def test_what_another_process_has_written_since_is_not_deleted(tmp_path: Path) -> None:
@@ -252,105 +263,6 @@ def test_texts_of_tables_are_kept_only_if_short_and_seen_with_three_inputs(tmp_p
     assert good.text in store.path(ENTRY).read_text()
 
 
-# Live.
-
-
-@pytest.fixture
-def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StubOpenAI]:
-    monkeypatch.setenv("AYO_TEMPLATE_DIR", str(tmp_path))
-    kept_app.begin_with("List")
-    with StubOpenAI(latency=0.03) as made:
-        kept_app.talk_to(made.base_url)
-        yield made
-        kept_app.hang_up()
-
-
-@pytest.fixture
-def runtime() -> Iterator[Runtime]:
-    made = Runtime(measure=False, templates=True)
-    yield made
-    made.close()
-
-
-def files() -> list[Path]:
-    return TemplateStore().files()
-
-
-def taught(runtime: Runtime) -> Any:
-    fast = accelerate(kept_app.answer, runtime=runtime)
-    for number in range(4):
-        fast(kept_app.question(number))
-    eventually(lambda: kept_app.trusted(fast), "the end of learning", 10)
-    return fast
-
-
-def test_a_second_process_runs_ahead_in_its_second_call_by_what_the_first_has_learned(
-    stub: StubOpenAI, runtime: Runtime
-) -> None:
-    taught(runtime)
-    eventually(lambda: bool(files()), "the writing of the template", 10)
-    text = files()[0].read_text()
-    for private in (kept_app.EMAIL, kept_app.KEY, "0123456789abcdef", "glaciers", stub.base_url):
-        assert private not in text
-    stub.reset()
-    command = [sys.executable, "-m", "tests.learn.kept_app", stub.base_url, "10", "2"]
-    environment = {**os.environ, "AYO_TEMPLATES": "1", "PYTHONHASHSEED": "7"}
-    other = subprocess.run(
-        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=60
-    )
-    assert other.returncode == 0, other.stderr
-    calls = json.loads(other.stdout)["calls"]
-    assert [outcomes for _, outcomes in calls] == [["DIRECT"] * 3, ["DIRECT", "HIT", "HIT"]]
-    assert len(stub.calls) == 6
-    assert [got for got, _ in calls] == [
-        kept_app.answer(kept_app.question(number)) for number in (10, 11)
-    ]
-
-
-def test_a_template_that_is_no_longer_true_sends_nothing_and_is_deleted_and_learned_anew(
-    stub: StubOpenAI, runtime: Runtime
-) -> None:
-    taught(runtime)
-    eventually(lambda: bool(files()), "the writing of the template", 10)
-    before = files()[0].read_text()
-    kept_app.begin_with("Tell me")
-    fast = accelerate(kept_app.answer, runtime=runtime)
-    stub.reset()
-    for number in range(20, 24):
-        got = fast(kept_app.question(number))
-        assert got == kept_app.answer(kept_app.question(number))
-        assert kept_app.outcomes(fast) == ["DIRECT"] * 3
-        if number == 20:
-            eventually(lambda: "earlier process" in str(explain(fast)), "the loading", 10)
-    eventually(lambda: not files(), "the deletion", 10)
-    assert "learning (2 of 4 calls)" in str(explain(fast))
-    for number in range(24, 28):
-        fast(kept_app.question(number))
-    eventually(lambda: kept_app.trusted(fast), "the end of learning", 10)
-    eventually(lambda: bool(files()) and files()[0].read_text() != before, "the writing", 10)
-    assert "Tell me" in files()[0].read_text()
-
-
-def test_a_runtime_that_keeps_nothing_neither_writes_nor_reads(
-    stub: StubOpenAI, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert not Runtime(measure=False).templates
-    monkeypatch.setenv("AYO_TEMPLATES", "1")
-    assert Runtime(measure=False).templates
-    nothing = Runtime(measure=False, templates=False)
-    taught(nothing)
-    assert files() == []
-    taught(runtime)
-    eventually(lambda: bool(files()), "the writing of the template", 10)
-    fast = accelerate(kept_app.answer, runtime=nothing)
-    used = files()[0].stat().st_mtime_ns
-    fast(kept_app.question(30))
-    time.sleep(0.05)
-    assert "learning (1 of 4 calls)" in str(explain(fast))
-    assert files()[0].stat().st_mtime_ns == used
-    nothing.close()
-
-
 # Entries.
 
 
@@ -363,6 +275,7 @@ def made(text: str) -> Any:
 def test_a_changed_function_is_another_entry_but_not_one_that_has_moved_within_its_file() -> None:
     first = entry_of(made("def f(x):\n    return x + 1"))
     assert first.name == "tests.learn.test_kept.f"
+    assert entry_of(partial(made("def f(x):\n    return x + 1"), 1)) == first
     assert entry_of(made("\n\n# text\ndef f(x):\n    return x + 1")) == first
     assert entry_of(made("def f(x):\n    return x + 2")).code != first.code
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from statistics import median
@@ -58,11 +59,7 @@ class Kept:
     def save(
         self, lesson: Lesson, traces: Sequence[Trace], frames: Mapping[str, tuple[str, ...]]
     ) -> None:
-        """Keep a lesson that was learned from ``traces``, if enough of it may be kept.
-
-        Raises:
-            OSError: the directory cannot be written.
-        """
+        """Keep a lesson that was learned from ``traces``, if enough of it may be kept."""
         less = _of_what_may_be_kept(lesson, traces)
         if less is None:
             return
@@ -80,18 +77,16 @@ class Kept:
             less.template,
             {site: where for site, where in frames.items() if site in sites},
         )
-        if TemplateStore().save(kept):
-            self._there = kept
+        with suppress(OSError):  # A directory that cannot be written only costs the next start.
+            if TemplateStore().save(kept):
+                self._there = kept
 
     def forget(self) -> None:
-        """Delete what is on disk of what has been discarded.
-
-        Raises:
-            OSError: it cannot be deleted.
-        """
+        """Delete what is on disk of what has been discarded."""
         kept, self._there = self._there, None
         if kept is not None:
-            TemplateStore().discard(kept)
+            with suppress(OSError):  # What cannot be deleted is discarded again by the next.
+                TemplateStore().discard(kept)
 
 
 def kept_of(function: Callable[..., Any], runtime: Home) -> Kept | None:

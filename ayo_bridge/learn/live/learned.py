@@ -30,6 +30,8 @@ JUDGED: Final = 20
 """So many of the last calls are judged together."""
 TOLERATED: Final = 1
 """So many of them may have asked for something else than was predicted."""
+UNASKED: Final = 5
+"""After so many calls, none of which asked what an earlier process has learned, that is wrong."""
 FIRST_REST: Final = 16
 LONGEST_REST: Final = 4096
 """Calls that are not traced after tracing has taught nothing: the first time, doubled, the most."""
@@ -72,6 +74,8 @@ class Learned:
         self._learning = 0
         """The process in which something is being learned; a child has no such thread."""
         self._judged: deque[bool] = deque(maxlen=JUDGED)
+        self._asked = False
+        """Whether a call of this process has asked what was predicted."""
         self._epoch = 0
         """Changes with all that was learned before being forgotten."""
 
@@ -204,6 +208,7 @@ class Learned:
         self.lesson = lesson
         self.traces = []
         self._judged.clear()
+        self._asked = not lesson.earlier
         self._next_rest = FIRST_REST
 
     def _load(self) -> None:
@@ -221,6 +226,12 @@ class Learned:
 
     def _compare(self, lesson: Lesson, trace: Trace) -> None:
         """In the background: see what an earlier lesson would have predicted of a call."""
+        if lesson.template.moved(trace):
+            with self._lock:
+                if lesson is self.lesson:
+                    self._discard("calls are made at other places of the program by now")
+                    self._take(trace)
+            return
         seen = replay(lesson.template, trace)
         false = frozenset(site for site, _ in seen.false)
         exact = frozenset(site for site, _ in seen.exact)
@@ -231,16 +242,18 @@ class Learned:
     def _judge(self, lesson: Lesson, ended: Ended) -> None:
         lesson.in_doubt = (lesson.in_doubt - ended.confirmed) | ended.refuted
         self._judged.append(bool(ended.refuted))
-        bad = sum(self._judged)
+        self._asked |= bool(ended.confirmed)
+        bad, calls = sum(self._judged), len(self._judged)
         if bad > TOLERATED:
-            calls = len(self._judged)
-            self._forget()
-            if self._kept is not None:
-                worker.submit(self._kept.forget)
-            self.reason = (
-                f"what was learned was discarded: {bad} of {calls} calls asked for something else "
-                "than was predicted"
-            )
+            self._discard(f"{bad} of {calls} calls asked for something else than was predicted")
+        elif calls >= UNASKED and not self._asked:
+            self._discard(f"none of {calls} calls asked for what an earlier process has learned")
+
+    def _discard(self, why: str) -> None:
+        self._forget()
+        if self._kept is not None:
+            worker.submit(self._kept.forget)
+        self.reason = f"what was learned was discarded: {why}"
 
     def _teaches_nothing(self, reason: str) -> None:
         self.reason = reason
