@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from statistics import median
 from typing import Any, Final
 
@@ -35,13 +35,17 @@ class Kept:
         self._there: KeptTemplate | None = None
         """What of ours is on disk."""
 
+    @cached_property
+    def _id(self) -> EntryId:
+        return self._entry()
+
     def load(self) -> Lesson | None:
         """What an earlier process has learned, all of it in doubt.
 
         Warns:
             CorruptTemplateWarning: it cannot be read.
         """
-        kept = self._there = TemplateStore().load(self._entry())
+        kept = self._there = TemplateStore().load(self._id)
         if kept is None:
             return None
         return Lesson(
@@ -65,7 +69,7 @@ class Kept:
             return
         sites = {each.site for each in less.template.sites}
         kept = KeptTemplate(
-            self._entry(),
+            self._id,
             versions(),
             time.time(),
             less.calls,
