@@ -283,7 +283,7 @@ class Runtime:
                 if engine.name not in self._threads:
                     # Its instances may become more; threads are started as they are needed.
                     most = max(engine.limits.instances, os.cpu_count() or 1)
-                    self._threads[engine.name] = ThreadPlacement(engine.name, most)
+                    self._threads[engine.name] = ThreadPlacement(engine.name, most, self.loop)
                 return self._threads[engine.name]
             if self._loop_placement is None:
                 self._loop_placement = LoopPlacement(self.loop, self.client.sent)
