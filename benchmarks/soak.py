@@ -21,7 +21,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -145,24 +146,33 @@ def _slice(
     callers = [threading.Thread(target=ask) for _ in range(threads)]
     for caller in callers:
         caller.start()
-    held: list[Held] = []
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.wait(seconds / SAMPLES):
-            held.append(Held.now())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    loop.run_until_complete(all_tasks())
-    for caller in callers:
-        caller.join()
-    over.set()
-    watcher.join()
+    with watched(seconds / SAMPLES) as held:
+        loop.run_until_complete(all_tasks())
+        for caller in callers:
+            caller.join()
     taken = time.perf_counter() - began
     time.sleep(SETTLED)
     at_work = Held(*(int(statistics.median(sizes)) for sizes in zip(*held, strict=True)))
     return Slice(sum(ended), taken, ended.count(False), at_work, Held.now())
+
+
+@contextmanager
+def watched(seconds: float) -> Iterator[list[Held]]:
+    """What is held every so many seconds, until the end of the block."""
+    held: list[Held] = []
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(seconds):
+            held.append(Held.now())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield held
+    finally:
+        over.set()
+        watcher.join()
 
 
 def _ask(engine: Any, question: str) -> Any:

@@ -31,6 +31,7 @@ class LlamaIndexAdapter(Adapter):
     required = (TAPS,)
     bindings = (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *STORE_BINDINGS, INSTRUMENTATION)
     stores = STORE_BINDINGS
+    remembers = True
 
     def accepts(self, obj: object) -> bool:
         """Whether ``obj`` is a query engine or a retriever of LlamaIndex."""

@@ -57,6 +57,9 @@ class Adapter(ABC):
         """Whether ``obj`` belongs to the framework and can be accelerated. Cheap, imports nothing
         when the framework is not loaded."""
 
+    remembers: ClassVar[bool] = False
+    """Whether glue of the framework is remembered in calls that are seen."""
+
     @abstractmethod
     def entries(self, base: type) -> Sequence[Entry]:
         """The methods of a class that users call."""
@@ -112,6 +115,7 @@ class Adapter(ABC):
     ) -> tuple[AcceleratedState, Callable[[type], Mapping[str, Callable[..., Any]]]]:
         base = type(obj)
         state = AcceleratedState(self.name, base.__name__, runtime, Template(()), again)
+        state.remembers = self.remembers
         entries = self.entries(base)
         first = next((entry for entry in entries if entry.kind is Kind.CALL), entries[0])
         lifted = self.lift(obj, state, Asked(first.sync))

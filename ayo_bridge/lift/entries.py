@@ -95,7 +95,7 @@ def _opened(
     if outer is not None and outer.covers(obj):
         return None
     state = state_of(obj)
-    if state is None:
+    if state is None or state.rest.lets_through():
         return None
     try:
         asked = lifter.asked(entry, args, kwargs)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from ayo_bridge.graph import Component, Opaque, Template, picture
 from ayo_bridge.graph.picture import mermaid, to_json
 from ayo_bridge.observe.decisions import grouped
-from ayo_bridge.observe.wording import columns, counted, duration, gain, indented
+from ayo_bridge.observe.wording import columns, counted, duration, gain, indented, let_through
 from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead.state import AcceleratedState
 from ayo_bridge.seam import EngineCall, Outcome
@@ -37,6 +37,7 @@ class Explanation:
     limits: Mapping[str, str] = field(default_factory=dict)
     """How much may be ahead at each server: by ``host:port``, in words."""
     learning: tuple[str, ...] = ()
+    unseen: int = 0
     """What was learned of its calls, where that is how it is lifted."""
 
     def __str__(self) -> str:
@@ -58,6 +59,8 @@ class Explanation:
             notes.append(f"Run-ahead is switched off for this object: {self.switched_off}.")
         if self.on_trial:
             notes.append(f"Run-ahead was switched off for this object: {self.on_trial}.")
+        if self.unseen:
+            notes.append(f"{let_through(self.unseen)}.")
         notes += [f"{server}: {limit}." for server, limit in self.limits.items()]
         if self.record is not None and self.record.error:
             notes.append(f"The last call failed: {self.record.error}")
@@ -106,6 +109,7 @@ class Explanation:
             "limits": dict(self.limits),
             "notes": list(self.notes),
             "learning": list(self.learning),
+            "unseen": self.unseen,
             "template": _template_json(self.template, self.opaque),
             "entry": record.entry if record else None,
             "error": record.error if record else "",
@@ -147,6 +151,7 @@ def explain_state(state: AcceleratedState) -> Explanation:
         state.on_trial,
         state.limits(),
         () if state.learning is None else tuple(state.learning()),
+        state.rest.unseen,
     )
 
 

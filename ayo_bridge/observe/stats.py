@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from ayo_bridge.graph import Op
-from ayo_bridge.observe.wording import columns, counted, duration
+from ayo_bridge.observe.wording import columns, counted, duration, let_through
 from ayo_bridge.runahead.state import AcceleratedState
 
 
@@ -54,6 +54,9 @@ class Stats:
     switched_off: str = ""
     on_trial: str = ""
     """Why it was switched off, while it is tried again."""
+    unseen: int = 0
+    """Of the calls, those that were let through unseen, their engine calls uncounted: nothing was
+    to be done in those before them."""
     limits: Mapping[str, str] = field(default_factory=dict)
     """How much may be ahead at each server: by ``host:port``, in words."""
 
@@ -117,6 +120,8 @@ class Stats:
                 for p in self.primitives
             ]
             lines += ["", *columns([head, *rows], right="llrrr")]
+        if self.unseen:
+            lines += ["", f"{let_through(self.unseen)}."]
         if self.limits:
             lines += ["", *(f"{server}: {limit}." for server, limit in self.limits.items())]
         if self.switched_off:
@@ -153,6 +158,7 @@ def stats_state(state: AcceleratedState) -> Stats:
         ),
         switched_off=state.switched_off,
         on_trial=state.on_trial,
+        unseen=state.rest.unseen,
         limits=state.limits(),
     )
 

@@ -29,6 +29,11 @@ def counted(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
+def let_through(calls: int) -> str:
+    """That so many calls were not looked at."""
+    return f"{counted(calls, 'call')} ran as in the original, unseen: there was nothing to gain"
+
+
 def ranges(names: Sequence[str], *, shown: int = 4) -> str:
     """Names in short: ``a[0], a[1], a[2], b`` becomes ``a[0-2], b``; at most ``shown`` of them.
 

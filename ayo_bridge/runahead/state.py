@@ -14,6 +14,7 @@ from ayo_bridge.record.counters import Counters
 from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.runahead.judge import Judge
+from ayo_bridge.runahead.rest import Rest
 
 _LATER: Final = 64
 """So many finished calls in which nothing ran ahead may wait to be counted."""
@@ -29,6 +30,8 @@ class AcceleratedState:
         template: what it was lifted to.
         again: accelerates a copy, by the runtime given, or where it is unpickled by the default.
         opaque: names of the parts that were not lifted, each with the reason.
+        remembers: whether glue of its framework is remembered in calls that are seen, so that each
+            is worth being seen.
     """
 
     adapter: str
@@ -37,6 +40,8 @@ class AcceleratedState:
     template: Template
     again: Callable[..., Any]
     opaque: tuple[tuple[str, str], ...] = ()
+    remembers: bool = False
+    rest: Rest = field(init=False, default_factory=Rest)
     lifts: dict[Hashable, Any] = field(init=False, default_factory=dict)
     """What is kept of lifting it for earlier calls, as long as it holds."""
     expected: dict[int, int] = field(init=False, default_factory=dict)
@@ -64,7 +69,8 @@ class AcceleratedState:
         self._new.append(record)
         # Never waits: a stream may be collected, and its call end, wherever Python allocates, even
         # in this thread inside of this lock. Who holds it, or comes next, counts this one.
-        if (record.ran_ahead or len(self._new) > _LATER) and self._lock.acquire(blocking=False):
+        due = record.ran_ahead or self.rest.resting or len(self._new) > _LATER
+        if due and self._lock.acquire(blocking=False):
             try:
                 self._count()
             finally:
@@ -76,8 +82,22 @@ class AcceleratedState:
             record = self._new.popleft()
             self._records.append(record)
             self._counters.add(record)
+            self.rest.heard(useful=self._helped(record))
             if record.ran_ahead and record.whole and record.ended is not None:
                 self._judge.hear(record.own_calls, record.ended)
+
+    def _helped(self, record: CallRecord) -> bool:
+        """Whether anything was done for a call but to note what passed by.
+
+        Calls of others may have shared a batch with those of models in this process.
+        """
+        if self.remembers or record.ran_ahead or not record.whole:
+            return True
+        runtime = self.runtime
+        return any(
+            runtime.knows(call.engine) and not runtime.scheduler(call.engine).engine.server
+            for call in record.calls
+        )
 
     def switch_off(self, reason: str) -> None:
         """Run nothing ahead for this object for a while; the first reason stays until then."""
@@ -116,4 +136,6 @@ class AcceleratedState:
         """Running totals over all finished calls."""
         with self._lock:
             self._count()
-            return deepcopy(self._counters)
+            totals = deepcopy(self._counters)
+        totals.calls += self.rest.unseen
+        return totals

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import Runnable, RunnableLambda
 
 from ayo_bridge import explain, stats
@@ -75,3 +76,24 @@ async def test_calls_may_overlap(
     sync = [asyncio.to_thread(accelerated.invoke, question) for question in questions]
     assert await asyncio.gather(*sync) == expected
     assert stats(accelerated).wasted == 0
+
+
+def test_a_chain_with_nothing_to_gain_is_let_through_unseen(
+    stub: StubOpenAI, fast: Accelerate
+) -> None:
+    accelerated = fast(ChatPromptTemplate.from_template("{q}") | chat(stub.base_url))
+    for number in range(200):
+        accelerated.invoke({"q": f"item {number}"})
+    seen = stats(accelerated)
+    assert seen.calls == 200
+    assert 32 <= seen.direct == 200 - seen.unseen < 120
+    assert "ran as in the original, unseen" in str(explain(accelerated))
+
+
+def test_calls_of_a_model_in_this_process_are_always_seen(
+    stub: StubOpenAI, fast: Accelerate
+) -> None:
+    accelerated = fast(chain(stub.base_url))
+    for number in range(100):
+        accelerated.invoke(f"item {number}")
+    assert stats(accelerated).unseen == 0

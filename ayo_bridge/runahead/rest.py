@@ -1,0 +1,47 @@
+"""Calls that are let through unseen, once many have shown that there is nothing to do in them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+ENOUGH: Final = 32
+"""So many calls in a row in which nothing was done end in a rest."""
+FIRST: Final = 16
+LONGEST: Final = 256
+"""Calls of a rest: the first, doubled with each that finds nothing after it, up to the longest."""
+
+
+class Rest:
+    """Says which calls are to be seen. Never waits; threads may lose a count of each other's."""
+
+    __slots__ = ("_left", "_length", "_useless", "unseen")
+
+    def __init__(self) -> None:
+        self._left = 0
+        self._length = FIRST
+        self._useless = 0
+        self.unseen = 0
+        """Calls so far that were let through."""
+
+    @property
+    def resting(self) -> bool:
+        """Whether most calls are let through."""
+        return self._useless >= ENOUGH
+
+    def lets_through(self) -> bool:
+        """Whether the call that begins now is to run unseen; counts it then."""
+        if not self._left:
+            return False
+        self._left -= 1
+        self.unseen += 1
+        return True
+
+    def heard(self, *, useful: bool) -> None:
+        """A call that was seen has ended; ``useful`` if anything was done for it."""
+        if useful:
+            self._useless, self._left, self._length = 0, 0, FIRST
+            return
+        self._useless += 1
+        if self._useless >= ENOUGH and not self._left:
+            self._left = self._length
+            self._length = min(LONGEST, 2 * self._length)
