@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
+from ayo_bridge.bindings import key_order
+from ayo_bridge.bindings.completions import answer_of
 from ayo_bridge.bindings.endpoints import Addressed
-from ayo_bridge.bindings.openai_sdk import Form, build, sending
-from ayo_bridge.engines.openai_http import make_call
+from ayo_bridge.bindings.openai_sdk import Form, Sending, build, sending
+from ayo_bridge.engines.openai_http import Delivery, LLMRequest, make_call
 from ayo_bridge.engines.openai_http.address import origin
-from ayo_bridge.engines.openai_http.reply import Reply, UnreadableReplyError
-from ayo_bridge.seam import Answer, AskedTool, BoundaryCall, Call, Fields
+from ayo_bridge.engines.openai_http.reply import Reply
+from ayo_bridge.seam import BoundaryCall, Call, Fields
 
 _DELIVERY: Final = ("stream", "stream_options", "priority")
 
@@ -26,20 +29,22 @@ def boundary_call(call: Addressed, request: Any) -> BoundaryCall | None:
         body = json.loads(content)
     except ValueError:
         return None
-    if not isinstance(body, dict):
-        return None
+    return _completion(call, sent, body) if isinstance(body, dict) else None
+
+
+def _completion(call: Addressed, sent: Sending, body: dict[str, Any]) -> BoundaryCall:
+    key_order.saw(sent.client, (call.engine, sent.form), body)
     fields = {name: value for name, value in body.items() if name not in _DELIVERY}
-    rest = {name: value for name, value in body.items() if name == "priority"}
+    delivery = {name: value for name, value in body.items() if name in _DELIVERY}
     # Without the client: whoever follows holds that weakly.
-    remake = partial(_remade, call, sent.form, {**rest, **sent.extra})
-    ahead = not (body.get("stream") or _works_elsewhere(body))
+    remake = partial(_remade, call, sent.form, delivery, sent.extra)
     return BoundaryCall(
         kind="llm",
         owner=sent.client,
         request=lambda: fields,
         answer=answer_of,
-        remake=remake if ahead else None,
-        manner=(call.engine, sent.manner, tuple(rest.items())),
+        remake=None if _works_elsewhere(body) else remake,
+        manner=(call.engine, sent.manner, json.dumps(delivery, sort_keys=True)),
         engine=call.engine,
         server=call.endpoint.server,
         when_complete=_when_complete,
@@ -55,53 +60,42 @@ def _works_elsewhere(body: Mapping[str, Any]) -> bool:
 
 
 def _remade(
-    call: Addressed, form: Form, extra: Mapping[str, Any], client: Any, fields: Fields
+    call: Addressed,
+    form: Form,
+    delivery: Mapping[str, Any],
+    extra: Mapping[str, Any],
+    client: Any,
+    fields: Fields,
 ) -> Call:
     """The call of ``client`` for other values.
 
     Raises:
         ValueError: it cannot be made ahead as the client would send it.
     """
-    request = build(client, form, {**fields, **extra})
+    request = _built(call, form, {**fields, **delivery}, extra, client)
+    if delivery.get("stream"):
+        request = replace(request, delivery=Delivery.REPLAY_STREAM)
+    return make_call(call.engine, request)
+
+
+def _built(
+    call: Addressed, form: Form, body: Mapping[str, Any], extra: Mapping[str, Any], client: Any
+) -> LLMRequest:
+    """A request of ``client``, to the byte as it would send it.
+
+    Raises:
+        ValueError: that is not certain, or it is somewhere else by now.
+    """
+    ordered = key_order.arranged(client, (call.engine, form), body)
+    request = build(client, form, {**ordered, **extra}, keep_order=True)
     if origin(request.url) != call.endpoint.server:
         raise ValueError("its client sends to another server by now")
-    return make_call(call.engine, request)
+    return request
 
 
 def _when_complete(result: Any, then: Callable[[], None]) -> None:
     if isinstance(result, Reply):
         result.body.on_end(then)
-
-
-def answer_of(result: Any) -> Answer:
-    """Text and tool calls of a plain reply's first choice.
-
-    Raises:
-        ValueError: it is no reply of success, or has no such form.
-    """
-    if not isinstance(result, Reply) or not result.ok:
-        raise ValueError("no reply of success")
-    if (result.header(b"content-type") or b"").startswith(b"text/event-stream"):
-        return Answer(text=_text(result))
-    try:
-        choice = result.json()["choices"][0]
-        message = choice.get("message")
-        if message is None:
-            return Answer(text=choice["text"])
-        tools = tuple(
-            AskedTool(str(tool["id"]), tool["function"]["name"], tool["function"]["arguments"])
-            for tool in message.get("tool_calls") or ()
-        )
-        return Answer(text=message.get("content"), tools=tools)
-    except (UnreadableReplyError, AttributeError, KeyError, IndexError, TypeError) as error:
-        raise ValueError(f"a reply of an unknown form: {error!r}") from error
-
-
-def _text(reply: Reply) -> str:
-    try:
-        return reply.text()
-    except UnreadableReplyError as error:
-        raise ValueError(str(error)) from error
 
 
 __all__ = ["answer_of", "boundary_call"]

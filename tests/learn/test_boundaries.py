@@ -1,0 +1,280 @@
+"""What is followed and predicted at each boundary: the very requests, and what they answer."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from langchain_openai import ChatOpenAI
+from llama_index.core.base.llms.types import ChatMessage
+from llama_index.llms.openai_like import OpenAILike
+from pydantic import SecretStr
+
+from ayo_bridge import Runtime, accelerate
+from ayo_bridge.bindings import key_order
+from ayo_bridge.bindings.completions import answer_of
+from ayo_bridge.engines.openai_http.reply import Body, Reply
+from ayo_bridge.engines.openai_http.request import identity
+from ayo_bridge.profile import ProfileStore
+from ayo_bridge.seam import AskedTool, Outcome
+from tests.adapters.python.programs import (
+    async_client_of,
+    client_of,
+    learned,
+    outcomes,
+    question,
+)
+from tests.stub_openai import StubOpenAI
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+Sent = Counter[tuple[str, bytes, Any]]
+
+
+@pytest.fixture
+def stub() -> Iterator[StubOpenAI]:
+    with StubOpenAI(latency=0.01) as made:
+        yield made
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Iterator[Runtime]:
+    made = Runtime(measure=False, profiles=ProfileStore(tmp_path))
+    yield made
+    made.close()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _leaves_no_garbage() -> Iterator[None]:
+    """Clients that functions have kept are not closed: no later test is to hear of that."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+def sent(stub: StubOpenAI) -> Sent:
+    """What has come, to the byte: path, body, and headers that say what is asked by whom."""
+    found: Sent = Counter()
+    for request in stub.requests:
+        if request.mark is None:
+            pairs = [(name.encode(), value.encode()) for name, value in request.pairs]
+            found[request.path, request.raw, identity(tuple(pairs))] += 1
+    stub.requests.clear()
+    return found
+
+
+def taught(function: Callable[[str], Any], runtime: Runtime) -> Any:
+    """The function, learned from four calls that answered as it does."""
+    fast = accelerate(function, runtime=runtime)
+    for number in range(4):
+        assert fast(question(number)) == function(question(number))
+    learned(fast)
+    return fast
+
+
+def equal_arms(fast: Any, function: Callable[[str], Any], stub: StubOpenAI, number: int) -> None:
+    """One call of either: the same answer, and the same requests to the byte."""
+    sent(stub)
+    expected = function(question(number))
+    made = sent(stub)
+    assert fast(question(number)) == expected
+    assert sent(stub) == made
+
+
+# Streams.
+
+
+def _read(client: openai.OpenAI, prompt: str) -> str:
+    stream = client.chat.completions.create(
+        model="stub",
+        messages=[{"role": "user", "content": prompt}],
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    return "".join(event.choices[0].delta.content or "" for event in stream if event.choices)
+
+
+def _by_langchain(stub: StubOpenAI) -> Callable[[str], str]:
+    model = ChatOpenAI(
+        model="stub", base_url=stub.base_url, api_key=SecretStr("key"), max_retries=0
+    )
+    return lambda prompt: "".join(str(chunk.content) for chunk in model.stream(prompt))
+
+
+def _by_llama_index(stub: StubOpenAI) -> Callable[[str], str]:
+    model = OpenAILike(
+        model="stub", api_base=stub.base_url, api_key="key", is_chat_model=True, max_retries=0
+    )
+
+    def read(prompt: str) -> str:
+        chat = model.stream_chat([ChatMessage(content=prompt)])
+        return "".join(piece.delta or "" for piece in chat)
+
+    return read
+
+
+@pytest.mark.parametrize("reading", [_by_langchain, _by_llama_index])
+def test_streams_that_the_original_reads_are_learned_and_made_ahead_to_the_byte(
+    stub: StubOpenAI, runtime: Runtime, reading: Callable[[StubOpenAI], Callable[[str], str]]
+) -> None:
+    read = reading(stub)
+
+    def answer(query: str) -> str:
+        causes = read(f"List the causes: {query}")
+        effects = read(f"List the effects: {query}")
+        return read(f"Compare {causes} with {effects}")
+
+    fast = taught(answer, runtime)
+    equal_arms(fast, answer, stub, 9)
+    assert outcomes(fast) == {Outcome.HIT: 1, Outcome.DIRECT: 2}
+
+
+async def test_async_streams_are_made_ahead(stub: StubOpenAI, runtime: Runtime) -> None:
+    client = async_client_of(stub)
+
+    async def read(prompt: str) -> str:
+        stream = await client.chat.completions.create(
+            model="stub", messages=[{"role": "user", "content": prompt}], stream=True
+        )
+        return "".join([event.choices[0].delta.content or "" async for event in stream])
+
+    async def answer(query: str) -> str:
+        causes = await read(f"List the causes: {query}")
+        effects = await read(f"List the effects: {query}")
+        return await read(f"Compare {causes} with {effects}")
+
+    fast = accelerate(answer, runtime=runtime)
+    for number in range(4):
+        assert await fast(question(number)) == await answer(question(number))
+    await asyncio.to_thread(learned, fast)
+    sent(stub)
+    expected = await answer(question(9))
+    made = sent(stub)
+    assert await fast(question(9)) == expected
+    assert sent(stub) == made
+    assert outcomes(fast) == {Outcome.HIT: 1, Outcome.DIRECT: 2}
+
+
+def test_the_events_of_a_stream_made_ahead_come_while_it_is_written(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    client = client_of(stub)
+    unfinished: list[bool] = []
+
+    def answer(query: str) -> str:
+        causes = _read(client, f"List the causes: {query}")
+        stream = client.chat.completions.create(
+            model="stub",
+            messages=[{"role": "user", "content": f"List the effects: {query}"}],
+            stream=True,
+        )
+        texts = []
+        for event in stream:
+            texts.append(event.choices[0].delta.content or "")
+            unfinished.append(stub.in_flight > 0)
+        return causes + "".join(texts)
+
+    fast = taught(answer, runtime)
+    stub.reply_when("List the effects", latency=0.05)
+    stub.token_interval = 0.01
+    unfinished.clear()
+    assert fast(question(9)) == answer(question(9))
+    assert outcomes(fast) == {Outcome.HIT: 1, Outcome.DIRECT: 1}
+    assert unfinished[0]
+
+
+def test_a_stream_that_the_original_leaves_teaches_nothing_and_is_left_ahead_too(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    client = client_of(stub)
+
+    def first_word(prompt: str) -> str:
+        stream = client.chat.completions.create(
+            model="stub", messages=[{"role": "user", "content": prompt}], stream=True
+        )
+        with stream:
+            for event in stream:
+                if word := event.choices[0].delta.content:
+                    return word
+        return ""
+
+    def answer(query: str) -> str:
+        return first_word(f"List the causes: {query}") + first_word(f"List the effects: {query}")
+
+    fast = taught(answer, runtime)
+    equal_arms(fast, answer, stub, 9)
+    assert outcomes(fast) == {Outcome.HIT: 1, Outcome.DIRECT: 1}
+
+
+def _streamed(*events: object, done: bool = True) -> Reply:
+    lines = [f"data: {json.dumps(event)}\n\n".encode() for event in events]
+    body = Body([*lines, b"data: [DONE]\n\n"] if done else lines, ended=True)
+    return Reply(200, ((b"content-type", b"text/event-stream; charset=utf-8"),), body)
+
+
+def _delta(**delta: object) -> dict[str, object]:
+    return {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+
+
+def test_tool_calls_of_a_stream_are_put_together() -> None:
+    pieces = [
+        {"index": 0, "id": "call-1", "function": {"name": "search", "arguments": ""}},
+        {"index": 0, "function": {"arguments": '{"query": '}},
+        {"index": 1, "id": "call-2", "function": {"name": "now", "arguments": "{}"}},
+        {"index": 0, "function": {"arguments": '"tides"}'}},
+    ]
+    answer = answer_of(_streamed(*(_delta(tool_calls=[piece]) for piece in pieces)))
+    assert answer.tools == (
+        AskedTool("call-1", "search", '{"query": "tides"}'),
+        AskedTool("call-2", "now", "{}"),
+    )
+
+
+def test_a_stream_that_has_broken_off_says_nothing() -> None:
+    with pytest.raises(ValueError, match="no end"):
+        answer_of(_streamed(_delta(content="half of"), done=False))
+    with pytest.raises(ValueError, match="unknown form"):
+        answer_of(_streamed({"error": {"message": "overloaded"}}))
+
+
+# The order of keys.
+
+
+class _Client:
+    pass
+
+
+def test_a_request_has_the_order_of_keys_in_which_its_client_writes_them() -> None:
+    one, other = _Client(), _Client()
+    body = {
+        "messages": [{"role": "user", "content": "x"}],
+        "model": "m",
+        "tools": [{"b": 1, "a": 2}],
+    }
+    key_order.saw(one, "order-1", body)
+    known = json.loads(json.dumps(body, sort_keys=True))
+    assert json.dumps(key_order.arranged(one, "order-1", known)) == json.dumps(body)
+    assert json.dumps(key_order.arranged(other, "order-1", known)) == json.dumps(body)
+    with pytest.raises(ValueError, match="never seen"):
+        key_order.arranged(one, "order-1", {**known, "tools": [{"a": 1, "c": 2}]})
+
+
+def test_an_order_that_was_not_always_the_same_is_not_predicted() -> None:
+    one, other = _Client(), _Client()
+    key_order.saw(one, "order-2", {"a": 1, "b": 2})
+    key_order.saw(other, "order-2", {"b": 1, "a": 2})
+    assert tuple(key_order.arranged(one, "order-2", {"a": 1, "b": 2})) == ("a", "b")
+    assert tuple(key_order.arranged(other, "order-2", {"a": 1, "b": 2})) == ("b", "a")
+    with pytest.raises(ValueError, match="more than one order"):
+        key_order.arranged(_Client(), "order-2", {"a": 1, "b": 2})
