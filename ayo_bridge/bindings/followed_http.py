@@ -1,4 +1,4 @@
-"""Requests to LLM servers, as the follower of a scope sees them."""
+"""Requests to LLM and embedding servers, as the follower of a scope sees them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from hashlib import blake2b
 from typing import Any, Final
 
 from ayo_bridge.bindings import key_order
@@ -14,8 +15,9 @@ from ayo_bridge.bindings.endpoints import Addressed
 from ayo_bridge.bindings.openai_sdk import Form, Sending, build, sending
 from ayo_bridge.engines.openai_http import Delivery, LLMRequest, make_call
 from ayo_bridge.engines.openai_http.address import origin
+from ayo_bridge.engines.openai_http.embedding_server import vectors_of
 from ayo_bridge.engines.openai_http.reply import Reply
-from ayo_bridge.seam import BoundaryCall, Call, Fields
+from ayo_bridge.seam import Answer, BoundaryCall, Call, EngineKind, Fields
 
 _DELIVERY: Final = ("stream", "stream_options", "priority")
 
@@ -23,13 +25,19 @@ _DELIVERY: Final = ("stream", "stream_options", "priority")
 def boundary_call(call: Addressed, request: Any) -> BoundaryCall | None:
     """The call that an HTTP request of an SDK client makes; ``None``: it is not followed."""
     sent, content = sending(), getattr(request, "_content", None)
-    if sent is None or not call.endpoint.completes or not isinstance(content, bytes):
+    if sent is None or not isinstance(content, bytes):
         return None
     try:
         body = json.loads(content)
     except ValueError:
         return None
-    return _completion(call, sent, body) if isinstance(body, dict) else None
+    if not isinstance(body, dict):
+        return None
+    if call.endpoint.completes:
+        return _completion(call, sent, body)
+    if call.endpoint.kind is EngineKind.EMBEDDING:
+        return _embedding(call, sent, body)
+    return None
 
 
 def _completion(call: Addressed, sent: Sending, body: dict[str, Any]) -> BoundaryCall:
@@ -49,6 +57,58 @@ def _completion(call: Addressed, sent: Sending, body: dict[str, Any]) -> Boundar
         server=call.endpoint.server,
         when_complete=_when_complete,
     )
+
+
+def _embedding(call: Addressed, sent: Sending, body: dict[str, Any]) -> BoundaryCall:
+    """Texts are predicted; arrays of their tokens are only followed, for the sake of the vectors.
+
+    Whoever sends tokens has cut the text by a tokenizer of his own.
+    """
+    key_order.saw(sent.client, (call.engine, sent.form), body)
+    texts = _are_texts(body.get("input"))
+    return BoundaryCall(
+        kind="embedding",
+        owner=sent.client,
+        request=lambda: body if texts else {**body, "input": _digest(body.get("input"))},
+        answer=_vectors,
+        remake=partial(_embedded, call, sent.form, sent.extra) if texts else None,
+        manner=(call.engine, sent.manner),
+        engine=call.engine,
+        server=call.endpoint.server,
+        when_complete=_when_complete,
+    )
+
+
+def _are_texts(asked: Any) -> bool:
+    return isinstance(asked, str) or (
+        isinstance(asked, list) and bool(asked) and all(isinstance(text, str) for text in asked)
+    )
+
+
+def _digest(asked: Any) -> str:
+    return "tokens:" + blake2b(json.dumps(asked).encode(), digest_size=16).hexdigest()
+
+
+def _vectors(result: Any) -> Answer:
+    if not isinstance(result, Reply):
+        raise ValueError("no reply")
+    return Answer(vectors=vectors_of(result))
+
+
+def _embedded(
+    call: Addressed, form: Form, extra: Mapping[str, Any], client: Any, fields: Fields
+) -> Call:
+    """The call of ``client`` for other texts.
+
+    Raises:
+        ValueError: it cannot be made ahead as the client would send it.
+    """
+    asked = fields.get("input")
+    if not _are_texts(asked):
+        raise ValueError("what is to be embedded is no text")
+    made = make_call(call.engine, _built(call, form, fields, extra, client))
+    items = len(asked) if isinstance(asked, list) else 1
+    return replace(made, items=items, deterministic=True)
 
 
 def _works_elsewhere(body: Mapping[str, Any]) -> bool:

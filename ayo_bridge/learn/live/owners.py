@@ -6,11 +6,14 @@ import threading
 import weakref
 from collections.abc import Callable, Container, Hashable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from ayo_bridge.learn.live.remote import VARIABLE, is_remote, wanted
 from ayo_bridge.learn.sites import Site
 from ayo_bridge.seam import Answer, BoundaryCall, Call, Fields
+
+_MODELS: Final = ("embedding", "rerank")
+"""What has no tenants, where it is a model in this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ def way_of(call: BoundaryCall) -> Way | None:
         owner = weakref.ref(call.owner)
     except TypeError:
         return None
-    somebodys = call.kind != "embedding"
+    somebodys = bool(call.server) or call.kind not in _MODELS
     return Way(owner, call.manner, call.remake, call.answer, call.when_complete, somebodys)
 
 

@@ -1,15 +1,10 @@
-"""What is followed and predicted at each boundary: the very requests, and what they answer."""
+"""Streams that the original reads are followed, and made ahead while they are written."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
-import warnings
-from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import openai
 import pytest
@@ -19,80 +14,17 @@ from llama_index.llms.openai_like import OpenAILike
 from pydantic import SecretStr
 
 from ayo_bridge import Runtime, accelerate
-from ayo_bridge.bindings import key_order
 from ayo_bridge.bindings.completions import answer_of
 from ayo_bridge.engines.openai_http.reply import Body, Reply
-from ayo_bridge.engines.openai_http.request import identity
-from ayo_bridge.profile import ProfileStore
 from ayo_bridge.seam import AskedTool, Outcome
-from tests.adapters.python.programs import (
-    async_client_of,
-    client_of,
-    learned,
-    outcomes,
-    question,
-)
+from tests.adapters.python.programs import async_client_of, client_of, learned, outcomes, question
+from tests.learn.boundaries.arms import equal_arms, sent, taught
 from tests.stub_openai import StubOpenAI
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-Sent = Counter[tuple[str, bytes, Any]]
-
-
-@pytest.fixture
-def stub() -> Iterator[StubOpenAI]:
-    with StubOpenAI(latency=0.01) as made:
-        yield made
-
-
-@pytest.fixture
-def runtime(tmp_path: Path) -> Iterator[Runtime]:
-    made = Runtime(measure=False, profiles=ProfileStore(tmp_path))
-    yield made
-    made.close()
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _leaves_no_garbage() -> Iterator[None]:
-    """Clients that functions have kept are not closed: no later test is to hear of that."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
-
-
-def sent(stub: StubOpenAI) -> Sent:
-    """What has come, to the byte: path, body, and headers that say what is asked by whom."""
-    found: Sent = Counter()
-    for request in stub.requests:
-        if request.mark is None:
-            pairs = [(name.encode(), value.encode()) for name, value in request.pairs]
-            found[request.path, request.raw, identity(tuple(pairs))] += 1
-    stub.requests.clear()
-    return found
-
-
-def taught(function: Callable[[str], Any], runtime: Runtime) -> Any:
-    """The function, learned from four calls that answered as it does."""
-    fast = accelerate(function, runtime=runtime)
-    for number in range(4):
-        assert fast(question(number)) == function(question(number))
-    learned(fast)
-    return fast
-
-
-def equal_arms(fast: Any, function: Callable[[str], Any], stub: StubOpenAI, number: int) -> None:
-    """One call of either: the same answer, and the same requests to the byte."""
-    sent(stub)
-    expected = function(question(number))
-    made = sent(stub)
-    assert fast(question(number)) == expected
-    assert sent(stub) == made
-
-
-# Streams.
 
 
 def _read(client: openai.OpenAI, prompt: str) -> str:
@@ -246,35 +178,3 @@ def test_a_stream_that_has_broken_off_says_nothing() -> None:
         answer_of(_streamed(_delta(content="half of"), done=False))
     with pytest.raises(ValueError, match="unknown form"):
         answer_of(_streamed({"error": {"message": "overloaded"}}))
-
-
-# The order of keys.
-
-
-class _Client:
-    pass
-
-
-def test_a_request_has_the_order_of_keys_in_which_its_client_writes_them() -> None:
-    one, other = _Client(), _Client()
-    body = {
-        "messages": [{"role": "user", "content": "x"}],
-        "model": "m",
-        "tools": [{"b": 1, "a": 2}],
-    }
-    key_order.saw(one, "order-1", body)
-    known = json.loads(json.dumps(body, sort_keys=True))
-    assert json.dumps(key_order.arranged(one, "order-1", known)) == json.dumps(body)
-    assert json.dumps(key_order.arranged(other, "order-1", known)) == json.dumps(body)
-    with pytest.raises(ValueError, match="never seen"):
-        key_order.arranged(one, "order-1", {**known, "tools": [{"a": 1, "c": 2}]})
-
-
-def test_an_order_that_was_not_always_the_same_is_not_predicted() -> None:
-    one, other = _Client(), _Client()
-    key_order.saw(one, "order-2", {"a": 1, "b": 2})
-    key_order.saw(other, "order-2", {"b": 1, "a": 2})
-    assert tuple(key_order.arranged(one, "order-2", {"a": 1, "b": 2})) == ("a", "b")
-    assert tuple(key_order.arranged(other, "order-2", {"a": 1, "b": 2})) == ("b", "a")
-    with pytest.raises(ValueError, match="more than one order"):
-        key_order.arranged(_Client(), "order-2", {"a": 1, "b": 2})
