@@ -43,7 +43,7 @@ class BoundaryCall:
     """A call that the original makes at the boundary of an engine.
 
     Args:
-        kind: ``llm``, ``embedding`` or ``search``.
+        kind: ``llm``, ``embedding``, ``search`` or ``rerank``.
         owner: the client, model or store by which it is made. Whoever follows holds it weakly.
         request: what is asked, without delivery fields. Asked for on the calling thread.
         answer: what a result of the engine says; it may not have come to its end.

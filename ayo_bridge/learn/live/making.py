@@ -17,6 +17,7 @@ _OPS: Final = {
     Kind.LLM: Op.PREFILLING,
     Kind.EMBEDDING: Op.EMBEDDING,
     Kind.SEARCH: Op.SEARCHING,
+    Kind.RERANK: Op.RERANKING,
 }
 
 
