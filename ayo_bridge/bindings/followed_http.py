@@ -10,20 +10,25 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from ayo_bridge.bindings import key_order
-from ayo_bridge.bindings.completions import answer_of
+from ayo_bridge.bindings.completions import answer_of, cut_prompt, shows_prefix_cache
 from ayo_bridge.bindings.endpoints import Addressed
 from ayo_bridge.bindings.openai_sdk import Form, Sending, build, sending
+from ayo_bridge.engines.launched import is_launched
 from ayo_bridge.engines.openai_http import Delivery, LLMRequest, make_call
 from ayo_bridge.engines.openai_http.address import origin
 from ayo_bridge.engines.openai_http.embedding_server import vectors_of
 from ayo_bridge.engines.openai_http.reply import Reply
+from ayo_bridge.engines.openai_http.request import marked_warm, warm_body
 from ayo_bridge.seam import Answer, BoundaryCall, Call, EngineKind, Fields
 
 _DELIVERY: Final = ("stream", "stream_options", "priority")
 
 
-def boundary_call(call: Addressed, request: Any) -> BoundaryCall | None:
-    """The call that an HTTP request of an SDK client makes; ``None``: it is not followed."""
+def boundary_call(call: Addressed, request: Any, *, priority: bool = False) -> BoundaryCall | None:
+    """The call that an HTTP request of an SDK client makes; ``None``: it is not followed.
+
+    ``priority``: whether the servers are said to take priorities.
+    """
     sent, content = sending(), getattr(request, "_content", None)
     if sent is None or not isinstance(content, bytes):
         return None
@@ -34,13 +39,15 @@ def boundary_call(call: Addressed, request: Any) -> BoundaryCall | None:
     if not isinstance(body, dict):
         return None
     if call.endpoint.completes:
-        return _completion(call, sent, body)
+        return _completion(call, sent, body, priority)
     if call.endpoint.kind is EngineKind.EMBEDDING:
         return _embedding(call, sent, body)
     return None
 
 
-def _completion(call: Addressed, sent: Sending, body: dict[str, Any]) -> BoundaryCall:
+def _completion(
+    call: Addressed, sent: Sending, body: dict[str, Any], priority: bool
+) -> BoundaryCall:
     key_order.saw(sent.client, (call.engine, sent.form), body)
     fields = {name: value for name, value in body.items() if name not in _DELIVERY}
     delivery = {name: value for name, value in body.items() if name in _DELIVERY}
@@ -52,6 +59,10 @@ def _completion(call: Addressed, sent: Sending, body: dict[str, Any]) -> Boundar
         request=lambda: fields,
         answer=answer_of,
         remake=None if _works_elsewhere(body) else remake,
+        warm=None
+        if _works_elsewhere(body)
+        else partial(_warmed, call, sent.form, sent.extra, body, priority),
+        shows_prefix_cache=shows_prefix_cache,
         manner=(call.engine, sent.manner, json.dumps(delivery, sort_keys=True)),
         engine=call.engine,
         server=call.endpoint.server,
@@ -136,6 +147,29 @@ def _remade(
     if delivery.get("stream"):
         request = replace(request, delivery=Delivery.REPLAY_STREAM)
     return make_call(call.engine, request)
+
+
+def _warmed(
+    call: Addressed,
+    form: Form,
+    extra: Mapping[str, Any],
+    body: Mapping[str, Any],
+    priority: bool,
+    client: Any,
+    beginning: str,
+) -> Call:
+    """The prefix warm of ``client`` for a request that begins so; ``body`` is one of its kind.
+
+    Raises:
+        ValueError: there is no prompt in it, or the client would not send it so.
+    """
+    prompt = cut_prompt(beginning, body)
+    taken = priority or is_launched(call.endpoint.base_url)
+    cut = warm_body({**body, **prompt}, priority=taken)
+    request = build(client, form, {**cut, **extra}, keep_order=True)
+    if origin(request.url) != call.endpoint.server:
+        raise ValueError("its client sends to another server by now")
+    return marked_warm(call.engine, request)
 
 
 def _built(

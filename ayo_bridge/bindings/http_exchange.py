@@ -161,7 +161,7 @@ class Exchange:
         follower = self._scope.follower
         if follower is None:
             return None
-        call = boundary_call(self._call, self._request)
+        call = boundary_call(self._call, self._request, priority=self._scope.runtime.priority)
         return None if call is None else (follower, follower.begin(call))
 
     def _direct(self, key: Hashable, waited: float, awaited: bool, followed: _Followed) -> _Steps:

@@ -206,7 +206,8 @@ class Ahead(Driver[Work, Values]):
                 self._record.note_call(record)
                 return self._requested(call, running, record)
 
-        offered = Offered(load, start, lambda error: self._fallen(server, error))
+        warm = record if call.warm else None
+        offered = Offered(load, start, lambda error: self._fallen(server, error, warm))
         with self._lock:
             share = self._shares.get(server)
             if share is None:
@@ -222,10 +223,18 @@ class Ahead(Driver[Work, Values]):
             self._held.add(server)
         return offered.future
 
-    def _fallen(self, server: str, error: BaseException) -> None:
-        """A call ahead has failed. What else is on its way there runs on."""
-        if isinstance(error, StatusError) and error.busy:
-            self._home.load(server).refused()
+    def _fallen(self, server: str, error: BaseException, warm: EngineCall | None = None) -> None:
+        """A call ahead has failed. What else is on its way there runs on.
+
+        A ``warm`` that the server does not take says nothing of calls.
+        """
+        if warm is not None:
+            warm.error = repr(error)
+        if isinstance(error, StatusError):
+            if error.busy:
+                self._home.load(server).refused()
+            elif warm is not None:
+                return
         self.stop(server)
 
     def stop(self, server: str, *, cancel: bool = False) -> None:

@@ -49,6 +49,8 @@ class Lesson:
     numbers: dict[str, int] = field(init=False)
     in_doubt: frozenset[str] = frozenset()
     """Sites that are watched only: their last prediction was refuted."""
+    cold: frozenset[str] = frozenset()
+    """Sites whose prefixes were warmed in vain, or could not be: nothing more is warmed there."""
 
     def __post_init__(self) -> None:
         self.numbers = {each.site: at for at, each in enumerate(self.template.sites, 1)}
