@@ -29,7 +29,7 @@ pytestmark = [
 ]
 
 
-def _embeddings(stub: StubOpenAI, key: str = "key", **options: Any) -> OpenAIEmbeddings:
+def http_embeddings(stub: StubOpenAI, key: str = "key", **options: Any) -> OpenAIEmbeddings:
     return OpenAIEmbeddings(
         model="stub-embedding",
         base_url=stub.base_url,
@@ -49,7 +49,7 @@ def test_what_is_embedded_over_http_is_made_ahead_to_the_byte_and_searched_with(
     stub: StubOpenAI, runtime: Runtime
 ) -> None:
     ask = asking(stub)
-    store = InMemoryVectorStore(_embeddings(stub))
+    store = InMemoryVectorStore(http_embeddings(stub))
     store.add_texts([f"A note on {topic}." for topic in TOPICS])
     stub.reply_when("three parts", text=_three_parts)
 
@@ -93,7 +93,7 @@ def test_tokens_are_followed_for_their_vectors_and_never_predicted(
     stub: StubOpenAI, runtime: Runtime
 ) -> None:
     client = client_of(stub)
-    store = InMemoryVectorStore(_embeddings(stub))
+    store = InMemoryVectorStore(http_embeddings(stub))
     store.add_texts([f"A note on {topic}." for topic in TOPICS])
 
     def answer(query: str) -> str:
@@ -114,7 +114,7 @@ def test_no_text_is_embedded_under_another_tenants_key(stub: StubOpenAI, runtime
     clients: dict[str, OpenAIEmbeddings] = {}
 
     def answer(tenant: str, query: str) -> str:
-        model = clients.setdefault(tenant, _embeddings(stub, tenant))
+        model = clients.setdefault(tenant, http_embeddings(stub, tenant))
         first = model.embed_query(f"{tenant} asks {query}")
         return str(first[0] + model.embed_query(f"{tenant} does not ask {query}")[0])
 
