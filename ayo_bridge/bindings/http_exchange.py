@@ -25,7 +25,7 @@ from ayo_bridge.bindings.openai_sdk import answered, compared
 from ayo_bridge.engines.openai_http.errors import BUSY
 from ayo_bridge.engines.openai_http.reply import Reply
 from ayo_bridge.engines.openai_http.request import canonical_key
-from ayo_bridge.seam import Follower, Hit, Observation, Scope, Ticket
+from ayo_bridge.seam import Follower, Hit, Observation, Outcome, Scope, Ticket
 
 PATIENCE: Final = 0.25
 """Seconds for which a refusal is kept from the caller once no work ahead is on its way, at least:
@@ -149,8 +149,9 @@ class Exchange:
             except TimeoutError:
                 scope.stumbled(self._call.endpoint.server)
                 raise self._read_timeout(awaited) from None
-            if isinstance(hit, Hit) and isinstance(hit.value, Reply):
-                return self._replayed(hit.value, ticket, awaited)
+            reply = hit.value if isinstance(hit, Hit) else None
+            if isinstance(reply, Reply) and not _broken_off(reply, ticket):
+                return self._replayed(reply, ticket, awaited)
             waited = time.perf_counter() - began
         elif key is not None:
             compared(self._request)
@@ -279,6 +280,14 @@ def _sent(steps: _Steps, result: Any) -> Callable[[], Any]:
 
 def _thrown(steps: _Steps, error: BaseException) -> Callable[[], Any]:
     return lambda: steps.throw(error)
+
+
+def _broken_off(reply: Reply, ticket: Ticket) -> bool:
+    """Whether a stream ahead has failed before anybody has read it: then it is as none."""
+    error = reply.body.error
+    if error is not None:
+        ticket.record.outcome, ticket.record.error = Outcome.DROPPED, repr(error)
+    return error is not None
 
 
 def _retry_after(response: Any) -> float:

@@ -149,6 +149,23 @@ def test_a_stream_that_the_original_leaves_teaches_nothing_and_is_left_ahead_too
     assert outcomes(fast) == {Outcome.HIT: 1, Outcome.DIRECT: 1}
 
 
+def test_a_stream_that_breaks_off_ahead_is_made_by_the_original(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    client = client_of(stub)
+
+    def answer(query: str) -> str:
+        causes = _read(client, f"List the causes: {query}")
+        return causes + _read(client, f"List the effects: {query}")
+
+    fast = taught(answer, runtime)
+    expected = answer(question(9))
+    stub.reply_when("List the causes", latency=0.1)
+    stub.reply_when("List the effects", disconnect=2, times=1)
+    assert fast(question(9)) == expected
+    assert outcomes(fast) == {Outcome.DROPPED: 1, Outcome.DIRECT: 2}
+
+
 def _streamed(*events: object, done: bool = True) -> Reply:
     lines = [f"data: {json.dumps(event)}\n\n".encode() for event in events]
     body = Body([*lines, b"data: [DONE]\n\n"] if done else lines, ended=True)
