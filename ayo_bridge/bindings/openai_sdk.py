@@ -186,7 +186,7 @@ def sending() -> Sending | None:
         return None
     client, options = known
     headers = options.headers if isinstance(options.headers, Mapping) else {}
-    own = {name: value for name, value in headers.items() if name.lower() != _RAW.lower()}
+    own = {name: value for name, value in headers.items() if not _is_raw(name, value)}
     extra: dict[str, Any] = {}
     if own:
         extra["extra_headers"] = own
@@ -266,7 +266,12 @@ def _difference(one: Headers, other: Headers) -> tuple[str, ...]:
 
 def _form(options: Any) -> Form:
     headers = options.headers if isinstance(options.headers, Mapping) else {}
-    return Form(options.url, any(name.lower() == _RAW.lower() for name in headers))
+    return Form(options.url, any(_is_raw(name, value) for name, value in headers.items()))
+
+
+def _is_raw(name: str, value: Any) -> bool:
+    """Whether a header is what ``with_raw_response`` adds; ``with_streaming_response`` differs."""
+    return name.lower() == _RAW.lower() and value == "true"
 
 
 def _request(

@@ -43,6 +43,8 @@ def _site(site: str, predicts: bool, lesson: Lesson, owners: Owners) -> list[str
         lines.append(f"  not before a call has come there itself: {why}")
     if predicts and site in lesson.in_doubt:
         lines.append("  watched only: the last prediction was not what was asked")
+    if site in lesson.cold:
+        lines.append("  its known beginning is not prefilled any more: it was in vain, or refused")
     return lines
 
 

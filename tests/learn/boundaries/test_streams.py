@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import openai
 import pytest
@@ -143,6 +144,27 @@ def test_a_stream_that_the_original_leaves_teaches_nothing_and_is_left_ahead_too
 
     def answer(query: str) -> str:
         return first_word(f"List the causes: {query}") + first_word(f"List the effects: {query}")
+
+    fast = taught(answer, runtime)
+    equal_arms(fast, answer, stub, 9)
+    assert outcomes(fast) == {Outcome.HIT: 1, Outcome.DIRECT: 1}
+
+
+@pytest.mark.parametrize("view", ["with_raw_response", "with_streaming_response"])
+def test_replies_that_the_sdk_hands_over_unparsed_are_made_ahead_to_the_byte(
+    stub: StubOpenAI, runtime: Runtime, view: str
+) -> None:
+    client = client_of(stub)
+    resource = getattr(client.chat.completions, view)
+
+    def read(prompt: str) -> str:
+        message = {"role": "user", "content": prompt}
+        made = resource.create(model="stub", messages=[message])
+        with made if view == "with_streaming_response" else nullcontext(made) as reply:
+            return str(reply.parse().choices[0].message.content)
+
+    def answer(query: str) -> str:
+        return read(f"List the causes: {query}") + read(f"List the effects: {query}")
 
     fast = taught(answer, runtime)
     equal_arms(fast, answer, stub, 9)
