@@ -26,22 +26,13 @@ class KeyOrder:
         self._known: dict[_Form, tuple[str, ...] | None] = {}
         """``None``: it was written in several orders, so none can be predicted."""
 
-    def saw(self, value: Any, path: _Path = ()) -> None:
-        """Note the order of every object in a request."""
-        if isinstance(value, dict):
-            keys = tuple(value)
-            form = path, frozenset(keys)
-            known = self._known.get(form, keys)
-            if known == keys:
-                if len(self._known) < MOST_FORMS:
-                    self._known[form] = keys
-            else:
-                self._known[form] = None
-            for key, inner in value.items():
-                self.saw(inner, (*path, key))
-        elif isinstance(value, list):
-            for inner in value:
-                self.saw(inner, path)
+    def note(self, form: _Form, keys: tuple[str, ...]) -> None:
+        """An object of this form was written with its keys in this order."""
+        known = self._known.get(form, keys)
+        if known != keys:
+            self._known[form] = None
+        elif len(self._known) < MOST_FORMS:
+            self._known[form] = keys
 
     def of(self, form: _Form) -> tuple[str, ...] | None:
         """The keys of a form in their order.
@@ -60,11 +51,24 @@ def saw(client: object, engine: Hashable, body: Mapping[str, Any]) -> None:
     """A request was sent by a client to an engine."""
     if len(_by_engine) >= _MOST_ENGINES:
         _by_engine.clear()
-    for order in (
-        _by_client.setdefault(client, KeyOrder()),
-        _by_engine.setdefault(engine, KeyOrder()),
-    ):
-        order.saw(body)
+    of_client = _by_client.setdefault(client, KeyOrder())
+    _saw((of_client, _by_engine.setdefault(engine, KeyOrder())), body, ())
+
+
+def _saw(orders: tuple[KeyOrder, ...], value: Any, path: _Path) -> None:
+    if isinstance(value, dict):
+        if len(value) > 1:
+            keys = tuple(value)
+            form = path, frozenset(keys)
+            for order in orders:
+                order.note(form, keys)
+        for key, inner in value.items():
+            if isinstance(inner, dict | list):
+                _saw(orders, inner, (*path, key))
+    elif isinstance(value, list):
+        for inner in value:
+            if isinstance(inner, dict | list):
+                _saw(orders, inner, path)
 
 
 def arranged(client: object, engine: Hashable, body: Mapping[str, Any]) -> dict[str, Any]:
