@@ -39,6 +39,8 @@ from ayo_bridge.seam import (
 
 _LIBRARY: Final = "sentence_transformers"
 _unkeyed: Final = itertools.count()
+MOST_NUMBERS: Final = 125_000
+"""Of the vectors of one call that are followed: a trace has no room for more."""
 
 
 def _encode(
@@ -188,10 +190,12 @@ def _vectors(single: bool, result: Any) -> Answer:
     """The vectors of a result.
 
     Raises:
-        ValueError: it has none (token embeddings, a dictionary).
+        ValueError: it has none (token embeddings, a dictionary), or too many.
     """
     try:
         rows = [result] if single else list(result)
+        if rows and len(rows) * len(rows[0]) > MOST_NUMBERS:
+            raise ValueError("so many vectors are an index being built, not a query")
         return Answer(vectors=tuple(tuple(map(float, row.tolist())) for row in rows))
     except (AttributeError, TypeError) as error:
         raise ValueError(f"no vectors: {error!r}") from error

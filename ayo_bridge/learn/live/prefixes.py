@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from ayo_bridge.learn.known import Known, Missing, Waiting
-from ayo_bridge.learn.learned_site import AtLeast, LearnedSite, Status, count_here
-from ayo_bridge.learn.program import Const
+from ayo_bridge.learn.learned_site import AtLeast, LearnedClass, LearnedSite, Status, count_here
+from ayo_bridge.learn.program import Const, Counter, sites_of
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Kind
 
@@ -47,35 +47,36 @@ class Prefixes:
     def __init__(self, template: Template, known: Known, cold: Collection[str] = ()) -> None:
         self._template = template
         self._known = known
-        self._sites = [
-            each
-            for each in template.sites
-            if each.kind is Kind.LLM and each.status not in _NEVER and each.site not in cold
-        ]
+        self._never = cold
+        self._sites: list[tuple[LearnedSite, LearnedClass, frozenset[str]]] | None = None
+        """Classes whose beginnings vary, and the sites of which these are made."""
         self._seen: defaultdict[str, list[str]] = defaultdict(list)
         self._warmed: defaultdict[Waiting, list[str]] = defaultdict(list)
-        self._looked: dict[Waiting, int] = {}
+        self._looked: dict[Waiting, tuple[int, ...]] = {}
         self.cold: set[str] = set()
         """Sites of which the original has asked something else than was warmed."""
 
     def due(self, asked: Mapping[str, Collection[int]]) -> list[Prefix]:
         """Prefixes that have grown by a block; ``asked`` are the visits that the original made."""
-        values = len(self._known.results)
+        if self._sites is None:
+            self._sites = list(_growing(self._template, self._never))
         found = []
-        for each in self._sites:
+        for each, learned, needs in self._sites:
             key = each.site, len(asked.get(each.site, ()))
-            if self._looked.get(key) == values or key in self._known.taken:
+            if not learned.selector.holds(key[1]) or key in self._known.taken:
+                continue
+            values = tuple([self._known.visits.get(site, 0) for site in needs])
+            if self._looked.get(key) == values:
                 continue
             self._looked[key] = values
             if each.site in self.cold or len(self._warmed.get(key, ())) >= MOST_WARMS:
                 continue
-            if (prefix := self._prefix(each, key[1])) is not None:
+            if (prefix := self._prefix(each, learned, key[1])) is not None:
                 found.append(prefix)
         return found
 
-    def _prefix(self, each: LearnedSite, visit: int) -> Prefix | None:
-        learned = each.class_of(visit)
-        if learned is None or not _comes(each, visit, self._known):
+    def _prefix(self, each: LearnedSite, learned: LearnedClass, visit: int) -> Prefix | None:
+        if not _comes(each, visit, self._known):
             return None
         text = self._template.prefix(self._known, each.site, visit)
         first = learned.program.parts[0] if learned.program.parts else None
@@ -99,6 +100,18 @@ class Prefixes:
     def unused(self) -> frozenset[str]:
         """Once the call has ended: sites that were warmed in vain."""
         return frozenset(self.cold | {site for site, _ in self._warmed})
+
+
+def _growing(
+    template: Template, cold: Collection[str]
+) -> Iterator[tuple[LearnedSite, LearnedClass, frozenset[str]]]:
+    for each in template.sites:
+        if each.kind is not Kind.LLM or each.status in _NEVER or each.site in cold:
+            continue
+        for learned in each.classes:
+            prefix = learned.program.prefix
+            if not all(isinstance(part, Const | Counter) for part in prefix.parts):
+                yield each, learned, sites_of(prefix)
 
 
 def _alike(one: str, other: str) -> int:

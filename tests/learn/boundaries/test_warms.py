@@ -138,7 +138,12 @@ def test_a_prompt_is_cut_where_its_request_is_not_known_any_more(unfinished: str
             cut_prompt(nothing, like)
 
 
-_PARTS = (Const("begin "), Ref((Term(("at", "first", 0, "text")),)), Hole("chance"))
+_PARTS = (
+    Const("begin "),
+    Ref((Term(("at", "first", 0, "text")),)),
+    Ref((Term(("at", "third", 0, "text")),)),
+    Hole("chance"),
+)
 
 
 def _prefixes(count: Fixed | AtLeast = Fixed(2)) -> tuple[Prefixes, Known]:  # noqa: B008
@@ -148,22 +153,28 @@ def _prefixes(count: Fixed | AtLeast = Fixed(2)) -> tuple[Prefixes, Known]:  # n
     return Prefixes(Template((site,)), known), known
 
 
-def test_a_prefix_is_due_once_it_has_grown_by_a_block() -> None:
+def test_a_prefix_is_due_each_time_that_it_has_grown_by_a_block() -> None:
     prefixes, known = _prefixes()
     assert prefixes.due({}) == []
-    known.result("first", 0, Result("short"))
-    assert prefixes.due({}) == []
     known.result("first", 0, Result("long " * LEAST_FRESH))
-    known.result("other", 0, Result("something"))
     (due,) = prefixes.due({})
     assert (due.site, due.visit, due.cached) == ("second", 0, len("begin "))
     prefixes.warmed(due)
-    known.result("other", 1, Result("something else"))
     assert prefixes.due({}) == []
-    prefixes.asked(("second", 0), due.text + "x")
+    known.result("third", 0, Result("more " * LEAST_FRESH))
+    (more,) = prefixes.due({})
+    assert more.text.startswith(due.text)
+    assert more.cached == len(due.text)
+    prefixes.warmed(more)
+    prefixes.asked(("second", 0), more.text + "x")
     assert prefixes.due({"second": {0}}) == []  # The second visit begins as the first did.
-    assert prefixes.due({"second": {0, 1}}) == []
     assert prefixes.unused() == frozenset()
+
+
+def test_a_prefix_that_has_grown_by_less_than_a_block_is_not_due() -> None:
+    prefixes, known = _prefixes()
+    known.result("first", 0, Result("short"))
+    assert prefixes.due({}) == []
 
 
 def test_a_visit_that_need_not_come_is_not_prefilled() -> None:
