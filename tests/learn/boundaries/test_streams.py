@@ -19,6 +19,7 @@ from ayo_bridge.bindings.completions import answer_of
 from ayo_bridge.engines.openai_http.reply import Body, Reply
 from ayo_bridge.seam import AskedTool, Outcome
 from tests.adapters.python.programs import async_client_of, client_of, learned, outcomes, question
+from tests.deadline import eventually
 from tests.learn.boundaries.arms import equal_arms, sent, taught
 from tests.stub_openai import StubOpenAI
 
@@ -186,6 +187,45 @@ def test_a_stream_that_breaks_off_ahead_is_made_by_the_original(
     stub.reply_when("List the effects", disconnect=2, times=1)
     assert fast(question(9)) == expected
     assert outcomes(fast) == {Outcome.DROPPED: 1, Outcome.DIRECT: 2}
+
+
+def test_a_stream_ahead_of_a_call_that_raises_is_cancelled_at_the_server(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    client = client_of(stub)
+    fails = False
+
+    def answer(query: str) -> str:
+        causes = _read(client, f"List the causes: {query}")
+        if fails:
+            raise LookupError(query)
+        return causes + _read(client, f"List the effects: {query}")
+
+    fast = taught(answer, runtime)
+    fails, stub.token_interval = True, 0.02
+    stub.reply_when("List the effects", text="word " * 200)
+    with pytest.raises(LookupError):
+        fast(question(9))
+    assert outcomes(fast) == {Outcome.CANCELLED: 1, Outcome.DIRECT: 1}
+    (effects,) = (call for call in stub.calls if f"List the effects: {question(9)}" in call.prompt)
+    eventually(lambda: effects.aborted, "the end of the stream", 10)
+
+
+def test_a_stream_that_comes_too_late_ends_in_the_clients_own_error(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    client = client_of(stub).with_options(timeout=0.25)
+
+    def answer(query: str) -> str:
+        causes = _read(client, f"List the causes: {query}")
+        return causes + _read(client, f"List the effects: {query}")
+
+    fast = taught(answer, runtime)
+    stub.reply_when("List the effects", latency=2.0)
+    with pytest.raises(openai.APITimeoutError):
+        answer(question(9))
+    with pytest.raises(openai.APITimeoutError):
+        fast(question(9))
 
 
 def _streamed(*events: object, done: bool = True) -> Reply:
