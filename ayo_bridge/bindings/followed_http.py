@@ -9,7 +9,7 @@ from functools import partial
 from hashlib import blake2b
 from typing import Any, Final
 
-from ayo_bridge.bindings import key_order
+from ayo_bridge.bindings import key_order, token_arrays
 from ayo_bridge.bindings.completions import answer_of, cut_prompt, shows_prefix_cache
 from ayo_bridge.bindings.endpoints import Addressed
 from ayo_bridge.bindings.openai_sdk import Form, Sending, build, sending
@@ -22,6 +22,8 @@ from ayo_bridge.engines.openai_http.request import marked_warm, warm_body
 from ayo_bridge.seam import Answer, BoundaryCall, Call, EngineKind, Fields
 
 _DELIVERY: Final = ("stream", "stream_options", "priority")
+_ENCODING: Final = "tokens by"
+"""What a followed request has beside its body where texts stand for arrays of tokens."""
 
 
 def boundary_call(call: Addressed, request: Any, *, priority: bool = False) -> BoundaryCall | None:
@@ -71,18 +73,18 @@ def _completion(
 
 
 def _embedding(call: Addressed, sent: Sending, body: dict[str, Any]) -> BoundaryCall:
-    """Texts are predicted; arrays of their tokens are only followed, for the sake of the vectors.
+    """Texts, or arrays of tokens that are known to stand for texts, are predicted.
 
-    Whoever sends tokens has cut the text by a tokenizer of his own.
+    Others are only followed, for the sake of the vectors.
     """
     key_order.saw(sent.client, (call.engine, sent.form), body)
-    texts = _are_texts(body.get("input"))
+    fields, known = _in_words(body)
     return BoundaryCall(
         kind="embedding",
         owner=sent.client,
-        request=lambda: body if texts else {**body, "input": _digest(body.get("input"))},
+        request=lambda: fields,
         answer=_vectors,
-        remake=partial(_embedded, call, sent.form, sent.extra) if texts else None,
+        remake=partial(_embedded, call, sent.form, sent.extra) if known else None,
         manner=(call.engine, sent.manner),
         engine=call.engine,
         server=call.endpoint.server,
@@ -90,14 +92,25 @@ def _embedding(call: Addressed, sent: Sending, body: dict[str, Any]) -> Boundary
     )
 
 
+def _in_words(body: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """What is to be embedded as texts, and whether that says all; else a digest of it."""
+    asked = body.get("input")
+    if _are_texts(asked):
+        return body, True
+    rows = asked if isinstance(asked, list) and asked and isinstance(asked[0], list) else None
+    encoding = token_arrays.encoding_of(body.get("model"))
+    if rows is not None and encoding:
+        texts = token_arrays.decoded(encoding, rows)
+        if texts is not None:
+            return {**body, "input": texts, _ENCODING: encoding}, True
+    digest = blake2b(json.dumps(asked).encode(), digest_size=16).hexdigest()
+    return {**body, "input": f"tokens:{digest}"}, False
+
+
 def _are_texts(asked: Any) -> bool:
     return isinstance(asked, str) or (
         isinstance(asked, list) and bool(asked) and all(isinstance(text, str) for text in asked)
     )
-
-
-def _digest(asked: Any) -> str:
-    return "tokens:" + blake2b(json.dumps(asked).encode(), digest_size=16).hexdigest()
 
 
 def _vectors(result: Any) -> Answer:
@@ -117,8 +130,10 @@ def _embedded(
     asked = fields.get("input")
     if not _are_texts(asked):
         raise ValueError("what is to be embedded is no text")
-    made = make_call(call.engine, _built(call, form, fields, extra, client))
-    items = len(asked) if isinstance(asked, list) else 1
+    body, items = dict(fields), len(asked) if isinstance(asked, list) else 1
+    if (encoding := body.pop(_ENCODING, None)) is not None:
+        body["input"] = token_arrays.encoded(str(encoding), list(asked or ()))
+    made = make_call(call.engine, _built(call, form, body, extra, client))
     return replace(made, items=items, deterministic=True)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import tiktoken
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_openai import OpenAIEmbeddings
 from pydantic import SecretStr
 
 from ayo_bridge import Runtime, accelerate, explain
+from ayo_bridge.bindings import token_arrays
 from ayo_bridge.seam import EngineKind, Outcome
 from tests.adapters.python.programs import (
     TOPICS,
@@ -35,8 +37,7 @@ def http_embeddings(stub: StubOpenAI, key: str = "key", **options: Any) -> OpenA
         base_url=stub.base_url,
         api_key=SecretStr(key),
         max_retries=0,
-        check_embedding_ctx_length=False,
-        **options,
+        **{"check_embedding_ctx_length": False, **options},
     )
 
 
@@ -108,6 +109,44 @@ def test_tokens_are_followed_for_their_vectors_and_never_predicted(
     equal_arms(fast, answer, stub, 9)
     assert ahead(fast)[EngineKind.EMBEDDING, Outcome.DIRECT] == 1
     assert ahead(fast)[EngineKind.LLM, Outcome.HIT] == 1
+
+
+@pytest.fixture
+def letters(monkeypatch: pytest.MonkeyPatch) -> tiktoken.Encoding:
+    """An encoding that is loaded, and usual for models that are not known."""
+    ranks = {bytes([byte]): byte for byte in range(256)}
+    made = tiktoken.Encoding(
+        "letters", pat_str=r"\S+|\s+", mergeable_ranks=ranks, special_tokens={}
+    )
+    monkeypatch.setitem(tiktoken.registry.ENCODINGS, "cl100k_base", made)
+    return made
+
+
+def test_tokens_of_a_loaded_encoding_are_predicted_as_the_texts_that_they_stand_for(
+    stub: StubOpenAI, runtime: Runtime, letters: tiktoken.Encoding
+) -> None:
+    model = http_embeddings(stub, check_embedding_ctx_length=True)
+
+    def answer(query: str) -> str:
+        first = model.embed_query(query)
+        return str(first + model.embed_documents([f"Not {query}", "Perhaps"])[0])
+
+    fast = taught(answer, runtime)
+    equal_arms(fast, answer, stub, 9)
+    assert ahead(fast)[EngineKind.EMBEDDING, Outcome.HIT] == 1
+    assert '"input": ["Not {query}", "Perhaps"]' in str(explain(fast))
+
+
+def test_tokens_that_no_text_is_encoded_to_are_not_taken_for_one(
+    letters: tiktoken.Encoding,
+) -> None:
+    assert token_arrays.encoding_of("unknown") == "cl100k_base"
+    assert token_arrays.decoded("cl100k_base", [[104, 105]]) == ["hi"]
+    assert token_arrays.decoded("cl100k_base", [[104, 999]]) is None
+    assert token_arrays.decoded("cl100k_base", [[200]]) is None
+    assert token_arrays.decoded("not loaded", [[104]]) is None
+    assert token_arrays.encoding_of("text-embedding-3-small") == "cl100k_base"
+    assert token_arrays.encoding_of("gpt-2") == ""
 
 
 def test_no_text_is_embedded_under_another_tenants_key(stub: StubOpenAI, runtime: Runtime) -> None:
