@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import weakref
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from ayo_bridge.engines.openai_http.reply import Reply, UnreadableReplyError
@@ -69,6 +70,25 @@ def _with_role(messages: list[Any], like: Any) -> list[Any]:
     return [*before, {"role": other["role"], **last}]
 
 
+_known: Final[weakref.WeakKeyDictionary[Reply, Answer]] = weakref.WeakKeyDictionary()
+"""What replies said: one made ahead is asked when it has come, and when the original has it."""
+
+
+def once_read(read: Callable[[Any], Answer]) -> Callable[[Any], Answer]:
+    """``read``, which is done but once for each reply."""
+
+    def reading(result: Any) -> Answer:
+        if not isinstance(result, Reply):
+            return read(result)
+        answer = _known.get(result)
+        if answer is None:
+            answer = _known[result] = read(result)
+        return answer
+
+    return reading
+
+
+@once_read
 def answer_of(result: Any) -> Answer:
     """Text and tool calls of the first choice of a reply; a streamed one must have ended.
 

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from ayo_bridge.bindings import key_order, token_arrays
-from ayo_bridge.bindings.completions import answer_of, cut_prompt, shows_prefix_cache
+from ayo_bridge.bindings.completions import answer_of, cut_prompt, once_read, shows_prefix_cache
 from ayo_bridge.bindings.endpoints import Addressed
 from ayo_bridge.bindings.openai_sdk import Form, Sending, build, sending
 from ayo_bridge.engines.launched import is_launched
@@ -113,6 +113,7 @@ def _are_texts(asked: Any) -> bool:
     )
 
 
+@once_read
 def _vectors(result: Any) -> Answer:
     if not isinstance(result, Reply):
         raise ValueError("no reply")

@@ -151,6 +151,7 @@ class Exchange:
                 raise self._read_timeout(awaited) from None
             reply = hit.value if isinstance(hit, Hit) else None
             if isinstance(reply, Reply) and not _broken_off(reply, ticket):
+                _told(handle, reply)
                 return self._replayed(reply, ticket, awaited)
             waited = time.perf_counter() - began
         elif key is not None:
@@ -280,6 +281,13 @@ def _sent(steps: _Steps, result: Any) -> Callable[[], Any]:
 
 def _thrown(steps: _Steps, error: BaseException) -> Callable[[], Any]:
     return lambda: steps.throw(error)
+
+
+def _told(followed: _Followed, reply: Reply) -> None:
+    """Have who follows hear of a reply made ahead once it is complete."""
+    if followed is not None:
+        follower, handle = followed
+        reply.body.on_end(lambda: follower.end(handle, reply))
 
 
 def _broken_off(reply: Reply, ticket: Ticket) -> bool:

@@ -45,8 +45,6 @@ class Ended:
     trace: Trace | None = None
     refuted: frozenset[str] = frozenset()
     confirmed: frozenset[str] = frozenset()
-    cold: frozenset[str] = frozenset()
-    """Sites whose prefixes were warmed in vain, or could not be."""
 
 
 class LiveCall:
@@ -281,6 +279,8 @@ class LiveCall:
             return None
         if self._foresight is None:
             return Ended(trace)
+        if self.lesson is not None and self._warming is not None:
+            self.lesson.cold |= self._warming.cold(self._maker)
         with self._lock:
             refuted, confirmed = self._foresight.refuted, self._foresight.confirmed
         if record.ran_ahead:
@@ -290,8 +290,7 @@ class LiveCall:
                 if call.outcome is Outcome.WASTED
             }
             refuted |= {site for site in wasted if site is not None}
-        cold = self._warming.cold(self._maker) if self._warming is not None else frozenset()
-        return Ended(trace, frozenset(refuted), frozenset(confirmed), cold)
+        return Ended(trace, frozenset(refuted), frozenset(confirmed))
 
     def _broken(self, error: BaseException) -> None:
         """Learning has failed; the call goes on as it is."""

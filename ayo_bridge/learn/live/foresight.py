@@ -86,7 +86,7 @@ class Foresight:
 
     def prefixes(self) -> list[Prefix]:
         """Beginnings of requests that have grown so far that they may be prefilled now."""
-        return self.beginnings.due(self._asked)
+        return self.beginnings.due()
 
     def waits(self, site: str, request: str) -> bool:
         """Whether such a request was given out and nobody has asked for it yet."""

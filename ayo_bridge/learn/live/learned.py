@@ -187,7 +187,6 @@ class Learned:
 
     def _judge(self, lesson: Lesson, ended: Ended) -> None:
         lesson.in_doubt = (lesson.in_doubt - ended.confirmed) | ended.refuted
-        lesson.cold |= ended.cold
         self._judged.append(bool(ended.refuted))
         bad = sum(self._judged)
         if bad > TOLERATED:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -50,19 +50,20 @@ class Prefixes:
         self._never = cold
         self._sites: list[tuple[LearnedSite, LearnedClass, frozenset[str]]] | None = None
         """Classes whose beginnings vary, and the sites of which these are made."""
+        self._asked: defaultdict[str, set[int]] = defaultdict(set)
         self._seen: defaultdict[str, list[str]] = defaultdict(list)
         self._warmed: defaultdict[Waiting, list[str]] = defaultdict(list)
         self._looked: dict[Waiting, tuple[int, ...]] = {}
         self.cold: set[str] = set()
         """Sites of which the original has asked something else than was warmed."""
 
-    def due(self, asked: Mapping[str, Collection[int]]) -> list[Prefix]:
-        """Prefixes that have grown by a block; ``asked`` are the visits that the original made."""
+    def due(self) -> list[Prefix]:
+        """Prefixes that have grown by a block."""
         if self._sites is None:
             self._sites = list(_growing(self._template, self._never))
         found = []
         for each, learned, needs in self._sites:
-            key = each.site, len(asked.get(each.site, ()))
+            key = each.site, len(self._asked[each.site])
             if not learned.selector.holds(key[1]) or key in self._known.taken:
                 continue
             values = tuple([self._known.visits.get(site, 0) for site in needs])
@@ -92,7 +93,8 @@ class Prefixes:
 
     def asked(self, key: Waiting, request: str) -> None:
         """The original makes a call."""
-        site = key[0]
+        site, visit = key
+        self._asked[site].add(visit)
         if any(not request.startswith(text) for text in self._warmed.pop(key, ())):
             self.cold.add(site)
         self._seen[site].append(request)

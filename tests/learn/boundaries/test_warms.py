@@ -155,42 +155,45 @@ def _prefixes(count: Fixed | AtLeast = Fixed(2)) -> tuple[Prefixes, Known]:  # n
 
 def test_a_prefix_is_due_each_time_that_it_has_grown_by_a_block() -> None:
     prefixes, known = _prefixes()
-    assert prefixes.due({}) == []
+    assert prefixes.due() == []
     known.result("first", 0, Result("long " * LEAST_FRESH))
-    (due,) = prefixes.due({})
+    (due,) = prefixes.due()
     assert (due.site, due.visit, due.cached) == ("second", 0, len("begin "))
     prefixes.warmed(due)
-    assert prefixes.due({}) == []
+    assert prefixes.due() == []
     known.result("third", 0, Result("more " * LEAST_FRESH))
-    (more,) = prefixes.due({})
+    (more,) = prefixes.due()
     assert more.text.startswith(due.text)
     assert more.cached == len(due.text)
     prefixes.warmed(more)
     prefixes.asked(("second", 0), more.text + "x")
-    assert prefixes.due({"second": {0}}) == []  # The second visit begins as the first did.
+    assert prefixes.due() == []  # The second visit begins as the first did.
     assert prefixes.unused() == frozenset()
 
 
 def test_a_prefix_that_has_grown_by_less_than_a_block_is_not_due() -> None:
     prefixes, known = _prefixes()
     known.result("first", 0, Result("short"))
-    assert prefixes.due({}) == []
+    assert prefixes.due() == []
 
 
 def test_a_visit_that_need_not_come_is_not_prefilled() -> None:
     prefixes, known = _prefixes(AtLeast(1))
     known.result("first", 0, Result("long " * LEAST_FRESH))
-    assert prefixes.due({"second": {0}}) == []
-    assert len(prefixes.due({})) == 1
+    assert len(prefixes.due()) == 1
+    prefixes, known = _prefixes(AtLeast(1))
+    known.result("first", 0, Result("long " * LEAST_FRESH))
+    prefixes.asked(("second", 0), "begin")
+    assert prefixes.due() == []
 
 
 def test_a_site_that_asked_something_else_is_cold() -> None:
     prefixes, known = _prefixes()
     known.result("first", 0, Result("long " * LEAST_FRESH))
-    (due,) = prefixes.due({})
+    (due,) = prefixes.due()
     prefixes.warmed(due)
     assert prefixes.unused() == {"second"}
     prefixes.asked(("second", 0), "something else")
     known.result("first", 0, Result("another " * LEAST_FRESH))
-    assert prefixes.due({"second": {0}}) == []
+    assert prefixes.due() == []
     assert prefixes.cold == {"second"}
