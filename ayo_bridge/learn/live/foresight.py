@@ -24,7 +24,7 @@ class Foresight:
         inputs: the texts among the call's arguments.
         doubtful: sites that are only watched until they are confirmed.
         by_branch: sites that each task or job visits once: its number is that of the visit.
-        cold: sites of which no prefix is warmed.
+        cold: sites of which no prefix is warmed, nor is it of a doubtful one.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Foresight:
         self._known = Known()
         for name, text in inputs.items():
             self._known.input(name, text)
-        self.beginnings = Prefixes(template, self._known, cold)
+        self.beginnings = Prefixes(template, self._known, {*cold, *doubtful})
         self._held: list[Predicted] = []
         self._sent: dict[Waiting, Predicted] = {}
         """What was given out and the original has not asked for yet."""
