@@ -12,6 +12,8 @@ from pydantic import SecretStr
 
 from ayo_bridge import Runtime, accelerate, explain
 from ayo_bridge.bindings import token_arrays
+from ayo_bridge.engines.openai_http.embedding_server import MOST_BYTES, vectors_of
+from ayo_bridge.engines.openai_http.reply import Body, Reply
 from ayo_bridge.seam import EngineKind, Outcome
 from tests.adapters.python.programs import (
     TOPICS,
@@ -169,6 +171,17 @@ def test_no_text_is_embedded_under_another_tenants_key(stub: StubOpenAI, runtime
     for request in stub.requests:
         tenant = request.headers["authorization"].removeprefix("Bearer ")
         assert request.body["input"][0].startswith(f"{tenant} ")
+
+
+def test_the_vectors_of_an_index_being_built_are_not_looked_into() -> None:
+    def reply(content: bytes) -> Reply:
+        return Reply(200, (), Body([content], ended=True))
+
+    assert vectors_of(reply(b'{"data": [{"embedding": [1, 0.5]}]}')) == ((1.0, 0.5),)
+    with pytest.raises(ValueError, match="more than"):
+        vectors_of(reply(b'{"data": [{"embedding": [1]}]}' + b" " * MOST_BYTES))
+    with pytest.raises(ValueError, match="without vectors"):
+        vectors_of(reply(b'{"error": "none"}'))
 
 
 def test_an_embedding_that_fails_ahead_is_made_by_the_original(

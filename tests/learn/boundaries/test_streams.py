@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from contextlib import nullcontext
+from typing import Any
 
 import openai
 import pytest
@@ -17,8 +18,16 @@ from pydantic import SecretStr
 from ayo_bridge import Runtime, accelerate
 from ayo_bridge.bindings.completions import answer_of
 from ayo_bridge.engines.openai_http.reply import Body, Reply
+from ayo_bridge.learn.live.call import LiveCall
 from ayo_bridge.seam import AskedTool, Outcome
-from tests.adapters.python.programs import async_client_of, client_of, learned, outcomes, question
+from tests.adapters.python.programs import (
+    asked,
+    async_client_of,
+    client_of,
+    learned,
+    outcomes,
+    question,
+)
 from tests.deadline import eventually
 from tests.learn.boundaries.arms import equal_arms, sent, taught
 from tests.stub_openai import StubOpenAI
@@ -187,6 +196,30 @@ def test_a_stream_that_breaks_off_ahead_is_made_by_the_original(
     stub.reply_when("List the effects", disconnect=2, times=1)
     assert fast(question(9)) == expected
     assert outcomes(fast) == {Outcome.DROPPED: 1, Outcome.DIRECT: 2}
+
+
+def test_who_follows_hears_of_a_reply_that_was_made_ahead(
+    stub: StubOpenAI, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = client_of(stub)
+    heard: list[str | None] = []
+    end = LiveCall.end
+
+    def noted(self: LiveCall, handle: object, result: object, error: Any = None) -> None:
+        heard.append(answer_of(result).text)
+        end(self, handle, result, error)
+
+    def answer(query: str) -> str:
+        causes = _read(client, f"List the causes: {query}")
+        return causes + asked(client, f"List the effects: {query}")
+
+    fast = taught(answer, runtime)
+    expected = answer(question(9))
+    monkeypatch.setattr(LiveCall, "end", noted)
+    assert fast(question(9)) == expected
+    assert outcomes(fast) == {Outcome.HIT: 1, Outcome.DIRECT: 1}
+    assert len(heard) == 2
+    assert all(text and text in expected for text in heard)
 
 
 def test_a_stream_ahead_of_a_call_that_raises_is_cancelled_at_the_server(
