@@ -50,6 +50,14 @@ class Whole:
         self._sources.clear()
         self.version += 1
 
+    def add_helper(self, site: str, calls: list[TracedCall], *, single: bool) -> None:
+        """Have one more site of values; ``single``: no trace visits it twice."""
+        self.helpers |= {site}
+        if single:
+            self.single |= {site}
+        self.number(site, calls)
+        self.known.ended(site)
+
 
 def wholes_of(traces: Sequence[Trace]) -> list[Whole]:
     """Traces of one callable, seen together."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from dataclasses import dataclass
 
+from ayo_bridge.learn.asked import with_values
 from ayo_bridge.learn.evidence import visits_of
 from ayo_bridge.learn.known import Known, Waiting
 from ayo_bridge.learn.template import Template
@@ -43,6 +44,7 @@ class Replayed:
 
 def replay(template: Template, trace: Trace, overhead: float = OVERHEAD) -> Replayed:
     """Feed a recorded call to the template and compare what it predicts with what was asked."""
+    trace = with_values(trace, template.asked)
     run = _Run(template, trace)
     run.go()
     own = {call: key for key, call in run.own.items()}

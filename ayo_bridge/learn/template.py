@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
+from ayo_bridge.learn.asked import asked_of, values
 from ayo_bridge.learn.known import Known
 from ayo_bridge.learn.learned_site import SETTLED, LearnedSite, Status
 from ayo_bridge.learn.predict import Agenda, Predicted
@@ -17,9 +18,13 @@ class Template:
 
     sites: tuple[LearnedSite, ...]
     _by_name: dict[str, LearnedSite] = field(init=False, repr=False, compare=False)
+    asked: tuple[LearnedSite, ...] = field(init=False, repr=False, compare=False)
+    """The sites of what stands in the holes of others' requests."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_by_name", {each.site: each for each in self.sites})
+        asked = tuple(each for each in self.sites if asked_of(each) is not None)
+        object.__setattr__(self, "asked", asked)
 
     def site(self, name: str) -> LearnedSite | None:
         """What was learned of a site, if it was seen."""
@@ -35,6 +40,12 @@ class Template:
         if not isinstance(agenda := known.agenda, Agenda):
             agenda = known.agenda = Agenda(self._by_name, known)
         return agenda.due()
+
+    def was_asked(self, known: Known, site: str, visit: int, request: str) -> None:
+        """The original has asked this request: what stands in its holes is known from now on."""
+        for each in self.asked:
+            if asked_of(each) == site and (result := values(each, known, visit, request)):
+                known.result(each.site, visit, result)
 
     def again(self, known: Known, each: Predicted) -> None:
         """Give a request out anew: a value that it was made of has been replaced."""

@@ -97,6 +97,7 @@ class Foresight:
             visit = self._next(site, branch)
             self._known.asked(site, visit)
         self._asked[site].add(visit)
+        self._template.was_asked(self._known, site, visit, request)
         return site, visit
 
     def answered(self, key: Waiting, result: Result | None, *, own: bool) -> None:
