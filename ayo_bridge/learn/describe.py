@@ -79,7 +79,8 @@ def describe_count(count: Count, numbers: Numbers) -> str:
             return f"one for each {_list(place, numbers)}{more}"
         case Chunks(place, size):
             return f"one for every {size} of {_list(place, numbers)}"
-    return f"one if site {numbers.get(count.site, 0)} was visited"
+    inner = describe_count(count.count, numbers)
+    return f"{inner} once site {numbers.get(count.site, 0)} was visited"
 
 
 def describe_program(program: Program, numbers: Numbers) -> str:

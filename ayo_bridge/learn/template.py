@@ -6,10 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from ayo_bridge.learn.asked import asked_of, values
-from ayo_bridge.learn.known import Known
+from ayo_bridge.learn.known import Known, Missing
 from ayo_bridge.learn.learned_site import SETTLED, LearnedSite, Status
 from ayo_bridge.learn.predict import Agenda, Predicted
-from ayo_bridge.learn.render import Where, render_prefix
+from ayo_bridge.learn.render import Where, render, render_prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,19 @@ class Template:
         for each in self.asked:
             if asked_of(each) == site and (result := values(each, known, visit, request)):
                 known.result(each.site, visit, result)
+
+    def expected(self, known: Known, site: str, visit: int) -> str | None:
+        """The request of a visit, if all that it is made of is known."""
+        learned = self.site(site)
+        each = learned.class_of(visit) if learned is not None and learned.predicts else None
+        if each is None or not each.predicts:
+            return None
+        try:
+            return render(
+                each.program, Where(visit if each.selector.relative else None), known, set()
+            )
+        except Missing:
+            return None
 
     def again(self, known: Known, each: Predicted) -> None:
         """Give a request out anew: a value that it was made of has been replaced."""

@@ -8,7 +8,11 @@ import random
 import pytest
 
 from ayo_bridge.learn.learned_site import After, AtLeast, Chunks, Fixed, Length
-from tests.learn.apps import App, Recorder, is_exact, learned, words
+from ayo_bridge.learn.live.foresight import Foresight
+from ayo_bridge.learn.replay import replay
+from ayo_bridge.learn.storage import template_from_json, template_to_json
+from ayo_bridge.learn.trace import Trace
+from tests.learn.apps import App, Recorder, is_exact, learned, question, record, words
 
 
 def lines_of(query: str, least: int = 2, most: int = 5) -> list[str]:
@@ -156,3 +160,56 @@ def test_what_only_sometimes_happens_is_predicted_with_what_it_comes_after() -> 
     assert counts["b"] == AtLeast(0)
     assert counts["c"] == After("b")
     assert counts["d"] == AtLeast(1)
+
+
+def retried(r: Recorder, query: str) -> None:
+    """Where an answer fails, each of its sources is judged, and all is written again."""
+    found = r.search("s", r.embed("e", query))
+    answer = r.llm("a", f"Answer {query}")
+    if random.Random(query).random() < 0.6:
+        for item in found:
+            r.llm("judge", f"Is {item.text} what {answer} says?")
+        r.llm("again", f"Answer {query} without {answer}")
+
+
+def _both_ways() -> tuple[Trace, Trace]:
+    """Calls that come to the branch, and that do not."""
+    traces = [record(retried, question(number)) for number in range(50, 60)]
+    return max(traces, key=lambda t: len(t.calls)), min(traces, key=lambda t: len(t.calls))
+
+
+def test_the_first_visit_of_a_branch_tells_of_the_others_and_of_what_follows_it() -> None:
+    template = learned(retried, 8)
+    there, past = _both_ways()
+    replayed = replay(template, there)
+    assert replayed.missed == {("judge", 0)}
+    assert not replayed.false
+    # The rest of the branch goes with its first call: 3 calls before it, and no more after it.
+    assert replayed.before == pytest.approx(0.5 + 0.2)
+    assert replayed.after == pytest.approx(0.3, abs=0.003)
+    assert not replay(template, past).false
+
+
+def test_what_says_how_often_is_kept_on_disk() -> None:
+    template = learned(retried, 8)
+    judge = template.site("judge")
+    assert judge is not None
+    assert judge.count == After("judge", Length(("at", "s", 0, "items")))
+    stored = template_from_json(template_to_json(template)).site("judge")
+    assert stored is not None
+    assert stored.count == judge.count
+
+
+def test_a_branch_is_gone_ahead_in_as_soon_as_the_original_takes_it() -> None:
+    template = learned(retried, 8)
+    trace, _ = _both_ways()
+    foresight = Foresight(template, trace.inputs)
+    sent: list[str] = []
+    for call in trace.calls:
+        sent += [each.site for each in foresight.ready(lambda site: True)]
+        foresight.answered(foresight.asked(call.site, (), call.request), call.result, own=True)
+        if call.site == "judge":
+            break
+    # Its own first call was as the program says, so all the rest goes at once.
+    assert "judge" not in sent
+    assert [each.site for each in foresight.ready(lambda site: True)] == ["judge", "judge", "again"]

@@ -95,6 +95,9 @@ class Foresight:
             visit = found.visit
         else:
             visit = self._next(site, branch)
+            # It was not predicted in time, but rightly: so will the next ones be.
+            if self._template.expected(self._known, site, visit) == request:
+                self.confirmed.add(site)
             self._known.asked(site, visit)
         self._asked[site].add(visit)
         self._template.was_asked(self._known, site, visit, request)
