@@ -14,6 +14,7 @@ from ayo_bridge.learn.learned_site import (
     Selector,
 )
 from ayo_bridge.learn.program import (
+    TURN,
     Const,
     Counter,
     Hole,
@@ -148,6 +149,8 @@ def _list(place: Place, numbers: Numbers) -> str:
 
 
 def _value(place: Place, numbers: Numbers) -> str:
+    if place == TURN:
+        return "turn"
     if place[0] == "in":
         return _path(place[1:])
     number = numbers.get(str(place[1]), 0)

@@ -66,6 +66,8 @@ def wholes_of(traces: Sequence[Trace]) -> list[Whole]:
     single = {site for site in sites if all(len(w.visits.get(site, ())) < 2 for w in wholes)}
     for each in wholes:
         each.single = frozenset(single)
+        for site in sites:
+            each.known.ended(site)  # Those that it did not visit have no visits.
     return wholes
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ayo_bridge.learn.evidence import View
 from ayo_bridge.learn.program import (
     MOST_TABLE_TEXT,
+    TURN,
     Const,
     Counter,
     Hole,
@@ -139,7 +140,7 @@ def _one(texts: list[str], views: list[View], at: int) -> Node:
             break
     if common:
         return Ref(best_terms(common, views[0].case.whole.helpers))
-    if (table := _table(texts, views)) is not None:
+    if (table := _turns(texts, views) or _table(texts, views)) is not None:
         return table
     return Hole(f"what varies at character {at} comes from nothing known")
 
@@ -161,6 +162,18 @@ def _counter(texts: list[str], views: list[View]) -> Counter | None:
         if len(offsets) == 1 and (offset := offsets.pop()) is not None:
             return Counter(base, offset)  # type: ignore[arg-type]
     return None
+
+
+def _turns(texts: list[str], views: list[View]) -> Table | None:
+    """Two texts in turns, as the roles of a conversation are."""
+    found: dict[str, str] = {}
+    for text, view in zip(texts, views, strict=True):
+        at = view.where.position
+        if at is None or found.setdefault(str(at % 2), text) != text:
+            return None
+    if len(found) < 2 or max(map(len, texts)) > MOST_TABLE_TEXT:
+        return None
+    return Table(Term(TURN), tuple(Row(key, text) for key, text in sorted(found.items())))
 
 
 def _table(texts: list[str], views: list[View]) -> Table | None:

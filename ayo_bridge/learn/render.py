@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ayo_bridge.learn.known import Known, Missing, Waiting
 from ayo_bridge.learn.program import (
+    TURN,
     Const,
     Counter,
     Hole,
@@ -73,6 +74,10 @@ def value(term: Term, where: Where, known: Known) -> tuple[str, Path]:
     Raises:
         Missing: it is not known.
     """
+    if term.place == TURN:
+        if where.position is None:
+            raise Missing
+        return str(where.position % 2), TURN  # type: ignore[return-value]
     path = resolve(term.place, where, known)
     return shaped(known.text(path), term.form), path
 
@@ -209,6 +214,8 @@ def _join(join: Join, where: Where, known: Known, used: set[Waiting]) -> str:
         except Missing as missing:
             waits += missing.waits
             continue
+        if not (found or join.empty):
+            raise Missing
         out = []
         for position, (index, text, path) in enumerate(found):
             _note(path, known, used)

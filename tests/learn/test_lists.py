@@ -7,6 +7,7 @@ import random
 
 import pytest
 
+from ayo_bridge.learn.describe import describe
 from ayo_bridge.learn.learned_site import After, AtLeast, Chunks, Fixed, Length
 from ayo_bridge.learn.live.foresight import Foresight
 from ayo_bridge.learn.replay import replay
@@ -51,7 +52,7 @@ def a_visit_a_line(r: Recorder, query: str) -> None:
 
 
 def a_visit_a_leaf_or_none(r: Recorder, query: str) -> None:
-    topics = lines_of(query, 0, 4)
+    topics = lines_of(query, 0, 3)
     r.llm("a", f"Topics as JSON: {query}", json.dumps({"topics": topics}))
     answers = [r.llm("b", f"Explain {topic} for {query}") for topic in topics]
     r.llm("c", "All:\n" + "\n---\n".join(answers) + f"\n{query}")
@@ -213,3 +214,39 @@ def test_a_branch_is_gone_ahead_in_as_soon_as_the_original_takes_it() -> None:
     # Its own first call was as the program says, so all the rest goes at once.
     assert "judge" not in sent
     assert [each.site for each in foresight.ready(lambda site: True)] == ["judge", "judge", "again"]
+
+
+def conversation(r: Recorder, query: str) -> None:
+    """What was said before, the roles by turns; without any of it the question is asked as it is.
+
+    The turns are inputs, two to six of them.
+    """
+    turns = [words(f"{query}{turn}") for turn in range(2 * random.Random(query).randint(1, 3))]
+    converse(r, query, turns)
+
+
+def converse(r: Recorder, query: str, turns: list[str]) -> None:
+    r.inputs |= {f"history[{at}]": text for at, text in enumerate(turns)}
+    roles = ("user", "assistant")
+    told = [f"{roles[at % 2]}: {text}" for at, text in enumerate(turns)]
+    if turns:
+        r.llm("condense", "\n".join(["So far:", *told, f"Next: {query}"]))
+    messages = [{"role": roles[at % 2], "content": text} for at, text in enumerate(turns)]
+    r.llm("reply", [*messages, {"role": "user", "content": query}])
+
+
+def test_the_roles_of_a_conversation_take_turns() -> None:
+    assert is_exact(conversation)
+    template = learned(conversation)
+    for count in (0, 8, 20):  # Shorter and longer than any that was seen.
+        r = Recorder({"query": question(99)})
+        converse(r, question(99), [words(f"turn {at}") for at in range(count)])
+        replayed = replay(template, r.trace())
+        assert not replayed.false
+        assert bool(replayed.missed) is (count == 0)
+
+
+def test_turns_and_lists_that_are_never_empty_are_kept_on_disk() -> None:
+    template = learned(conversation)
+    assert template_from_json(template_to_json(template)) == template
+    assert "by turn: 0: " in describe(template)
