@@ -84,6 +84,8 @@ class Agenda:
                 visits = count_here(count, self.known)
         except Missing as missing:
             self._wait((site, ENDED), missing.waits)
+            if isinstance(count, Length):  # So many there are however short the list is.
+                self._ready |= {(site, visit) for visit in range(count.offset)}
             return
         if visits is not None:
             self.known.ended(site, visits)
