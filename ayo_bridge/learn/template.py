@@ -47,6 +47,12 @@ class Template:
             if asked_of(each) == site and (result := values(each, known, visit, request)):
                 known.result(each.site, visit, result)
 
+    def knows(self, site: str, visit: int) -> bool:
+        """Whether enough was seen of a visit to say how its request is made, or that it is not."""
+        learned = self.site(site)
+        each = learned.class_of(visit) if learned is not None else None
+        return each is not None and each.inputs >= SETTLED
+
     def expected(self, known: Known, site: str, visit: int) -> str | None:
         """The request of a visit, if all that it is made of is known."""
         learned = self.site(site)

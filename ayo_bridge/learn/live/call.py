@@ -44,6 +44,8 @@ class Ended:
     trace: Trace | None = None
     refuted: frozenset[str] = frozenset()
     confirmed: frozenset[str] = frozenset()
+    met_unknown: bool = False
+    """Whether the original has come to a site of which too little was seen."""
 
 
 class LiveCall:
@@ -270,6 +272,7 @@ class LiveCall:
             return Ended(trace)
         with self._lock:
             refuted, confirmed = self._foresight.refuted, self._foresight.confirmed
+            unknown = self._foresight.met_unknown
         if record.ran_ahead:
             wasted = {
                 self._maker.site(call.primitive)
@@ -277,7 +280,7 @@ class LiveCall:
                 if call.outcome is Outcome.WASTED
             }
             refuted |= {site for site in wasted if site is not None}
-        return Ended(trace, frozenset(refuted), frozenset(confirmed))
+        return Ended(trace, frozenset(refuted), frozenset(confirmed), unknown)
 
     def _broken(self, error: BaseException) -> None:
         """Learning has failed; the call goes on as it is."""

@@ -45,6 +45,8 @@ class Foresight:
         self._own: set[Waiting] = set()
         """What the original has an answer to by itself."""
         self.confirmed: set[str] = set()
+        self.met_unknown = False
+        """Whether the original has come to a site of which too little was seen."""
 
     @property
     def refuted(self) -> set[str]:
@@ -99,6 +101,7 @@ class Foresight:
             if self._template.expected(self._known, site, visit) == request:
                 self.confirmed.add(site)
             self._known.asked(site, visit)
+            self.met_unknown = self.met_unknown or not self._template.knows(site, visit)
         self._asked[site].add(visit)
         self._template.was_asked(self._known, site, visit, request)
         return site, visit

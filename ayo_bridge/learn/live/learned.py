@@ -7,6 +7,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import FrameType
 from typing import Any, Final
 
@@ -14,10 +15,11 @@ from ayo_bridge.graph import Graph
 from ayo_bridge.graph import Template as ModuleTemplate
 from ayo_bridge.learn.branches import follow
 from ayo_bridge.learn.live.call import Ended, LiveCall
+from ayo_bridge.learn.live.later import Later
 from ayo_bridge.learn.live.lesson import ENOUGH, Lesson, learn
 from ayo_bridge.learn.live.owners import Owners
 from ayo_bridge.learn.live.reach import reach
-from ayo_bridge.learn.live.worker import worker
+from ayo_bridge.learn.live.worker import Job, worker
 from ayo_bridge.learn.trace import Kind, Trace
 from ayo_bridge.learn.tracer import Tracer, inputs_of
 from ayo_bridge.runahead import AcceleratedState, Plan, current_scope, open_scope
@@ -64,6 +66,7 @@ class Learned:
         self._learning = 0
         """The process in which something is being learned; a child has no such thread."""
         self._judged: deque[bool] = deque(maxlen=JUDGED)
+        self._later = Later()
         self._epoch = 0
         """Changes with all that was learned before being forgotten."""
 
@@ -112,7 +115,7 @@ class Learned:
             return None, False
         with self._lock:
             if self.lesson is not None:
-                return self.lesson, False
+                return self.lesson, self._later.wanted(inputs)
             if self.rest:
                 self.rest -= 1
                 return None, False
@@ -129,10 +132,11 @@ class Learned:
         with self._lock:
             if call.owners is not self.owners:  # All has been forgotten since it began.
                 return
-            if ended.trace is not None:
-                self._take(ended.trace)
-            elif call.lesson is not None and call.lesson is self.lesson:
+            if call.lesson is not None and call.lesson is self.lesson:
                 self._judge(call.lesson, ended)
+                self._learn_more(call.lesson, ended)
+            elif ended.trace is not None:
+                self._take(ended.trace)
 
     # Learning. The lock is held.
 
@@ -146,9 +150,38 @@ class Learned:
             return
         self.reason, self._asks_nothing = "", False
         self.traces.append(trace)
-        if len(self.traces) >= ENOUGH and self._learning != os.getpid():
+        if len(self.traces) >= ENOUGH:
+            self._submit(self._learn)
+
+    def _submit(self, job: Job) -> None:
+        if self._learning != os.getpid():
             self._learning = os.getpid()
-            worker.submit(self._learn)
+            worker.submit(job)
+
+    def _learn_more(self, lesson: Lesson, ended: Ended) -> None:
+        """A call in use has come to a site that few come to, or was traced for such a one."""
+        if self.lesson is not lesson or self._learning == os.getpid():
+            return
+        if ended.met_unknown:
+            self._later.met_unknown()
+        traces = self._later.take(ended.trace, lesson.template) if ended.trace else None
+        if traces is not None:
+            self._submit(partial(self._learn_again, traces, lesson))
+
+    # Without the lock.
+
+    def _learn_again(self, traces: Sequence[Trace], before: Lesson) -> None:
+        """In the background: learn anew beside what is in use, and use it if it is worth it."""
+        try:
+            lesson = learn(traces, self._state.runtime.client.call_seconds)
+            with self._lock:
+                if self.lesson is before:
+                    if lesson.worthwhile:
+                        lesson.in_doubt = before.in_doubt
+                        self.lesson = lesson
+                    self._later.begin(traces)
+        finally:
+            self._learning = 0
 
     def _learn(self) -> None:
         """In the background: learn from the traces so far, and again if there are more by then."""
@@ -171,6 +204,7 @@ class Learned:
         last = len(traces) >= MOST_TRACES
         if lesson is not None and lesson.worthwhile and (last or not lesson.shaky):
             self.lesson = lesson
+            self._later.begin(traces)
             self.traces = []
             self._judged.clear()
             self._next_rest = FIRST_REST
@@ -205,6 +239,7 @@ class Learned:
     def _forget(self) -> None:
         self.lesson = None
         self.traces = []
+        self._later = Later()
         self.owners = Owners()
         self._judged.clear()
         self._epoch += 1
