@@ -14,13 +14,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from ayo_bridge.learn.cover import LEAST
-from ayo_bridge.learn.evidence import Case, Whole, visits_of, whole
+from ayo_bridge.learn.evidence import Case, Whole, whole
 from ayo_bridge.learn.known import Known, Missing
 from ayo_bridge.learn.learned_site import SETTLED, AtLeast, LearnedClass, LearnedSite, Status
 from ayo_bridge.learn.program import Hole, Program
 from ayo_bridge.learn.render import Where, render
 from ayo_bridge.learn.trace import Item, Kind, Result, Trace, TracedCall
 from ayo_bridge.learn.values import encoded
+from ayo_bridge.learn.visits import visits_of
 
 _MARK = "?"
 

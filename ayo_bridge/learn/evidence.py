@@ -11,6 +11,7 @@ from ayo_bridge.learn.program import EVERY, Index, Place, Program, Term
 from ayo_bridge.learn.render import Where, render
 from ayo_bridge.learn.trace import Kind, Trace, TracedCall
 from ayo_bridge.learn.values import Path
+from ayo_bridge.learn.visits import visits_of
 
 _NEAR = 2
 """How far from the visit, the item or the end a position may be said relative to them."""
@@ -89,14 +90,6 @@ def whole(trace: Trace) -> Whole:
         out.number(site, calls)
         known.ended(site)
     return out
-
-
-def visits_of(trace: Trace) -> dict[str, list[TracedCall]]:
-    """The calls of each site in the order in which their tasks and jobs were made."""
-    visits: dict[str, list[TracedCall]] = {}
-    for call in sorted(trace.calls, key=lambda call: (call.branch, call.began)):
-        visits.setdefault(call.site, []).append(call)
-    return visits
 
 
 @dataclass(slots=True, eq=False)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ayo_bridge.learn.asked import with_values
-from ayo_bridge.learn.evidence import visits_of
 from ayo_bridge.learn.known import Known, Waiting
 from ayo_bridge.learn.learned_site import After
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Kind, Trace, TracedCall
+from ayo_bridge.learn.visits import visits_of
 
 OVERHEAD = 0.001
 """Seconds from the last value of a request until it is on its way."""
