@@ -250,3 +250,16 @@ def test_turns_and_lists_that_are_never_empty_are_kept_on_disk() -> None:
     template = learned(conversation)
     assert template_from_json(template_to_json(template)) == template
     assert "by turn: 0: " in describe(template)
+
+
+def test_where_two_views_of_a_list_differ_for_the_first_time_nothing_is_predicted() -> None:
+    def summed_up(r: Recorder, query: str, bullet: str = "") -> None:
+        lines = [bullet + line for line in lines_of(query, 2, 4)]
+        said = r.llm("list", f"List: {query}", "\n".join(lines))
+        r.llm("sum", "Sum up: " + "; ".join(said.split("\n")) + query)
+
+    template = learned(summed_up)
+    assert not replay(template, record(summed_up, question(77))).missed
+    replayed = replay(template, record(lambda r, q: summed_up(r, q, "- "), question(77)))
+    assert replayed.missed == {("sum", 0)}
+    assert not replayed.false
