@@ -38,10 +38,7 @@ def asked_of(learned: LearnedSite) -> str | None:
 
 def values_site(site: str, classes: tuple[LearnedClass, ...]) -> LearnedSite:
     """The site of what stands in the holes of these classes' requests."""
-    reason = "what comes from nothing known in requests"
-    return LearnedSite(
-        asked_site(site), Kind.HELPER, classes, AtLeast(0), Status.HELPER, reason=reason
-    )
+    return LearnedSite(asked_site(site), Kind.HELPER, classes, AtLeast(0), Status.HELPER)
 
 
 def values(learned: LearnedSite, known: Known, visit: int, request: str) -> Result | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ayo_bridge.learn.asked import asked_of
 from ayo_bridge.learn.learned_site import (
     AtLeast,
     Chunks,
@@ -54,6 +55,9 @@ def describe(template: Template) -> str:
 
 def describe_site(learned: LearnedSite, numbers: Numbers) -> str:
     """One site of :func:`describe`."""
+    if (site := asked_of(learned)) is not None:
+        where = numbers.get(site, 0)
+        return f"site {numbers[learned.site]}: what comes from nothing known at site {where}"
     lines = [
         f"site {numbers[learned.site]} ({learned.kind}): {learned.status}"
         + (f", {learned.reason}" if learned.reason else "")

@@ -3,6 +3,7 @@
 import random
 
 from ayo_bridge.learn.asked import asked_site
+from ayo_bridge.learn.describe import describe
 from ayo_bridge.learn.induce import induce
 from ayo_bridge.learn.learned_site import Status
 from ayo_bridge.learn.live.foresight import Foresight
@@ -87,6 +88,14 @@ def test_it_is_kept_on_disk() -> None:
     assert values is not None
     assert values.status is Status.HELPER
     assert ("second", 0) in replay(template, record(with_session, question(77))).exact
+
+
+def test_it_is_described_by_the_site_whose_requests_hold_it() -> None:
+    lines = describe(learned(with_session)).splitlines()
+    assert "site 2: what comes from nothing known at site 1" in lines
+    assert any(
+        "Session {item of site 2 [0].text}. List effects of: {query}" in line for line in lines
+    )
 
 
 def test_a_hole_that_nothing_repeats_leaves_the_template_as_it_is() -> None:
