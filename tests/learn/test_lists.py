@@ -10,6 +10,7 @@ import pytest
 from ayo_bridge.learn.describe import describe
 from ayo_bridge.learn.learned_site import After, AtLeast, Chunks, Fixed, Length
 from ayo_bridge.learn.live.foresight import Foresight
+from ayo_bridge.learn.program import Join
 from ayo_bridge.learn.replay import replay
 from ayo_bridge.learn.storage import template_from_json, template_to_json
 from ayo_bridge.learn.trace import Trace
@@ -263,3 +264,19 @@ def test_where_two_views_of_a_list_differ_for_the_first_time_nothing_is_predicte
     replayed = replay(template, record(lambda r, q: summed_up(r, q, "- "), question(77)))
     assert replayed.missed == {("sum", 0)}
     assert not replayed.false
+
+
+def test_short_answers_in_a_row_are_one_list_though_some_never_vary() -> None:
+    def grades(r: Recorder, query: str) -> None:
+        documents = r.search("s", r.embed("e", query), top_k=4)
+        said = [
+            r.llm("grade", f"{at}: is {item.text} of use? {query}", "yes" if sure else "no")
+            for at, item in enumerate(documents)
+            for sure in [random.Random(f"{query}{at}").random() < (0.5 if at % 2 else 0.9)]
+        ]
+        r.llm("last", f"Grades: {', '.join(said)}. Answer {query}")
+
+    assert is_exact(grades)
+    last = learned(grades).site("last")
+    assert last is not None
+    assert [part for part in last.classes[0].program.parts if isinstance(part, Join)]
