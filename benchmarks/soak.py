@@ -6,7 +6,7 @@ ask five engines over a stub LLM. An arm works for a slice of time while the oth
 Without pauses the client's cores are the limit, and throughput is what can be compared: the arm
 that is quicker in its own code has more requests on their way, and so more sockets. With pauses
 (``--pause 20``) both arms answer the same queries in the same time, and what they hold can be
-compared.
+compared: at work, while callers' threads hold what libraries keep for them, and afterwards.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
@@ -38,20 +37,32 @@ from tests.stub_openai import StubProcess
 CALL = 0.05
 SETTLED = 2.0
 """Seconds after which is counted what an arm still holds."""
+SAMPLES = 20
+"""How often it is counted what it holds at work, in a slice."""
 AT_LEAST, AT_MOST = 0.97, 1.05
 ARMS = ("as it is", "accelerated")
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """What one arm did in one slice, and what it held at its end."""
+class Held(NamedTuple):
+    """What a process holds at one moment; ``rss`` in bytes."""
+
+    rss: int
+    sockets: int
+
+    @classmethod
+    def now(cls) -> Held:
+        """By this process."""
+        return cls(_rss(), _sockets())
+
+
+class Slice(NamedTuple):
+    """What one arm did in one slice, and what it held: at work (median), and afterwards."""
 
     queries: int
     seconds: float
     failed: int
-    rss: int
-    """Bytes."""
-    sockets: int
+    at_work: Held
+    after: Held
 
     @property
     def throughput(self) -> float:
@@ -85,7 +96,7 @@ def work(url: str, accelerated: bool, threads: int, tasks: int) -> None:
     for line in sys.stdin:
         seconds, pause = map(float, line.split())
         done = _slice(made, loop, seconds, pause, threads, tasks)
-        print(json.dumps([done.queries, done.seconds, done.failed, done.rss, done.sockets]))
+        print(json.dumps(done))
         sys.stdout.flush()
 
 
@@ -134,12 +145,24 @@ def _slice(
     callers = [threading.Thread(target=ask) for _ in range(threads)]
     for caller in callers:
         caller.start()
+    held: list[Held] = []
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(seconds / SAMPLES):
+            held.append(Held.now())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
     loop.run_until_complete(all_tasks())
     for caller in callers:
         caller.join()
+    over.set()
+    watcher.join()
     taken = time.perf_counter() - began
     time.sleep(SETTLED)
-    return Slice(sum(ended), taken, ended.count(False), _rss(), _sockets())
+    at_work = Held(*(int(statistics.median(sizes)) for sizes in zip(*held, strict=True)))
+    return Slice(sum(ended), taken, ended.count(False), at_work, Held.now())
 
 
 def _ask(engine: Any, question: str) -> Any:
@@ -193,7 +216,8 @@ class Arm:
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"an arm has ended with status {self._process.wait()}")
-        return Slice(*json.loads(line))
+        queries, taken, failed, at_work, after = json.loads(line)
+        return Slice(queries, taken, failed, Held(*at_work), Held(*after))
 
     def close(self) -> None:
         """End it."""
@@ -243,8 +267,10 @@ def _report(done: list[list[Slice]], console: Console) -> int:
     ratio = statistics.median(_pair(done, turn) for turn in turns)
     last = [slices[-1] for slices in done]
     held = {
-        "resident memory, MiB": [one.rss >> 20 for one in last],
-        "sockets": [one.sockets for one in last],
+        "memory at work, MiB": [one.at_work.rss >> 20 for one in last],
+        "memory afterwards, MiB": [one.after.rss >> 20 for one in last],
+        "sockets at work": [one.at_work.sockets for one in last],
+        "sockets afterwards": [one.after.sockets for one in last],
         "failed queries": [sum(one.failed for one in slices) for slices in done],
     }
     met = [ratio >= AT_LEAST]

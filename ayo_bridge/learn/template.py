@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from ayo_bridge.learn.asked import asked_of, values
 from ayo_bridge.learn.known import Known, Missing
-from ayo_bridge.learn.learned_site import SETTLED, LearnedSite, Status
+from ayo_bridge.learn.learned_site import SETTLED, Fixed, LearnedSite, Status
 from ayo_bridge.learn.predict import Agenda, Predicted
 from ayo_bridge.learn.render import Where, render, render_prefix
+from ayo_bridge.learn.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,12 @@ class Template:
             return ""
         where = Where(visit if each.selector.relative else None)
         return render_prefix(each.program, where, known)
+
+    def moved(self, trace: Trace) -> bool:
+        """Whether calls come from places unknown, instead of places where all calls have been."""
+        there = {call.site for call in trace.calls}
+        always = {each.site for each in self.sites if isinstance(each.count, Fixed)}
+        return bool(there - self._by_name.keys()) and bool(always - there)
 
     def without(
         self, sites: Collection[str], reason: str, status: Status = Status.CONTRADICTED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Final, Protocol
 
 from ayo_bridge.profile.curve import Curve, max_efficient_batch
@@ -38,13 +39,29 @@ async def measure_when_idle(
     ``run(size)`` runs one batch and returns its seconds, or ``None`` when there is nothing left to
     measure (then so is the result). Sizes are doubled until one gains less than ``min_gain`` in
     throughput, takes longer than :data:`LONGEST_BATCH`, or passes ``limit``.
+
+    What libraries keep for a thread grows with the largest batch: the thread ends with measuring.
     """
+    pool = ThreadPoolExecutor(1, "ayo-bridge measuring")
+    try:
+        return await _measured(engine, run, pool, limit, min_gain)
+    finally:
+        pool.shutdown(wait=False)
+
+
+async def _measured(
+    engine: Measured,
+    run: Callable[[int], float | None],
+    pool: Executor,
+    limit: int,
+    min_gain: float,
+) -> Curve | None:
     points: list[tuple[int, float]] = []
     size = 1
     while size <= limit:
         times: list[float] = []
         while len(times) <= REPEATS:
-            seconds = await _when_idle(engine, run, size)
+            seconds = await _when_idle(engine, run, size, pool)
             if seconds is None:
                 return None
             times.append(seconds)
@@ -56,7 +73,7 @@ async def measure_when_idle(
 
 
 async def _when_idle(
-    engine: Measured, run: Callable[[int], float | None], size: int
+    engine: Measured, run: Callable[[int], float | None], size: int, pool: Executor
 ) -> float | None:
     loop = asyncio.get_running_loop()
     while True:
@@ -65,7 +82,7 @@ async def _when_idle(
             await asyncio.sleep(IDLE_SECONDS - idle)
             continue
         ran, seconds = await loop.run_in_executor(
-            None, lambda: engine.run_if_idle(lambda: run(size))
+            pool, lambda: engine.run_if_idle(lambda: run(size))
         )
         if ran:
             return seconds

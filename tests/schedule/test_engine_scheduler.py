@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Sequence
 from concurrent.futures import CancelledError
@@ -238,6 +239,30 @@ def test_many_threads_lose_no_request() -> None:
     placement.close()
     assert sorted(results) == [2 * n for n in range(400)]  # type: ignore[type-var]
     assert tier.depth == 0
+
+
+def test_idle_threads_end_and_others_come_with_the_next_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ayo_bridge.schedule.placement.IDLE_SECONDS", 0.05)
+    loop = asyncio.new_event_loop()
+    looks_after = threading.Thread(target=loop.run_forever)
+    looks_after.start()
+    placement = ThreadPlacement("idle", 2, loop)
+    tier = EngineScheduler(Engine(), throughput, placement, lambda: 0.0)
+
+    def its_threads() -> list[threading.Thread]:
+        return [each for each in threading.enumerate() if each.name.startswith("ayo-bridge idle")]
+
+    for n in range(2):
+        assert tier.submit(call(n), query=n, node="embed").future.result(30) == 2 * n
+        (thread,) = its_threads()
+        thread.join(30)  # Nobody tells it to.
+        assert its_threads() == []
+    placement.close()
+    loop.call_soon_threadsafe(loop.stop)
+    looks_after.join()
+    loop.close()
 
 
 def test_b_star_bounds_a_batch_where_the_limits_do_not(placement: Manual) -> None:
