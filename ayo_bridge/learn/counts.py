@@ -42,12 +42,39 @@ def count_of(site: str, classes: Sequence[LearnedClass], wholes: Sequence[Whole]
                 return option
     if len(set(counts)) == 1:
         return Fixed(counts[0])
-    if max(counts) == 1:
-        for other in sorted(frozenset().union(*(sites_of(each.program) for each in classes))):
-            present = [min(1, len(whole.visits.get(other, ()))) for whole in wholes]
-            if other not in helpers and other != site and present == counts:
-                return After(other)
-    return AtLeast(min(counts))
+    return _conditional(site, classes, wholes) or AtLeast(min(counts))
+
+
+def _conditional(
+    site: str, classes: Sequence[LearnedClass], wholes: Sequence[Whole]
+) -> After | None:
+    """What says how often a site is visited that some traces do not visit at all.
+
+    Whether it is visited is known when another site has been that its requests are made of, or by
+    the first visit itself.
+    """
+    some = [whole for whole in wholes if whole.visits.get(site)]
+    if len(some) == len(wholes):
+        return None
+    inner = count_of(site, classes, some)
+    if isinstance(inner, After | AtLeast):
+        return None
+    helpers = frozenset[str]().union(*(whole.helpers for whole in wholes))
+    visited = [bool(whole.visits.get(site)) for whole in wholes]
+    used = frozenset[str]().union(*(sites_of(each.program) for each in classes))
+    before = {each for each in some[0].visits if all(_is_before(each, site, w) for w in some)}
+    for other in (*sorted(used), *sorted(before - used)):
+        present = [bool(whole.visits.get(other)) for whole in wholes]
+        if other not in helpers and other != site and present == visited:
+            return After(other, inner)
+    return None if inner == Fixed(1) else After(site, inner)
+
+
+def _is_before(site: str, other: str, whole: Whole) -> bool:
+    """Whether a trace comes to a site before it comes to the other one."""
+    calls = whole.visits.get(site)
+    first = min(call.began for call in whole.visits[other])
+    return bool(calls) and min(call.began for call in calls or ()) < first
 
 
 def _says(option: Length | Chunks, whole: Whole) -> int:

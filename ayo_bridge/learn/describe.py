@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ayo_bridge.learn.asked import asked_of
 from ayo_bridge.learn.learned_site import (
     AtLeast,
     Chunks,
@@ -14,6 +15,7 @@ from ayo_bridge.learn.learned_site import (
     Selector,
 )
 from ayo_bridge.learn.program import (
+    TURN,
     Const,
     Counter,
     Hole,
@@ -53,6 +55,9 @@ def describe(template: Template) -> str:
 
 def describe_site(learned: LearnedSite, numbers: Numbers) -> str:
     """One site of :func:`describe`."""
+    if (site := asked_of(learned)) is not None:
+        where = numbers.get(site, 0)
+        return f"site {numbers[learned.site]}: what comes from nothing known at site {where}"
     lines = [
         f"site {numbers[learned.site]} ({learned.kind}): {learned.status}"
         + (f", {learned.reason}" if learned.reason else "")
@@ -79,7 +84,8 @@ def describe_count(count: Count, numbers: Numbers) -> str:
             return f"one for each {_list(place, numbers)}{more}"
         case Chunks(place, size):
             return f"one for every {size} of {_list(place, numbers)}"
-    return f"one if site {numbers.get(count.site, 0)} was visited"
+    inner = describe_count(count.count, numbers)
+    return f"{inner} once site {numbers.get(count.site, 0)} was visited"
 
 
 def describe_program(program: Program, numbers: Numbers) -> str:
@@ -147,6 +153,8 @@ def _list(place: Place, numbers: Numbers) -> str:
 
 
 def _value(place: Place, numbers: Numbers) -> str:
+    if place == TURN:
+        return "turn"
     if place[0] == "in":
         return _path(place[1:])
     number = numbers.get(str(place[1]), 0)

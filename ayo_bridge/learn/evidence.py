@@ -11,6 +11,7 @@ from ayo_bridge.learn.program import EVERY, Index, Place, Program, Term
 from ayo_bridge.learn.render import Where, render
 from ayo_bridge.learn.trace import Kind, Trace, TracedCall
 from ayo_bridge.learn.values import Path
+from ayo_bridge.learn.visits import visits_of
 
 _NEAR = 2
 """How far from the visit, the item or the end a position may be said relative to them."""
@@ -50,6 +51,14 @@ class Whole:
         self._sources.clear()
         self.version += 1
 
+    def add_helper(self, site: str, calls: list[TracedCall], *, single: bool) -> None:
+        """Have one more site of values; ``single``: no trace visits it twice."""
+        self.helpers |= {site}
+        if single:
+            self.single |= {site}
+        self.number(site, calls)
+        self.known.ended(site)
+
 
 def wholes_of(traces: Sequence[Trace]) -> list[Whole]:
     """Traces of one callable, seen together."""
@@ -58,6 +67,8 @@ def wholes_of(traces: Sequence[Trace]) -> list[Whole]:
     single = {site for site in sites if all(len(w.visits.get(site, ())) < 2 for w in wholes)}
     for each in wholes:
         each.single = frozenset(single)
+        for site in sites:
+            each.known.ended(site)  # Those that it did not visit have no visits.
     return wholes
 
 
@@ -79,14 +90,6 @@ def whole(trace: Trace) -> Whole:
         out.number(site, calls)
         known.ended(site)
     return out
-
-
-def visits_of(trace: Trace) -> dict[str, list[TracedCall]]:
-    """The calls of each site in the order in which their tasks and jobs were made."""
-    visits: dict[str, list[TracedCall]] = {}
-    for call in sorted(trace.calls, key=lambda call: (call.branch, call.began)):
-        visits.setdefault(call.site, []).append(call)
-    return visits
 
 
 @dataclass(slots=True, eq=False)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from ayo_bridge.learn.cover import WEAK, Token
 from ayo_bridge.learn.evidence import View
+from ayo_bridge.learn.joins import Lists, lists_of
 from ayo_bridge.learn.program import (
     MOST_TABLE_TEXT,
+    TURN,
     Const,
     Counter,
     Hole,
+    Join,
     Node,
     Program,
     Ref,
@@ -18,13 +22,14 @@ from ayo_bridge.learn.program import (
     Table,
     Term,
 )
-from ayo_bridge.learn.ranking import best_terms
+from ayo_bridge.learn.ranking import best_lists, best_terms
 from ayo_bridge.learn.render import MOST_KEY, table_key
 from ayo_bridge.learn.values import PLAIN
 
 _WORDS = re.compile(r"\w+|\W+")
 _NUMBER = re.compile(r"0|[1-9]\d{0,5}")
 _MOST_HOLES = 2
+_LEAST_SERIES = 3
 
 
 def glued(parts: Sequence[Node]) -> Program:
@@ -88,10 +93,16 @@ def _words(gap: tuple[str, ...], views: list[View], start: int) -> list[Node] | 
     columns = [_WORDS.findall(text) for text in gap]
     if len({len(column) for column in columns}) != 1:
         return None
+    across = list(zip(*columns, strict=True))
     out: list[Node] = []
-    at = start
-    for column in zip(*columns, strict=True):
-        if len(set(column)) == 1:
+    at, done = start, 0
+    for number, column in enumerate(across):
+        if number >= done and (found := _series(across, number, views)) is not None:
+            done, join = found
+            out.append(join)
+        elif number < done:
+            pass
+        elif len(set(column)) == 1:
             out.append(Const(column[0]))
         elif all(word[0].isalnum() for word in column):
             out.append(_one(list(column), views, at))
@@ -99,6 +110,37 @@ def _words(gap: tuple[str, ...], views: list[View], start: int) -> list[Node] | 
             return None
         at += len(column[0])
     return out if sum(isinstance(part, Hole) for part in out) <= _MOST_HOLES else None
+
+
+def _series(
+    columns: Sequence[tuple[str, ...]], first: int, views: list[View]
+) -> tuple[int, Join] | None:
+    """The members of one list as single words, and the column after them.
+
+    Each by itself says too little: a short word is equal to many values, and may never vary.
+    """
+    words = range(first, len(columns), 2)
+    between = columns[first + 1] if first + 1 < len(columns) else ()
+    last = first
+    for number in words:
+        if not all(word[0].isalnum() and len(word) < WEAK for word in columns[number]):
+            break
+        last = number
+        if number + 1 >= len(columns) or columns[number + 1] != between:
+            break
+    own = columns[first : last + 1 : 2]
+    varied = sum(len(set(column)) > 1 for column in own)
+    if len(set(between)) != 1 or len(own) < _LEAST_SERIES or varied < _LEAST_SERIES - 1:
+        return None
+    common: Lists | None = None
+    for view, texts in zip(views, zip(*own, strict=True), strict=True):
+        lists = lists_of([Token(text, view.sources(text)) for text in texts], view)
+        common = lists if common is None else common & lists
+        if not common:
+            return None
+    assert common is not None
+    best = best_lists(common, views[0].case.whole.helpers)
+    return last + 1, Join(best, Program((Const(between[0]),)))
 
 
 def _around(gap: tuple[str, ...], before: int, after: int, views: list[View]) -> list[Node] | None:
@@ -139,7 +181,7 @@ def _one(texts: list[str], views: list[View], at: int) -> Node:
             break
     if common:
         return Ref(best_terms(common, views[0].case.whole.helpers))
-    if (table := _table(texts, views)) is not None:
+    if (table := _turns(texts, views) or _table(texts, views)) is not None:
         return table
     return Hole(f"what varies at character {at} comes from nothing known")
 
@@ -161,6 +203,18 @@ def _counter(texts: list[str], views: list[View]) -> Counter | None:
         if len(offsets) == 1 and (offset := offsets.pop()) is not None:
             return Counter(base, offset)  # type: ignore[arg-type]
     return None
+
+
+def _turns(texts: list[str], views: list[View]) -> Table | None:
+    """Two texts in turns, as the roles of a conversation are."""
+    found: dict[str, str] = {}
+    for text, view in zip(texts, views, strict=True):
+        at = view.where.position
+        if at is None or found.setdefault(str(at % 2), text) != text:
+            return None
+    if len(found) < 2 or max(map(len, texts)) > MOST_TABLE_TEXT:
+        return None
+    return Table(Term(TURN), tuple(Row(key, text) for key, text in sorted(found.items())))
 
 
 def _table(texts: list[str], views: list[View]) -> Table | None:

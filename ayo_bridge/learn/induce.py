@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from ayo_bridge.learn.asked import add_values, fits, values_site
 from ayo_bridge.learn.attempts import Attempt
 from ayo_bridge.learn.counts import count_of
 from ayo_bridge.learn.evidence import Case, Whole, wholes_of
@@ -17,7 +18,7 @@ from ayo_bridge.learn.learned_site import (
     Status,
 )
 from ayo_bridge.learn.numbering import orders_by_item
-from ayo_bridge.learn.program import Hole, Program
+from ayo_bridge.learn.program import Hole, Join, Program, Ref
 from ayo_bridge.learn.replay import replay
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Kind, Trace
@@ -35,16 +36,35 @@ def induce(traces: Sequence[Trace], deadline: Callable[[], bool] = lambda: False
     """
     wholes = wholes_of(traces)
     sites = [_Site(site, kind, wholes, deadline) for site, kind in _order(traces)]
-    open_sites = [each for each in sites if each.enough]
-    for each in open_sites:
-        if not deadline() and not each.step():
+    for each in sites:
+        if each.enough and not deadline() and not each.step():
             each.number_by_item()
     # Sites that need richer values wait until all the others are done.
+    _step(sites, deadline)
+    asked = {each.site: found for each in sites if (found := each.asked())}
+    if not deadline() and sum(add_values(each, wholes) for each in asked.values()):
+        for each in sites:
+            each.go_on()
+        _step(sites, deadline)
+    learned = [each.learned() for each in sites]
+    used = frozenset[str]().union(*(each.depends_on for each in learned))
+    template = Template(
+        tuple(
+            one
+            for each in learned
+            for one in (each, asked.get(each.site))
+            if one is each or (one is not None and one.site in used)
+        )
+    )
+    return _without_contradicted(template, traces)
+
+
+def _step(sites: Sequence[_Site], deadline: Callable[[], bool]) -> None:
+    """Try richer and richer values for all sites that are not done, in turns."""
+    open_sites = [each for each in sites if each.enough]
     while (open_sites := [each for each in open_sites if not each.done]) and not deadline():
         for each in open_sites:
             each.step()
-    template = Template(tuple(each.learned() for each in sites))
-    return _without_contradicted(template, traces)
 
 
 def _order(traces: Sequence[Trace]) -> list[tuple[str, Kind]]:
@@ -71,6 +91,25 @@ class _Found:
         """More cases are better, then no tables (a constant a visit is surer), then few classes."""
         return self.made, not any(c.program.tables for c in self.classes), -len(self.classes)
 
+    @property
+    def predicting(self) -> tuple[LearnedClass, ...]:
+        """The classes that have a program."""
+        return tuple(each for each in self.classes if each.predicts)
+
+    @property
+    def unsaid(self) -> tuple[int, int]:
+        """Of programs with holes those say most that have few classes and find many values."""
+        parts = [part for each in self.classes for part in each.program.parts]
+        return len(self.classes), -sum(isinstance(part, Ref | Join) for part in parts)
+
+    def after(self, sure: tuple[LearnedClass, ...], cases: Sequence[Case]) -> _Found:
+        """The classes with others before them, which hold wherever they can."""
+        if not sure:
+            return self
+        classes = sure + self.classes
+        firsts = (next(e for e in classes if e.selector.holds(case.visit)) for case in cases)
+        return _Found(classes, sum(each.predicts for each in firsts))
+
 
 class _Site:
     """What is found out about a site, step by step."""
@@ -83,6 +122,8 @@ class _Site:
         self.inputs = _inputs(self.cases)
         self.enough = kind is not Kind.HELPER and self.inputs >= SETTLED
         self.best: _Found | None = None
+        self._tried: list[_Found] = []
+        self._sure: tuple[LearnedClass, ...] = ()
         self._stages = _stages(wholes)
         self.done = False
 
@@ -99,7 +140,9 @@ class _Site:
         if stage is None:
             self.done = True
         else:
-            for found in _tries(self.cases, *stage, self.deadline):
+            for tried in _tries(self.cases, *stage, self.deadline):
+                found = tried.after(self._sure, self.cases)
+                self._tried.append(found)
                 if self.best is None or found.rank > self.best.rank:
                     self.best = found
                 if self.best.rank[:2] == (len(self.cases), True):
@@ -125,6 +168,40 @@ class _Site:
             for each, calls in zip(self.wholes, before, strict=True):
                 if calls:
                     each.number(self.site, calls)
+
+    def asked(self) -> LearnedSite | None:
+        """What stands in the holes of its requests, as a site; ``None``: there are no such."""
+        if not self.enough or self.best is None or self.best.made == len(self.cases):
+            return None
+        fitting = [found for found in self._tried if self._fits(found)]
+        if not fitting:
+            return None
+        best = min(fitting, key=lambda found: found.unsaid)
+        return values_site(self.site, tuple(map(self._borne_out, best.classes)))
+
+    def _fits(self, found: _Found) -> bool:
+        """Whether all requests are as the programs say, whatever stands in their holes."""
+        return any(each.holes for each in found.classes) and all(
+            fits(each.program, case, each.selector.relative)
+            for each in found.classes
+            for case in self.cases
+            if each.inputs >= SETTLED and each.selector.holds(case.visit)
+        )
+
+    def _borne_out(self, each: LearnedClass) -> LearnedClass:
+        part = [case for case in self.cases if each.selector.holds(case.visit)]
+        program = each.program
+        if each.inputs >= SETTLED:
+            program = witnessed(program, part, each.selector.relative)
+        return replace(each, program=program)
+
+    def go_on(self) -> None:
+        """There are more values of helpers: what is not made yet may be made of them."""
+        if self.best is None or self.best.made < len(self.cases):
+            self._stages = iter([(False, True), (True, True)])
+            # What can be made without them is known earlier: it comes first.
+            self._sure = () if self.best is None else self.best.predicting
+            self.done = False
 
     def learned(self) -> LearnedSite:
         """The site as a component of the template."""

@@ -8,8 +8,12 @@ from ayo_bridge.learn.trace import Result
 from ayo_bridge.learn.values import Part, Path, mean_name, part_of
 
 Waiting = tuple[str, int]
-"""A result that may still come: site and visit. Visit ``ENDED``: the number of visits."""
+"""A result that may still come: site and visit.
+
+Visit ``ENDED``: the number of visits. ``BEGUN``: that there are any.
+"""
 ENDED = -1
+BEGUN = -2
 _STEP = re.compile(r"\[(\d+)\]|\.?([^.\[\]]+)")
 _NONE = Part({}, {})
 
@@ -40,6 +44,8 @@ class Known:
         self.results: dict[Waiting, Result | None] = {}
         self.visits: dict[str, int] = {}
         """The least number of visits that the results so far show."""
+        self.begun: set[str] = set()
+        """Sites that the original has come to, or of which there are results."""
         self.counts: dict[str, int] = {}
         """How often a site is visited in all, where that is known."""
         self.fresh: list[Waiting] = []
@@ -62,6 +68,12 @@ class Known:
     def asked(self, site: str, visit: int) -> None:
         """The original makes this call itself: there is nothing left to predict of it."""
         self.taken.add((site, visit))
+        self._begin(site)
+
+    def _begin(self, site: str) -> None:
+        if site not in self.begun:
+            self.begun.add(site)
+            self.fresh.append((site, BEGUN))
 
     def result(self, site: str, visit: int, result: Result | None) -> None:
         """What a call returned, made ahead or by the original. The last one fed counts."""
@@ -73,6 +85,7 @@ class Known:
         self.taken.add((site, visit))
         self.visits[site] = max(self.visits.get(site, 0), visit + 1)
         self.fresh.append((site, visit))
+        self._begin(site)
 
     def ended(self, site: str, count: int | None = None) -> None:
         """No more visits of the site will come; ``count`` if it is known before they all came."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from ayo_bridge.learn.known import Known, Missing
+from ayo_bridge.learn.known import BEGUN, ENDED, Known, Missing
 from ayo_bridge.learn.program import Hole, Place, Program, sites_of, storable
 from ayo_bridge.learn.render import Where, resolve
 from ayo_bridge.learn.trace import Kind
@@ -65,9 +65,13 @@ class Chunks:
 
 @dataclass(frozen=True, slots=True)
 class After:
-    """One visit if there is one of ``site``, else none."""
+    """As ``count`` says once ``site`` has been asked, else none.
+
+    ``site`` may be the one that is counted: its first call tells that there will be more.
+    """
 
     site: str
+    count: Fixed | Length | Chunks = Fixed(1)
 
 
 Count = Fixed | AtLeast | Length | Chunks | After
@@ -88,12 +92,12 @@ def count_here(count: Count, known: Known) -> int | None:
             return max(0, known.length(resolve(place, Where(), known)) + offset)
         case Chunks(place, size):
             return -(-known.length(resolve(place, Where(), known)) // size)
-        case After(site):
-            if (site, 0) in known.results:
-                return 1
+        case After(site, inner):
             if known.counts.get(site) == 0:
                 return 0
-            raise Missing((site, 0), (site, -1))
+            if site not in known.begun:
+                raise Missing((site, BEGUN), (site, ENDED))
+            return count_here(inner, known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +174,10 @@ class LearnedSite:
         match self.count:
             case Length(place) | Chunks(place) if place[0] == "at":
                 out |= {str(place[1])}
-            case After(site):
+            case After(site, count):
                 out |= {site}
+                if not isinstance(count, Fixed) and count.place[0] == "at":
+                    out |= {str(count.place[1])}
             case _:
                 pass
         return out - {self.site}

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ayo_bridge.learn.known import ENDED, Known, Missing, Waiting
-from ayo_bridge.learn.learned_site import After, AtLeast, LearnedSite, Length, count_here
+from ayo_bridge.learn.known import BEGUN, ENDED, Known, Missing, Waiting
+from ayo_bridge.learn.learned_site import AtLeast, LearnedSite, Length, count_here
 from ayo_bridge.learn.render import Where, render
 
 
@@ -66,7 +66,7 @@ class Agenda:
         for key in self.known.fresh:
             self._ready |= self._waiting.pop(key, set())
             site, visit = key
-            if visit == ENDED:
+            if visit in (ENDED, BEGUN):
                 continue
             for follower, offset in self._followers[site]:
                 if visit + offset >= 0:
@@ -83,10 +83,9 @@ class Agenda:
             if visits is None:
                 visits = count_here(count, self.known)
         except Missing as missing:
-            waits = missing.waits
-            if isinstance(count, After):
-                waits = ((count.site, 0), (count.site, ENDED))
-            self._wait((site, ENDED), waits)
+            self._wait((site, ENDED), missing.waits)
+            if isinstance(count, Length):  # So many there are however short the list is.
+                self._ready |= {(site, visit) for visit in range(count.offset)}
             return
         if visits is not None:
             self.known.ended(site, visits)

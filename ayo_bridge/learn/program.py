@@ -25,6 +25,10 @@ Place = tuple[str | int | Index, ...]
 """A path with relative positions in it."""
 
 
+TURN: Place = ("turn", "position")
+"""In place of a path: 0 and 1 in turns, by the position in a join."""
+
+
 class Term(NamedTuple):
     """One way to say where a value comes from."""
 
@@ -95,12 +99,14 @@ class Join:
     """The members of a list, the first of ``lists`` that is known, with a program between them.
 
     Between two members, ``item`` is the index of the one before and ``next`` of the one after.
-    ``tail`` follows every member, the last one too: ``item`` is its index.
+    ``tail`` follows every member, the last one too: ``item`` is its index. ``empty`` says whether
+    the list may have no members: where that was never seen, something else may be done.
     """
 
     lists: tuple[Span | Union, ...]
     separator: Program
     tail: Program | None = None
+    empty: bool = True
 
 
 @dataclass(frozen=True, slots=True)

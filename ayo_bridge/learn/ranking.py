@@ -98,7 +98,7 @@ def best_lists(lists: Iterable[Span | Union], helpers: frozenset[str]) -> tuple[
 
 def _best_join(join: Join) -> Join:
     tail = None if join.tail is None else best_alone(join.tail)
-    return Join(join.lists[:1], best_alone(join.separator), tail)
+    return replace(join, lists=join.lists[:1], separator=best_alone(join.separator), tail=tail)
 
 
 def best_alone(program: Program) -> Program:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ayo_bridge.learn.known import Known, Missing, Waiting
 from ayo_bridge.learn.program import (
+    TURN,
     Const,
     Counter,
     Hole,
@@ -73,6 +74,10 @@ def value(term: Term, where: Where, known: Known) -> tuple[str, Path]:
     Raises:
         Missing: it is not known.
     """
+    if term.place == TURN:
+        if where.position is None:
+            raise Missing
+        return str(where.position % 2), TURN  # type: ignore[return-value]
     path = resolve(term.place, where, known)
     return shaped(known.text(path), term.form), path
 
@@ -209,6 +214,8 @@ def _join(join: Join, where: Where, known: Known, used: set[Waiting]) -> str:
         except Missing as missing:
             waits += missing.waits
             continue
+        if not (found or join.empty) or _doubtful(found, expression, join, where, known):
+            raise Missing
         out = []
         for position, (index, text, path) in enumerate(found):
             _note(path, known, used)
@@ -223,6 +230,25 @@ def _join(join: Join, where: Where, known: Known, used: set[Waiting]) -> str:
             _note_list(expression.term.place, where, known, used)
         return "".join(out)
     raise Missing(*waits)
+
+
+def _doubtful(
+    found: list[tuple[int, str, Path]],
+    expression: Span | Union,
+    join: Join,
+    where: Where,
+    known: Known,
+) -> bool:
+    """Whether another view of the same members, the same in all traces, is another one here."""
+    for other in join.lists:
+        if other is expression or other[1:] != expression[1:]:
+            continue
+        try:
+            if [text for _, text, _ in members(other, where, known)] != [t for _, t, _ in found]:
+                return True
+        except Missing:
+            continue
+    return False
 
 
 def _note_list(place: Place, where: Where, known: Known, used: set[Waiting]) -> None:

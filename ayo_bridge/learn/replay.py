@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from ayo_bridge.learn.evidence import visits_of
+from ayo_bridge.learn.asked import with_values
 from ayo_bridge.learn.known import Known, Waiting
+from ayo_bridge.learn.learned_site import After
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Kind, Trace, TracedCall
+from ayo_bridge.learn.visits import visits_of
 
 OVERHEAD = 0.001
 """Seconds from the last value of a request until it is on its way."""
@@ -43,6 +47,7 @@ class Replayed:
 
 def replay(template: Template, trace: Trace, overhead: float = OVERHEAD) -> Replayed:
     """Feed a recorded call to the template and compare what it predicts with what was asked."""
+    trace = with_values(trace, template.asked)
     run = _Run(template, trace)
     run.go()
     own = {call: key for key, call in run.own.items()}
@@ -53,7 +58,7 @@ def replay(template: Template, trace: Trace, overhead: float = OVERHEAD) -> Repl
         if call not in run.needs and trace.calls[call].kind is not Kind.HELPER
     }
     before = _seconds(trace, {}, overhead)
-    after = _seconds(trace, run.needs, overhead)
+    after = _seconds(trace, run.needs, overhead, run.behind)
     return Replayed(frozenset(exact), frozenset(missed), tuple(run.false), before, after)
 
 
@@ -77,6 +82,8 @@ class _Run:
         self.bound: dict[Waiting, int] = {}
         self.needs: dict[int, frozenset[int]] = {}
         """The predicted calls, and the calls of whose results they are made."""
+        self.behind: dict[int, int] = {}
+        """Predicted calls that are made once the original has come to another one."""
         self.false: list[Waiting] = []
 
     def go(self) -> None:
@@ -108,6 +115,8 @@ class _Run:
                     self.needs[at] = frozenset(
                         self.bound[need] for need in each.depends_on if need in self.bound
                     )
+                    if isinstance(count := learned.count, After) and (count.site, 0) in self.bound:
+                        self.behind[at] = self.bound[count.site, 0]
                     self._bind(key, at)
                 else:
                     self.false.append(key)
@@ -117,7 +126,12 @@ class _Run:
         self.known.result(*key, self.trace.calls[at].result)
 
 
-def _seconds(trace: Trace, needs: dict[int, frozenset[int]], overhead: float) -> float:
+def _seconds(
+    trace: Trace,
+    needs: Mapping[int, frozenset[int]],
+    overhead: float,
+    behind: Mapping[int, int] = MappingProxyType({}),
+) -> float:
     """How long the call takes with the calls in ``needs`` made ahead.
 
     The original comes to a call when all calls that had ended before it are done. Its own work
@@ -137,7 +151,7 @@ def _seconds(trace: Trace, needs: dict[int, frozenset[int]], overhead: float) ->
             own[at] = max(0.0, own[at] - (max(usual[other] for other in inner) - reached))
             before[at] |= inner
     usual = _done(order, own, before, {}, 0.0)
-    ahead = _done(order, own, before, needs, overhead)
+    ahead = _done(order, own, before, needs, overhead, behind)
     work = max(0.0, trace.seconds - max(usual.values(), default=0.0))
     return work + max(ahead.values(), default=0.0)
 
@@ -146,16 +160,21 @@ def _done(
     order: list[int],
     own: list[float],
     before: list[set[int]],
-    needs: dict[int, frozenset[int]],
+    needs: Mapping[int, frozenset[int]],
     overhead: float,
+    behind: Mapping[int, int] = MappingProxyType({}),
 ) -> dict[int, float]:
     """When the original has each call's result, in seconds from its start."""
     done: dict[int, float] = {}
     made: dict[int, float] = {}
+    came: dict[int, float] = {}
     for at in order:
-        start = reached = max((done[other] for other in before[at]), default=0.0)
+        start = reached = came[at] = max((done[other] for other in before[at]), default=0.0)
         if at in needs and all(need in made for need in needs[at]):
-            start = min(reached, overhead + max((made[need] for need in needs[at]), default=0.0))
+            known = max((made[need] for need in needs[at]), default=0.0)
+            if (other := behind.get(at)) is not None:
+                known = max(known, (made if other in needs else came).get(other, 0.0))
+            start = min(reached, overhead + known)
         made[at] = start + own[at]
         done[at] = max(reached, made[at])
     return done

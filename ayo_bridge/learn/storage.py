@@ -135,7 +135,7 @@ def _count(count: Count) -> Json:
             return ["length", place_to_json(place), offset]
         case Chunks(place, size):
             return ["chunks", place_to_json(place), size]
-    return ["after", count.site]
+    return ["after", count.site, _count(count.count)]
 
 
 def _site_from(value: dict[str, Json]) -> LearnedSite:
@@ -167,6 +167,8 @@ def _count_from(value: Json) -> Count:
             return Length(place_from_json(place), offset)
         case ["chunks", place, int(size)]:
             return Chunks(place_from_json(place), size)
-        case ["after", str(site)]:
-            return After(site)
+        case ["after", str(site), inner]:
+            count = _count_from(inner)
+            if isinstance(count, Fixed | Length | Chunks):
+                return After(site, count)
     raise ValueError(f"{value!r} is no number of visits")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
-from ayo_bridge.learn.known import Known
+from ayo_bridge.learn.asked import asked_of, values
+from ayo_bridge.learn.known import Known, Missing
 from ayo_bridge.learn.learned_site import SETTLED, Fixed, LearnedSite, Status
 from ayo_bridge.learn.predict import Agenda, Predicted
-from ayo_bridge.learn.render import Where, render_prefix
+from ayo_bridge.learn.render import Where, render, render_prefix
 from ayo_bridge.learn.trace import Trace
 
 
@@ -18,9 +19,13 @@ class Template:
 
     sites: tuple[LearnedSite, ...]
     _by_name: dict[str, LearnedSite] = field(init=False, repr=False, compare=False)
+    asked: tuple[LearnedSite, ...] = field(init=False, repr=False, compare=False)
+    """The sites of what stands in the holes of others' requests."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_by_name", {each.site: each for each in self.sites})
+        asked = tuple(each for each in self.sites if asked_of(each) is not None)
+        object.__setattr__(self, "asked", asked)
 
     def site(self, name: str) -> LearnedSite | None:
         """What was learned of a site, if it was seen."""
@@ -36,6 +41,31 @@ class Template:
         if not isinstance(agenda := known.agenda, Agenda):
             agenda = known.agenda = Agenda(self._by_name, known)
         return agenda.due()
+
+    def was_asked(self, known: Known, site: str, visit: int, request: str) -> None:
+        """The original has asked this request: what stands in its holes is known from now on."""
+        for each in self.asked:
+            if asked_of(each) == site and (result := values(each, known, visit, request)):
+                known.result(each.site, visit, result)
+
+    def knows(self, site: str, visit: int) -> bool:
+        """Whether enough was seen of a visit to say how its request is made, or that it is not."""
+        learned = self.site(site)
+        each = learned.class_of(visit) if learned is not None else None
+        return each is not None and each.inputs >= SETTLED
+
+    def expected(self, known: Known, site: str, visit: int) -> str | None:
+        """The request of a visit, if all that it is made of is known."""
+        learned = self.site(site)
+        each = learned.class_of(visit) if learned is not None and learned.predicts else None
+        if each is None or not each.predicts:
+            return None
+        try:
+            return render(
+                each.program, Where(visit if each.selector.relative else None), known, set()
+            )
+        except Missing:
+            return None
 
     def again(self, known: Known, each: Predicted) -> None:
         """Give a request out anew: a value that it was made of has been replaced."""

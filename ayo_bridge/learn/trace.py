@@ -99,3 +99,24 @@ class Trace:
     inputs: Mapping[str, str]
     calls: tuple[TracedCall, ...]
     seconds: float = 0.0
+
+
+def result_size(result: Result) -> int:
+    """Characters of its texts, and 8 for each number of a vector."""
+    return (
+        len(result.text or "")
+        + sum(len(call.id) + len(call.name) + len(call.arguments) for call in result.tool_calls)
+        + sum(8 * len(vector.numbers) for vector in result.vectors)
+        + sum(
+            len(item.text) + len(item.id) + sum(map(len, item.metadata.values()))
+            for item in result.items or ()
+        )
+    )
+
+
+def trace_size(trace: Trace) -> int:
+    """The same of all that a trace holds."""
+    return sum(map(len, trace.inputs.values())) + sum(
+        len(call.request) + (result_size(call.result) if call.result is not None else 0)
+        for call in trace.calls
+    )

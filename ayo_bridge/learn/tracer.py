@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Final
 
 from ayo_bridge.learn.places import CallPlace
-from ayo_bridge.learn.trace import Kind, Result, Trace, TracedCall
+from ayo_bridge.learn.trace import Kind, Result, Trace, TracedCall, result_size
 
 MOST_CALLS: Final = 400
 MOST_SIZE: Final = 1_000_000
@@ -93,7 +93,7 @@ class Tracer:
             call = self._calls[handle]
             call.ended = self._moment()
             call.seconds += self._clock()
-            if error is None and result is not None and self._room(_size(result)):
+            if error is None and result is not None and self._room(result_size(result)):
                 call.result = result
 
     def close(self, error: BaseException | None = None) -> Trace | None:
@@ -142,18 +142,6 @@ def _traced(call: _Call) -> TracedCall:
         call.began,
         call.ended,
         call.seconds,
-    )
-
-
-def _size(result: Result) -> int:
-    return (
-        len(result.text or "")
-        + sum(len(call.id) + len(call.name) + len(call.arguments) for call in result.tool_calls)
-        + sum(8 * len(vector.numbers) for vector in result.vectors)
-        + sum(
-            len(item.text) + len(item.id) + sum(map(len, item.metadata.values()))
-            for item in result.items or ()
-        )
     )
 
 

@@ -71,7 +71,7 @@ _FUNCTIONS: Mapping[FormName, Callable[[str], str]] = {
     "upper": str.upper,
     "strip lower": lambda text: text.strip().lower(),
     "strip upper": lambda text: text.strip().upper(),
-    "repr": lambda text: repr(text)[1:-1],
+    "repr": repr,
     "json": encoded,
     "python": _python,
 }

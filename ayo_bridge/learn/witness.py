@@ -76,7 +76,12 @@ def _node(part: Node, places: Sequence[_At]) -> Node:
             every = [inner for own in members_of for inner in own]
             between = [inner for own in members_of for inner in own[:-1]]
             tail = None if part.tail is None else _program(part.tail, every)
-            return replace(part, separator=_program(part.separator, between), tail=tail)
+            return replace(
+                part,
+                separator=_program(part.separator, between),
+                tail=tail,
+                empty=not all(members_of),
+            )
         case _:
             return part
 

@@ -43,7 +43,7 @@ def chosen(only: str, group: Group | None, *, threads: int, tasks: int) -> list[
     return [app for app in named if threads == 1 or not (app.on_loop or app.one_thread)]
 
 
-def _quiet_deprecations() -> None:
+def quiet_deprecations() -> None:
     """Say nothing of chains that are deprecated and still in use."""
     # LangChain has its own deprecations shown when it is imported: what comes later wins.
     importlib.import_module("langchain_classic.chains.llm")
@@ -70,7 +70,7 @@ def main(
         return accelerate(target, runtime=fresh_runtime())
 
     cache_tokenizer()
-    _quiet_deprecations()
+    quiet_deprecations()
     console = Console(width=120 if not sys.stdout.isatty() else None)
     latencies = Latencies(0.0, 0.0, 0.0) if zero_latency else Latencies()
     plan = Plan(learn, rounds, max(threads, tasks))

@@ -88,7 +88,7 @@ def test_arguments_that_are_no_json_leave_the_call_as_it_is() -> None:
 
 def test_forms_are_given_only_where_they_differ() -> None:
     forms = {form.name for form, _ in other_forms("quite plain text")}
-    assert forms == {"upper", "strip upper"}
+    assert forms == {"upper", "strip upper", "repr"}
     assert dict(other_forms("true")) == {Form("python"): "True"}
     assert shaped("abcdef", Form("cut", 3)) == "abc"
     long = "x" * 120

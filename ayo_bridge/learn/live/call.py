@@ -45,6 +45,8 @@ class Ended:
     trace: Trace | None = None
     refuted: frozenset[str] = frozenset()
     confirmed: frozenset[str] = frozenset()
+    met_unknown: bool = False
+    """Whether the original has come to a site of which too little was seen."""
 
 
 class LiveCall:
@@ -283,6 +285,7 @@ class LiveCall:
             self.lesson.cold |= self._warming.cold(self._maker)
         with self._lock:
             refuted, confirmed = self._foresight.refuted, self._foresight.confirmed
+            unknown = self._foresight.met_unknown
         if record.ran_ahead:
             wasted = {
                 self._maker.site(call.primitive)
@@ -290,7 +293,7 @@ class LiveCall:
                 if call.outcome is Outcome.WASTED
             }
             refuted |= {site for site in wasted if site is not None}
-        return Ended(trace, frozenset(refuted), frozenset(confirmed))
+        return Ended(trace, frozenset(refuted), frozenset(confirmed), unknown)
 
     def _broken(self, error: BaseException) -> None:
         """Learning has failed; the call goes on as it is."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 
 from ayo_bridge.learn.known import Known, Waiting
@@ -10,8 +9,7 @@ from ayo_bridge.learn.live.prefixes import Prefix, Prefixes
 from ayo_bridge.learn.predict import Predicted
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Result
-
-Branch = tuple[int, ...]
+from ayo_bridge.learn.visits import Branch, Visits
 
 
 class Foresight:
@@ -37,7 +35,7 @@ class Foresight:
     ) -> None:
         self._template = template
         self._doubtful = frozenset(doubtful)
-        self._by_branch = by_branch
+        self._visits = Visits(by_branch)
         self._known = Known()
         for name, text in inputs.items():
             self._known.input(name, text)
@@ -45,10 +43,11 @@ class Foresight:
         self._held: list[Predicted] = []
         self._sent: dict[Waiting, Predicted] = {}
         """What was given out and the original has not asked for yet."""
-        self._asked: defaultdict[str, set[int]] = defaultdict(set)
         self._own: set[Waiting] = set()
         """What the original has an answer to by itself."""
         self.confirmed: set[str] = set()
+        self.met_unknown = False
+        """Whether the original has come to a site of which too little was seen."""
 
     @property
     def refuted(self) -> set[str]:
@@ -62,7 +61,7 @@ class Foresight:
         out: list[Predicted] = []
         held: list[Predicted] = []
         for each in self._held:
-            if each.visit in self._asked[each.site] and each.site not in self._doubtful:
+            if self._visits.seen(each.site, each.visit) and each.site not in self._doubtful:
                 continue
             if self._may_go(each) and can_be_made(each.site):
                 self._sent[each.site, each.visit] = each
@@ -73,7 +72,7 @@ class Foresight:
         return out
 
     def _may_go(self, each: Predicted) -> bool:
-        if each.visit in self._asked[each.site]:
+        if self._visits.seen(each.site, each.visit):
             return False
         if each.site not in self.confirmed and (
             each.site in self._doubtful or any(site == each.site for site, _ in self._sent)
@@ -103,12 +102,17 @@ class Foresight:
             self.confirmed.add(site)
             self._sent.pop((site, found.visit), None)
             self._held = [each for each in self._held if each is not found]
-        if found is not None and found.visit not in self._asked[site]:
+        if found is not None and not self._visits.seen(site, found.visit):
             visit = found.visit
         else:
-            visit = self._next(site, branch)
+            visit = self._visits.next(site, branch)
+            # It was not predicted in time, but rightly: so will the next ones be.
+            if self._template.expected(self._known, site, visit) == request:
+                self.confirmed.add(site)
             self._known.asked(site, visit)
-        self._asked[site].add(visit)
+            self.met_unknown = self.met_unknown or not self._template.knows(site, visit)
+        self._visits.add(site, visit)
+        self._template.was_asked(self._known, site, visit, request)
         self.beginnings.asked((site, visit), request)
         return site, visit
 
@@ -132,9 +136,3 @@ class Foresight:
         predicted = (*self._sent.values(), *self._held)
         alike = (each for each in predicted if each.site == site and each.request == request)
         return next(alike, None)
-
-    def _next(self, site: str, branch: Branch) -> int:
-        taken = self._asked[site]
-        if branch and site in self._by_branch and branch[-1] not in taken:
-            return branch[-1]
-        return next(visit for visit in range(len(taken) + 1) if visit not in taken)

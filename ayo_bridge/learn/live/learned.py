@@ -16,10 +16,11 @@ from ayo_bridge.graph import Template as ModuleTemplate
 from ayo_bridge.learn.branches import follow
 from ayo_bridge.learn.live.call import Ended, LiveCall
 from ayo_bridge.learn.live.kept import Kept
+from ayo_bridge.learn.live.later import Later
 from ayo_bridge.learn.live.lesson import ENOUGH, Lesson, learn
 from ayo_bridge.learn.live.owners import Owners
 from ayo_bridge.learn.live.reach import reach
-from ayo_bridge.learn.live.worker import worker
+from ayo_bridge.learn.live.worker import Job, worker
 from ayo_bridge.learn.replay import replay
 from ayo_bridge.learn.trace import Kind, Trace
 from ayo_bridge.learn.tracer import Tracer, inputs_of
@@ -74,6 +75,7 @@ class Learned:
         self._learning = 0
         """The process in which something is being learned; a child has no such thread."""
         self._judged: deque[bool] = deque(maxlen=JUDGED)
+        self._later = Later()
         self._asked = False
         """Whether a call of this process has asked what was predicted."""
         self._epoch = 0
@@ -127,7 +129,7 @@ class Learned:
                 self._loaded = True
                 worker.submit(self._load)
             if self.lesson is not None:
-                return self.lesson, False
+                return self.lesson, self._later.wanted(inputs)
             if self.rest:
                 self.rest -= 1
                 return None, False
@@ -144,10 +146,11 @@ class Learned:
         with self._lock:
             if call.owners is not self.owners:  # All has been forgotten since it began.
                 return
-            if ended.trace is not None:
-                self._take(ended.trace)
-            elif call.lesson is not None and call.lesson is self.lesson:
+            if call.lesson is not None and call.lesson is self.lesson:
                 self._judge(call.lesson, ended)
+                self._learn_more(call.lesson, ended)
+            elif ended.trace is not None:
+                self._take(ended.trace)
 
     # Learning. The lock is held.
 
@@ -163,9 +166,43 @@ class Learned:
             return
         self.reason, self._asks_nothing = "", False
         self.traces.append(trace)
-        if len(self.traces) >= ENOUGH and self._learning != os.getpid():
+        if len(self.traces) >= ENOUGH:
+            self._submit(self._learn)
+
+    def _submit(self, job: Job) -> None:
+        if self._learning != os.getpid():
             self._learning = os.getpid()
-            worker.submit(self._learn)
+            worker.submit(job)
+
+    def _learn_more(self, lesson: Lesson, ended: Ended) -> None:
+        """A call in use has come to a site that few come to, or was traced for such a one."""
+        if self.lesson is not lesson or self._learning == os.getpid():
+            return
+        if ended.met_unknown:
+            self._later.met_unknown()
+        traces = self._later.take(ended.trace, lesson.template) if ended.trace else None
+        if traces is not None:
+            self._submit(partial(self._learn_again, traces, lesson))
+
+    # Without the lock.
+
+    def _learn_again(self, traces: Sequence[Trace], before: Lesson) -> None:
+        """In the background: learn anew beside what is in use, and use it if it is worth it."""
+        try:
+            lesson = learn(traces, self._state.runtime.client.call_seconds)
+            with self._lock:
+                if self.lesson is not before:
+                    return
+                self._later.begin(traces)
+                if not lesson.worthwhile:
+                    return
+                # What an earlier process has learned was in doubt for that alone.
+                lesson.in_doubt = frozenset() if before.earlier else before.in_doubt
+                self.lesson, self._asked = lesson, True
+            if self._kept is not None:
+                self._kept.save(lesson, traces, self.owners.frames)
+        finally:
+            self._learning = 0
 
     def _learn(self) -> None:
         """In the background: learn from the traces so far, and again if there are more by then."""
@@ -192,7 +229,7 @@ class Learned:
         """Take in what was learned; whether to learn once more."""
         last = len(traces) >= MOST_TRACES
         if lesson is not None and lesson.worthwhile and (last or not lesson.shaky):
-            self._use(lesson)
+            self._use(lesson, traces)
             return False
         if len(self.traces) > len(traces):
             return True
@@ -204,8 +241,9 @@ class Learned:
             self._teaches_nothing(why)
         return False
 
-    def _use(self, lesson: Lesson) -> None:
+    def _use(self, lesson: Lesson, traces: Sequence[Trace] = ()) -> None:
         self.lesson = lesson
+        self._later.begin(traces)
         self.traces = []
         self._judged.clear()
         self._asked = not lesson.earlier
@@ -263,6 +301,7 @@ class Learned:
     def _forget(self) -> None:
         self.lesson = None
         self.traces = []
+        self._later = Later()
         self.owners = Owners()
         self._judged.clear()
         self._epoch += 1

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from statistics import median
 from typing import Final
 
-from ayo_bridge.learn.evidence import visits_of
 from ayo_bridge.learn.induce import induce
 from ayo_bridge.learn.learned_site import SETTLED, Status
 from ayo_bridge.learn.replay import LEAST_GAIN, LEAST_SECONDS, Replayed, replay
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Kind, Trace
+from ayo_bridge.learn.visits import by_branch
 from ayo_bridge.runahead.planner import OWN_CALLS
 
 DEADLINE: Final = 1.0
@@ -92,7 +92,7 @@ def learn(
         replays = [replay(template, trace) for trace in traces]
         before, after = _usual(replays)
     own = call_seconds * median(map(partial(_calls, template), replays))
-    alike = _by_branch(traces)
+    alike = by_branch(traces)
     return Lesson(template, len(traces), before, after, alike, frozenset(shaky), own)
 
 
@@ -126,15 +126,3 @@ def _without_late(
         if without <= after + _EARLIER:
             template = less
     return template
-
-
-def _by_branch(traces: Collection[Trace]) -> frozenset[str]:
-    """Sites at which the number of the task or job was that of the visit, in all traces."""
-    found: dict[str, bool] = {}
-    for trace in traces:
-        for site, calls in visits_of(trace).items():
-            alike = all(
-                bool(call.branch) and call.branch[-1] == visit for visit, call in enumerate(calls)
-            )
-            found[site] = found.get(site, True) and alike
-    return frozenset(site for site, alike in found.items() if alike)

@@ -27,6 +27,7 @@ from tests.adapters.python.programs import (
     prompts,
     question,
 )
+from tests.deadline import eventually
 from tests.stub_openai import StubOpenAI
 
 # The functions keep their clients: these are not closed, and that is not our concern.
@@ -344,3 +345,32 @@ def test_eight_threads_share_what_was_learned(stub: StubOpenAI, runtime: Runtime
     assert answers == [both.answer(each) for each in asked_for]
     assert len(made) == 2 * len(asked_for)
     assert set(made.values()) == {1}
+
+
+def test_a_branch_that_the_first_calls_did_not_take_is_learned_while_the_rest_runs_ahead(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    ask = asking(stub)
+
+    def answer(query: str) -> str:
+        both = [ask(f"List the causes: {query}"), ask(f"List the effects: {query}")]
+        if "deserts" in query:
+            both += [ask(f"Map them: {query}"), ask(f"Name them: {query}")]
+        return " / ".join(both)
+
+    def branch(number: int) -> str:
+        return f"Of which deserts, say in {1000 + number}, is nothing known?"
+
+    fast = accelerate(answer, runtime=runtime)
+    for number in range(4):
+        fast(f"What of {number} rivers?")
+    learned(fast)
+    assert "learned from 4 calls" in str(explain(fast))
+    for number in range(5):  # The first has the others traced.
+        assert fast(branch(number)) == answer(branch(number))
+        assert outcomes(fast)[Outcome.HIT] == 1
+    eventually(lambda: "learned from 8 calls" in str(explain(fast)), "the second lesson", 10)
+    assert fast(branch(9)) == answer(branch(9))
+    assert outcomes(fast) == {Outcome.HIT: 2, Outcome.DIRECT: 2}
+    assert fast("What of 9 rivers?") == answer("What of 9 rivers?")
+    assert outcomes(fast) == {Outcome.HIT: 1, Outcome.DIRECT: 1}

@@ -1,0 +1,96 @@
+"""Sites that few calls come to are learned while the lesson of the others is in use."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ayo_bridge.learn.live.later import MOST_KEPT, MOST_SIZE, PATIENCE, Later, unknown_sites
+from ayo_bridge.learn.live.lesson import learn
+from ayo_bridge.learn.replay import replay
+from ayo_bridge.learn.trace import Trace, TracedCall, trace_size
+from tests.learn.apps import Recorder, learned, question, record
+
+
+def usual(run: Recorder, query: str) -> None:
+    answer = run.llm("answer", f"Answer: {query}")
+    run.llm("check", f"Check the question {query}")
+    if query.startswith("Really"):
+        run.llm("again", f"Once more: {query}")
+        run.llm("weigh", f"Weigh {answer}")
+
+
+def rare(number: int) -> Trace:
+    return record(usual, f"Really: {question(number)}")
+
+
+def common(number: int) -> Trace:
+    return record(usual, question(number))
+
+
+def _in_use() -> tuple[Later, list[Trace]]:
+    later, traces = Later(), [common(number) for number in range(4)]
+    later.begin(traces)
+    return later, traces
+
+
+def test_nothing_is_traced_until_a_call_comes_to_an_unknown_site() -> None:
+    later, _ = _in_use()
+    inputs = dict(rare(9).inputs)
+    assert not later.wanted(inputs)
+    later.met_unknown()
+    assert later.wanted(inputs)
+    assert not later.wanted({})
+
+
+def test_the_hope_for_another_such_call_ends() -> None:
+    later, _ = _in_use()
+    later.met_unknown()
+    assert sum(later.wanted({"query": str(number)}) for number in range(100)) == PATIENCE
+
+
+def test_the_branch_is_learned_from_four_calls_and_the_rest_stays_learned() -> None:
+    later, traces = _in_use()
+    template = learned(usual)
+    assert unknown_sites(template, rare(9)) == {"again", "weigh"}
+    assert unknown_sites(template, common(9)) == frozenset()
+    assert later.take(common(9), template) is None
+    for number in range(3):
+        assert later.take(rare(number), template) is None
+    enough = later.take(rare(3), template)
+    assert enough is not None
+    assert len(enough) == MOST_KEPT == 2 * len(traces)
+    lesson = learn(enough)
+    for trace in (rare(20), common(21)):
+        assert not replay(lesson.template, trace).false
+    assert replay(lesson.template, rare(20)).exact == {("check", 0), ("weigh", 0)}
+
+
+def test_what_took_no_time_because_it_ran_ahead_is_as_long_as_before() -> None:
+    later, _ = _in_use()
+    template = learned(usual)
+    ready = Trace(rare(0).inputs, tuple(_at_once(rare(0))), 0.0)
+    later.take(ready, template)
+    for number in range(1, 4):
+        enough = later.take(rare(number), template)
+    assert enough is not None
+    first = next(trace for trace in enough if trace.inputs == ready.inputs)
+    assert [call.seconds for call in first.calls] == [0.1, 0.1, 0.0, 0.0]
+
+
+def _at_once(trace: Trace) -> list[TracedCall]:
+    return [replace(call, seconds=0.0) for call in trace.calls]
+
+
+def test_at_most_a_million_characters_are_kept() -> None:
+    def long(run: Recorder, query: str) -> None:
+        run.llm("answer", query + "x" * 300_000)
+        if query.startswith("Really"):
+            run.llm("again", query)
+
+    later = Later()
+    traces = [record(long, question(number)) for number in range(4)]
+    assert sum(map(trace_size, traces)) > MOST_SIZE
+    later.begin(traces)
+    template = learned(long)
+    for number in range(4):
+        assert later.take(record(long, f"Really: {number}"), template) is None
