@@ -103,7 +103,7 @@ Own = Callable[[Any], Any]
 
 
 Asked = Callable[[Any, tuple[Any, ...], dict[str, Any]], Fields]
-"""A store's search as data. Raises ValueError, TypeError or AttributeError where that is not all."""
+"""A search of a store as data. Raises ValueError, TypeError or AttributeError where it is more."""
 
 
 @dataclass(frozen=True, slots=True)
