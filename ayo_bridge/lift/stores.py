@@ -103,7 +103,7 @@ Own = Callable[[Any], Any]
 
 
 Asked = Callable[[Any, tuple[Any, ...], dict[str, Any]], Fields]
-"""A search of a store as data. Raises ValueError, TypeError or AttributeError where it is more."""
+"""A store's search as data. Raises ValueError, TypeError or AttributeError where that is not all."""
 
 
 @dataclass(frozen=True, slots=True)
