@@ -6,7 +6,6 @@ An ``add`` of the original commits the equal write that was staged, or runs as i
 from __future__ import annotations
 
 import json
-import weakref
 from array import array
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -75,8 +74,6 @@ class Search:
         return query(self.store, self.query, **self.kwargs)
 
 
-_LISTS: Final = 16
-"""So many lists of nodes are remembered of a store."""
 SEARCHES_AT_ONCE: Final = 4
 """Fewer than the connections a Postgres store may open (5 and 10 more). In memory a search is
 mostly Python, which one thread runs at a time: several end no later than one after another."""
@@ -245,59 +242,17 @@ def _asked(
     return _search_key(engine, store, query, rest, awaited)
 
 
-def _fields(store: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Fields:
+def _fields(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Fields:
     """A plain search of a store in memory, as data."""
     query: Any = args[0] if args else kwargs.get("query")
     vector = query.query_embedding
     given = {part.name: getattr(query, part.name) for part in fields(query)}
     usual = type(query)(query_embedding=vector, similarity_top_k=query.similarity_top_k)
     varied = {name for name, value in given.items() if value != getattr(usual, name)}
-    if len(args) + len(kwargs) != 1 or varied - {"query_str", "node_ids"}:
+    if len(args) + len(kwargs) != 1 or varied - {"query_str"}:
         raise ValueError("only a plain search is made ahead")
     plain = {"vector": tuple(map(float, vector)), "k": query.similarity_top_k}
-    if query.node_ids is not None:
-        plain["among"] = _lists.number(store, query.node_ids)
     return plain if query.query_str is None else {**plain, "text": query.query_str}
-
-
-class _Lists:
-    """The lists of nodes among which each store was searched, by their numbers."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[weakref.ref[Any], dict[tuple[str, ...], int]]] = {}
-
-    def number(self, store: Any, node_ids: Sequence[str]) -> int:
-        """Which list of its store it is. The first is most often that of all its nodes."""
-        found, key = self._of(store), tuple(node_ids)
-        if key not in found and len(found) >= _LISTS:
-            raise ValueError("the store is searched among ever other nodes")
-        return found.setdefault(key, len(found))
-
-    def list(self, store: Any, number: int) -> list[str]:
-        """The nodes of a list.
-
-        Raises:
-            ValueError: the store was not searched among them.
-        """
-        for node_ids, known in list(self._of(store).items()):
-            if known == number:
-                return list(node_ids)
-        raise ValueError("the nodes among which it searches are not known")
-
-    def _of(self, store: Any) -> dict[tuple[str, ...], int]:
-        key, known = id(store), self._known.get(id(store))
-        if known is None or known[0]() is not store:
-            reference = weakref.ref(store, lambda gone: self._forget(key, gone))
-            known = self._known[key] = (reference, {})
-        return known[1]
-
-    def _forget(self, key: int, gone: object) -> None:
-        known = self._known.get(key)
-        if known is not None and known[0] is gone:
-            self._known.pop(key, None)
-
-
-_lists: Final = _Lists()
 
 
 def _again(engine: str, store: Any, asked: Fields) -> Call:
@@ -310,7 +265,6 @@ def _again(engine: str, store: Any, asked: Fields) -> Call:
         query_embedding=list(asked["vector"]),
         similarity_top_k=asked["k"],
         query_str=asked.get("text"),
-        node_ids=_lists.list(store, asked["among"]) if "among" in asked else None,
     )
     return search_call(engine, store, query)
 

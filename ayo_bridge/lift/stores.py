@@ -102,8 +102,8 @@ Raises ValueError, TypeError or AttributeError where it has none.
 Own = Callable[[Any], Any]
 
 
-Asked = Callable[[Any, tuple[Any, ...], dict[str, Any]], Fields]
-"""A store's search as data. Raises ValueError, TypeError or AttributeError where that is not all."""
+Asked = Callable[[tuple[Any, ...], dict[str, Any]], Fields]
+"""A search as plain data. Raises ValueError, TypeError or AttributeError where that is not all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class Learnable:
     ) -> BoundaryCall | None:
         """A search as it is followed; ``None``: it is not."""
         try:
-            fields = {"engine": engine, **self.asked(store, args, kwargs)}
+            fields = {"engine": engine, **self.asked(args, kwargs)}
         except (AttributeError, TypeError, ValueError):
             return None
         return BoundaryCall(
