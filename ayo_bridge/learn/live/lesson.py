@@ -48,7 +48,9 @@ class Lesson:
     """Seconds of its own that this process spends on running a call ahead: they overlap nothing."""
     numbers: dict[str, int] = field(init=False)
     in_doubt: frozenset[str] = frozenset()
-    """Sites that are watched only: their last prediction was refuted."""
+    """Sites that are watched only: their last prediction was refuted, or there was none so far."""
+    earlier: bool = False
+    """Whether an earlier process has learned it."""
 
     def __post_init__(self) -> None:
         self.numbers = {each.site: at for at, each in enumerate(self.template.sites, 1)}
