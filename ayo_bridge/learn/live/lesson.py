@@ -51,6 +51,8 @@ class Lesson:
     """Sites that are watched only: their last prediction was refuted, or there was none so far."""
     earlier: bool = False
     """Whether an earlier process has learned it."""
+    cold: frozenset[str] = frozenset()
+    """Sites whose prefixes were warmed in vain, or could not be: nothing more is warmed there."""
 
     def __post_init__(self) -> None:
         self.numbers = {each.site: at for at, each in enumerate(self.template.sites, 1)}

@@ -47,6 +47,8 @@ def _site(site: str, predicts: bool, lesson: Lesson, owners: Owners) -> list[str
         asked = "the last prediction was not what was asked"
         unasked = "no call of this process has asked what was predicted"
         lines.append(f"  watched only: {unasked if lesson.earlier else asked}")
+    if site in lesson.cold:
+        lines.append("  its known beginning is not prefilled any more: it was in vain, or refused")
     return lines
 
 
