@@ -16,6 +16,7 @@ from ayo_bridge.lift.recognise import class_of
 from ayo_bridge.runahead import AcceleratedState
 from ayo_langchain.composing import COMPOSING, composed
 from ayo_langchain.guide import Guide
+from ayo_langchain.helper_rows import HELPERS
 from ayo_langchain.stores import BINDINGS as STORE_BINDINGS
 from ayo_langchain.taps import TAPS
 from ayo_langchain.walk import lift_chain
@@ -39,6 +40,7 @@ class LangChainAdapter(Adapter):
     name = "langchain"
     required = STORE_BINDINGS
     stores = STORE_BINDINGS
+    helpers = HELPERS
     bindings = (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *TAPS, COMPOSING)
 
     def accepts(self, obj: object) -> bool:

@@ -132,7 +132,7 @@ def _again(engine: str, store: Any, fields: Fields) -> Call:
     return search_call(engine, store, list(fields["vector"]), fields["k"])
 
 
-def _found(hits: Any) -> tuple[FoundItem, ...]:
+def _found(_: Any, hits: Any) -> tuple[FoundItem, ...]:
     return tuple(
         FoundItem(document.page_content, document.id or "", stores.texts_of(document.metadata))
         for document, _, _ in hits

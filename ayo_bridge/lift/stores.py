@@ -113,12 +113,12 @@ class Learnable:
     Args:
         asked: what is asked, the vector as ``vector``.
         call: the call that a search of this engine and store makes. Raises ValueError.
-        found: what a result holds.
+        found: what a result of a store holds.
     """
 
     asked: Asked
     call: Callable[[str, Any, Fields], Call]
-    found: Callable[[Any], tuple[FoundItem, ...]]
+    found: Callable[[Any, Any], tuple[FoundItem, ...]]
 
     def boundary_call(
         self, engine: str, store: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -132,7 +132,7 @@ class Learnable:
             kind="search",
             owner=store,
             request=lambda: fields,
-            answer=lambda result: Answer(items=self.found(result)),
+            answer=lambda result: Answer(items=self.found(store, result)),
             remake=lambda store, fields: self.call(engine, store, fields),
             engine=engine,
         )

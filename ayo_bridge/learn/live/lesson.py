@@ -47,11 +47,16 @@ class Lesson:
     own: float = 0.0
     """Seconds of its own that this process spends on running a call ahead: they overlap nothing."""
     numbers: dict[str, int] = field(init=False)
+    helpers: frozenset[str] = field(init=False)
+    """The sites of helpers of whose values predicted requests are made."""
     in_doubt: frozenset[str] = frozenset()
     """Sites that are watched only: their last prediction was refuted."""
 
     def __post_init__(self) -> None:
-        self.numbers = {each.site: at for at, each in enumerate(self.template.sites, 1)}
+        sites = self.template.sites
+        self.numbers = {each.site: at for at, each in enumerate(sites, 1)}
+        needed = frozenset[str]().union(*(each.depends_on for each in sites if each.predicts))
+        self.helpers = needed & {each.site for each in sites if each.kind is Kind.HELPER}
 
     @property
     def gain(self) -> float:

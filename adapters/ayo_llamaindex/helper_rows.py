@@ -1,0 +1,129 @@
+"""Helpers of LlamaIndex whose results become values of a learned call: a row each.
+
+Where, and what the result says. Of classes that applications derive from, the method of the base is
+taken that calls theirs. Written for llama-index-core 0.14.25.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from ayo_bridge.bindings.binding import Binding
+from ayo_bridge.lift.taps import Helper, data, items, texts
+from ayo_bridge.seam import Answer
+from ayo_llamaindex.found_nodes import TARGETS, item_of
+from ayo_llamaindex.known import TESTED
+from ayo_llamaindex.taps import repacked
+
+_CORE: Final = "llama_index.core"
+_PARSER: Final = f"{_CORE}.node_parser"
+_TREE: Final = f"{_CORE}.indices.tree"
+_FUSION: Final = f"{_CORE}.retrievers.fusion_retriever"
+_POSTPROCESSOR: Final = f"{_CORE}.postprocessor"
+_MEMORY: Final = f"{_CORE}.memory"
+_SORTED: Final = (
+    *("select_leaf_retriever", "select_leaf_embedding_retriever", "all_leaf_retriever"),
+    "tree_root_retriever",
+)
+
+
+def _nodes(found: Iterable[Any]) -> Answer:
+    return items(map(item_of, found))
+
+
+def _parsed(output: Any) -> Answer:
+    return data(getattr(output, "parsed_output", output))
+
+
+def _messages(history: Iterable[Any]) -> Answer:
+    return texts(message.content or "" for message in history)
+
+
+def _by_document(grouped: Mapping[Any, Iterable[Any]]) -> Answer:
+    """The texts of each document; ids of documents may be random."""
+    return data([[node.get_content() for node in nodes] for nodes in grouped.values()])
+
+
+_PACKING: Final = (
+    Helper(f"{_CORE}.indices.prompt_helper", "PromptHelper.repack", texts, tap=repacked),
+    Helper(f"{_CORE}.indices.prompt_helper", "PromptHelper.truncate", texts),
+)
+_SPLITTING: Final = (
+    Helper(f"{_PARSER}.interface", "NodeParser.get_nodes_from_documents", _nodes),
+    Helper(f"{_PARSER}.interface", "NodeParser.aget_nodes_from_documents", _nodes, awaited=True),
+    Helper(
+        f"{_PARSER}.relational.hierarchical",
+        "HierarchicalNodeParser.get_nodes_from_documents",
+        _nodes,
+    ),
+    Helper(f"{_PARSER}.interface", "TextSplitter.split_texts", texts),
+    Helper(f"{_PARSER}.text.sentence", "SentenceSplitter.split_text", texts),
+    Helper(f"{_PARSER}.text.token", "TokenTextSplitter.split_text", texts),
+    Helper(f"{_PARSER}.text.code", "CodeSplitter.split_text", texts),
+    Helper(
+        f"{_CORE}.extractors.metadata_extractors",
+        "TitleExtractor.separate_nodes_by_ref_id",
+        _by_document,
+    ),
+)
+_CHOOSING: Final = (
+    Helper(f"{_POSTPROCESSOR}.types", "BaseNodePostprocessor.postprocess_nodes", _nodes, asks=True),
+    Helper(
+        f"{_POSTPROCESSOR}.types",
+        "BaseNodePostprocessor.apostprocess_nodes",
+        _nodes,
+        awaited=True,
+        asks=True,
+    ),
+    Helper(
+        f"{_POSTPROCESSOR}.rankGPT_rerank",
+        "RankGPTRerank.apostprocess_nodes",
+        _nodes,
+        awaited=True,
+        asks=True,
+    ),
+    Helper(_FUSION, "QueryFusionRetriever._reciprocal_rerank_fusion", _nodes),
+    Helper(_FUSION, "QueryFusionRetriever._relative_score_fusion", _nodes),
+    Helper(_FUSION, "QueryFusionRetriever._simple_fusion", _nodes),
+    Helper(
+        f"{_CORE}.retrievers.recursive_retriever", "RecursiveRetriever._deduplicate_nodes", _nodes
+    ),
+    Helper(f"{_CORE}.indices.property_graph.retriever", "PGRetriever._deduplicate", _nodes),
+    Helper(
+        f"{_CORE}.indices.list.retrievers", "SummaryIndexLLMRetriever._retrieve", _nodes, asks=True
+    ),
+    Helper(
+        f"{_CORE}.indices.document_summary.retrievers",
+        "DocumentSummaryIndexLLMRetriever._retrieve",
+        _nodes,
+        asks=True,
+    ),
+    Helper(
+        f"{_CORE}.query_engine.citation_query_engine",
+        "CitationQueryEngine._create_citation_nodes",
+        _nodes,
+    ),
+    *(Helper(f"{_TREE}.{module}", "get_sorted_node_list", _nodes) for module in _SORTED),
+)
+_PARSING: Final = (
+    Helper(f"{_CORE}.output_parsers.selection", "SelectionOutputParser.parse", _parsed),
+    Helper(f"{_CORE}.output_parsers.pydantic", "PydanticOutputParser.parse", _parsed),
+    Helper(f"{_CORE}.question_gen.output_parser", "SubQuestionOutputParser.parse", _parsed),
+    Helper(
+        f"{_CORE}.agent.react.output_parser",
+        "ReActOutputParser.parse",
+        _parsed,
+        when=lambda given: not given.get("is_streaming"),
+    ),
+)
+_REMEMBERING: Final = (
+    Helper(f"{_MEMORY}.chat_memory_buffer", "ChatMemoryBuffer.get", _messages),
+    Helper(f"{_MEMORY}.chat_memory_buffer", "ChatMemoryBuffer.aget", _messages, awaited=True),
+    Helper(f"{_MEMORY}.memory", "Memory.aget", _messages, awaited=True, asks=True),
+)
+
+ROWS: Final = (*_PACKING, *_SPLITTING, *_CHOOSING, *_PARSING, *_REMEMBERING)
+HELPERS: Final = Binding(
+    "LlamaIndex values", "llama-index-core", TESTED, (*TARGETS, *(row.target() for row in ROWS))
+)
