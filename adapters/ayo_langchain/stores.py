@@ -115,7 +115,7 @@ def _key(engine: str, store: Any, embedding: Any, k: int = 4, filter: Any = None
     return (engine, _versions.of(store)[0], tuple(embedding), k)
 
 
-def _fields(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fields:
+def _fields(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fields:
     return _plain(*args, **kwargs)
 
 

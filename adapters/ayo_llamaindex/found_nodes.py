@@ -78,32 +78,39 @@ def items_of(store: Any, ids: Iterable[Any]) -> tuple[FoundItem, ...]:
     )
 
 
+_ALL: Final = "all"
 _MOST_CHOICES: Final = 32
-_choices: Final[dict[str, tuple[str, ...]]] = {}
+_choices: Final[dict[tuple[int, str], tuple[weakref.ref[Any], tuple[str, ...]]]] = {}
+"""By the id of the store and the name."""
 _lock: Final = threading.Lock()
 
 
-def choice_of(ids: Sequence[str]) -> str:
-    """A name for the nodes among which a search looks; most often those are all of an index."""
-    name = blake2b("\n".join(ids).encode(), digest_size=12).hexdigest()
+def choice_of(store: Any, ids: Sequence[str]) -> str:
+    """A name for the nodes among which a search looks: retrievers name all of their index.
+
+    A request that held them all would say nothing more, and change with every node that is added.
+    """
+    there = store.data.embedding_dict
+    whole = len(ids) >= len(there) and there.keys() <= set(ids)
+    name = _ALL if whole else blake2b("\n".join(ids).encode(), digest_size=8).hexdigest()
     with _lock:
-        if name not in _choices:
-            if len(_choices) >= _MOST_CHOICES:
-                del _choices[next(iter(_choices))]
-            _choices[name] = tuple(ids)
+        _choices.pop((id(store), name), None)
+        if len(_choices) >= _MOST_CHOICES:
+            del _choices[next(iter(_choices))]
+        _choices[id(store), name] = weakref.ref(store), tuple(ids)
     return name
 
 
-def chosen(name: str) -> list[str]:
-    """The nodes of that name.
+def chosen(store: Any, name: str) -> list[str]:
+    """The nodes that a search of the store by that name looked among last.
 
     Raises:
-        ValueError: no search has been made among them of late.
+        ValueError: there was none of late.
     """
-    ids = _choices.get(name)
-    if ids is None:
+    known = _choices.get((id(store), name))
+    if known is None or known[0]() is not store:
         raise ValueError("the nodes to search among are not known")
-    return list(ids)
+    return list(known[1])
 
 
 TARGETS: Final = (

@@ -6,10 +6,11 @@ taken that calls theirs. Written for llama-index-core 0.14.25.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
 from ayo_bridge.bindings.binding import Binding
+from ayo_bridge.lift.stores import texts_of
 from ayo_bridge.lift.taps import Helper, data, items, texts
 from ayo_bridge.seam import Answer
 from ayo_llamaindex.found_nodes import TARGETS, item_of
@@ -22,6 +23,7 @@ _TREE: Final = f"{_CORE}.indices.tree"
 _FUSION: Final = f"{_CORE}.retrievers.fusion_retriever"
 _POSTPROCESSOR: Final = f"{_CORE}.postprocessor"
 _MEMORY: Final = f"{_CORE}.memory"
+_EXTRACTORS: Final = f"{_CORE}.extractors"
 _SORTED: Final = (
     *("select_leaf_retriever", "select_leaf_embedding_retriever", "all_leaf_retriever"),
     "tree_root_retriever",
@@ -40,9 +42,13 @@ def _messages(history: Iterable[Any]) -> Answer:
     return texts(message.content or "" for message in history)
 
 
-def _by_document(grouped: Mapping[Any, Iterable[Any]]) -> Answer:
-    """The texts of each document; ids of documents may be random."""
-    return data([[node.get_content() for node in nodes] for nodes in grouped.values()])
+def _said(text: str) -> Answer:
+    return Answer(text=text)
+
+
+def _metadata(nodes: Iterable[Any]) -> Answer:
+    """What an extractor has found for each node, whatever document that belongs to."""
+    return data([texts_of(node.metadata) for node in nodes])
 
 
 _PACKING: Final = (
@@ -61,10 +67,21 @@ _SPLITTING: Final = (
     Helper(f"{_PARSER}.text.sentence", "SentenceSplitter.split_text", texts),
     Helper(f"{_PARSER}.text.token", "TokenTextSplitter.split_text", texts),
     Helper(f"{_PARSER}.text.code", "CodeSplitter.split_text", texts),
+)
+_EXTRACTING: Final = (
     Helper(
-        f"{_CORE}.extractors.metadata_extractors",
-        "TitleExtractor.separate_nodes_by_ref_id",
-        _by_document,
+        f"{_EXTRACTORS}.interface",
+        "BaseExtractor.aprocess_nodes",
+        _metadata,
+        awaited=True,
+        asks=True,
+    ),
+    Helper(
+        f"{_EXTRACTORS}.metadata_extractors",
+        "TitleExtractor.get_title_candidates",
+        texts,
+        awaited=True,
+        asks=True,
     ),
 )
 _CHOOSING: Final = (
@@ -121,9 +138,13 @@ _REMEMBERING: Final = (
     Helper(f"{_MEMORY}.chat_memory_buffer", "ChatMemoryBuffer.get", _messages),
     Helper(f"{_MEMORY}.chat_memory_buffer", "ChatMemoryBuffer.aget", _messages, awaited=True),
     Helper(f"{_MEMORY}.memory", "Memory.aget", _messages, awaited=True, asks=True),
+    *(
+        Helper(f"{_CORE}.chat_engine.{module}", "messages_to_history_str", _said)
+        for module in ("condense_question", "condense_plus_context")
+    ),
 )
 
-ROWS: Final = (*_PACKING, *_SPLITTING, *_CHOOSING, *_PARSING, *_REMEMBERING)
+ROWS: Final = (*_PACKING, *_SPLITTING, *_EXTRACTING, *_CHOOSING, *_PARSING, *_REMEMBERING)
 HELPERS: Final = Binding(
     "LlamaIndex values", "llama-index-core", TESTED, (*TARGETS, *(row.target() for row in ROWS))
 )

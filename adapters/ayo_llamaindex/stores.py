@@ -243,7 +243,7 @@ def _asked(
     return _search_key(engine, store, query, rest, awaited)
 
 
-def _fields(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Fields:
+def _fields(store: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Fields:
     """A plain search of a store in memory, as data."""
     query: Any = args[0] if args else kwargs.get("query")
     vector = query.query_embedding
@@ -256,7 +256,7 @@ def _fields(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Fields:
     if query.query_str is not None:
         plain["text"] = query.query_str
     if query.node_ids is not None:
-        plain["nodes"] = choice_of(query.node_ids)
+        plain["nodes"] = choice_of(store, query.node_ids)
     return plain
 
 
@@ -270,7 +270,7 @@ def _again(engine: str, store: Any, asked: Fields) -> Call:
         query_embedding=list(asked["vector"]),
         similarity_top_k=asked["k"],
         query_str=asked.get("text"),
-        node_ids=chosen(asked["nodes"]) if "nodes" in asked else None,
+        node_ids=chosen(store, asked["nodes"]) if "nodes" in asked else None,
     )
     return search_call(engine, store, query)
 

@@ -102,8 +102,11 @@ Raises ValueError, TypeError or AttributeError where it has none.
 Own = Callable[[Any], Any]
 
 
-Asked = Callable[[tuple[Any, ...], dict[str, Any]], Fields]
-"""A search as plain data. Raises ValueError, TypeError or AttributeError where that is not all."""
+Asked = Callable[[Any, tuple[Any, ...], dict[str, Any]], Fields]
+"""A search of a store as plain data.
+
+Raises ValueError, TypeError or AttributeError where that is not all.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +128,7 @@ class Learnable:
     ) -> BoundaryCall | None:
         """A search as it is followed; ``None``: it is not."""
         try:
-            fields = {"engine": engine, **self.asked(args, kwargs)}
+            fields = {"engine": engine, **self.asked(store, args, kwargs)}
         except (AttributeError, TypeError, ValueError):
             return None
         return BoundaryCall(

@@ -27,8 +27,9 @@ from ayo_bridge.learn.tracer import MOST_CALLS, MOST_SIZE, Tracer
 from ayo_bridge.lift.taps import Helper, data, texts
 from ayo_bridge.profile import ProfileStore
 from ayo_bridge.runahead import Scope
-from ayo_bridge.seam import Answer, BoundaryCall, Outcome, entered
+from ayo_bridge.seam import Answer, BoundaryCall, FoundItem, Outcome, entered
 from ayo_langchain.helper_rows import ROWS as LANGCHAIN
+from ayo_llamaindex.found_nodes import TARGETS, choice_of, chosen, items_of
 from ayo_llamaindex.helper_rows import ROWS as LLAMA_INDEX
 from tests.adapters.python.programs import asking, learned, outcomes, prompts, question
 from tests.learn.apps import words
@@ -167,6 +168,31 @@ def test_every_row_names_a_function_of_its_framework(row: Helper) -> None:
     parent, name, function = wrapt.resolve_path(found, row.function)
     assert name in vars(parent), "it is inherited: the row belongs to the base"
     assert inspect.iscoroutinefunction(function) == row.awaited
+
+
+def test_a_search_in_memory_names_its_nodes_and_finds_their_texts(scope: Scope) -> None:
+    from llama_index.core import MockEmbedding, VectorStoreIndex
+    from llama_index.core.schema import QueryBundle, TextNode
+
+    nodes = [TextNode(text=f"text {at}", id_=f"n{at}", metadata={"page": at}) for at in range(3)]
+    index = VectorStoreIndex(nodes, embed_model=MockEmbedding(4))
+    store: Any = index.vector_store
+    assert items_of(store, ["n1"]) == (FoundItem("", "n1", {}),)
+    retriever: Any = index.as_retriever()
+    (told,) = [each for each in TARGETS if "._get" in each.attribute]
+    scope.follower = Listening()
+    with entered(scope):
+        told.wrapper(lambda _: None, retriever, (QueryBundle("q"),), {})
+    assert items_of(store, ["n1", "n7"]) == (
+        FoundItem("text 1", "n1", {"page": "1"}),
+        FoundItem("", "n7", {}),
+    )
+    every = list(retriever._node_ids)
+    assert choice_of(store, every) == choice_of(store, every[::-1]) == "all"
+    assert chosen(store, "all") == every[::-1]
+    assert choice_of(store, every[:2]) not in ("all", choice_of(store, every[1:]))
+    with pytest.raises(ValueError, match="not known"):
+        chosen(VectorStoreIndex([], embed_model=MockEmbedding(4)).vector_store, "all")
 
 
 # What becomes of the values.
