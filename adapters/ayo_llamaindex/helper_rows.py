@@ -51,6 +51,17 @@ def _metadata(nodes: Iterable[Any]) -> Answer:
     return data([texts_of(node.metadata) for node in nodes])
 
 
+def _selected(result: Any) -> Answer:
+    """Who was chosen: a router asks several side by side, and one by other means."""
+    chosen = [str(each.index) for each in result.selections]
+    return data({"one": chosen if len(chosen) == 1 else [], "several": chosen[1:] and chosen})
+
+
+def _judged(result: Any) -> Answer:
+    """The sources of an answer that failed: each of them may be judged by itself."""
+    return data({"failed": [] if result.passing else list(result.contexts or ())})
+
+
 _PACKING: Final = (
     Helper(f"{_CORE}.indices.prompt_helper", "PromptHelper.repack", texts, tap=repacked),
     Helper(f"{_CORE}.indices.prompt_helper", "PromptHelper.truncate", texts),
@@ -123,6 +134,21 @@ _CHOOSING: Final = (
     ),
     *(Helper(f"{_TREE}.{module}", "get_sorted_node_list", _nodes) for module in _SORTED),
 )
+_BRANCHING: Final = (
+    Helper(f"{_CORE}.base.base_selector", "BaseSelector.select", _selected, asks=True),
+    Helper(
+        f"{_CORE}.base.base_selector", "BaseSelector.aselect", _selected, awaited=True, asks=True
+    ),
+    Helper(f"{_CORE}.evaluation.base", "BaseEvaluator.evaluate_response", _judged, asks=True),
+    Helper(
+        f"{_CORE}.evaluation.base",
+        "BaseEvaluator.aevaluate_response",
+        _judged,
+        awaited=True,
+        asks=True,
+    ),
+)
+"""How often something is done next is the length of a list in these."""
 _PARSING: Final = (
     Helper(f"{_CORE}.output_parsers.selection", "SelectionOutputParser.parse", _parsed),
     Helper(f"{_CORE}.output_parsers.pydantic", "PydanticOutputParser.parse", _parsed),
@@ -144,7 +170,10 @@ _REMEMBERING: Final = (
     ),
 )
 
-ROWS: Final = (*_PACKING, *_SPLITTING, *_EXTRACTING, *_CHOOSING, *_PARSING, *_REMEMBERING)
+ROWS: Final = (
+    *(*_PACKING, *_SPLITTING, *_EXTRACTING, *_CHOOSING),
+    *(*_BRANCHING, *_PARSING, *_REMEMBERING),
+)
 HELPERS: Final = Binding(
     "LlamaIndex values", "llama-index-core", TESTED, (*TARGETS, *(row.target() for row in ROWS))
 )

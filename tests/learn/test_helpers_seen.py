@@ -32,7 +32,8 @@ from ayo_langchain.helper_rows import ROWS as LANGCHAIN
 from ayo_llamaindex.found_nodes import TARGETS, choice_of, chosen, items_of
 from ayo_llamaindex.helper_rows import ROWS as LLAMA_INDEX
 from tests.adapters.python.programs import asking, learned, outcomes, prompts, question
-from tests.learn.apps import words
+from tests.learn.apps import Recorder, is_exact, words
+from tests.learn.apps import learned as learned_of
 from tests.scopes import open_scope
 from tests.stub_openai import StubOpenAI
 
@@ -260,6 +261,21 @@ def test_a_value_is_made_only_where_a_prediction_waits_for_it(
 
     _followed(scope, _framework(value), "a|b", lesson=_lesson(site))
     assert len(seen) == made
+
+
+def _again_for_each_that_failed(r: Recorder, query: str) -> None:
+    """Nothing in the requests says how many there are: the helper's list does."""
+    draft = r.llm("draft", f"Answer this: {query}")
+    failed = r.helper("failed", [f"{at} of {draft}" for at in range(int(query[-5:-1]) % 3)])
+    for at, _ in enumerate(failed):
+        r.llm("again", f"Improve part {at} of this answer:\n{draft}")
+
+
+def test_a_list_of_a_helpers_says_how_often_something_is_done() -> None:
+    assert is_exact(_again_for_each_that_failed)
+    again = learned_of(_again_for_each_that_failed).site("again")
+    assert again is not None
+    assert again.count == Length(("at", "failed", 0, "items"))
 
 
 # Live.
