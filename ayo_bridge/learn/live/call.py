@@ -164,8 +164,8 @@ class LiveCall:
                 tracer.helper(site, here.branch, name, result)
             if result is not None and self._foresight is not None and site in waited:
                 with self._lock:
-                    visit = self._foresight.asked(site, here.branch, name)
-                self._answered(visit, result, own=True)
+                    self._foresight.told(site, here.branch, result)
+                self._go_on()
         except Exception as error:
             self._broken(error)
 
