@@ -6,7 +6,7 @@ taken that calls theirs. Written for llama-index-core 0.14.25.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from ayo_bridge.bindings.binding import Binding
@@ -40,6 +40,11 @@ def _parsed(output: Any) -> Answer:
 
 def _messages(history: Iterable[Any]) -> Answer:
     return texts(message.content or "" for message in history)
+
+
+def _grouped(by_document: Mapping[Any, Iterable[Any]]) -> Answer:
+    """Nodes, one document after the other: the order in which they are read."""
+    return _nodes(node for nodes in by_document.values() for node in nodes)
 
 
 def _said(text: str) -> Answer:
@@ -80,6 +85,11 @@ _SPLITTING: Final = (
     Helper(f"{_PARSER}.text.code", "CodeSplitter.split_text", texts),
 )
 _EXTRACTING: Final = (
+    Helper(
+        f"{_EXTRACTORS}.metadata_extractors",
+        "TitleExtractor.separate_nodes_by_ref_id",
+        _grouped,
+    ),
     Helper(
         f"{_EXTRACTORS}.interface",
         "BaseExtractor.aprocess_nodes",
