@@ -18,6 +18,7 @@ from ayo_bridge.lift.subclass import Methods
 from ayo_bridge.runahead import AcceleratedState
 from ayo_langchain.composing import COMPOSING, composed
 from ayo_langchain.guide import Guide
+from ayo_langchain.helper_rows import HELPERS
 from ayo_langchain.learned import always_used, limited
 from ayo_langchain.stores import BINDINGS as STORE_BINDINGS
 from ayo_langchain.taps import TAPS
@@ -44,6 +45,7 @@ class LangChainAdapter(Adapter):
     name = "langchain"
     required = STORE_BINDINGS
     stores = STORE_BINDINGS
+    helpers = HELPERS
     bindings = (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *TAPS, COMPOSING)
 
     def accepts(self, obj: object) -> bool:

@@ -18,6 +18,7 @@ from ayo_bridge.lift.subclass import Methods
 from ayo_bridge.runahead import AcceleratedState, Scope
 from ayo_bridge.runahead.streams import scoped_async_stream, scoped_stream
 from ayo_llamaindex.engines import lift
+from ayo_llamaindex.helper_rows import HELPERS
 from ayo_llamaindex.learned import entries_of, kept, returned
 from ayo_llamaindex.retrieval import QUESTION
 from ayo_llamaindex.stores import BINDINGS as STORE_BINDINGS
@@ -28,9 +29,10 @@ class LlamaIndexAdapter(Adapter):
     """Lifts query engines and retrievers of llama-index-core, and learns what it cannot lift."""
 
     name = "llama-index"
-    required = (TAPS,)
+    required = (TAPS, HELPERS)
     bindings = (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *STORE_BINDINGS, INSTRUMENTATION)
     stores = STORE_BINDINGS
+    helpers = (HELPERS,)
 
     def accepts(self, obj: object) -> bool:
         """Whether ``obj`` has an entry that applications call."""

@@ -29,6 +29,7 @@ class Accelerator(Protocol):
 
     name: ClassVar[str]
     stores: ClassVar[Sequence[Binding]]
+    helpers: ClassVar[Sequence[Binding]]
 
     def accepts(self, obj: object) -> bool:
         """Whether ``obj`` can be accelerated."""
@@ -45,12 +46,14 @@ class Adapter(ABC):
         required: bindings of the framework itself: without one of them nothing can be followed.
         bindings: bindings of engines and stores; each is skipped where its library is missing.
         stores: those of the framework's own stores, which any program may use.
+        helpers: those of the framework's helpers whose results any learned call may be made of.
     """
 
     name: ClassVar[str]
     required: ClassVar[Sequence[Binding]] = ()
     bindings: ClassVar[Sequence[Binding]] = ()
     stores: ClassVar[Sequence[Binding]] = ()
+    helpers: ClassVar[Sequence[Binding]] = ()
 
     @abstractmethod
     def accepts(self, obj: object) -> bool:
@@ -112,7 +115,7 @@ class Adapter(ABC):
         for binding in self.required:
             if not binding.install():
                 return binding.status
-        for binding in self.bindings:
+        for binding in (*self.bindings, *self.helpers):
             binding.install()
         return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -167,6 +167,36 @@ class LiveCall:
                 self._keep(answer)
         except Exception as wrong:
             self._broken(wrong)
+
+    def helper(self, name: str, value: Callable[[], Answer]) -> None:
+        """A helper of the framework has returned a value, of which later requests may be made."""
+        tracer, waited = self._tracer, frozenset[str]()
+        if self.lesson is not None and self._foresight is not None:
+            waited = self.lesson.helpers
+        if self._closed or self._place is None or not (waited or tracer):
+            return
+        try:
+            here = self._place.here()
+            site = here.site().id
+            result = self._told(name, value) if tracer is not None or site in waited else None
+            if result is not None and tracer is not None:
+                tracer.helper(site, here.branch, name, result)
+            if result is not None and self._foresight is not None and site in waited:
+                with self._lock:
+                    self._foresight.told(site, here.branch, result)
+                self._go_on()
+        except Exception as error:
+            self._broken(error)
+
+    def _told(self, name: str, value: Callable[[], Answer]) -> Result | None:
+        """What a helper's value says, if it says anything."""
+        try:
+            return _result(value())
+        except (TypeError, ValueError):
+            return None
+        except Exception as error:
+            self.scope.note(f"what {name} has returned could not be read: {error!r}")
+            return None
 
     # What goes ahead.
 
