@@ -86,6 +86,8 @@ class LiveCall:
         self._given = given
         self._used: dict[str, Way] = {}
         """How this very call has made its calls at each site."""
+        self._sent_by: dict[Waiting, Way] = {}
+        """How what was sent ahead was made."""
         self._met: set[int] = set()
         """The ids of the clients and stores that this very call has used."""
         self._holding: list[object] = []
@@ -202,7 +204,7 @@ class LiveCall:
 
     def _arrived(self, predicted: Predicted, result: object) -> None:
         """A call made ahead has its result, which may not be complete."""
-        way = self._way(predicted.site)
+        way = self._sent_by.get((predicted.site, predicted.visit))
         if way is None or self._closed:
             return
 
@@ -251,7 +253,11 @@ class LiveCall:
         try:
             if way is None or learned is None:
                 raise ValueError("by whom it was made is gone")
-            return Made(each, learned.kind, way.call(self._fields(each.request)))
+            fields = self._fields(each.request)
+            if learned.kind is Kind.SEARCH:
+                way = self.owners.store(each.site, fields.get("engine")) or way
+            self._sent_by[each.site, each.visit] = way
+            return Made(each, learned.kind, way.call(fields))
         except Exception as error:
             with self._lock:
                 if self._foresight is not None:
@@ -315,6 +321,7 @@ class LiveCall:
         self.scope.close()
         self._holding.clear()
         self._used.clear()
+        self._sent_by.clear()
         if not record.whole:
             return None
         if self._foresight is None:

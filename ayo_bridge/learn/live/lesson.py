@@ -80,7 +80,7 @@ class Lesson:
 def learn(
     traces: Sequence[Trace],
     call_seconds: float = 0.0,
-    clock: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] = time.thread_time,
 ) -> Lesson:
     """Learn from traces with distinct inputs, at least :data:`ENOUGH`.
 
