@@ -107,7 +107,9 @@ class Owners:
                 self.frames[site.id] = site.frames
                 self._ways[site.id] = way_of(call) or _why_not(call)
             elif before.owner() is not call.owner:
-                self._ways[site.id] = "each call has a client of its own"
+                several = "several stores are searched there"
+                own = "each call has a client of its own"
+                self._ways[site.id] = several if call.kind == "search" else own
             elif call.remake is None or before.manner != call.manner:
                 self._ways[site.id] = "its calls differ in more than the request"
 
