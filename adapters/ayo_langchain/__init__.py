@@ -9,13 +9,17 @@ from typing import Any, Final
 from ayo_bridge.bindings.openai_http import BINDINGS as HTTP_BINDINGS
 from ayo_bridge.bindings.openai_sdk import OPENAI
 from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
+from ayo_bridge.learn.live.objects import learned_methods
 from ayo_bridge.lift.adapter import Adapter
 from ayo_bridge.lift.entries import Entry, Kind
 from ayo_bridge.lift.lifted import Asked, Lifted
-from ayo_bridge.lift.recognise import class_of
+from ayo_bridge.lift.recognise import class_of, loaded
+from ayo_bridge.lift.subclass import Methods
 from ayo_bridge.runahead import AcceleratedState
 from ayo_langchain.composing import COMPOSING, composed
 from ayo_langchain.guide import Guide
+from ayo_langchain.helper_rows import HELPERS
+from ayo_langchain.learned import always_used, limited
 from ayo_langchain.stores import BINDINGS as STORE_BINDINGS
 from ayo_langchain.taps import TAPS
 from ayo_langchain.walk import lift_chain
@@ -27,6 +31,8 @@ _ENTRIES: Final = (
     Entry("astream", Kind.ASTREAM),
 )
 _BATCHES: Final = (Entry("batch", many=True), Entry("abatch", Kind.AWAIT, many=True))
+_RUNS: Final = (Entry("run"), Entry("arun", Kind.AWAIT))
+"""How agents call tools."""
 
 
 class LangChainAdapter(Adapter):
@@ -39,6 +45,7 @@ class LangChainAdapter(Adapter):
     name = "langchain"
     required = STORE_BINDINGS
     stores = STORE_BINDINGS
+    helpers = HELPERS
     bindings = (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *TAPS, COMPOSING)
 
     def accepts(self, obj: object) -> bool:
@@ -64,7 +71,9 @@ class LangChainAdapter(Adapter):
             for entry in _BATCHES
             if getattr(base, entry.name, None) is not getattr(Runnable, entry.name)
         ]
-        return (*_ENTRIES, *own)
+        tool = loaded("langchain_core.tools.base", "BaseTool")
+        runs = _RUNS if tool is not None and issubclass(base, tool) else ()
+        return (*_ENTRIES, *own, *runs)
 
     def methods(self, base: type) -> Mapping[str, Callable[..., Any]]:
         """Equality, and the composing operators of a sequence."""
@@ -75,6 +84,10 @@ class LangChainAdapter(Adapter):
         inputs = args[0] if args else kwargs.get("inputs", ())
         counted = entry.many and hasattr(inputs, "__len__")
         return Asked(entry.sync, copies=len(inputs) if counted else 1)
+
+    def learned(self, obj: Any, state: AcceleratedState, entries: Sequence[Entry]) -> Methods:
+        """What lifting can do nothing for is learned from its calls."""
+        return learned_methods(obj, state, entries, alone=limited, own=always_used)
 
     def lift(self, obj: Any, state: AcceleratedState, asked: Asked) -> Lifted:
         """What it consists of, as far as that can be read off its structure."""

@@ -115,7 +115,7 @@ def _key(engine: str, store: Any, embedding: Any, k: int = 4, filter: Any = None
     return (engine, _versions.of(store)[0], tuple(embedding), k)
 
 
-def _fields(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fields:
+def _fields(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fields:
     return _plain(*args, **kwargs)
 
 
@@ -132,7 +132,7 @@ def _again(engine: str, store: Any, fields: Fields) -> Call:
     return search_call(engine, store, list(fields["vector"]), fields["k"])
 
 
-def _found(hits: Any) -> tuple[FoundItem, ...]:
+def _found(_: Any, hits: Any) -> tuple[FoundItem, ...]:
     return tuple(
         FoundItem(document.page_content, document.id or "", stores.texts_of(document.metadata))
         for document, _, _ in hits

@@ -20,6 +20,7 @@ from ayo_bridge.lift.staging import NotStagedError, Staged, Transaction
 from ayo_bridge.lift.store_writes import Writes
 from ayo_bridge.lift.writes import clock_of
 from ayo_bridge.seam import Call, EngineHome, Fields, FoundItem, Scope
+from ayo_llamaindex.found_nodes import choice_of, chosen, items_of
 from ayo_llamaindex.known import TESTED, differs
 from ayo_llamaindex.transactions import PostgresTransaction, SimpleTransaction
 
@@ -242,17 +243,21 @@ def _asked(
     return _search_key(engine, store, query, rest, awaited)
 
 
-def _fields(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Fields:
+def _fields(store: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Fields:
     """A plain search of a store in memory, as data."""
     query: Any = args[0] if args else kwargs.get("query")
     vector = query.query_embedding
     given = {part.name: getattr(query, part.name) for part in fields(query)}
     usual = type(query)(query_embedding=vector, similarity_top_k=query.similarity_top_k)
     varied = {name for name, value in given.items() if value != getattr(usual, name)}
-    if len(args) + len(kwargs) != 1 or varied - {"query_str"}:
+    if len(args) + len(kwargs) != 1 or varied - {"query_str", "node_ids"}:
         raise ValueError("only a plain search is made ahead")
-    plain = {"vector": tuple(map(float, vector)), "k": query.similarity_top_k}
-    return plain if query.query_str is None else {**plain, "text": query.query_str}
+    plain: dict[str, Any] = {"vector": tuple(map(float, vector)), "k": query.similarity_top_k}
+    if query.query_str is not None:
+        plain["text"] = query.query_str
+    if query.node_ids is not None:
+        plain["nodes"] = choice_of(store, query.node_ids)
+    return plain
 
 
 def _again(engine: str, store: Any, asked: Fields) -> Call:
@@ -265,13 +270,14 @@ def _again(engine: str, store: Any, asked: Fields) -> Call:
         query_embedding=list(asked["vector"]),
         similarity_top_k=asked["k"],
         query_str=asked.get("text"),
+        node_ids=chosen(store, asked["nodes"]) if "nodes" in asked else None,
     )
     return search_call(engine, store, query)
 
 
-def _found(result: Any) -> tuple[FoundItem, ...]:
-    """The ids: the texts are in another store."""
-    return tuple(FoundItem("", str(name), {}) for name in result.ids or ())
+def _found(store: Any, result: Any) -> tuple[FoundItem, ...]:
+    """What the ids stand for, as far as it is known: the texts are in another store."""
+    return items_of(store, result.ids or ())
 
 
 _query: Final = stores.search(engine_for, partial(_asked, False), own)

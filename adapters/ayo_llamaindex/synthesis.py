@@ -94,8 +94,11 @@ def lift_synthesizer(
         early_context=llm.is_chat,
     )
     draft.then(component)
+    # A refine chain asks one call after the other: at most its prefixes can be warmed.
+    draft.leads |= known.mode in (SynthesisMode.TREE, SynthesisMode.ACCUMULATE)
     # What streams is asked for by whoever reads it, and nobody may.
     if known.mode is SynthesisMode.GENERATION and not synthesizer._streaming:
+        draft.leads = True
         draft.makers[NAME, Op.PREFILLING] = lambda call: IndexedMaker(
             lambda _: _generation(llm, synthesizer, call)
         )

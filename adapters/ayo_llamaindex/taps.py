@@ -22,9 +22,10 @@ _FUSION: Final = f"{_CORE}.retrievers.fusion_retriever"
 _tree = before(Guide, lambda guide, synthesizer, given: guide.tree_level(synthesizer, given))
 _accumulate = before(Guide, lambda guide, synthesizer, given: guide.accumulate(synthesizer, given))
 _refine = before(Guide, lambda guide, synthesizer, given: guide.refine(synthesizer, given))
-_repack = after(
+repacked: Final = after(
     Guide, lambda guide, helper, given, chunks: guide.packed(helper, given["prompt"], chunks)
 )
+"""Goes with the row that makes a value of the chunks."""
 _splitter = after(Guide, lambda _guide, _helper, _given, splitter: remember_tokens(splitter))
 _queries = after(Guide, lambda guide, retriever, _, made: guide.generated(retriever, made))
 _aqueries = after_async(Guide, lambda guide, retriever, _, made: guide.generated(retriever, made))
@@ -42,7 +43,6 @@ TAPS: Final = Binding(
         Target(f"{_SYNTHESIZERS}.accumulate", "Accumulate.aget_response", _accumulate),
         Target(f"{_SYNTHESIZERS}.refine", "Refine.get_response", _refine),
         Target(f"{_SYNTHESIZERS}.refine", "Refine.aget_response", _refine),
-        Target(f"{_CORE}.indices.prompt_helper", "PromptHelper.repack", _repack),
         Target(
             f"{_CORE}.indices.prompt_helper",
             "PromptHelper.get_text_splitter_given_prompt",

@@ -30,6 +30,7 @@ class PythonAdapter:
 
     name: ClassVar[str] = "python"
     stores: ClassVar[Sequence[Binding]] = ()
+    helpers: ClassVar[Sequence[Binding]] = ()
 
     def accepts(self, obj: object) -> bool:
         """Whether ``obj`` is written in Python and called like a function."""
@@ -59,8 +60,8 @@ class PythonAdapter:
         return fast
 
     def _install(self) -> None:
-        stores = [binding for adapter in adapters() for binding in adapter.stores]
-        for binding in (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *stores):
+        known = [each for adapter in adapters() for each in (*adapter.stores, *adapter.helpers)]
+        for binding in (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *known):
             binding.install()
 
 

@@ -18,6 +18,7 @@ from ayo_bridge.learn.learned_site import (
 )
 from ayo_bridge.learn.program import Index, Join, Place, Program, Span, sites_of
 from ayo_bridge.learn.ranking import is_late
+from ayo_bridge.learn.told import told
 
 
 def count_of(site: str, classes: Sequence[LearnedClass], wholes: Sequence[Whole]) -> Count:
@@ -42,6 +43,8 @@ def count_of(site: str, classes: Sequence[LearnedClass], wholes: Sequence[Whole]
                 return option
     if len(set(counts)) == 1:
         return Fixed(counts[0])
+    if (list_of_helper := told(site, counts, wholes)) is not None:
+        return list_of_helper
     return _conditional(site, classes, wholes) or AtLeast(min(counts))
 
 

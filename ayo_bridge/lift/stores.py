@@ -102,8 +102,11 @@ Raises ValueError, TypeError or AttributeError where it has none.
 Own = Callable[[Any], Any]
 
 
-Asked = Callable[[tuple[Any, ...], dict[str, Any]], Fields]
-"""A search as plain data. Raises ValueError, TypeError or AttributeError where that is not all."""
+Asked = Callable[[Any, tuple[Any, ...], dict[str, Any]], Fields]
+"""A search of a store as plain data.
+
+Raises ValueError, TypeError or AttributeError where that is not all.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,26 +116,26 @@ class Learnable:
     Args:
         asked: what is asked, the vector as ``vector``.
         call: the call that a search of this engine and store makes. Raises ValueError.
-        found: what a result holds.
+        found: what a result of a store holds.
     """
 
     asked: Asked
     call: Callable[[str, Any, Fields], Call]
-    found: Callable[[Any], tuple[FoundItem, ...]]
+    found: Callable[[Any, Any], tuple[FoundItem, ...]]
 
     def boundary_call(
         self, engine: str, store: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> BoundaryCall | None:
         """A search as it is followed; ``None``: it is not."""
         try:
-            fields = {"engine": engine, **self.asked(args, kwargs)}
+            fields = {"engine": engine, **self.asked(store, args, kwargs)}
         except (AttributeError, TypeError, ValueError):
             return None
         return BoundaryCall(
             kind="search",
             owner=store,
             request=lambda: fields,
-            answer=lambda result: Answer(items=self.found(result)),
+            answer=lambda result: Answer(items=self.found(store, result)),
             remake=lambda store, fields: self.call(engine, store, fields),
             engine=engine,
         )

@@ -1,19 +1,25 @@
-"""Taps: where a framework's own code tells the graph what it has made.
+"""Taps: where a framework's own code tells what it has made.
 
-They wrap helpers that emit no events, and are pass-throughs without a scope. What a tap tells goes
-to the guide of the scope; telling never breaks the original.
+They wrap functions that emit no events, and are pass-throughs without a scope. What a tap tells
+goes to the guide of the scope, where the call is lifted, or as the value of a helper to its
+follower, where it is learned. Telling never breaks the original.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar
+from itertools import islice
+from typing import Any, Final, TypeVar
 
-from ayo_bridge.bindings.binding import Wrapper
+from ayo_bridge.bindings.binding import Target, Wrapper
 from ayo_bridge.runahead import current_scope
-from ayo_bridge.seam import Hit
+from ayo_bridge.seam import Answer, Follower, FoundItem, Hit
 
 G = TypeVar("G")
 Wrapped = Callable[..., Any]
@@ -130,3 +136,131 @@ def handed_over(
         return found.value if found is not None else wrapped(*args)
 
     return wrapper
+
+
+# Helpers: functions of a framework whose results become values.
+
+_MOST_TEXTS: Final = 500
+"""Of one result: what is made of more is no prompt."""
+_inside: Final[ContextVar[bool]] = ContextVar("ayo_bridge_inside_helper", default=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Helper:
+    """A function of a framework whose result is a value once the original has computed it.
+
+    Args:
+        module, function: where it is; ``function`` is dotted, and names the value.
+        value: what a result says. Raises where it says nothing that could be a value.
+        awaited: it is a coroutine function.
+        asks: engines are asked inside of it. What else is computed inside of a helper that asks
+            none is a part of its own value, and not told.
+        when: whether a call with these keyword arguments is told.
+        tap: tells the guide of the scope, too.
+    """
+
+    module: str
+    function: str
+    value: Callable[[Any], Answer]
+    awaited: bool = False
+    asks: bool = False
+    when: Callable[[Mapping[str, Any]], bool] = lambda _: True
+    tap: Wrapper | None = None
+
+    def target(self) -> Target:
+        """The function with its wrapper."""
+        wrapper = self._wrap_async if self.awaited else self._wrap
+        return Target(self.module, self.function, wrapper)
+
+    def _wrap(
+        self, wrapped: Wrapped, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        follower = _follower()
+        if follower is None or not self.when(kwargs):
+            return self._original(wrapped, instance, args, kwargs)
+        token = _inside.set(not self.asks)
+        try:
+            result = self._original(wrapped, instance, args, kwargs)
+        finally:
+            _inside.reset(token)
+        self._tell(follower, result)
+        return result
+
+    async def _wrap_async(
+        self, wrapped: Wrapped, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        follower = _follower()
+        if follower is None or not self.when(kwargs):
+            return await self._original(wrapped, instance, args, kwargs)
+        token = _inside.set(not self.asks)
+        try:
+            result = await self._original(wrapped, instance, args, kwargs)
+        finally:
+            _inside.reset(token)
+        self._tell(follower, result)
+        return result
+
+    def _original(
+        self, wrapped: Wrapped, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        return (
+            wrapped(*args, **kwargs)
+            if self.tap is None
+            else self.tap(wrapped, instance, args, kwargs)
+        )
+
+    def _tell(self, follower: Follower, result: Any) -> None:
+        _quietly(lambda: follower.helper(self.function, lambda: self.value(result)))
+
+
+def _follower() -> Follower | None:
+    scope = current_scope()
+    return None if scope is None or _inside.get() else scope.follower
+
+
+def texts(found: Iterable[str]) -> Answer:
+    """Texts in their order as a value.
+
+    Raises:
+        TypeError: there is something else among them.
+    """
+    return items(FoundItem(_text(text), "", {}) for text in found)
+
+
+def items(found: Iterable[FoundItem]) -> Answer:
+    """Texts with ids and metadata in their order as a value.
+
+    Raises:
+        ValueError: there are too many.
+    """
+    told = tuple(islice(found, _MOST_TEXTS + 1))
+    if len(told) > _MOST_TEXTS:
+        raise ValueError(f"more than {_MOST_TEXTS} texts are no value")
+    return Answer(items=told)
+
+
+def data(parsed: Any) -> Answer:
+    """What was parsed as a value: what JSON can hold, dataclasses and models.
+
+    Raises:
+        TypeError, ValueError: it is a text, which is in what it was parsed from, or nothing that
+            JSON could hold.
+    """
+    if parsed is None or isinstance(parsed, str | int | float):
+        raise TypeError("it says nothing more than what it was parsed from")
+    return Answer(text=json.dumps(parsed, ensure_ascii=False, default=_plain))
+
+
+def _plain(value: Any) -> object:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
+    dump = getattr(value, "model_dump", None)
+    return dump(mode="json") if callable(dump) else _no(value)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else _no(value)
+
+
+def _no(value: object) -> Any:
+    raise TypeError(f"{type(value).__name__} is no value")

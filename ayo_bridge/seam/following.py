@@ -84,3 +84,6 @@ class Follower(Protocol):
 
     def end(self, handle: object, result: object, error: BaseException | None = None) -> None:
         """It has returned ``result``, or raised."""
+
+    def helper(self, name: str, value: Callable[[], Answer]) -> None:
+        """A helper of a framework has returned; ``value()`` is what, asked for if it is wanted."""

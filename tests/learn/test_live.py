@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 from ayo_bridge.learn.learned_site import Fixed, LearnedClass, LearnedSite, Length, Selector, Status
 from ayo_bridge.learn.live.foresight import Foresight
@@ -181,6 +182,18 @@ def test_calls_go_ahead_by_the_client_that_all_calls_shared_and_no_other() -> No
     assert owners.shared("varied") is None
     assert owners.shared("mixed") is None
     assert "client of its own" in owners.why_not("mixed")
+
+
+def test_of_several_stores_searched_at_a_site_each_is_searched_by_its_own_name() -> None:
+    owners, one, other = Owners(), _Client(), _Client()
+    site = Site("site", ())
+    for store, engine in ((one, "store"), (other, "store#2"), (one, "store")):
+        owners.saw(site, replace(_call(store), kind="search", engine=engine))
+    assert owners.shared("site") is None
+    found = [owners.store("site", engine) for engine in ("store", "store#2")]
+    assert [way and way.owner() for way in found] == [one, other]
+    assert owners.store("site", "store#3") is None
+    assert owners.store("another", "store") is None
 
 
 def test_clients_are_not_kept_alive() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -88,6 +88,8 @@ class LiveCall:
         self._given = given
         self._used: dict[str, Way] = {}
         """How this very call has made its calls at each site."""
+        self._sent_by: dict[Waiting, Way] = {}
+        """How what was sent ahead was made."""
         self._met: set[int] = set()
         """The ids of the clients and stores that this very call has used."""
         self._holding: list[object] = []
@@ -101,6 +103,16 @@ class LiveCall:
         self._closed = False
 
     # What the original does.
+
+    def uses(self, owners: Iterable[object]) -> None:
+        """Whatever it is given, this call uses these clients and stores."""
+        if self.lesson is None:
+            return
+        try:
+            self._holding += owners
+        except Exception as error:
+            self.scope.note(f"whose clients it uses is not known: {error!r}")
+        self._met.update(map(id, self._holding))
 
     def start(self) -> None:
         """Send what is determined by the inputs alone."""
@@ -160,11 +172,41 @@ class LiveCall:
         except Exception as wrong:
             self._broken(wrong)
 
+    def helper(self, name: str, value: Callable[[], Answer]) -> None:
+        """A helper of the framework has returned a value, of which later requests may be made."""
+        tracer, waited = self._tracer, frozenset[str]()
+        if self.lesson is not None and self._foresight is not None:
+            waited = self.lesson.helpers
+        if self._closed or self._place is None or not (waited or tracer):
+            return
+        try:
+            here = self._place.here()
+            site = here.site().id
+            result = self._told(name, value) if tracer is not None or site in waited else None
+            if result is not None and tracer is not None:
+                tracer.helper(site, here.branch, name, result)
+            if result is not None and self._foresight is not None and site in waited:
+                with self._lock:
+                    self._foresight.told(site, here.branch, result)
+                self._go_on()
+        except Exception as error:
+            self._broken(error)
+
+    def _told(self, name: str, value: Callable[[], Answer]) -> Result | None:
+        """What a helper's value says, if it says anything."""
+        try:
+            return _result(value())
+        except (TypeError, ValueError):
+            return None
+        except Exception as error:
+            self.scope.note(f"what {name} has returned could not be read: {error!r}")
+            return None
+
     # What goes ahead.
 
     def _arrived(self, predicted: Predicted, result: object) -> None:
         """A call made ahead has its result, which may not be complete."""
-        way = self._way(predicted.site)
+        way = self._sent_by.get((predicted.site, predicted.visit))
         if way is None or self._closed:
             return
 
@@ -213,7 +255,11 @@ class LiveCall:
         try:
             if way is None or learned is None:
                 raise ValueError("by whom it was made is gone")
-            return Made(each, learned.kind, way.call(self._fields(each.request)))
+            fields = self._fields(each.request)
+            if learned.kind is Kind.SEARCH:
+                way = self.owners.store(each.site, fields.get("engine")) or way
+            self._sent_by[each.site, each.visit] = way
+            return Made(each, learned.kind, way.call(fields))
         except Exception as error:
             with self._lock:
                 if self._foresight is not None:
@@ -277,6 +323,7 @@ class LiveCall:
         self.scope.close()
         self._holding.clear()
         self._used.clear()
+        self._sent_by.clear()
         if not record.whole:
             return None
         if self._foresight is None:

@@ -132,6 +132,13 @@ class Foresight:
                 self._template.again(self._known, each)
         self._known.result(*key, result)
 
+    def told(self, site: str, branch: Branch, result: Result) -> None:
+        """A helper of the original's has returned a value."""
+        visit = self._visits.next(site, branch)
+        self._visits.add(site, visit)
+        self._own.add((site, visit))
+        self._known.result(site, visit, result)
+
     def _matching(self, site: str, request: str) -> Predicted | None:
         predicted = (*self._sent.values(), *self._held)
         alike = (each for each in predicted if each.site == site and each.request == request)

@@ -47,6 +47,8 @@ class Lesson:
     own: float = 0.0
     """Seconds of its own that this process spends on running a call ahead: they overlap nothing."""
     numbers: dict[str, int] = field(init=False)
+    helpers: frozenset[str] = field(init=False)
+    """The sites of helpers of whose values predicted requests are made."""
     in_doubt: frozenset[str] = frozenset()
     """Sites that are watched only: their last prediction was refuted, or there was none so far."""
     earlier: bool = False
@@ -55,7 +57,10 @@ class Lesson:
     """Sites whose prefixes were warmed in vain, or could not be: nothing more is warmed there."""
 
     def __post_init__(self) -> None:
-        self.numbers = {each.site: at for at, each in enumerate(self.template.sites, 1)}
+        sites = self.template.sites
+        self.numbers = {each.site: at for at, each in enumerate(sites, 1)}
+        needed = frozenset[str]().union(*(each.depends_on for each in sites if each.predicts))
+        self.helpers = needed & {each.site for each in sites if each.kind is Kind.HELPER}
 
     @property
     def gain(self) -> float:
@@ -75,7 +80,7 @@ class Lesson:
 def learn(
     traces: Sequence[Trace],
     call_seconds: float = 0.0,
-    clock: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] = time.thread_time,
 ) -> Lesson:
     """Learn from traces with distinct inputs, at least :data:`ENOUGH`.
 

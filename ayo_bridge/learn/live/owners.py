@@ -86,6 +86,8 @@ class Owners:
         self._lock = threading.Lock()
         self._ways: dict[str, Way | str] = {}
         """A text says why nothing is made ahead there before the call itself has come there."""
+        self._stores: dict[tuple[str, str], Way] = {}
+        """How each store is searched at a site, by the name of its engine."""
         self._given: set[str] = set()
         """Sites whose owner was among what a call was given."""
         self.frames: dict[str, tuple[str, ...]] = {}
@@ -96,6 +98,8 @@ class Owners:
         with self._lock:
             if id(call.owner) in given:
                 self._given.add(site.id)
+            if call.kind == "search" and (way := way_of(call)) is not None:
+                self._stores.setdefault((site.id, call.engine), way)
             before = self._ways.get(site.id)
             if isinstance(before, str):
                 return
@@ -103,7 +107,9 @@ class Owners:
                 self.frames[site.id] = site.frames
                 self._ways[site.id] = way_of(call) or _why_not(call)
             elif before.owner() is not call.owner:
-                self._ways[site.id] = "each call has a client of its own"
+                several = "several stores are searched there"
+                own = "each call has a client of its own"
+                self._ways[site.id] = several if call.kind == "search" else own
             elif call.remake is None or before.manner != call.manner:
                 self._ways[site.id] = "its calls differ in more than the request"
 
@@ -116,6 +122,13 @@ class Owners:
         if not isinstance(way, Way):
             return None
         return way if site not in self._given or id(way.owner()) in given else None
+
+    def store(self, site: str, engine: object) -> Way | None:
+        """How the store of an engine is searched at a site; ``None``: it was not searched there.
+
+        A request names its store itself: where several are searched, none is taken for another.
+        """
+        return self._stores.get((site, engine)) if isinstance(engine, str) else None
 
     def why_not(self, site: str) -> str:
         """Why nothing is made ahead before a call itself has come to the site; empty if it is."""
