@@ -21,7 +21,7 @@ EXTRAS = {
     extra: [Requirement(line) for line in lines]
     for extra, lines in PROJECT["optional-dependencies"].items()
 }
-BROUGHT_ALONG = {"httpx", "httpx2", "openai"}
+BROUGHT_ALONG = {"httpx", "httpx2", "openai", "langchain-text-splitters"}
 """Dependencies of the frameworks' own clients, which choose the version."""
 
 
