@@ -9,13 +9,16 @@ from typing import Any, Final
 from ayo_bridge.bindings.openai_http import BINDINGS as HTTP_BINDINGS
 from ayo_bridge.bindings.openai_sdk import OPENAI
 from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
+from ayo_bridge.learn.live.objects import learned_methods
 from ayo_bridge.lift.adapter import Adapter
 from ayo_bridge.lift.entries import Entry, Kind
 from ayo_bridge.lift.lifted import Asked, Lifted
 from ayo_bridge.lift.recognise import class_of
+from ayo_bridge.lift.subclass import Methods
 from ayo_bridge.runahead import AcceleratedState
 from ayo_langchain.composing import COMPOSING, composed
 from ayo_langchain.guide import Guide
+from ayo_langchain.learned import limited
 from ayo_langchain.stores import BINDINGS as STORE_BINDINGS
 from ayo_langchain.taps import TAPS
 from ayo_langchain.walk import lift_chain
@@ -75,6 +78,10 @@ class LangChainAdapter(Adapter):
         inputs = args[0] if args else kwargs.get("inputs", ())
         counted = entry.many and hasattr(inputs, "__len__")
         return Asked(entry.sync, copies=len(inputs) if counted else 1)
+
+    def learned(self, obj: Any, state: AcceleratedState, entries: Sequence[Entry]) -> Methods:
+        """What lifting can do nothing for is learned from its calls."""
+        return learned_methods(obj, state, entries, alone=limited)
 
     def lift(self, obj: Any, state: AcceleratedState, asked: Asked) -> Lifted:
         """What it consists of, as far as that can be read off its structure."""

@@ -114,7 +114,9 @@ class _Walk:
             return flow
         if only_computes(function):
             return self.glue(step, flow)
-        self.draft.followed |= any(kind_of(KINDS, dep) for dep in step.deps)
+        inner = any(kind_of(KINDS, dep) for dep in step.deps)
+        self.draft.followed |= inner
+        self.draft.leads |= inner
         return self.unknown(step, flow, "what a function does is not known")
 
     def glue(self, step: Any, flow: _Flow) -> _Flow:
@@ -159,7 +161,9 @@ class _Walk:
         if isinstance(found, str):
             return self.unknown(step, flow, found)
         self.draft.input(question)
-        self.draft.followed |= any(kind_of(KINDS, part) for part in found.left)
+        inner = any(kind_of(KINDS, part) for part in found.left)
+        self.draft.followed |= inner
+        self.draft.leads |= inner or bool(self.draft.makers)
         self.places.append(found)
         return _Flow(None, found.ends, (*settled, *found.made))
 

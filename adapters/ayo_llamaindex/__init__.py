@@ -1,31 +1,31 @@
-"""In: LlamaIndex query engines and retrievers. Out: the same, running ahead of themselves."""
+"""In: LlamaIndex objects that applications call. Out: the same, running ahead of themselves."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from functools import cache
-from typing import Any, Final
+from typing import Any
 
 from ayo_bridge.bindings.openai_http import BINDINGS as HTTP_BINDINGS
 from ayo_bridge.bindings.openai_sdk import OPENAI
 from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
+from ayo_bridge.learn.live.objects import learned_methods
 from ayo_bridge.lift.adapter import Adapter
-from ayo_bridge.lift.entries import Entry, Kind
+from ayo_bridge.lift.entries import Entry
 from ayo_bridge.lift.lifted import Asked, Lifted
+from ayo_bridge.lift.subclass import Methods
 from ayo_bridge.runahead import AcceleratedState, Scope
 from ayo_bridge.runahead.streams import scoped_async_stream, scoped_stream
 from ayo_llamaindex.engines import lift
+from ayo_llamaindex.learned import entries_of, kept, returned
 from ayo_llamaindex.retrieval import QUESTION
 from ayo_llamaindex.stores import BINDINGS as STORE_BINDINGS
 from ayo_llamaindex.taps import INSTRUMENTATION, TAPS
 
-_QUERY: Final = (Entry("query"), Entry("aquery", Kind.AWAIT))
-_RETRIEVE: Final = (Entry("retrieve"), Entry("aretrieve", Kind.AWAIT))
-
 
 class LlamaIndexAdapter(Adapter):
-    """Lifts query engines and retrievers of llama-index-core."""
+    """Lifts query engines and retrievers of llama-index-core, and learns what it cannot lift."""
 
     name = "llama-index"
     required = (TAPS,)
@@ -33,13 +33,21 @@ class LlamaIndexAdapter(Adapter):
     stores = STORE_BINDINGS
 
     def accepts(self, obj: object) -> bool:
-        """Whether ``obj`` is a query engine or a retriever of LlamaIndex."""
-        return "llama_index.core" in sys.modules and isinstance(obj, _kinds())
+        """Whether ``obj`` has an entry that applications call."""
+        known = "llama_index.core" in sys.modules or "workflows" in sys.modules
+        return known and bool(entries_of(type(obj)))
 
     def entries(self, base: type) -> Sequence[Entry]:
         """What applications call of it."""
-        query_engine, _ = _kinds()
-        return _QUERY if issubclass(base, query_engine) else _RETRIEVE
+        return entries_of(base)
+
+    def learned(self, obj: Any, state: AcceleratedState, entries: Sequence[Entry]) -> Methods:
+        """What lifting can do nothing for is learned from its calls."""
+        return learned_methods(obj, state, entries, returned)
+
+    def methods(self, base: type) -> Mapping[str, Any]:
+        """What else the copy needs to behave as the original does."""
+        return kept(base)
 
     def asked(self, entry: Entry, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Asked | None:
         """The question; what is no query is left to the original."""
@@ -65,14 +73,6 @@ class LlamaIndexAdapter(Adapter):
         else:
             scope.close()
         return result
-
-
-@cache
-def _kinds() -> tuple[type, type]:
-    from llama_index.core.base.base_query_engine import BaseQueryEngine
-    from llama_index.core.base.base_retriever import BaseRetriever
-
-    return BaseQueryEngine, BaseRetriever
 
 
 @cache

@@ -1,4 +1,7 @@
-"""Query engines and retrievers, from the object to what it consists of."""
+"""Query engines and retrievers, from the object to what it consists of.
+
+Of other objects nothing is known but that they are called.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +34,16 @@ _POSTPROCESSOR_METHODS: Final = ("_postprocess_nodes", "postprocess_nodes")
 def lift(obj: Any, runtime: Home, asked: Asked) -> Lifted:
     """Lift a query engine or a retriever; what is not known is opaque, with the reason."""
     from llama_index.core.base.base_query_engine import BaseQueryEngine
+    from llama_index.core.base.base_retriever import BaseRetriever
 
     draft = Draft(inputs=[QUESTION], covers={id(obj)})
     if isinstance(obj, BaseQueryEngine):
         fusion, synthesis = _lift_query_engine(draft, obj, runtime, asked)
-    else:
+    elif isinstance(obj, BaseRetriever):
         fusion, synthesis = lift_retriever(draft, obj, runtime, asked), LiftedSynthesis(None, None)
+    else:
+        fusion, synthesis = None, LiftedSynthesis(None, None)
+        draft.then(Opaque(name="call"))
     return draft.lifted(class_of(obj).__name__, lambda scope, _: Guide(scope, fusion, synthesis))
 
 

@@ -221,6 +221,7 @@ def _fusion_differs(retriever: Any) -> str | None:
 
 def _lift_fusion(draft: Draft, retriever: Any, runtime: Home, asked: Asked) -> Any:
     wanted = retriever.num_queries - 1
+    draft.leads = True
     queries: tuple[str, ...] = (QUESTION,)
     if wanted > 0:
         queries = (QUESTION, QUERIES)

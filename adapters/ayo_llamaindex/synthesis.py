@@ -94,8 +94,10 @@ def lift_synthesizer(
         early_context=llm.is_chat,
     )
     draft.then(component)
+    draft.leads |= known.mode in _PACKING
     # What streams is asked for by whoever reads it, and nobody may.
     if known.mode is SynthesisMode.GENERATION and not synthesizer._streaming:
+        draft.leads = True
         draft.makers[NAME, Op.PREFILLING] = lambda call: IndexedMaker(
             lambda _: _generation(llm, synthesizer, call)
         )

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol
 
 from ayo_bridge.bindings.binding import Binding
 from ayo_bridge.errors import NotAcceleratedWarning
-from ayo_bridge.graph import Component, Opaque, Template
+from ayo_bridge.graph import Component, Opaque, Synthesis, Template
 from ayo_bridge.lift.entries import Entry, Kind, entry_methods
 from ayo_bridge.lift.lifted import Asked, Lifted
 from ayo_bridge.lift.recognise import class_of
@@ -74,6 +74,15 @@ class Adapter(ABC):
         scope.close()
         return result
 
+    def learned(
+        self, obj: Any, state: AcceleratedState, entries: Sequence[Entry]
+    ) -> Callable[[type], Mapping[str, Callable[..., Any]]] | None:
+        """The methods by which entries are learned that lifting can do nothing for.
+
+        ``None``: the adapter does not learn.
+        """
+        return None
+
     def methods(self, base: type) -> Mapping[str, Callable[..., Any]]:
         """Further methods that are replaced, to make the copy behave as the original does."""
         return {}
@@ -116,12 +125,39 @@ class Adapter(ABC):
         first = next((entry for entry in entries if entry.kind is Kind.CALL), entries[0])
         lifted = self.lift(obj, state, Asked(first.sync))
         state.template = lifted.template
-        if not lifted.followed and not quiet:
-            _warn(_unhelped(obj, lifted.template.components))
-        own = self.methods(base)
         if not lifted.template.components:  # No engine can be reached: nothing is to be seen.
             entries = ()
-        return state, lambda owner: {**entry_methods(owner, entries, self), **own}
+        unhelped = [entry for entry in entries if not _helps(lifted, entry)]
+        learned = self.learned(obj, state, unhelped) if unhelped else None
+        if learned is None:
+            unhelped = []
+        elif len(unhelped) == len(entries):
+            state.template = Template((), inputs=(), name=lifted.template.name)
+            parts = (each for each in lifted.template.components if isinstance(each, Opaque))
+            state.opaque = tuple((each.name, each.reason) for each in parts if each.reason)
+        if not lifted.followed and not unhelped and not quiet:
+            _warn(_unhelped(obj, lifted.template.components))
+        kept, own = [each for each in entries if each not in unhelped], self.methods(base)
+
+        def methods(owner: type) -> Mapping[str, Callable[..., Any]]:
+            by_learning = learned(owner) if learned is not None else {}
+            return {**entry_methods(owner, kept, self), **by_learning, **own}
+
+        return state, methods
+
+
+def _helps(lifted: Lifted, entry: Entry) -> bool:
+    """Whether calls of an entry are understood so well that learning them could win no more.
+
+    So it is where lifting can make something ahead, and where one model is asked for one input, of
+    what is known.
+    """
+    if lifted.leads:
+        return True
+    components = lifted.template.components
+    known = all(not isinstance(each, Opaque) or each.pure for each in components)
+    asks = sum(isinstance(each, Synthesis) for each in components)
+    return known and asks <= 1 and not entry.many
 
 
 def _unhelped(obj: Any, components: Sequence[Component]) -> str:

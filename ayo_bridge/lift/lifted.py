@@ -42,7 +42,8 @@ class Lifted:
 
     ``guide`` makes what the taps of a framework talk to while one call runs. ``covers`` are the ids
     of the objects that the template describes: these need no scope of their own inside of it.
-    ``followed`` says that calls of some engine in it can be followed.
+    ``followed`` says that calls of some engine in it can be followed, ``leads``
+    that some may be made ahead, now or once the original has made more of it known.
     """
 
     template: Template
@@ -50,6 +51,7 @@ class Lifted:
     guide: Callable[[Scope, Asked], object]
     covers: frozenset[int] = frozenset()
     followed: bool = True
+    leads: bool = False
 
 
 @dataclass(slots=True)
@@ -64,6 +66,7 @@ class Draft:
     makers: dict[ComponentOp, MakerOf] = field(default_factory=dict)
     covers: set[int] = field(default_factory=set)
     followed: bool = False
+    leads: bool = False
     _names: dict[str, int] = field(default_factory=dict)
 
     def name(self, kind: str) -> str:
@@ -100,6 +103,7 @@ class Draft:
         self.makers |= other.makers
         self.covers |= other.covers
         self.followed |= other.followed
+        self.leads |= other.leads
 
     def template(self, name: str) -> Template:
         """The template, called like the class that it describes.
@@ -114,7 +118,7 @@ class Draft:
     def lifted(self, name: str, guide: Callable[[Scope, Asked], object]) -> Lifted:
         """The template with its makers."""
         covers = frozenset(self.covers)
-        return Lifted(self.template(name), self.makers, guide, covers, self.followed)
+        return Lifted(self.template(name), self.makers, guide, covers, self.followed, self.leads)
 
 
 __all__ = ["Asked", "Draft", "Lifted", "MakerOf"]

@@ -78,6 +78,8 @@ class Explanation:
             order = f"after {', '.join(after) or 'nothing'}" if after != usual else ""
             rows.append((component.name, kind_of(component), engines, details_of(component), order))
         lines += columns(rows) if rows else []
+        if self.template.components:
+            lines += [f"  {line}" for line in self.learning]
         for name, reason in opaque_parts(self.template, self.opaque):
             lines.append(f"  left as it is: {name}" + (f" ({reason})" if reason else ""))
         return lines

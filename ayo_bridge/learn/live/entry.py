@@ -1,4 +1,8 @@
-"""Functions whose calls are learned: the same to their callers."""
+"""Entries whose calls are learned: functions as they are, and what methods of objects are made of.
+
+A call may go on after its entry has returned, as long as a stream is read or a run has no result:
+:class:`Following` is what is left of it then.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import enum
 import functools
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ayo_bridge.learn.live.call import LiveCall
@@ -43,52 +47,105 @@ def signature_of(function: Function) -> inspect.Signature | None:
         return None
 
 
+class Following:
+    """One learned call, until it ends."""
+
+    __slots__ = ("_ended", "_learned", "call")
+
+    def __init__(self, learned: Learned, call: LiveCall) -> None:
+        self.call = call
+        self._learned = learned
+        self._ended = False
+
+    def failed(self, error: BaseException) -> None:
+        """It has raised, or its reader has left it; it is to be ended, too."""
+        record = self.call.scope.record
+        if isinstance(error, GeneratorExit):
+            record.abandoned = True
+        else:
+            record.error = repr(error)
+
+    def end(self) -> None:
+        """It is over. Idempotent."""
+        if not self._ended:
+            self._ended = True
+            self._learned.ended(self.call, self.call.close())
+
+    def leave(self) -> None:
+        """Nobody has seen its end, if it has not ended."""
+        if not self._ended:
+            self.call.scope.record.abandoned = True
+            self.end()
+
+
+Returned = Callable[[Any, Following], Any]
+"""What a call returns to its caller; ends the call, or lets a stream or a run keep it open."""
+
+
+def whole(result: Any, following: Following) -> Any:
+    """The result of a call that ends by returning."""
+    following.end()
+    return result
+
+
+def run(
+    function: Function,
+    learned: Learned,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    returned: Returned = whole,
+) -> Any:
+    """Call a function, following what it asks of engines."""
+    call = learned.open(sys._getframe(), args, kwargs)
+    if call is None:
+        return function(*args, **kwargs)
+    following = Following(learned, call)
+    try:
+        with within(call.where), entered(call.scope):
+            call.start()
+            result = function(*args, **kwargs)
+    except BaseException as error:
+        following.failed(error)
+        following.end()
+        raise
+    return returned(result, following)
+
+
+async def run_async(
+    function: Function,
+    learned: Learned,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    returned: Returned = whole,
+) -> Any:
+    """Like :func:`run`, for a function whose result is awaited."""
+    call = learned.open(sys._getframe(), args, kwargs)
+    if call is None:
+        return await function(*args, **kwargs)
+    following = Following(learned, call)
+    try:
+        with within(call.where), entered(call.scope):
+            call.start()
+            result = await function(*args, **kwargs)
+    except BaseException as error:
+        following.failed(error)
+        following.end()
+        raise
+    return returned(result, following)
+
+
 def followed(function: Function, learned: Learned) -> Function:
     """A function like ``function`` whose calls are learned. No generator."""
-    return (
-        _awaited(function, learned)
-        if kind_of(function) is FunctionKind.AWAIT
-        else _called(function, learned)
-    )
+    if kind_of(function) is FunctionKind.AWAIT:
 
+        @functools.wraps(function)
+        async def awaited(*args: Any, **kwargs: Any) -> Any:
+            return await run_async(function, learned, args, kwargs)
 
-def _called(function: Function, learned: Learned) -> Function:
+        return awaited
+
     @functools.wraps(function)
     def called(*args: Any, **kwargs: Any) -> Any:
-        call = learned.open(sys._getframe(), args, kwargs)
-        if call is None:
-            return function(*args, **kwargs)
-        try:
-            with within(call.where), entered(call.scope):
-                call.start()
-                result = function(*args, **kwargs)
-        except BaseException as error:
-            _ended(learned, call, error)
-            raise
-        _ended(learned, call)
-        return result
+        return run(function, learned, args, kwargs)
 
     return called
-
-
-def _awaited(function: Function, learned: Learned) -> Function:
-    @functools.wraps(function)
-    async def called(*args: Any, **kwargs: Any) -> Any:
-        call = learned.open(sys._getframe(), args, kwargs)
-        if call is None:
-            return await function(*args, **kwargs)
-        try:
-            with within(call.where), entered(call.scope):
-                call.start()
-                result = await function(*args, **kwargs)
-        except BaseException as error:
-            _ended(learned, call, error)
-            raise
-        _ended(learned, call)
-        return result
-
-    return called
-
-
-def _ended(learned: Learned, call: LiveCall, error: BaseException | None = None) -> None:
-    learned.ended(call, call.close(error))

@@ -67,6 +67,11 @@ class Learned:
         self._epoch = 0
         """Changes with all that was learned before being forgotten."""
 
+    @property
+    def used(self) -> bool:
+        """Whether it was called so that there is something to say of it."""
+        return bool(self.traces or self.reason or self.lesson)
+
     # One call.
 
     def open(

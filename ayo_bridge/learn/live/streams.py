@@ -1,0 +1,119 @@
+"""Streams whose calls are learned: each step is one of the call that made the stream."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, TypeVar
+
+from ayo_bridge.learn.live.entry import Following
+from ayo_bridge.learn.live.learned import Learned
+from ayo_bridge.learn.places import within
+from ayo_bridge.seam import entered
+
+T = TypeVar("T")
+
+
+def followed_stream(
+    stream: Iterator[T], learned: Learned, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Generator[T, Any, Any]:
+    """A generator of the items of ``stream``, whose call begins with its first step."""
+    call = learned.open(sys._getframe(), args, kwargs)
+    if call is None:
+        return (yield from stream)
+    steps = stream if isinstance(stream, Generator) else (item for item in stream)
+    following = Following(learned, call)
+    with within(call.where), entered(call.scope):
+        call.start()
+    return (yield from _steps(steps, following))
+
+
+def stepped(stream: Generator[T, Any, Any], following: Following) -> Generator[T, Any, Any]:
+    """A generator that runs each step of ``stream`` as part of a call, and ends that with it."""
+    generator = _steps(stream, following)
+    weakref.finalize(generator, following.leave)  # Dropped before its first step it runs nothing.
+    return generator
+
+
+def _steps(stream: Generator[T, Any, Any], following: Following) -> Generator[T, Any, Any]:
+    call = following.call
+    try:
+        while True:
+            with within(call.where), entered(call.scope):
+                try:
+                    item = next(stream)
+                except StopIteration as end:
+                    return end.value
+            yield item
+    except BaseException as error:
+        following.failed(error)
+        raise
+    finally:
+        with within(call.where), entered(call.scope):
+            stream.close()
+        following.end()
+
+
+def followed_async_stream(
+    stream: AsyncIterator[T], learned: Learned, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> AsyncGenerator[T, Any]:
+    """Like :func:`followed_stream`, for an asynchronous iterator."""
+    begun: list[Following] = []
+    generator = _begun(stream, learned, args, kwargs, begun)
+    weakref.finalize(generator, _left, begun)  # Its loop may be gone before it is closed.
+    return generator
+
+
+async def _begun(
+    stream: AsyncIterator[T],
+    learned: Learned,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    begun: list[Following],
+) -> AsyncGenerator[T, Any]:
+    steps = stream if isinstance(stream, AsyncGenerator) else (item async for item in stream)
+    call = learned.open(sys._getframe(), args, kwargs)
+    if call is not None:
+        following = Following(learned, call)
+        begun.append(following)
+        with within(call.where), entered(call.scope):
+            call.start()
+        steps = _async_steps(steps, following)
+    async with aclosing(steps):
+        async for item in steps:
+            yield item
+
+
+def stepped_async(stream: AsyncGenerator[T, Any], following: Following) -> AsyncGenerator[T, Any]:
+    """Like :func:`stepped`, for an asynchronous generator."""
+    generator = _async_steps(stream, following)
+    weakref.finalize(generator, following.leave)
+    return generator
+
+
+async def _async_steps(
+    stream: AsyncGenerator[T, Any], following: Following
+) -> AsyncGenerator[T, Any]:
+    call = following.call
+    try:
+        while True:
+            with within(call.where), entered(call.scope):
+                try:
+                    item = await anext(stream)
+                except StopAsyncIteration:
+                    return
+            yield item
+    except BaseException as error:
+        following.failed(error)
+        raise
+    finally:
+        with within(call.where), entered(call.scope):
+            await stream.aclose()
+        following.end()
+
+
+def _left(begun: Sequence[Following]) -> None:
+    for following in begun:
+        following.leave()

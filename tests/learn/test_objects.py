@@ -1,0 +1,193 @@
+"""Objects of the frameworks that no lifter describes run ahead once their calls were learned."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import pickle
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import Runnable, RunnableLambda, RunnablePassthrough
+
+from ayo_bridge import Runtime, accelerate, explain, stats
+from ayo_bridge.learn.places import current_place
+from ayo_bridge.profile import ProfileStore
+from ayo_bridge.seam import Outcome, current_scope
+from tests.adapters.python.programs import learned, outcomes, overlapped, prompts, question
+from tests.differential.langchain_parts import chat
+from tests.stub_openai import StubOpenAI
+
+# Clients belong to the objects: these are not closed, and that is not our concern.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture
+def stub() -> Iterator[StubOpenAI]:
+    with StubOpenAI(latency=0.03) as made:
+        yield made
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Iterator[Runtime]:
+    made = Runtime(measure=False, profiles=ProfileStore(tmp_path))
+    yield made
+    made.close()
+
+
+def two_views(stub: StubOpenAI) -> Any:
+    """Causes, then effects, of one question: neither needs the other."""
+    model = chat(stub.base_url)
+
+    def part(text: str) -> Any:
+        return ChatPromptTemplate.from_template(text) | model | (lambda reply: reply.content)
+
+    causes: Any = RunnablePassthrough.assign(causes=part("List the causes of {question}"))
+    return causes | RunnablePassthrough.assign(effects=part("List the effects of {question}"))
+
+
+def asked(number: int) -> dict[str, str]:
+    return {"question": question(number)}
+
+
+def taught(fast: Any, call: Callable[[Any, int], Any], original: Any) -> None:
+    """Four calls from which something is learned; each answers as the original does."""
+    for number in range(4):
+        assert call(fast, number) == call(original, number)
+    learned(fast)
+
+
+def test_a_chain_that_no_lifter_can_help_runs_ahead_after_four_calls(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    original = two_views(stub)
+    fast = accelerate(original, runtime=runtime)
+    taught(fast, lambda chain, number: chain.invoke(asked(number)), original)
+    stub.reset()
+    answer = fast.invoke(asked(9))
+    assert overlapped(stub)
+    assert outcomes(fast) == {Outcome.HIT: 1, Outcome.DIRECT: 1}
+    made = prompts(stub)
+    assert answer == original.invoke(asked(9))
+    assert prompts(stub) == made + made
+
+
+def test_each_entry_learns_by_itself_and_explain_names_those_that_were_used(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    fast = accelerate(two_views(stub), runtime=runtime)
+    assert explain(fast).learning == ("learning (0 of 4 calls)",)
+    fast.invoke(asked(0))
+    assert explain(fast).learning == ("learning (1 of 4 calls)",)
+    fast.batch([asked(1), asked(2)])
+    assert explain(fast).learning == (
+        *("invoke:", "  learning (1 of 4 calls)"),
+        *("batch:", "  learning (1 of 4 calls)"),
+    )
+
+
+def test_an_entry_inside_of_a_followed_call_of_its_object_is_not_followed_again(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    model = chat(stub.base_url)
+    fast: Any = accelerate(RunnableLambda(lambda text: model.invoke(text).content), runtime=runtime)
+    assert list(fast.stream(question(0)))
+    assert explain(fast).learning == ("learning (1 of 4 calls)",)
+    assert stats(fast).calls == 1
+
+
+def functions(stub: StubOpenAI) -> Runnable[Any, Any]:
+    """The same by functions, which ask for whole answers also while the chain streams."""
+    model = chat(stub.base_url)
+
+    def effects(given: dict[str, str]) -> str:
+        return str(model.invoke(f"List the effects of {given['question']}").content)
+
+    def causes(given: dict[str, str]) -> str:
+        return str(model.invoke(f"List the causes of {given['question']}").content)
+
+    return RunnablePassthrough.assign(effects=effects) | RunnablePassthrough.assign(causes=causes)
+
+
+def test_a_stream_is_learned_step_by_step(stub: StubOpenAI, runtime: Runtime) -> None:
+    original = functions(stub)
+    fast = accelerate(original, runtime=runtime)
+    taught(fast, lambda chain, number: list(chain.stream(asked(number))), original)
+    stub.reset()
+    chunks = []
+    for chunk in fast.stream(asked(9)):
+        assert current_scope() is None
+        assert current_place() is None
+        chunks.append(chunk)
+    assert overlapped(stub)
+    assert chunks == list(original.stream(asked(9)))
+
+
+async def test_an_asynchronous_stream_is_learned_step_by_step(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    original = functions(stub)
+    fast = accelerate(original, runtime=runtime)
+    for number in range(4):
+        async for _ in fast.astream(asked(number)):
+            assert current_place() is None
+    await asyncio.to_thread(learned, fast)
+    stub.reset()
+    chunks = [chunk async for chunk in fast.astream(asked(9))]
+    assert overlapped(stub)
+    assert chunks == [chunk async for chunk in original.astream(asked(9))]
+
+
+def test_a_stream_that_its_reader_leaves_teaches_nothing_and_keeps_nothing_open(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    fast = accelerate(functions(stub), runtime=runtime)
+    stream: Any = fast.stream(asked(0))
+    next(stream)
+    stream.close()
+    assert explain(fast).learning == ("learning (0 of 4 calls)",)
+    record = explain(fast).record
+    assert record is not None
+    assert record.abandoned
+
+
+def test_nothing_goes_ahead_of_a_call_that_limits_its_concurrency(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    original = two_views(stub)
+    fast = accelerate(original, runtime=runtime)
+    taught(fast, lambda chain, number: chain.invoke(asked(number)), original)
+    stub.reset()
+    answer = fast.invoke(asked(9), {"max_concurrency": 1})
+    assert not overlapped(stub)
+    assert answer == original.invoke(asked(9))
+
+
+STEPS: list[Callable[[str], str]] = [str.strip]
+
+
+def through_steps(text: str) -> str:
+    for step in STEPS:
+        text = step(text)
+    return text
+
+
+def test_copies_of_a_learned_object_are_accelerated_and_learn_by_themselves(
+    runtime: Runtime,
+) -> None:
+    original = RunnableLambda(through_steps)
+    fast = accelerate(original, runtime=runtime)
+    fast.invoke("text")
+    copies = (copy.copy(fast), copy.deepcopy(fast), pickle.loads(pickle.dumps(fast)))
+    for copied in copies:
+        assert type(copied).__qualname__ == "RunnableLambda"
+        assert repr(copied) == repr(original)
+        assert isinstance(copied, RunnableLambda)
+        assert explain(copied).learning == ("learning (0 of 4 calls)",)
+        assert copied.invoke("text") == "text"
