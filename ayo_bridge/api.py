@@ -67,8 +67,9 @@ def _accelerated(obj: Any, runtime: Runtime | None, *, quiet: bool) -> Any:
     known = ", ".join(adapter.name for adapter in adapters()) or "none is installed"
     raise NotAccelerableError(
         f"cannot accelerate a {type(obj).__module__}.{type(obj).__qualname__}. Pass what your "
-        "application calls: a LlamaIndex query engine or retriever, a LangChain runnable, or a "
-        f"function written in Python (adapters: {known})"
+        "application calls: a query engine, chat engine, retriever, pipeline, agent, workflow or "
+        "tool of LlamaIndex, a runnable of LangChain, or a function written in Python "
+        f"(adapters: {known})"
     )
 
 

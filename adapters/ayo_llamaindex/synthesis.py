@@ -94,7 +94,8 @@ def lift_synthesizer(
         early_context=llm.is_chat,
     )
     draft.then(component)
-    draft.leads |= known.mode in _PACKING
+    # A refine chain asks one call after the other: at most its prefixes can be warmed.
+    draft.leads |= known.mode in (SynthesisMode.TREE, SynthesisMode.ACCUMULATE)
     # What streams is asked for by whoever reads it, and nobody may.
     if known.mode is SynthesisMode.GENERATION and not synthesizer._streaming:
         draft.leads = True

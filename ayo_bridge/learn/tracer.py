@@ -165,6 +165,25 @@ MOST_CHARACTERS: Final = 200_000
 _MOST_VALUES: Final = 2000
 _ATTRIBUTES: Final = ("query_str", "content", "text", "page_content")
 """Where objects of frameworks have their text, be it a field or a property."""
+_ITSELF: Final = "query_str"
+"""A query is its text: it has the path that it would have as a text."""
+_BESIDE: Final = frozenset(
+    {
+        *("id", "id_", "node_id", "doc_id", "hash", "embedding", "relationships", "mimetype"),
+        *("blocks", "text_resource", "text_template", "metadata_template", "metadata_seperator"),
+        *("metadata_separator", "excluded_embed_metadata_keys", "excluded_llm_metadata_keys"),
+        *("response_metadata", "usage_metadata"),
+    }
+)
+"""Fields of messages and nodes beside their text that say it again, were drawn at random, or are
+the same for all."""
+_RUN: Final = frozenset(
+    {
+        *("tags", "metadata", "callbacks", "run_name", "run_id", "max_concurrency"),
+        *("recursion_limit", "configurable"),
+    }
+)
+"""What a runnable's config holds; of it only what is configurable is an input."""
 _SECRET: Final = frozenset(
     {
         *("api_key", "apikey", "token", "access_token", "auth_token", "secret", "client_secret"),
@@ -181,7 +200,8 @@ def inputs_of(
     A text has the same path whether it is given by position or by name, or left at its default. In
     lists, mappings, dataclasses, models and messages they are found up to four levels deep; at most
     200 texts of 200,000 characters in all (what would go over is left out). Empty texts and what
-    is named like a credential do not count. Nothing is found where the arguments do not fit.
+    is named like a credential do not count, nor what a runnable's config says of the run itself.
+    Nothing is found where the arguments do not fit.
     """
     try:
         bound = signature.bind(*args, **kwargs)
@@ -190,8 +210,17 @@ def inputs_of(
     bound.apply_defaults()
     texts = _Texts()
     for name, value in bound.arguments.items():
-        texts.add(name, name, value, 0)
+        texts.add(name, name, _without_run(value) if name == "config" else value, 0)
     return texts.found
+
+
+def _without_run(config: object) -> object:
+    """A runnable's config, or a list of them, as far as it is data."""
+    if isinstance(config, list | tuple):
+        return [_without_run(each) for each in config]
+    if isinstance(config, Mapping) and config.keys() <= _RUN:
+        return {"configurable": config.get("configurable")}
+    return config
 
 
 class _Texts:
@@ -214,6 +243,8 @@ class _Texts:
                 self.found[path] = str(value)
         elif depth < DEEPEST:
             for step, inner, part in _parts(value):
+                if name == "metadata" and type(part) in (int, float):
+                    part = str(part)  # As requests hold it.
                 self.add(path + step, inner, part, depth + 1)
 
 
@@ -226,10 +257,16 @@ def _parts(value: object) -> Iterator[tuple[str, str, object]]:
         for at, part in enumerate(islice(value, MOST_TEXTS)):
             yield f"[{at}]", "", part
     elif not callable(value):  # A class or function is no data, nor what behaves like one.
+        if type(value).__name__ == "NodeWithScore":
+            value = getattr(value, "node", value)
+        said: set[object] = set()
         for name in dict.fromkeys((*_ATTRIBUTES, *_fields(value))):
-            part = _attribute(value, name)
-            if part is not None:
-                yield f".{name}", name, part
+            part = None if said and name in _BESIDE else _attribute(value, name)
+            if part is None or (isinstance(part, str) and part in said):
+                continue
+            if isinstance(part, str) and name in _ATTRIBUTES:
+                said.add(part)
+            yield "" if name == _ITSELF else f".{name}", name, part
 
 
 def _fields(value: object) -> Sequence[str]:

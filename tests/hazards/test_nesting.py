@@ -85,9 +85,10 @@ def test_an_outer_engine_that_describes_the_inner_one_serves_it(env: Env, faster
     assert stats(retriever).calls == 0, "the outer call's scope serves it"
 
 
-def test_an_unknown_engine_says_what_to_accelerate_instead(env: Env, runtime: Runtime) -> None:
-    with pytest.warns(NotAcceleratedWarning, match="RouterQueryEngine is not a known query engine"):
-        accelerate(router(env, lambda engine: engine), runtime=runtime)
+def test_an_unknown_engine_is_learned_and_said_to_be_unknown(env: Env, runtime: Runtime) -> None:
+    said = str(explain(accelerate(router(env, lambda engine: engine), runtime=runtime)))
+    assert "learning (0 of 4 calls)" in said
+    assert "RouterQueryEngine is not a known query engine" in said
 
 
 @pytest.mark.parametrize(

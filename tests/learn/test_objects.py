@@ -11,7 +11,12 @@ from typing import Any
 
 import pytest
 from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.runnables import Runnable, RunnableLambda, RunnablePassthrough
+from langchain_core.runnables import (
+    Runnable,
+    RunnableBranch,
+    RunnableLambda,
+    RunnablePassthrough,
+)
 
 from ayo_bridge import Runtime, accelerate, explain, stats
 from ayo_bridge.learn.places import current_place
@@ -41,11 +46,12 @@ def runtime(tmp_path: Path) -> Iterator[Runtime]:
     made.close()
 
 
-def two_views(stub: StubOpenAI) -> Any:
+def two_views(stub: StubOpenAI, models: int = 1) -> Any:
     """Causes, then effects, of one question: neither needs the other."""
-    model = chat(stub.base_url)
+    known = [chat(stub.base_url) for _ in range(models)]
 
     def part(text: str) -> Any:
+        model = known.pop() if len(known) > 1 else known[0]
         return ChatPromptTemplate.from_template(text) | model | (lambda reply: reply.content)
 
     causes: Any = RunnablePassthrough.assign(causes=part("List the causes of {question}"))
@@ -76,6 +82,27 @@ def test_a_chain_that_no_lifter_can_help_runs_ahead_after_four_calls(
     made = prompts(stub)
     assert answer == original.invoke(asked(9))
     assert prompts(stub) == made + made
+
+
+def test_a_model_that_every_call_uses_is_asked_before_the_call_itself_has_used_it(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    original = two_views(stub, models=2)
+    fast = accelerate(original, runtime=runtime)
+    taught(fast, lambda chain, number: chain.invoke(asked(number)), original)
+    assert fast.invoke(asked(9)) == original.invoke(asked(9))
+    assert outcomes(fast) == {Outcome.HIT: 1, Outcome.DIRECT: 1}
+
+
+def test_a_model_that_a_branch_chooses_is_not_asked_before_the_call_itself_has_used_it(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    views = two_views(stub, models=2)
+    original: Any = RunnableBranch((lambda given: len(given) > 3, str), views)
+    fast = accelerate(original, runtime=runtime)
+    taught(fast, lambda chain, number: chain.invoke(asked(number)), original)
+    assert fast.invoke(asked(9)) == original.invoke(asked(9))
+    assert outcomes(fast) == {Outcome.DIRECT: 2}
 
 
 def test_each_entry_learns_by_itself_and_explain_names_those_that_were_used(

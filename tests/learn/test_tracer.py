@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 from llama_index.core.base.llms.types import ChatMessage
-from llama_index.core.schema import QueryBundle
+from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from pydantic import BaseModel
 
 from ayo_bridge.learn import tracer as tracing
@@ -238,8 +238,12 @@ def test_a_text_has_one_path_by_position_and_by_name_and_at_its_default() -> Non
         ({"b": "2", "a": {"x y": "1"}}, {"query.a['x y']": "1", "query.b": "2"}),
         (Data("t", Model(question="q")), {"query.title": "t", "query.model.question": "q"}),
         (Model(question="q", api_key="sk-1"), {"query.question": "q"}),
-        (QueryBundle("why"), {"query.query_str": "why"}),
-        (QueryBundle("why", embedding=[0.5] * 5000), {"query.query_str": "why"}),
+        (QueryBundle("why"), {"query": "why"}),
+        (QueryBundle("why", embedding=[0.5] * 5000), {"query": "why"}),
+        (
+            [NodeWithScore(node=TextNode(text="t", metadata={"file": "f", "page": 2}))],
+            {"query[0].text": "t", "query[0].metadata.file": "f", "query[0].metadata.page": "2"},
+        ),
         ([HumanMessage("hi")], {"query[0].content": "hi"}),
         ({"api_key": "sk-1", "Authorization": "Bearer"}, {}),
         ([3, None, 2.5, b"bytes", {1, 2}, Role.USER, "", int, len], {}),
@@ -251,6 +255,23 @@ def test_texts_are_found_by_path(value: object, texts: dict[str, str]) -> None:
     assert "sk-1" not in got.values()
     assert texts or not got
     assert got == found(value)
+
+
+def test_of_messages_and_nodes_nothing_counts_that_is_random_or_says_the_text_again() -> None:
+    assert found(TextNode(text="t")) == {"query.text": "t"}
+    assert found(ChatMessage("why")) == {"query.content": "why"}
+    assert found(AIMessage("so", id="run-1", response_metadata={"id": "x"})).keys() <= {
+        "query.content",
+        "query.type",
+    }
+
+
+def test_of_a_runnables_config_only_what_is_configurable_counts() -> None:
+    signature = inspect.signature(lambda input, config=None: None)
+    config = {"tags": ["a"], "run_id": "1", "configurable": {"session": "s"}}
+    expected = {"input": "why", "config.configurable.session": "s"}
+    assert inputs_of(("why", config), {}, signature) == expected
+    assert inputs_of(("why",), {"config": {"tone": "dry"}}, signature)["config.tone"] == "dry"
 
 
 def test_messages_of_both_frameworks_give_their_content() -> None:

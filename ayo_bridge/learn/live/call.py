@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -95,6 +95,16 @@ class LiveCall:
         self._closed = False
 
     # What the original does.
+
+    def uses(self, owners: Iterable[object]) -> None:
+        """Whatever it is given, this call uses these clients and stores."""
+        if self.lesson is None:
+            return
+        try:
+            self._holding += owners
+        except Exception as error:
+            self.scope.note(f"whose clients it uses is not known: {error!r}")
+        self._met.update(map(id, self._holding))
 
     def start(self) -> None:
         """Send what is determined by the inputs alone."""

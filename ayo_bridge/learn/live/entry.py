@@ -10,7 +10,7 @@ import enum
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ayo_bridge.learn.live.call import LiveCall
@@ -94,11 +94,16 @@ def run(
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
     returned: Returned = whole,
+    own: Iterable[object] = (),
 ) -> Any:
-    """Call a function, following what it asks of engines."""
+    """Call a function, following what it asks of engines.
+
+    ``own`` are the clients and stores that it uses whatever it is given.
+    """
     call = learned.open(sys._getframe(), args, kwargs)
     if call is None:
         return function(*args, **kwargs)
+    call.uses(own)
     following = Following(learned, call)
     try:
         with within(call.where), entered(call.scope):
@@ -117,11 +122,13 @@ async def run_async(
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
     returned: Returned = whole,
+    own: Iterable[object] = (),
 ) -> Any:
     """Like :func:`run`, for a function whose result is awaited."""
     call = learned.open(sys._getframe(), args, kwargs)
     if call is None:
         return await function(*args, **kwargs)
+    call.uses(own)
     following = Following(learned, call)
     try:
         with within(call.where), entered(call.scope):

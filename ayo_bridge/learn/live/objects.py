@@ -6,7 +6,7 @@ The original is looked up when it is called, so that a class which is patched la
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Final
@@ -38,6 +38,7 @@ def learned_methods(
     entries: Sequence[Entry],
     returned: Returned = whole,
     alone: Given = lambda args, kwargs: False,
+    own: Callable[[Any], Iterable[object]] = lambda obj: (),
 ) -> Methods:
     """The methods of an accelerated copy of ``obj`` by which its entries are learned.
 
@@ -47,6 +48,7 @@ def learned_methods(
     Args:
         returned: takes in what a call returns: streams and runs that are not over yet.
         alone: whether a call with these arguments is left to the original.
+        own: the clients and stores that every call of an object uses, whatever it is given.
     """
     known = {
         entry: Learned(state, entry.name, signature_of(getattr(obj, entry.name)))
@@ -55,7 +57,7 @@ def learned_methods(
     state.learning = lambda: _words(known, state)
     return lambda owner: {
         entry.name: _METHODS[_kind(obj, entry)](
-            _Followed(owner, entry.name, learned, returned, alone)
+            _Followed(owner, entry.name, learned, returned, alone, own)
         )
         for entry, learned in known.items()
     }
@@ -76,6 +78,7 @@ class _Followed:
     learned: Learned
     returned: Returned
     alone: Given
+    own: Callable[[Any], Iterable[object]]
 
     def original(self, obj: Any) -> Method:
         """The method of the user's class."""
@@ -92,7 +95,7 @@ def _called(entry: _Followed) -> Method:
         original = entry.original(self)
         if entry.alone(args, kwargs):
             return original(*args, **kwargs)
-        return run(original, entry.learned, args, kwargs, entry.returned)
+        return run(original, entry.learned, args, kwargs, entry.returned, entry.own(self))
 
     return entry.named(method)
 
@@ -102,7 +105,9 @@ def _awaited(entry: _Followed) -> Method:
         original = entry.original(self)
         if entry.alone(args, kwargs):
             return await original(*args, **kwargs)
-        return await run_async(original, entry.learned, args, kwargs, entry.returned)
+        return await run_async(
+            original, entry.learned, args, kwargs, entry.returned, entry.own(self)
+        )
 
     return entry.named(method)
 
@@ -116,7 +121,7 @@ def _streamed(entry: _Followed) -> Method:
         stream: Iterator[Any] = entry.original(self)(*args, **kwargs)
         if entry.alone(args, kwargs):
             return stream
-        return followed_stream(stream, entry.learned, args, kwargs)
+        return followed_stream(stream, entry.learned, args, kwargs, entry.own(self))
 
     return entry.named(method)
 
@@ -126,7 +131,7 @@ def _astreamed(entry: _Followed) -> Method:
         stream: AsyncIterator[Any] = entry.original(self)(*args, **kwargs)
         if entry.alone(args, kwargs):
             return stream
-        return followed_async_stream(stream, entry.learned, args, kwargs)
+        return followed_async_stream(stream, entry.learned, args, kwargs, entry.own(self))
 
     return entry.named(method)
 

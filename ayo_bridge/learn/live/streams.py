@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -17,12 +25,17 @@ T = TypeVar("T")
 
 
 def followed_stream(
-    stream: Iterator[T], learned: Learned, args: Sequence[Any], kwargs: Mapping[str, Any]
+    stream: Iterator[T],
+    learned: Learned,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    own: Iterable[object] = (),
 ) -> Generator[T, Any, Any]:
     """A generator of the items of ``stream``, whose call begins with its first step."""
     call = learned.open(sys._getframe(), args, kwargs)
     if call is None:
         return (yield from stream)
+    call.uses(own)
     steps = stream if isinstance(stream, Generator) else (item for item in stream)
     following = Following(learned, call)
     with within(call.where), entered(call.scope):
@@ -57,11 +70,15 @@ def _steps(stream: Generator[T, Any, Any], following: Following) -> Generator[T,
 
 
 def followed_async_stream(
-    stream: AsyncIterator[T], learned: Learned, args: Sequence[Any], kwargs: Mapping[str, Any]
+    stream: AsyncIterator[T],
+    learned: Learned,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    own: Iterable[object] = (),
 ) -> AsyncGenerator[T, Any]:
     """Like :func:`followed_stream`, for an asynchronous iterator."""
     begun: list[Following] = []
-    generator = _begun(stream, learned, args, kwargs, begun)
+    generator = _begun(stream, learned, args, kwargs, own, begun)
     weakref.finalize(generator, _left, begun)  # Its loop may be gone before it is closed.
     return generator
 
@@ -71,11 +88,13 @@ async def _begun(
     learned: Learned,
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
+    own: Iterable[object],
     begun: list[Following],
 ) -> AsyncGenerator[T, Any]:
     steps = stream if isinstance(stream, AsyncGenerator) else (item async for item in stream)
     call = learned.open(sys._getframe(), args, kwargs)
     if call is not None:
+        call.uses(own)
         following = Following(learned, call)
         begun.append(following)
         with within(call.where), entered(call.scope):
