@@ -6,6 +6,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any, TypeAlias
 
+from langchain_core.documents import Document
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import (
@@ -44,7 +45,8 @@ def _of(node: Node, engines: Engines) -> Text:
                 "x": RunnablePassthrough(),
             }
             prompt = ChatPromptTemplate.from_template(template)
-            return found | prompt | engines.chat_model | StrOutputParser()
+            answers: Text = found | prompt | engines.chat_model | StrOutputParser()
+            return answers
         case algebra.Compute(glue):
             return RunnableLambda(glue.__call__)
         case algebra.Raises(check):
@@ -63,9 +65,7 @@ def _composed(node: Node, engines: Engines) -> Text:
     match node:
         case algebra.Beside(parts):
             beside = {f"p{at}": _of(part, engines) for at, part in enumerate(parts)}
-            return RunnableParallel(beside) | RunnableLambda(
-                lambda found: algebra.paragraphs(list(found.values()))
-            )
+            return RunnableParallel(beside) | RunnableLambda(_paragraphs)
         case algebra.Apart(parts):
             return _apart([_of(part, engines) for part in parts])
         case algebra.Branch(check, yes, no):
@@ -94,23 +94,30 @@ def _apart(parts: list[Text]) -> Text:
     made: Text = RunnableLambda(lambda x: {"x": x})
     for at, part in enumerate(parts):
         made = made | RunnablePassthrough.assign(**{f"p{at}": itemgetter("x") | part})
-    return made | RunnableLambda(
-        lambda found: algebra.paragraphs([found[f"p{at}"] for at in range(len(parts))])
-    )
+    return made | RunnableLambda(_paragraphs)
+
+
+def _paragraphs(found: dict[str, str]) -> str:
+    """Of what was found under ``p0``, ``p1``, ...: a stream may bring them in any order."""
+    names = (f"p{at}" for at in range(len(found)))
+    return algebra.paragraphs([found[name] for name in names if name in found])
 
 
 def _asks(template: str, engines: Engines) -> Text:
     named: Text = RunnableLambda(lambda x: {"x": x})
-    return (
-        named | ChatPromptTemplate.from_template(template) | engines.chat_model | StrOutputParser()
-    )
+    prompt = ChatPromptTemplate.from_template(template)
+    made: Text = named | prompt | engines.chat_model | StrOutputParser()
+    return made
 
 
 def _searches(count: int, engines: Engines) -> Text:
     retriever = engines.store.as_retriever(search_kwargs={"k": count})
-    return retriever | RunnableLambda(
-        lambda found: algebra.paragraphs([document.page_content for document in found])
-    )
+    made: Text = retriever | RunnableLambda(_contents)
+    return made
+
+
+def _contents(found: list[Document]) -> str:
+    return algebra.paragraphs([document.page_content for document in found])
 
 
 def _repeats(check: algebra.Check, inner: Text, times: int) -> Text:

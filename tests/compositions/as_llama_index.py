@@ -7,14 +7,20 @@ from typing import Any, ClassVar
 
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.query_engine import CustomQueryEngine, RetrieverQueryEngine
-from llama_index.core.response_synthesizers import get_response_synthesizer
+from llama_index.core.response_synthesizers import ResponseMode, get_response_synthesizer
 from llama_index.core.tools import QueryEngineTool
 
 from tests.compositions import algebra
 from tests.compositions.algebra import Node
 from tests.compositions.engines import Engines
 
-_MODES = ("compact", "refine", "tree_summarize", "simple_summarize", "accumulate")
+_MODES = (
+    ResponseMode.COMPACT,
+    ResponseMode.REFINE,
+    ResponseMode.TREE_SUMMARIZE,
+    ResponseMode.SIMPLE_SUMMARIZE,
+    ResponseMode.ACCUMULATE,
+)
 
 
 def built(tree: Node, engines: Engines) -> Any:

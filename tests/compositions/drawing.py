@@ -57,7 +57,8 @@ def _more(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
     )
 
 
-TREES: st.SearchStrategy[Node] = _more(st.recursive(_LEAF, _more, max_leaves=5))
+SMALL_TREES: st.SearchStrategy[Node] = _more(_LEAF)
+TREES: st.SearchStrategy[Node] = _more(st.recursive(_LEAF, _more, max_leaves=3))
 _WORD = st.sampled_from(["rivers", "Bridges", "amber", "two lamps", "7 storms", "naïve  gates"])
 _QUESTION = st.builds("What of {} and {}?".format, _WORD, _WORD) | st.builds(
     "{}\n{}".format, _WORD, _WORD
@@ -73,10 +74,12 @@ class Example:
     questions: tuple[str, ...]
 
 
-def examples(entries: tuple[str, ...], questions: int) -> st.SearchStrategy[Example]:
+def examples(
+    entries: tuple[str, ...], questions: int, trees: st.SearchStrategy[Node] = TREES
+) -> st.SearchStrategy[Example]:
     """What ``entries`` a framework has; each example is asked so many questions."""
     asked = st.lists(_QUESTION, min_size=questions, max_size=questions).map(
         # Equal ones teach nothing: a number tells them apart.
         lambda texts: tuple(f"{text} ({at})" for at, text in enumerate(texts))
     )
-    return st.builds(Example, TREES, st.sampled_from(entries), asked)
+    return st.builds(Example, trees, st.sampled_from(entries), asked)

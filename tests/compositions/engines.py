@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -42,6 +43,22 @@ class Engines:
 
     stub: StubOpenAI
     folder: str
+    loop: asyncio.AbstractEventLoop
+    """On which everything is awaited: connections belong to one."""
+
+    async def close(self) -> None:
+        """Close the clients that were made."""
+        made = vars(self)
+        if "chat_model" in made:
+            await made["chat_model"].root_async_client.close()
+            made["chat_model"].root_client.close()
+        if "llama_llm" in made:
+            await made["llama_llm"]._get_aclient().close()
+            made["llama_llm"]._get_client().close()
+        if "openai" in made:
+            made["openai"].close()
+        if "async_openai" in made:
+            await made["async_openai"].close()
 
     @cached_property
     def chat_model(self) -> Any:
@@ -121,7 +138,10 @@ def running_engines() -> Iterator[Engines]:
         _save_word_vectors(folder)
         stub = stack.enter_context(StubOpenAI(latency=LATENCY))
         stub.text = reply
-        yield Engines(stub, folder)
+        loop = stack.enter_context(closing(asyncio.new_event_loop()))
+        engines = Engines(stub, folder, loop)
+        yield engines
+        loop.run_until_complete(engines.close())
 
 
 def _save_word_vectors(folder: str) -> None:

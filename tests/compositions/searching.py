@@ -9,10 +9,11 @@ from typing import Final
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.strategies import SearchStrategy
 
+from tests.compositions.algebra import Node
 from tests.compositions.compare import QUESTIONS, Comparing
-from tests.compositions.drawing import Example, examples
-
+from tests.compositions.drawing import TREES, Example, examples
 
 SHRINKING: Final = 60.0
 """Seconds for making an example smaller."""
@@ -23,7 +24,11 @@ class _DifferenceError(AssertionError):
 
 
 def smallest_difference(
-    compared: Comparing, seed: int, count: int, entry: str | None = None
+    compared: Comparing,
+    seed: int,
+    count: int,
+    entry: str | None = None,
+    trees: SearchStrategy[Node] = TREES,
 ) -> str | None:
     """The smallest example found in which the arms differ, and how; prints the first one.
 
@@ -42,7 +47,7 @@ def smallest_difference(
         suppress_health_check=list(HealthCheck),
         report_multiple_bugs=False,
     )
-    @given(examples(entries, QUESTIONS))
+    @given(examples(entries, QUESTIONS, trees))
     def arms_agree(example: Example) -> None:
         if until and time.monotonic() > until[0]:
             return
