@@ -30,6 +30,7 @@ from tests.compositions.drawing import Example
 from tests.compositions.engines import Engines
 from tests.deadline import eventually
 from tests.differential import langchain, llama_index
+from tests.differential.compare import difference
 from tests.differential.harness import TOLERANCE, Entry, Env, Framework, outcome_difference
 from tests.differential.observing import Outcome, observe, observe_async
 from tests.differential.plain import Plain
@@ -139,11 +140,12 @@ class Comparing:
             vain: list[int] = []
             accelerated = self._asked(fast, entry, example.questions, partial(_settle, fast, vain))
             self._count(example, original, stats(fast))
-        found = _first(original, original, accelerated, vain, self.world.framework)
+        framework, at_once = self.world.framework, "batch" in example.entry
+        found = _first(original, original, accelerated, vain, framework, at_once)
         if found is not None and any(each.log.concurrent or each.raised for each in original):
             # What the original itself leaves to chance is no difference.
             again = self._asked(build(), entry, example.questions)
-            found = _first(original, again, accelerated, vain, self.world.framework)
+            found = _first(original, again, accelerated, vain, framework, at_once)
         return found
 
     def _asked(
@@ -191,6 +193,7 @@ def _first(
     accelerated: list[Outcome],
     vain: list[int],
     framework: Framework,
+    at_once: bool,
 ) -> str | None:
     before = 0
     for number, (one, two, fast, now) in enumerate(
@@ -198,6 +201,12 @@ def _first(
     ):
         more, before = now - before, now
         one, two, fast = map(_unordered, (one, two, fast))
+        if one.raised and fast.raised and at_once:
+            # Who was still to begin when the first of a batch failed is chance.
+            found = difference(one.result, fast.result, TOLERANCE, "result")
+            if found is not None:
+                return f"question {number}: {found}"
+            continue
         extra = fast.requests - one.requests
         if extra.total() <= more:
             fast = replace(fast, requests=fast.requests - extra)
