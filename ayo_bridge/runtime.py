@@ -56,8 +56,7 @@ class Runtime:
             only sent where you know that the server runs with ``--scheduling-policy priority``,
             and to servers on this machine that ``ayo-bridge serve-llm`` has started.
         prefix_warming: allow prefix warms (partial prefilling) on LLM servers.
-        engines: engines of your own, or with limits of your own; one of these takes the place of
-            the one a lifter would register under the same name.
+        engines: each takes the place of the one an adapter would create under its name.
         max_ahead: how many calls may be ahead of the original at one LLM server at a time, all
             users together. ``None`` takes the environment variable ``AYO_MAX_AHEAD``; without that
             the limit is found for each server by what it gains, starting low.
@@ -66,6 +65,8 @@ class Runtime:
             its b* is known. ``None`` takes the environment variable ``AYO_MEASURE`` (``0`` is no),
             else yes. A profile on disk is not measured again.
         profiles: where measured engine profiles are kept.
+        templates: keep what is learned on disk, and use what earlier processes have learned.
+            ``None`` takes the environment variable ``AYO_TEMPLATES`` (``0`` is no), else yes.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Runtime:
         history: int = 32,
         measure: bool | None = None,
         profiles: ProfileStore | None = None,
+        templates: bool | None = None,
     ) -> None:
         self.passes = passes
         self.run_ahead = run_ahead
@@ -91,6 +93,7 @@ class Runtime:
         self.max_ahead = wanted_limit(max_ahead)
         self.history = history
         self.measure = os.environ.get("AYO_MEASURE") != "0" if measure is None else measure
+        self.templates = os.environ.get("AYO_TEMPLATES") != "0" if templates is None else templates
         self.clock: Callable[[], float] = time.perf_counter
         self.store = profiles if profiles is not None else ProfileStore()
         self.profiles = LiveProfiles(self.store)
@@ -175,10 +178,9 @@ class Runtime:
         """What is on its way at ``host:port``, and how much may go there ahead."""
         load = self._loads.get(server)
         if load is None:
+            made = ServerLoad(lambda: self.clock(), AheadLimit(self.max_ahead))
             with self._lock:
-                load = self._loads.setdefault(
-                    server, ServerLoad(lambda: self.clock(), AheadLimit(self.max_ahead))
-                )
+                load = self._loads.setdefault(server, made)
         return load
 
     @property
@@ -279,11 +281,9 @@ class Runtime:
         with self._lock:
             if isinstance(engine, BatchEngine):
                 if engine.name not in self._threads:
-                    self._threads[engine.name] = ThreadPlacement(
-                        # Its instances may become more; threads are started as they are needed.
-                        engine.name,
-                        max(engine.limits.instances, os.cpu_count() or 1),
-                    )
+                    # Its instances may become more; threads are started as they are needed.
+                    most = max(engine.limits.instances, os.cpu_count() or 1)
+                    self._threads[engine.name] = ThreadPlacement(engine.name, most)
                 return self._threads[engine.name]
             if self._loop_placement is None:
                 self._loop_placement = LoopPlacement(self.loop, self.client.sent)
@@ -326,7 +326,7 @@ class LocalRuntime(Runtime):
     ) -> None:
         super().__init__(policies=policies, passes=passes, strict=strict, measure=False)
         self.profiles = LiveProfiles(known=profiles)
-        self.clock = _no_time
+        self.clock, self.templates = _no_time, False
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:

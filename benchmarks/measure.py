@@ -61,7 +61,8 @@ class Result:
 
 def fresh_runtime() -> Runtime:
     """A runtime that knows nothing yet: profiles on disk are those of engines not slowed down."""
-    return Runtime(profiles=ProfileStore(tempfile.mkdtemp(prefix="ayo-bench-")))
+    profiles = ProfileStore(tempfile.mkdtemp(prefix="ayo-bench-"))
+    return Runtime(profiles=profiles, templates=False)
 
 
 def measure(case: Case) -> Result:

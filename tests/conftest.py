@@ -25,6 +25,7 @@ def _set_environment() -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     os.environ["ANONYMIZED_TELEMETRY"] = "false"
     os.environ["AYO_MEASURE"] = "0"  # Nothing runs behind a test's back.
+    os.environ["AYO_TEMPLATES"] = "0"  # No test learns from another, or from the user's own calls.
     # Nobody speaks TLS here. Else httpx reads all of certifi's certificates for each client: 40 ms.
     os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent)
     os.environ.pop("SSL_CERT_FILE", None)

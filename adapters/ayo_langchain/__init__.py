@@ -13,7 +13,7 @@ from ayo_bridge.learn.live.objects import learned_methods
 from ayo_bridge.lift.adapter import Adapter
 from ayo_bridge.lift.entries import Entry, Kind
 from ayo_bridge.lift.lifted import Asked, Lifted
-from ayo_bridge.lift.recognise import class_of
+from ayo_bridge.lift.recognise import class_of, loaded
 from ayo_bridge.lift.subclass import Methods
 from ayo_bridge.runahead import AcceleratedState
 from ayo_langchain.composing import COMPOSING, composed
@@ -30,6 +30,8 @@ _ENTRIES: Final = (
     Entry("astream", Kind.ASTREAM),
 )
 _BATCHES: Final = (Entry("batch", many=True), Entry("abatch", Kind.AWAIT, many=True))
+_RUNS: Final = (Entry("run"), Entry("arun", Kind.AWAIT))
+"""How agents call tools."""
 
 
 class LangChainAdapter(Adapter):
@@ -67,7 +69,9 @@ class LangChainAdapter(Adapter):
             for entry in _BATCHES
             if getattr(base, entry.name, None) is not getattr(Runnable, entry.name)
         ]
-        return (*_ENTRIES, *own)
+        tool = loaded("langchain_core.tools.base", "BaseTool")
+        runs = _RUNS if tool is not None and issubclass(base, tool) else ()
+        return (*_ENTRIES, *own, *runs)
 
     def methods(self, base: type) -> Mapping[str, Callable[..., Any]]:
         """Equality, and the composing operators of a sequence."""

@@ -72,8 +72,14 @@ ROWS: Final = (
 """The first row that describes a class gives its entries."""
 
 
+_MODEL: Final = Row(f"{_CORE}.base.embeddings.base", "BaseEmbedding", ())
+"""A transformation by type, and an engine: what asks it is to be accelerated."""
+
+
 def entries_of(base: type) -> Sequence[Entry]:
     """The entries of a class; none: it is no class of LlamaIndex that an application calls."""
+    if _MODEL.describes(base):
+        return ()
     row = next((row for row in ROWS if row.describes(base)), None)
     return () if row is None else [e for e in row.entries if hasattr(base, e.name)]
 

@@ -14,6 +14,7 @@ from ayo_bridge.bindings.openai_sdk import OPENAI
 from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
 from ayo_bridge.graph import Template
 from ayo_bridge.learn.live.entry import FunctionKind, followed, kind_of, signature_of
+from ayo_bridge.learn.live.kept import kept_of
 from ayo_bridge.learn.live.learned import Learned
 from ayo_bridge.learn.live.words import learning
 from ayo_bridge.lift.adapter import Again
@@ -51,7 +52,7 @@ class PythonAdapter:
         if kind is FunctionKind.STREAM:
             fast = _copied(obj)
         else:
-            learned = Learned(state, name, signature_of(obj))
+            learned = Learned(state, name, signature_of(obj), kept_of(obj, runtime))
             state.learning = lambda: learning(learned)
             fast = followed(obj, learned)
         keep(fast, state)

@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ayo_bridge.engines.openai_http.address import origin
+from ayo_bridge.engines.openai_http.embedding_server import EmbeddingServer
 from ayo_bridge.engines.openai_http.engine import OpenAIServer
 from ayo_bridge.engines.openai_http.request import normalised_url
 from ayo_bridge.seam import EngineHome, EngineKind
@@ -136,8 +137,9 @@ def _named(endpoint: Endpoint, request: Any, runtime: EngineHome) -> Addressed |
             return None
         model = "unknown model"
     name = f"{endpoint.kind}:{model}@{urlsplit(endpoint.base_url).netloc}"
-    if endpoint.kind is EngineKind.LLM and not runtime.knows(name):
-        runtime.register(OpenAIServer(name, endpoint.base_url))
+    if not runtime.knows(name):
+        server = OpenAIServer if endpoint.kind is EngineKind.LLM else EmbeddingServer
+        runtime.register(server(name, endpoint.base_url))
     return Addressed(endpoint, name, _items(body) if endpoint.kind is EngineKind.EMBEDDING else 1)
 
 

@@ -1,26 +1,38 @@
-"""Requests to LLM servers, as the follower of a scope sees them."""
+"""Requests to LLM and embedding servers, as the follower of a scope sees them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
+from hashlib import blake2b
 from typing import Any, Final
 
+from ayo_bridge.bindings import key_order, token_arrays
+from ayo_bridge.bindings.completions import answer_of, cut_prompt, once_read, shows_prefix_cache
 from ayo_bridge.bindings.endpoints import Addressed
-from ayo_bridge.bindings.openai_sdk import Form, build, sending
-from ayo_bridge.engines.openai_http import make_call
+from ayo_bridge.bindings.openai_sdk import Form, Sending, build, sending
+from ayo_bridge.engines.launched import is_launched
+from ayo_bridge.engines.openai_http import Delivery, LLMRequest, make_call
 from ayo_bridge.engines.openai_http.address import origin
-from ayo_bridge.engines.openai_http.reply import Reply, UnreadableReplyError
-from ayo_bridge.seam import Answer, AskedTool, BoundaryCall, Call, Fields
+from ayo_bridge.engines.openai_http.embedding_server import vectors_of
+from ayo_bridge.engines.openai_http.reply import Reply
+from ayo_bridge.engines.openai_http.request import marked_warm, warm_body
+from ayo_bridge.seam import Answer, BoundaryCall, Call, EngineKind, Fields
 
 _DELIVERY: Final = ("stream", "stream_options", "priority")
+_ENCODING: Final = "tokens by"
+"""What a followed request has beside its body where texts stand for arrays of tokens."""
 
 
-def boundary_call(call: Addressed, request: Any) -> BoundaryCall | None:
-    """The call that an HTTP request of an SDK client makes; ``None``: it is not followed."""
+def boundary_call(call: Addressed, request: Any, *, priority: bool = False) -> BoundaryCall | None:
+    """The call that an HTTP request of an SDK client makes; ``None``: it is not followed.
+
+    ``priority``: whether the servers are said to take priorities.
+    """
     sent, content = sending(), getattr(request, "_content", None)
-    if sent is None or not call.endpoint.completes or not isinstance(content, bytes):
+    if sent is None or not isinstance(content, bytes):
         return None
     try:
         body = json.loads(content)
@@ -28,22 +40,102 @@ def boundary_call(call: Addressed, request: Any) -> BoundaryCall | None:
         return None
     if not isinstance(body, dict):
         return None
+    if call.endpoint.completes:
+        return _completion(call, sent, body, priority)
+    if call.endpoint.kind is EngineKind.EMBEDDING:
+        return _embedding(call, sent, body)
+    return None
+
+
+def _completion(
+    call: Addressed, sent: Sending, body: dict[str, Any], priority: bool
+) -> BoundaryCall:
+    key_order.saw(sent.client, (call.engine, sent.form), body)
     fields = {name: value for name, value in body.items() if name not in _DELIVERY}
-    rest = {name: value for name, value in body.items() if name == "priority"}
+    delivery = {name: value for name, value in body.items() if name in _DELIVERY}
     # Without the client: whoever follows holds that weakly.
-    remake = partial(_remade, call, sent.form, {**rest, **sent.extra})
-    ahead = not (body.get("stream") or _works_elsewhere(body))
+    remake = partial(_remade, call, sent.form, delivery, sent.extra)
     return BoundaryCall(
         kind="llm",
         owner=sent.client,
         request=lambda: fields,
         answer=answer_of,
-        remake=remake if ahead else None,
-        manner=(call.engine, sent.manner, tuple(rest.items())),
+        remake=None if _works_elsewhere(body) else remake,
+        warm=None
+        if _works_elsewhere(body)
+        else partial(_warmed, call, sent.form, sent.extra, body, priority),
+        shows_prefix_cache=shows_prefix_cache,
+        manner=(call.engine, sent.manner, json.dumps(delivery, sort_keys=True)),
         engine=call.engine,
         server=call.endpoint.server,
         when_complete=_when_complete,
     )
+
+
+def _embedding(call: Addressed, sent: Sending, body: dict[str, Any]) -> BoundaryCall:
+    """Texts, or arrays of tokens that are known to stand for texts, are predicted.
+
+    Others are only followed, for the sake of the vectors.
+    """
+    key_order.saw(sent.client, (call.engine, sent.form), body)
+    fields, known = _in_words(body)
+    return BoundaryCall(
+        kind="embedding",
+        owner=sent.client,
+        request=lambda: fields,
+        answer=_vectors,
+        remake=partial(_embedded, call, sent.form, sent.extra) if known else None,
+        manner=(call.engine, sent.manner),
+        engine=call.engine,
+        server=call.endpoint.server,
+        when_complete=_when_complete,
+    )
+
+
+def _in_words(body: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """What is to be embedded as texts, and whether that says all; else a digest of it."""
+    asked = body.get("input")
+    if _are_texts(asked):
+        return body, True
+    rows = asked if isinstance(asked, list) and asked and isinstance(asked[0], list) else None
+    encoding = token_arrays.encoding_of(body.get("model"))
+    if rows is not None and encoding:
+        texts = token_arrays.decoded(encoding, rows)
+        if texts is not None:
+            return {**body, "input": texts, _ENCODING: encoding}, True
+    digest = blake2b(json.dumps(asked).encode(), digest_size=16).hexdigest()
+    return {**body, "input": f"tokens:{digest}"}, False
+
+
+def _are_texts(asked: Any) -> bool:
+    return isinstance(asked, str) or (
+        isinstance(asked, list) and bool(asked) and all(isinstance(text, str) for text in asked)
+    )
+
+
+@once_read
+def _vectors(result: Any) -> Answer:
+    if not isinstance(result, Reply):
+        raise ValueError("no reply")
+    return Answer(vectors=vectors_of(result))
+
+
+def _embedded(
+    call: Addressed, form: Form, extra: Mapping[str, Any], client: Any, fields: Fields
+) -> Call:
+    """The call of ``client`` for other texts.
+
+    Raises:
+        ValueError: it cannot be made ahead as the client would send it.
+    """
+    asked = fields.get("input")
+    if not _are_texts(asked):
+        raise ValueError("what is to be embedded is no text")
+    body, items = dict(fields), len(asked) if isinstance(asked, list) else 1
+    if (encoding := body.pop(_ENCODING, None)) is not None:
+        body["input"] = token_arrays.encoded(str(encoding), list(asked or ()))
+    made = make_call(call.engine, _built(call, form, body, extra, client))
+    return replace(made, items=items, deterministic=True)
 
 
 def _works_elsewhere(body: Mapping[str, Any]) -> bool:
@@ -55,53 +147,65 @@ def _works_elsewhere(body: Mapping[str, Any]) -> bool:
 
 
 def _remade(
-    call: Addressed, form: Form, extra: Mapping[str, Any], client: Any, fields: Fields
+    call: Addressed,
+    form: Form,
+    delivery: Mapping[str, Any],
+    extra: Mapping[str, Any],
+    client: Any,
+    fields: Fields,
 ) -> Call:
     """The call of ``client`` for other values.
 
     Raises:
         ValueError: it cannot be made ahead as the client would send it.
     """
-    request = build(client, form, {**fields, **extra})
+    request = _built(call, form, {**fields, **delivery}, extra, client)
+    if delivery.get("stream"):
+        request = replace(request, delivery=Delivery.REPLAY_STREAM)
+    return make_call(call.engine, request)
+
+
+def _warmed(
+    call: Addressed,
+    form: Form,
+    extra: Mapping[str, Any],
+    body: Mapping[str, Any],
+    priority: bool,
+    client: Any,
+    beginning: str,
+) -> Call:
+    """The prefix warm of ``client`` for a request that begins so; ``body`` is one of its kind.
+
+    Raises:
+        ValueError: there is no prompt in it, or the client would not send it so.
+    """
+    prompt = cut_prompt(beginning, body)
+    taken = priority or is_launched(call.endpoint.base_url)
+    cut = warm_body({**body, **prompt}, priority=taken)
+    request = build(client, form, {**cut, **extra}, keep_order=True)
     if origin(request.url) != call.endpoint.server:
         raise ValueError("its client sends to another server by now")
-    return make_call(call.engine, request)
+    return marked_warm(call.engine, request)
+
+
+def _built(
+    call: Addressed, form: Form, body: Mapping[str, Any], extra: Mapping[str, Any], client: Any
+) -> LLMRequest:
+    """A request of ``client``, to the byte as it would send it.
+
+    Raises:
+        ValueError: that is not certain, or it is somewhere else by now.
+    """
+    ordered = key_order.arranged(client, (call.engine, form), body)
+    request = build(client, form, {**ordered, **extra}, keep_order=True)
+    if origin(request.url) != call.endpoint.server:
+        raise ValueError("its client sends to another server by now")
+    return request
 
 
 def _when_complete(result: Any, then: Callable[[], None]) -> None:
     if isinstance(result, Reply):
         result.body.on_end(then)
-
-
-def answer_of(result: Any) -> Answer:
-    """Text and tool calls of a plain reply's first choice.
-
-    Raises:
-        ValueError: it is no reply of success, or has no such form.
-    """
-    if not isinstance(result, Reply) or not result.ok:
-        raise ValueError("no reply of success")
-    if (result.header(b"content-type") or b"").startswith(b"text/event-stream"):
-        return Answer(text=_text(result))
-    try:
-        choice = result.json()["choices"][0]
-        message = choice.get("message")
-        if message is None:
-            return Answer(text=choice["text"])
-        tools = tuple(
-            AskedTool(str(tool["id"]), tool["function"]["name"], tool["function"]["arguments"])
-            for tool in message.get("tool_calls") or ()
-        )
-        return Answer(text=message.get("content"), tools=tools)
-    except (UnreadableReplyError, AttributeError, KeyError, IndexError, TypeError) as error:
-        raise ValueError(f"a reply of an unknown form: {error!r}") from error
-
-
-def _text(reply: Reply) -> str:
-    try:
-        return reply.text()
-    except UnreadableReplyError as error:
-        raise ValueError(str(error)) from error
 
 
 __all__ = ["answer_of", "boundary_call"]

@@ -25,7 +25,7 @@ from ayo_bridge.bindings.openai_sdk import answered, compared
 from ayo_bridge.engines.openai_http.errors import BUSY
 from ayo_bridge.engines.openai_http.reply import Reply
 from ayo_bridge.engines.openai_http.request import canonical_key
-from ayo_bridge.seam import Follower, Hit, Observation, Scope, Ticket
+from ayo_bridge.seam import Follower, Hit, Observation, Outcome, Scope, Ticket
 
 PATIENCE: Final = 0.25
 """Seconds for which a refusal is kept from the caller once no work ahead is on its way, at least:
@@ -149,8 +149,10 @@ class Exchange:
             except TimeoutError:
                 scope.stumbled(self._call.endpoint.server)
                 raise self._read_timeout(awaited) from None
-            if isinstance(hit, Hit) and isinstance(hit.value, Reply):
-                return self._replayed(hit.value, ticket, awaited)
+            reply = hit.value if isinstance(hit, Hit) else None
+            if isinstance(reply, Reply) and not _broken_off(reply, ticket):
+                _told(handle, reply)
+                return self._replayed(reply, ticket, awaited)
             waited = time.perf_counter() - began
         elif key is not None:
             compared(self._request)
@@ -161,7 +163,7 @@ class Exchange:
         follower = self._scope.follower
         if follower is None:
             return None
-        call = boundary_call(self._call, self._request)
+        call = boundary_call(self._call, self._request, priority=self._scope.runtime.priority)
         return None if call is None else (follower, follower.begin(call))
 
     def _direct(self, key: Hashable, waited: float, awaited: bool, followed: _Followed) -> _Steps:
@@ -279,6 +281,21 @@ def _sent(steps: _Steps, result: Any) -> Callable[[], Any]:
 
 def _thrown(steps: _Steps, error: BaseException) -> Callable[[], Any]:
     return lambda: steps.throw(error)
+
+
+def _told(followed: _Followed, reply: Reply) -> None:
+    """Have who follows hear of a reply made ahead once it is complete."""
+    if followed is not None:
+        follower, handle = followed
+        reply.body.on_end(lambda: follower.end(handle, reply))
+
+
+def _broken_off(reply: Reply, ticket: Ticket) -> bool:
+    """Whether a stream ahead has failed before anybody has read it: then it is as none."""
+    error = reply.body.error
+    if error is not None:
+        ticket.record.outcome, ticket.record.error = Outcome.DROPPED, repr(error)
+    return error is not None
 
 
 def _retry_after(response: Any) -> float:

@@ -54,8 +54,8 @@ class Player:
 class Watch:
     """Notes what passes by in a direct reply, and tells its observation at the end.
 
-    ``learn`` is ``None`` for a reply that only has to be timed: nothing of it is kept. ``over`` is
-    called once it has ended, in whatever way.
+    ``learn`` is ``None`` for a reply that only has to be timed: nothing of it is kept then, unless
+    somebody wants it. ``over`` is called once it has ended, in whatever way.
     """
 
     def __init__(
@@ -72,11 +72,12 @@ class Watch:
         self._extensions = response.extensions
         self._observation: Observation | None = observation
         self._learn = learn
+        self._kept = learn is not None or observation.wanted
         self._chunks: list[bytes] = []
 
     def passed(self, chunk: bytes) -> None:
         """A piece of the reply has come."""
-        if self._learn is not None:
+        if self._kept:
             self._chunks.append(chunk)
 
     def done(self) -> None:

@@ -79,10 +79,13 @@ def client_differs(client: Any) -> str | None:
     return None
 
 
-def build(client: Any, form: Form, arguments: Mapping[str, Any]) -> LLMRequest:
+def build(
+    client: Any, form: Form, arguments: Mapping[str, Any], *, keep_order: bool = False
+) -> LLMRequest:
     """The request that ``client`` sends when ``form`` is called with these arguments.
 
-    Call it where the original would: an asynchronous client looks at the running loop.
+    Call it where the original would: an asynchronous client looks at the running loop. With
+    ``keep_order`` they are a whole body, in the order in which it is written.
 
     Raises:
         CannotBuildError: it cannot be sent exactly so by us.
@@ -95,7 +98,8 @@ def build(client: Any, form: Form, arguments: Mapping[str, Any]) -> LLMRequest:
         raise CannotBuildError(seen.reason)
     seen.extra = {name: arguments[name] for name in _OPTIONS if name in arguments}
     body = {name: v for name, v in arguments.items() if name not in _OPTIONS and _is_given(v)}
-    request = _built(client, form, _ordered(client, form, body), seen.extra)
+    body = body if keep_order else _ordered(client, form, body)
+    request = _built(client, form, body, seen.extra)
     return as_sent(client._client, request)
 
 
@@ -182,7 +186,7 @@ def sending() -> Sending | None:
         return None
     client, options = known
     headers = options.headers if isinstance(options.headers, Mapping) else {}
-    own = {name: value for name, value in headers.items() if name.lower() != _RAW.lower()}
+    own = {name: value for name, value in headers.items() if not _is_raw(name, value)}
     extra: dict[str, Any] = {}
     if own:
         extra["extra_headers"] = own
@@ -262,7 +266,12 @@ def _difference(one: Headers, other: Headers) -> tuple[str, ...]:
 
 def _form(options: Any) -> Form:
     headers = options.headers if isinstance(options.headers, Mapping) else {}
-    return Form(options.url, any(name.lower() == _RAW.lower() for name in headers))
+    return Form(options.url, any(_is_raw(name, value) for name, value in headers.items()))
+
+
+def _is_raw(name: str, value: Any) -> bool:
+    """Whether a header is what ``with_raw_response`` adds; ``with_streaming_response`` differs."""
+    return name.lower() == _RAW.lower() and value == "true"
 
 
 def _request(

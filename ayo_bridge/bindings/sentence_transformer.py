@@ -10,7 +10,8 @@ from __future__ import annotations
 import itertools
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -24,11 +25,22 @@ from ayo_bridge.engines.sentence_transformer import (
     EmbeddingModel,
     Model,
     embedding_call,
+    rerank_call,
 )
-from ayo_bridge.seam import Answer, BoundaryCall, Call, Fields, Scope, current_scope
+from ayo_bridge.seam import (
+    Answer,
+    BoundaryCall,
+    Call,
+    Fields,
+    FoundItem,
+    Scope,
+    current_scope,
+)
 
 _LIBRARY: Final = "sentence_transformers"
 _unkeyed: Final = itertools.count()
+MOST_NUMBERS: Final = 125_000
+"""Of the vectors of one call that are followed: a trace has no room for more."""
 
 
 def _encode(
@@ -37,15 +49,7 @@ def _encode(
     scope = current_scope()
     if scope is None:
         return wrapped(*args, **kwargs)
-
-    def intercepted() -> Any:
-        return _intercepted(EmbeddingModel, scope, wrapped, instance, args, kwargs)
-
-    follower = scope.follower
-    call = None if follower is None else _boundary_call(scope, instance, args, kwargs)
-    if follower is None or call is None:
-        return intercepted()
-    return followed(follower, call, intercepted)
+    return _followed(EmbeddingModel, scope, wrapped, instance, args, kwargs)
 
 
 def _predict(
@@ -54,7 +58,25 @@ def _predict(
     scope = current_scope()
     if scope is None:
         return wrapped(*args, **kwargs)
-    return _intercepted(CrossEncoderModel, scope, wrapped, instance, args, kwargs)
+    return _followed(CrossEncoderModel, scope, wrapped, instance, args, kwargs)
+
+
+def _followed(
+    engine: type[Model],
+    scope: Scope,
+    wrapped: Callable[..., Any],
+    instance: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    def intercepted() -> Any:
+        return _intercepted(engine, scope, wrapped, instance, args, kwargs)
+
+    follower = scope.follower
+    call = None if follower is None else _boundary_call(engine, scope, instance, args, kwargs)
+    if follower is None or call is None:
+        return intercepted()
+    return followed(follower, call, intercepted)
 
 
 def _intercepted(
@@ -84,56 +106,114 @@ def _intercepted(
 
 
 def _boundary_call(
-    scope: Scope, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    kind: type[Model], scope: Scope, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> BoundaryCall | None:
-    """An ``encode`` as it is followed; ``None``: it is not."""
-    engine = register(EmbeddingModel, model, scope.runtime)
+    """An ``encode`` or ``predict`` as it is followed; ``None``: it is not."""
+    engine = register(kind, model, scope.runtime)
     try:
-        call = make_call(
-            engine, EmbeddingModel.original(), model, args, kwargs, EmbeddingModel.is_item
-        )
+        call = make_call(engine, kind.original(), model, args, kwargs, kind.is_item)
         asked = call.payload
         assert isinstance(asked, ModelRequest)
-        options = json.dumps(dict(asked.arguments), sort_keys=True)
+        options = json.loads(json.dumps(dict(asked.arguments), sort_keys=True))
     except (TypeError, ValueError):
         return None
-    single, texts = asked.single, tuple(asked.inputs)
-    fields = {"engine": engine, "texts": list(texts), **json.loads(options)}
+    made = _reranking if kind is CrossEncoderModel else _embedding
+    known = made(engine, asked, options)
+    return known if not _bound_to_thread(model) else replace(known, remake=None)
+
+
+def _embedding(engine: str, asked: ModelRequest, options: Mapping[str, Any]) -> BoundaryCall:
+    single, texts = asked.single, list(asked.inputs)
     return BoundaryCall(
         kind="embedding",
-        owner=model,
-        request=lambda: fields,
+        owner=asked.model,
+        request=lambda: {"engine": engine, "texts": texts, **options},
         answer=partial(_vectors, single),
-        remake=None if _bound_to_thread(model) else partial(_remade, engine, single),
+        remake=partial(_embedded, engine, single),
         manner=(engine, single),
         engine=engine,
     )
 
 
-def _remade(engine: str, single: bool, model: Any, fields: Fields) -> Call:
+def _embedded(engine: str, single: bool, model: Any, fields: Fields) -> Call:
     """The call of ``model`` for other texts.
 
     Raises:
         ValueError: it is left to the original.
     """
-    rest = dict(fields)
-    texts = rest.pop("texts")
-    if rest.pop("engine") != engine or not isinstance(texts, list) or (single and len(texts) != 1):
-        raise ValueError("another model is asked, or in another form")
+    texts, rest = _taken(engine, single, "texts", fields)
     return embedding_call(engine, model, texts[0] if single else texts, rest)
+
+
+def _reranking(engine: str, asked: ModelRequest, options: Mapping[str, Any]) -> BoundaryCall:
+    single, pairs = asked.single, [list(pair) for pair in asked.inputs]
+    forms: list[type[Any]] = list({type(pair) for pair in asked.inputs})
+    return BoundaryCall(
+        kind="rerank",
+        owner=asked.model,
+        request=lambda: {"engine": engine, "pairs": pairs, **options},
+        answer=partial(_ranked, single, [text for _, text in pairs]),
+        remake=partial(_reranked, engine, single, forms[0]) if len(forms) == 1 else None,
+        manner=(engine, single, *forms),
+        engine=engine,
+    )
+
+
+def _reranked(engine: str, single: bool, form: type[Any], model: Any, fields: Fields) -> Call:
+    """The call of ``model`` for other pairs; ``form`` is what the original makes them of.
+
+    Raises:
+        ValueError: it is left to the original.
+    """
+    pairs, rest = _taken(engine, single, "pairs", fields)
+    made = [form(pair) for pair in pairs]
+    return rerank_call(engine, model, made[0] if single else made, rest)
+
+
+def _taken(
+    engine: str, single: bool, name: str, fields: Fields
+) -> tuple[list[Any], dict[str, Any]]:
+    """The inputs of a request and its options.
+
+    Raises:
+        ValueError: it is not one of this form.
+    """
+    rest = dict(fields)
+    inputs = rest.pop(name, None)
+    wanted = isinstance(inputs, list) and (len(inputs) == 1 or not single)
+    if rest.pop("engine", None) != engine or not wanted:
+        raise ValueError("another model is asked, or in another form")
+    return inputs, rest
 
 
 def _vectors(single: bool, result: Any) -> Answer:
     """The vectors of a result.
 
     Raises:
-        ValueError: it has none (token embeddings, a dictionary).
+        ValueError: it has none (token embeddings, a dictionary), or too many.
     """
     try:
         rows = [result] if single else list(result)
+        if rows and len(rows) * len(rows[0]) > MOST_NUMBERS:
+            raise ValueError("so many vectors are an index being built, not a query")
         return Answer(vectors=tuple(tuple(map(float, row.tolist())) for row in rows))
     except (AttributeError, TypeError) as error:
         raise ValueError(f"no vectors: {error!r}") from error
+
+
+def _ranked(single: bool, texts: Sequence[str], result: Any) -> Answer:
+    """The texts by their scores, the best first; equal ones stay in their order.
+
+    Raises:
+        ValueError: a text has more than one score, or none.
+    """
+    try:
+        scores = [float(score) for score in ([result] if single else result)]
+        scored = list(zip(scores, texts, strict=True))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"no scores: {error!r}") from error
+    scored.sort(key=lambda each: -each[0])
+    return Answer(items=tuple(FoundItem(text, "", {}) for _, text in scored))
 
 
 def _bound_to_thread(model: Any) -> bool:

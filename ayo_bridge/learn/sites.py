@@ -77,7 +77,7 @@ class _Code:
         self.root = code in _roots
         self.counts = not (self.root or is_plumbing(module))
         self.calls: dict[int, _Call] = {}
-        named = (_file(code), code.co_qualname, _body(code)) if self.counts else ()
+        named = (_file(code), code.co_qualname, body_digest(code)) if self.counts else ()
         self._name = "\n".join(named)
         self.made = _Call(blake2b(self._name.encode(), digest_size=_ID_BYTES).digest(), "")
         """The function itself, as what a site makes a task of."""
@@ -176,7 +176,7 @@ def _file(code: CodeType) -> str:
     return f"{os.path.basename(folder)}/{name}" if name == "__init__.py" else name
 
 
-def _body(code: CodeType) -> str:
+def body_digest(code: CodeType) -> str:
     """A digest of a function's body, with the functions in it. Lines do not count."""
     parts = blake2b(code.co_code, digest_size=_ID_BYTES)
     parts.update(repr((code.co_names, code.co_varnames, code.co_freevars)).encode())
@@ -188,7 +188,7 @@ def _body(code: CodeType) -> str:
 def _constant(constant: object) -> str:
     """A constant as text that is equal in every process: the order of a set differs."""
     if isinstance(constant, CodeType):
-        return f"{constant.co_qualname}:{_body(constant)}"
+        return f"{constant.co_qualname}:{body_digest(constant)}"
     if isinstance(constant, frozenset):
         return f"frozenset{sorted(map(_constant, constant))}"
     if isinstance(constant, tuple):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import cast
+from typing import Final, cast
 
 from ayo_bridge.learn.learned_site import (
     After,
@@ -17,6 +19,7 @@ from ayo_bridge.learn.learned_site import (
     Selector,
     Status,
 )
+from ayo_bridge.learn.program import LEAST_INPUTS
 from ayo_bridge.learn.program_json import (
     Json,
     from_json,
@@ -28,11 +31,29 @@ from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Kind
 
 FORMAT = 1
+_PERSONAL: Final = re.compile(
+    r"""
+      [\w.+-]+@[\w-]+\.\w                                     # an address
+    | \b(?:sk|pk|rk)[-_][\w-]{8,}                            # keys, as they are usually made
+    | \b(?:gh[a-z]_|github_pat_|glpat-|xox[a-z]-|AKIA|AIza|hf_|ya29\.|eyJ)[\w-]{10,}
+    | \bbearer\s+\S{8,}
+    | \b(?:api[_-]?key|access[_-]?token|secret|password)\b\W{0,6}[:=]\W{0,6}\w{6,}
+    | -----BEGIN\s
+    | ://[^/\s:@]+:[^/\s@]+@                                  # a password in a URL
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""What is never kept, however often it was seen."""
 
 
 def template_to_json(template: Template) -> Json:
     """The template less the classes that must not be stored; their sites say so."""
-    return {"format": FORMAT, "sites": [_site(_stored(each)) for each in template.sites]}
+    return {"format": FORMAT, "sites": [_site(each) for each in stored(template).sites]}
+
+
+def stored(template: Template) -> Template:
+    """The template as it is kept."""
+    return Template(tuple(map(_stored, template.sites)))
 
 
 def template_from_json(value: Json) -> Template:
@@ -51,15 +72,38 @@ def template_from_json(value: Json) -> Template:
 
 
 def _stored(learned: LearnedSite) -> LearnedSite:
-    kept = tuple(each for each in learned.classes if each.storable)
+    kept = tuple(each for each in learned.classes if _may_be_kept(each))
+    if _is_personal(_count(learned.count)):
+        kept = ()
     if kept == learned.classes:
         return learned
     status = learned.status
     if status in (Status.LEARNED, Status.PARTLY):
         status = Status.PARTLY if any(each.predicts for each in kept) else Status.UNSETTLED
-    return replace(
-        learned, classes=kept, status=status, reason="some of its text was seen too seldom to keep"
-    )
+    count = learned.count if kept else AtLeast(0)
+    reason = learned.reason or "some of its text may not be kept on disk"
+    return replace(learned, classes=kept, count=count, status=status, reason=reason)
+
+
+def _may_be_kept(each: LearnedClass) -> bool:
+    """Whether nothing of a class can be one user's own: names in its paths neither."""
+    if not each.storable or each.inputs < LEAST_INPUTS:
+        return False
+    return not _is_personal(to_json(each.program))
+
+
+def _is_personal(value: Json) -> bool:
+    return any(map(_PERSONAL.search, _texts(value)))
+
+
+def _texts(value: Json) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part)
+    elif isinstance(value, dict):
+        yield from _texts([*value, *value.values()])
 
 
 def _site(learned: LearnedSite) -> Json:

@@ -6,9 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from ayo_bridge.learn.known import Known
-from ayo_bridge.learn.learned_site import SETTLED, LearnedSite, Status
+from ayo_bridge.learn.learned_site import SETTLED, Fixed, LearnedSite, Status
 from ayo_bridge.learn.predict import Agenda, Predicted
 from ayo_bridge.learn.render import Where, render_prefix
+from ayo_bridge.learn.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,12 @@ class Template:
             return ""
         where = Where(visit if each.selector.relative else None)
         return render_prefix(each.program, where, known)
+
+    def moved(self, trace: Trace) -> bool:
+        """Whether calls come from places unknown, instead of places where all calls have been."""
+        there = {call.site for call in trace.calls}
+        always = {each.site for each in self.sites if isinstance(each.count, Fixed)}
+        return bool(there - self._by_name.keys()) and bool(always - there)
 
     def without(
         self, sites: Collection[str], reason: str, status: Status = Status.CONTRADICTED

@@ -13,7 +13,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable, Sequence
 from concurrent.futures import Future
-from typing import Final
+from typing import Final, NamedTuple
 
 from ayo_bridge.engines.openai_http.errors import StatusError
 from ayo_bridge.graph import Op, Primitive
@@ -51,6 +51,14 @@ class _Joiner:
 _JOINER: Final = _Joiner()
 
 
+class _Shared(NamedTuple):
+    """A result that serves all calls equal to this one, which is deterministic."""
+
+    call: Call
+    kind: EngineKind
+    future: Future[object]
+
+
 class Ahead(Driver[Work, Values]):
     """The run-ahead of a scope that has woken. Thread-safe, under the scope's lock.
 
@@ -72,7 +80,7 @@ class Ahead(Driver[Work, Values]):
         self._tickets: defaultdict[Hashable, deque[Ticket]] = defaultdict(deque)
         self._direct: defaultdict[Hashable, deque[Observation]] = defaultdict(deque)
         self._coming: defaultdict[Hashable, deque[Observation]] = defaultdict(deque)
-        self._shared: dict[Hashable, Request] = {}
+        self._shared: dict[Hashable, _Shared] = {}
         self._offers: dict[Ticket, Offered] = {}
         self._claimed: dict[int, Ticket] = {}
         """What the original has come to, by the id of its record."""
@@ -156,11 +164,13 @@ class Ahead(Driver[Work, Values]):
                 return cancelled()
             done_already = self._direct.get(call.key)
             if done_already:
-                return done_already.popleft().future()
+                return self._share(call, engine, done_already.popleft().future())
             record = self._recorded(call, engine, running)
+            if (shared := self._shared.get(call.key)) is not None:
+                return self._again(shared, record)
             if not engine.server:
-                return self._here(call, running, record)
-        return self._there(call, running, record, engine.server)
+                return self._here(call, running, record, engine)
+        return self._there(call, running, record, engine)
 
     def _recorded(self, call: Call, engine: Engine, running: Running[Work, Values]) -> EngineCall:
         return EngineCall(
@@ -173,29 +183,37 @@ class Ahead(Driver[Work, Values]):
             items=call.items,
         )
 
+    def _share(self, call: Call, engine: Engine, future: Future[object]) -> Future[object]:
+        """Keep the result of a call for those equal to it, if it is deterministic."""
+        if call.deterministic:
+            self._shared[call.key] = _Shared(call, engine.kind, future)
+        return future
+
+    def _again(self, shared: _Shared, record: EngineCall) -> Future[object]:
+        """Have a result that is there already, or on its way, serve once more. The lock is held."""
+        self._record.note_call(record)
+        record.started = record.ended = record.queued
+        self._tickets[shared.call.key].append(Ticket(self._home.clock, shared.future, record))
+        return shared.future
+
     def _here(
-        self, call: Call, running: Running[Work, Values], record: EngineCall
+        self, call: Call, running: Running[Work, Values], record: EngineCall, engine: Engine
     ) -> Future[object]:
         """Have an engine of this process make a call. The lock is held."""
         self._record.note_call(record)
         self._count += 1
-        request = self._shared.get(call.key) if call.deterministic else None
-        if request is not None:
-            record.started = record.ended = record.queued
-        else:
-            request = self._requested(call, running, record)
-            if call.deterministic:
-                self._shared[call.key] = request
+        future = self._share(call, engine, self._requested(call, running, record).future)
         if not call.warm:
-            self._tickets[call.key].append(Ticket(self._home.clock, request.future, record))
-        return request.future
+            self._tickets[call.key].append(Ticket(self._home.clock, future, record))
+        return future
 
     # Servers that others share.
 
     def _there(
-        self, call: Call, running: Running[Work, Values], record: EngineCall, server: str
+        self, call: Call, running: Running[Work, Values], record: EngineCall, engine: Engine
     ) -> Future[object]:
         """Have a call made at a server as soon as its limit allows that."""
+        server = engine.server
         load = self._home.load(server)
 
         def start() -> Request | None:
@@ -206,7 +224,8 @@ class Ahead(Driver[Work, Values]):
                 self._record.note_call(record)
                 return self._requested(call, running, record)
 
-        offered = Offered(load, start, lambda error: self._fallen(server, error))
+        warm = record if call.warm else None
+        offered = Offered(load, start, lambda error: self._fallen(server, error, warm))
         with self._lock:
             share = self._shares.get(server)
             if share is None:
@@ -215,6 +234,7 @@ class Ahead(Driver[Work, Values]):
                 ticket = Ticket(self._home.clock, offered.future, record)
                 self._offers[ticket] = offered
                 self._tickets[call.key].append(ticket)
+                self._share(call, engine, offered.future)
         self._count += 1
         if not load.offer(offered, share):
             offered.drop()
@@ -222,10 +242,18 @@ class Ahead(Driver[Work, Values]):
             self._held.add(server)
         return offered.future
 
-    def _fallen(self, server: str, error: BaseException) -> None:
-        """A call ahead has failed. What else is on its way there runs on."""
-        if isinstance(error, StatusError) and error.busy:
-            self._home.load(server).refused()
+    def _fallen(self, server: str, error: BaseException, warm: EngineCall | None = None) -> None:
+        """A call ahead has failed. What else is on its way there runs on.
+
+        A ``warm`` that the server does not take says nothing of calls.
+        """
+        if warm is not None:
+            warm.error = repr(error)
+        if isinstance(error, StatusError):
+            if error.busy:
+                self._home.load(server).refused()
+            elif warm is not None:
+                return
         self.stop(server)
 
     def stop(self, server: str, *, cancel: bool = False) -> None:
@@ -272,7 +300,7 @@ class Ahead(Driver[Work, Values]):
             if self._closed:
                 return None
             if ticket is None and key in self._shared:
-                return self._once_more(key, self._shared[key])
+                return self._once_more(self._shared[key])
             clock = self._home.clock
             record = EngineCall("", "", EngineKind.LLM, key, Outcome.DIRECT, clock())
             coming = Observation(clock, self._lock, record)
@@ -283,15 +311,13 @@ class Ahead(Driver[Work, Values]):
                 offered.served_by(coming.future())
             return None
 
-    def _once_more(self, key: Hashable, request: Request) -> Ticket:
+    def _once_more(self, shared: _Shared) -> Ticket:
         """The result of an equal deterministic call, which more have asked for than was planned."""
-        call, now = request.call, self._home.clock()
-        record = EngineCall(
-            "", call.engine, request.scheduler.engine.kind, key, Outcome.AHEAD, now, now, now
-        )
+        call, now = shared.call, self._home.clock()
+        record = EngineCall("", call.engine, shared.kind, call.key, Outcome.AHEAD, now, now, now)
         record.items = call.items
         self._record.note_call(record)
-        return Ticket(self._home.clock, request.future, record)
+        return Ticket(self._home.clock, shared.future, record)
 
     def observe(self, record: EngineCall) -> Observation:
         """The observation of a call that the original makes itself, for whoever waits for it."""

@@ -33,6 +33,10 @@ class Home(EngineHome, Schedulers, Costs, Protocol):
         """How many finished calls each accelerated object remembers."""
 
     @property
+    def templates(self) -> bool:
+        """Whether what is learned is kept on disk, and what was kept is used."""
+
+    @property
     def planner(self) -> Planner:
         """Who plans calls."""
 

@@ -43,7 +43,7 @@ class BoundaryCall:
     """A call that the original makes at the boundary of an engine.
 
     Args:
-        kind: ``llm``, ``embedding`` or ``search``.
+        kind: ``llm``, ``embedding``, ``search`` or ``rerank``.
         owner: the client, model or store by which it is made. Whoever follows holds it weakly.
         request: what is asked, without delivery fields. Asked for on the calling thread.
         answer: what a result of the engine says; it may not have come to its end.
@@ -69,6 +69,11 @@ class BoundaryCall:
         default=lambda result, then: then()
     )
     """Has something called once a result is complete: at once, unless it may still arrive."""
+    warm: Callable[[Any, str], Call] | None = None
+    """``warm(owner, beginning)``: the prefix warm for a request of which only the beginning of its
+    canonical JSON is known. Raises ValueError where that holds no prompt."""
+    shows_prefix_cache: Callable[[Any], bool] = field(default=lambda result: False)
+    """Whether a result shows that the engine keeps prefixes in a cache."""
 
 
 class Follower(Protocol):

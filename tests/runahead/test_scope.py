@@ -143,6 +143,24 @@ def test_deterministic_results_serve_equal_calls(runtime: Runtime, engine: Gated
     scope.close()
 
 
+def test_what_the_original_asked_itself_serves_equal_deterministic_calls_of_later(
+    runtime: Runtime, engine: GatedEngine
+) -> None:
+    engine.gate.set()
+    scope = open_scope(runtime, {"p": [call("a", deterministic=True)]}, ahead=("later",))
+    observation = scope.direct("llm", EngineKind.LLM, "a")
+    scope.run_ahead("p")
+    observation.done("own")
+    ticket = scope.claim("a")
+    assert ticket is not None
+    hit = ticket.wait()
+    assert hit is not None
+    assert hit.value == "own"
+    scope.close()
+    assert engine.served == []
+    assert outcomes(scope) == ["direct", "hit"]
+
+
 def test_a_deterministic_result_serves_more_calls_than_were_planned(
     runtime: Runtime, engine: GatedEngine
 ) -> None:

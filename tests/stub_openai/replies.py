@@ -1,6 +1,8 @@
 """Replies of vLLM 0.32, plain and streamed, whose text depends on everything that was asked."""
 
 import json
+from array import array
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import Any
@@ -54,6 +56,21 @@ def as_json(value: object) -> bytes:
 def error_reply(status: int) -> bytes:
     message = f"scripted {status}"
     return as_json({"error": {"message": message, "type": "Stub", "param": None, "code": status}})
+
+
+def embedding_reply(model: str, request: StubRequest) -> Body:
+    """Vectors of 32-bit floats that depend on the texts alone."""
+    asked = request.body["input"]
+    texts = asked if isinstance(asked, list) and not isinstance(asked[0], int) else [asked]
+    encoded = request.body.get("encoding_format") == "base64"
+    data: list[Body] = []
+    for index, text in enumerate(texts):
+        digest = blake2b(json.dumps(text).encode(), digest_size=8).digest()
+        numbers = array("f", [(byte - 128) / 128 for byte in digest])
+        embedding = b64encode(numbers.tobytes()).decode() if encoded else list(numbers)
+        data.append({"object": "embedding", "index": index, "embedding": embedding})
+    usage = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
+    return {"object": "list", "data": data, "model": model, "usage": usage}
 
 
 def _usage(request: StubRequest, tokens: Sequence[str]) -> Body:

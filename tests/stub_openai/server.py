@@ -10,6 +10,7 @@ from typing import Any
 from tests.stub_openai.connection import Connection
 from tests.stub_openai.replies import (
     as_json,
+    embedding_reply,
     error_reply,
     hashed_text,
     plain_reply,
@@ -141,7 +142,7 @@ class StubOpenAI:
         elif request.path == "/reset":
             self.reset()
             connection.reply(request, 200, b"{}")
-        elif not request.path.endswith("completions"):
+        elif not request.path.endswith(("completions", "embeddings")):
             connection.reply(request, 404, as_json({"detail": "Not Found"}))
         else:
             self._waiting.append((request, connection))
@@ -232,7 +233,10 @@ class StubOpenAI:
             events = islice(events, script.ends_early)
             connection.stream(request, events, headers, interval, script.disconnect, how)
         else:
-            plain = as_json(plain_reply(self.model, request, tokens, finish, chat))
+            if request.path.endswith("embeddings"):
+                plain = as_json(embedding_reply(self.model, request))
+            else:
+                plain = as_json(plain_reply(self.model, request, tokens, finish, chat))
             content = b"{not json" if script.garbage else plain[: script.ends_early]
             connection.reply(request, 200, content, headers=headers, cut=script.disconnect, how=how)
 

@@ -61,7 +61,7 @@ def what_a_runtime_takes(engine: Engine, path: Path) -> None:
     Runtime(policies="topology", engines=[engine], measure=False)
     Runtime(policies={EngineKind.LLM: "throughput"}, passes=PIPELINE, strict=True, priority=True)
     Runtime(passes=(PrefillingSplit(),), run_ahead=False, prefix_warming=False, history=1)
-    Runtime(profiles=ProfileStore(path)).close()
+    Runtime(profiles=ProfileStore(path), templates=False).close()
 
 
 def wrong_uses(engine: RetrieverQueryEngine, chain: Runnable[Any, str]) -> None:

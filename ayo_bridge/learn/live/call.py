@@ -14,6 +14,7 @@ from ayo_bridge.learn.live.foresight import Foresight
 from ayo_bridge.learn.live.lesson import Lesson
 from ayo_bridge.learn.live.making import LearnedMaker, Made, planned
 from ayo_bridge.learn.live.owners import Owners, Way, way_of
+from ayo_bridge.learn.live.warming import Warming
 from ayo_bridge.learn.places import CallPlace, current_place
 from ayo_bridge.learn.predict import Predicted
 from ayo_bridge.learn.trace import Item, Kind, Result, ToolCall, Trace, Vector, vector_name
@@ -79,7 +80,7 @@ class LiveCall:
         self._foresight: Foresight | None = None
         if lesson is not None:
             self._foresight = Foresight(
-                lesson.template, inputs, lesson.doubtful(), lesson.by_branch
+                lesson.template, inputs, lesson.doubtful(), lesson.by_branch, lesson.cold
             )
         self._maker = LearnedMaker(self._arrived)
         self._given = given
@@ -91,6 +92,9 @@ class LiveCall:
         """Their owners: alive for as long as this call may use them."""
         self._vectors: dict[str, tuple[float, ...]] = {}
         self._complained: set[str] = set()
+        self._warming: Warming | None = None
+        if self._foresight is not None:
+            self._warming = Warming(scope, self._foresight, self._way)
         self._gain = lesson.gain if lesson is not None else 0.0
         self._closed = False
 
@@ -134,7 +138,10 @@ class LiveCall:
             traced = self._tracer.begin(Kind(call.kind), request)
         if self._foresight is not None:
             with self._lock:
+                waits = self._foresight.waits(site.id, request)
                 visit = self._foresight.asked(site.id, here.branch, request)
+                if self._warming is not None and not waits:
+                    self._warming.began(visit, call)
                 way = way_of(call)
                 if way is not None:
                     if id(call.owner) not in self._met:
@@ -153,6 +160,8 @@ class LiveCall:
             if self._tracer is not None:
                 self._tracer.end(handle.traced, answer, error)
             if handle.visit is not None:
+                if self._warming is not None:
+                    self._warming.ended(handle.visit, handle.call, result)
                 self._answered(handle.visit, answer, own=True)
             elif answer is not None:
                 self._keep(answer)
@@ -197,7 +206,9 @@ class LiveCall:
         with self._lock:
             due = self._foresight.ready(lambda site: self._way(site) is not None)
             gain, self._gain = self._gain, 0.0 if due else self._gain
-        made = [each for each in map(self._made, due) if each is not None]
+            warms, won = ([], 0.0) if self._warming is None else self._warming.due()
+        made = [each for each in map(self._made, due) if each is not None] + warms
+        gain += won
         lesson, scope = self.lesson, self.scope
         if made and lesson is not None:
             plan = planned(scope.plan.template, made, lesson.numbers, self._maker, gain)
@@ -278,6 +289,8 @@ class LiveCall:
             return None
         if self._foresight is None:
             return Ended(trace)
+        if self.lesson is not None and self._warming is not None:
+            self.lesson.cold |= self._warming.cold(self._maker)
         with self._lock:
             refuted, confirmed = self._foresight.refuted, self._foresight.confirmed
         if record.ran_ahead:

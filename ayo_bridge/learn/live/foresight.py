@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 
 from ayo_bridge.learn.known import Known, Waiting
+from ayo_bridge.learn.live.prefixes import Prefix, Prefixes
 from ayo_bridge.learn.predict import Predicted
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Result
@@ -23,6 +24,7 @@ class Foresight:
         inputs: the texts among the call's arguments.
         doubtful: sites that are only watched until they are confirmed.
         by_branch: sites that each task or job visits once: its number is that of the visit.
+        cold: sites of which no prefix is warmed.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class Foresight:
         inputs: Mapping[str, str],
         doubtful: Collection[str] = (),
         by_branch: Collection[str] = (),
+        cold: Collection[str] = (),
     ) -> None:
         self._template = template
         self._doubtful = frozenset(doubtful)
@@ -38,6 +41,7 @@ class Foresight:
         self._known = Known()
         for name, text in inputs.items():
             self._known.input(name, text)
+        self.beginnings = Prefixes(template, self._known, cold)
         self._held: list[Predicted] = []
         self._sent: dict[Waiting, Predicted] = {}
         """What was given out and the original has not asked for yet."""
@@ -80,6 +84,14 @@ class Foresight:
             for need in each.depends_on
         )
 
+    def prefixes(self) -> list[Prefix]:
+        """Beginnings of requests that have grown so far that they may be prefilled now."""
+        return self.beginnings.due()
+
+    def waits(self, site: str, request: str) -> bool:
+        """Whether such a request was given out and nobody has asked for it yet."""
+        return any(each.site == site and each.request == request for each in self._sent.values())
+
     def given_up(self, each: Predicted) -> None:
         """It could not be sent after all."""
         self._sent.pop((each.site, each.visit), None)
@@ -97,6 +109,7 @@ class Foresight:
             visit = self._next(site, branch)
             self._known.asked(site, visit)
         self._asked[site].add(visit)
+        self.beginnings.asked((site, visit), request)
         return site, visit
 
     def answered(self, key: Waiting, result: Result | None, *, own: bool) -> None:

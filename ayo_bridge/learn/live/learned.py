@@ -7,6 +7,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import FrameType
 from typing import Any, Final
 
@@ -14,10 +15,12 @@ from ayo_bridge.graph import Graph
 from ayo_bridge.graph import Template as ModuleTemplate
 from ayo_bridge.learn.branches import follow
 from ayo_bridge.learn.live.call import Ended, LiveCall
+from ayo_bridge.learn.live.kept import Kept
 from ayo_bridge.learn.live.lesson import ENOUGH, Lesson, learn
 from ayo_bridge.learn.live.owners import Owners
 from ayo_bridge.learn.live.reach import reach
 from ayo_bridge.learn.live.worker import worker
+from ayo_bridge.learn.replay import replay
 from ayo_bridge.learn.trace import Kind, Trace
 from ayo_bridge.learn.tracer import Tracer, inputs_of
 from ayo_bridge.runahead import AcceleratedState, Plan, current_scope, open_scope
@@ -27,6 +30,8 @@ JUDGED: Final = 20
 """So many of the last calls are judged together."""
 TOLERATED: Final = 1
 """So many of them may have asked for something else than was predicted."""
+UNASKED: Final = 5
+"""After so many calls, none of which asked what an earlier process has learned, that is wrong."""
 FIRST_REST: Final = 16
 LONGEST_REST: Final = 4096
 """Calls that are not traced after tracing has taught nothing: the first time, doubled, the most."""
@@ -39,6 +44,7 @@ class Learned:
         state: of the accelerated function.
         entry: its name.
         signature: ``None``: it has none, so there are no inputs to learn from.
+        kept: where it is kept on disk, if it is.
     """
 
     def __init__(
@@ -46,10 +52,14 @@ class Learned:
         state: AcceleratedState,
         entry: str,
         signature: inspect.Signature | None,
+        kept: Kept | None = None,
     ) -> None:
         self._state = state
         self._entry = entry
         self._signature = signature
+        self._kept = kept
+        self._loaded = kept is None
+        """Whether an earlier process's lesson was asked for."""
         self._plan = Plan(ModuleTemplate((), inputs=(), name=entry), Graph(()), Graph(()))
         self._lock = threading.Lock()
         self.owners = Owners()
@@ -64,6 +74,8 @@ class Learned:
         self._learning = 0
         """The process in which something is being learned; a child has no such thread."""
         self._judged: deque[bool] = deque(maxlen=JUDGED)
+        self._asked = False
+        """Whether a call of this process has asked what was predicted."""
         self._epoch = 0
         """Changes with all that was learned before being forgotten."""
 
@@ -116,6 +128,9 @@ class Learned:
         if not self._state.runs_ahead:
             return None, False
         with self._lock:
+            if not self._loaded:
+                self._loaded = True
+                worker.submit(self._load)
             if self.lesson is not None:
                 return self.lesson, False
             if self.rest:
@@ -143,6 +158,8 @@ class Learned:
 
     def _take(self, trace: Trace) -> None:
         known = any(trace.inputs == each.inputs for each in self.traces)
+        if self.lesson is not None and self.lesson.in_doubt and self.lesson.earlier:
+            worker.submit(partial(self._compare, self.lesson, trace))
         if self.lesson is not None or known or len(self.traces) >= MOST_TRACES:
             return
         if not any(each.kind is not Kind.HELPER for each in trace.calls):
@@ -160,6 +177,9 @@ class Learned:
         while True:
             with self._lock:
                 traces, epoch = list(self.traces), self._epoch
+                if not traces:  # An earlier lesson was loaded by now.
+                    self._learning = 0
+                    return
             lesson: Lesson | None = None
             why = "nothing could be learned"
             try:
@@ -169,16 +189,15 @@ class Learned:
             with self._lock:
                 if epoch != self._epoch or not self._again(traces, lesson, why):
                     self._learning = 0
-                    return
+                    break
+        if self._kept is not None and lesson is not None and lesson is self.lesson:
+            self._kept.save(lesson, traces, self.owners.frames)
 
     def _again(self, traces: Sequence[Trace], lesson: Lesson | None, why: str) -> bool:
         """Take in what was learned; whether to learn once more."""
         last = len(traces) >= MOST_TRACES
         if lesson is not None and lesson.worthwhile and (last or not lesson.shaky):
-            self.lesson = lesson
-            self.traces = []
-            self._judged.clear()
-            self._next_rest = FIRST_REST
+            self._use(lesson)
             return False
         if len(self.traces) > len(traces):
             return True
@@ -190,17 +209,56 @@ class Learned:
             self._teaches_nothing(why)
         return False
 
+    def _use(self, lesson: Lesson) -> None:
+        self.lesson = lesson
+        self.traces = []
+        self._judged.clear()
+        self._asked = not lesson.earlier
+        self._next_rest = FIRST_REST
+
+    def _load(self) -> None:
+        """In the background: take over what an earlier process has learned, for now in doubt."""
+        assert self._kept is not None, "else nothing is to be loaded"
+        lesson = self._kept.load()
+        with self._lock:
+            if lesson is None or self.lesson is not None or self._epoch:
+                return
+            traces = self.traces
+            self._use(lesson)
+            self.reason, self.rest, self._asks_nothing = "", 0, False
+        for trace in traces:
+            self._compare(lesson, trace)
+
+    def _compare(self, lesson: Lesson, trace: Trace) -> None:
+        """In the background: see what an earlier lesson would have predicted of a call."""
+        if lesson.template.moved(trace):
+            with self._lock:
+                if lesson is self.lesson:
+                    self._discard("calls are made at other places of the program by now")
+                    self._take(trace)
+            return
+        seen = replay(lesson.template, trace)
+        false = frozenset(site for site, _ in seen.false)
+        exact = frozenset(site for site, _ in seen.exact)
+        with self._lock:
+            if lesson is self.lesson:
+                self._judge(lesson, Ended(None, false, exact - false))
+
     def _judge(self, lesson: Lesson, ended: Ended) -> None:
         lesson.in_doubt = (lesson.in_doubt - ended.confirmed) | ended.refuted
         self._judged.append(bool(ended.refuted))
-        bad = sum(self._judged)
+        self._asked |= bool(ended.confirmed)
+        bad, calls = sum(self._judged), len(self._judged)
         if bad > TOLERATED:
-            calls = len(self._judged)
-            self._forget()
-            self.reason = (
-                f"what was learned was discarded: {bad} of {calls} calls asked for something else "
-                "than was predicted"
-            )
+            self._discard(f"{bad} of {calls} calls asked for something else than was predicted")
+        elif calls >= UNASKED and not self._asked:
+            self._discard(f"none of {calls} calls asked for what an earlier process has learned")
+
+    def _discard(self, why: str) -> None:
+        self._forget()
+        if self._kept is not None:
+            worker.submit(self._kept.forget)
+        self.reason = f"what was learned was discarded: {why}"
 
     def _teaches_nothing(self, reason: str) -> None:
         self.reason = reason

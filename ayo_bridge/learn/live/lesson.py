@@ -48,7 +48,11 @@ class Lesson:
     """Seconds of its own that this process spends on running a call ahead: they overlap nothing."""
     numbers: dict[str, int] = field(init=False)
     in_doubt: frozenset[str] = frozenset()
-    """Sites that are watched only: their last prediction was refuted."""
+    """Sites that are watched only: their last prediction was refuted, or there was none so far."""
+    earlier: bool = False
+    """Whether an earlier process has learned it."""
+    cold: frozenset[str] = frozenset()
+    """Sites whose prefixes were warmed in vain, or could not be: nothing more is warmed there."""
 
     def __post_init__(self) -> None:
         self.numbers = {each.site: at for at, each in enumerate(self.template.sites, 1)}

@@ -17,7 +17,9 @@ _OPS: Final = {
     Kind.LLM: Op.PREFILLING,
     Kind.EMBEDDING: Op.EMBEDDING,
     Kind.SEARCH: Op.SEARCHING,
+    Kind.RERANK: Op.RERANKING,
 }
+_WARM: Final = Op.PARTIAL_PREFILLING
 
 
 class Made(NamedTuple):
@@ -37,6 +39,8 @@ class LearnedMaker:
     def __init__(self, arrived: Arrived) -> None:
         self._arrived = arrived
         self._made: dict[str, Made] = {}
+        self.warms = 0
+        """How many prefix warms there were."""
 
     def take(self, primitive: str, made: Made) -> None:
         """A primitive stands for this call."""
@@ -52,7 +56,10 @@ class LearnedMaker:
         return [self._made[work.primitive.id].call]
 
     def outputs(self, work: Work, results: Sequence[object]) -> Values:
-        """No values: what follows from the result is predicted, and grows the graph again."""
+        """No values: what follows from the result is predicted, and grows the graph again.
+
+        Of a prefix warm nobody asks the result.
+        """
         self._arrived(self._made[work.primitive.id].predicted, results[0])
         return {}
 
@@ -74,10 +81,13 @@ def planned(
     makers: dict[ComponentOp, Maker] = {}
     for made in requests:
         site, op = f"site{numbers[made.predicted.site]}", _OPS[made.kind]
+        makers[site, op] = maker
         name = f"{site}.{made.kind}[{made.predicted.visit}]"
+        if made.call.warm:
+            op, name = _WARM, f"{site}.prefix{maker.warms}[{made.predicted.visit}]"
+            maker.warms += 1
         primitives.append(Primitive(name, op, site, made.call.engine, items=made.call.items))
         maker.take(name, made)
-        makers[site, op] = maker
     graph = Graph(primitives)
     return Plan(
         template,

@@ -20,6 +20,7 @@ from ayo_bridge.learn.live.entry import (
     signature_of,
     whole,
 )
+from ayo_bridge.learn.live.kept import kept_of_methods
 from ayo_bridge.learn.live.learned import Learned
 from ayo_bridge.learn.live.streams import followed_async_stream, followed_stream
 from ayo_bridge.learn.live.words import learning
@@ -50,8 +51,11 @@ def learned_methods(
         alone: whether a call with these arguments is left to the original.
         own: the clients and stores that every call of an object uses, whatever it is given.
     """
+    kept = kept_of_methods(obj, [entry.name for entry in entries], state.runtime)
     known = {
-        entry: Learned(state, entry.name, signature_of(getattr(obj, entry.name)))
+        entry: Learned(
+            state, entry.name, signature_of(getattr(obj, entry.name)), kept.get(entry.name)
+        )
         for entry in entries
     }
     state.learning = lambda: _words(known, state)

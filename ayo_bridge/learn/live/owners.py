@@ -6,11 +6,14 @@ import threading
 import weakref
 from collections.abc import Callable, Container, Hashable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from ayo_bridge.learn.live.remote import VARIABLE, is_remote, wanted
 from ayo_bridge.learn.sites import Site
 from ayo_bridge.seam import Answer, BoundaryCall, Call, Fields
+
+_MODELS: Final = ("embedding", "rerank")
+"""What has no tenants, where it is a model in this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,8 @@ class Way:
     remake: Callable[[Any, Fields], Call]
     answer: Callable[[Any], Answer]
     when_complete: Callable[[Any, Callable[[], None]], None]
+    engine: str = ""
+    warm: Callable[[Any, str], Call] | None = None
     somebodys: bool = True
     """Whether another owner could stand for another tenant: not so of a model in this process."""
 
@@ -36,6 +41,16 @@ class Way:
             raise ValueError("by whom it was made is gone")
         return self.remake(owner, fields)
 
+    def warming(self, beginning: str) -> Call | None:
+        """The prefix warm for a request that begins so; ``None``: none is made."""
+        owner = self.owner()
+        if owner is None or self.warm is None:
+            return None
+        try:
+            return self.warm(owner, beginning)
+        except ValueError:
+            return None
+
 
 def way_of(call: BoundaryCall) -> Way | None:
     """How a call is made; ``None``: not so that one like it could be made ahead."""
@@ -45,8 +60,17 @@ def way_of(call: BoundaryCall) -> Way | None:
         owner = weakref.ref(call.owner)
     except TypeError:
         return None
-    somebodys = call.kind != "embedding"
-    return Way(owner, call.manner, call.remake, call.answer, call.when_complete, somebodys)
+    somebodys = bool(call.server) or call.kind not in _MODELS
+    return Way(
+        owner,
+        call.manner,
+        call.remake,
+        call.answer,
+        call.when_complete,
+        call.engine,
+        call.warm,
+        somebodys,
+    )
 
 
 def _why_not(call: BoundaryCall) -> str:

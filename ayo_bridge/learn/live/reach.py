@@ -17,7 +17,17 @@ def reach(values: Iterable[object]) -> frozenset[int]:
     Goes through containers and the attributes that objects keep in their ``__dict__``; runs no code
     of theirs.
     """
-    seen: set[int] = set()
+    return frozenset(_reached(values))
+
+
+def shape_of(obj: object) -> str:
+    """The classes of what is reached from an object: equal in every process that makes it alike."""
+    kinds = {type(part) for part in _reached([obj]).values()}
+    return "\n".join(sorted(f"{kind.__module__}.{kind.__qualname__}" for kind in kinds))
+
+
+def _reached(values: Iterable[object]) -> dict[int, object]:
+    seen: dict[int, object] = {}
     level = [value for value in values if not isinstance(value, _PLAIN)]
     for _ in range(DEEPEST):
         found: list[object] = []
@@ -25,11 +35,11 @@ def reach(values: Iterable[object]) -> frozenset[int]:
             if id(value) in seen:
                 continue
             if len(seen) >= MOST:
-                return frozenset(seen)
-            seen.add(id(value))
+                return seen
+            seen[id(value)] = value
             found += [part for part in _parts(value) if not isinstance(part, _PLAIN)]
         level = found
-    return frozenset(seen)
+    return seen
 
 
 def _parts(value: Any) -> Iterator[object]:

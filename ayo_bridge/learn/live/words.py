@@ -25,8 +25,10 @@ def learning(learned: Learned) -> tuple[str, ...]:
             lines.append(f"learning ({traces} of {max(ENOUGH, traces)} calls)")
         return tuple(lines)
     before, after = lesson.before * 1000, lesson.after * 1000
+    whose = " of an earlier process" if lesson.earlier else ""
     lines.append(
-        f"learned from {lesson.calls} calls: {after:.0f} ms are expected instead of {before:.0f} ms"
+        f"learned from {lesson.calls} calls{whose}: "
+        f"{after:.0f} ms are expected instead of {before:.0f} ms"
     )
     for each in lesson.template.sites:
         lines += _cut(describe_site(each, lesson.numbers))
@@ -42,7 +44,11 @@ def _site(site: str, predicts: bool, lesson: Lesson, owners: Owners) -> list[str
     if predicts and (why := owners.why_not(site)):
         lines.append(f"  not before a call has come there itself: {why}")
     if predicts and site in lesson.in_doubt:
-        lines.append("  watched only: the last prediction was not what was asked")
+        asked = "the last prediction was not what was asked"
+        unasked = "no call of this process has asked what was predicted"
+        lines.append(f"  watched only: {unasked if lesson.earlier else asked}")
+    if site in lesson.cold:
+        lines.append("  its known beginning is not prefilled any more: it was in vain, or refused")
     return lines
 
 
