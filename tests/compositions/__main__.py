@@ -23,9 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m tests.compositions", description=__doc__)
     parser.add_argument("--framework", choices=sorted(WORLDS), required=True)
     parser.add_argument("--examples", type=int, default=2000)
-    parser.add_argument(
-        "--seed", type=int, default=0, help="of the first examples; each 25 have one of their own"
-    )
+    parser.add_argument("--seed", type=int, default=0, help="of the first 25 examples")
     parser.add_argument("--entry", help="ask by this entry only")
     chosen = parser.parse_args(arguments)
     differences = 0
