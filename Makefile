@@ -5,7 +5,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 RUFF := .venv/env/bin/ruff
 
-.PHONY: setup check test demo bench paper clean
+.PHONY: setup check test conformance demo bench paper clean
 
 setup:
 	@$(PYTHON) .ci/environment
@@ -25,6 +25,10 @@ test: setup
 		.venv/openai3/bin/python -m pytest -o addopts=--import-mode=importlib tests/openai3 || status=1; \
 	fi; \
 	exit $$status
+
+# The frameworks' own tests, as they are and accelerated; CONFORMANCE_ARGS=--all runs them whole.
+conformance: setup
+	$(PY) -m tests.conformance $(CONFORMANCE_ARGS)
 
 demo: setup
 	$(PY) -m examples.demo $(DEMO_ARGS)

@@ -1,0 +1,271 @@
+"""One example in both arms: what differs, if anything does.
+
+Each arm is asked all questions one after the other; after each accelerated call whatever learns in
+the background comes to its end, so that what is drawn decides what is learned when. What was
+computed ahead in vain is no difference as long as it is counted as such.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import os
+import threading
+import warnings
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack, closing, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from ayo_bridge import Runtime, accelerate, stats
+from ayo_bridge.errors import NotAcceleratedWarning
+from ayo_bridge.learn.live import learned
+from ayo_bridge.learn.live.worker import NAME
+from ayo_bridge.learn.tracer import Tracer
+from ayo_bridge.profile import ProfileStore
+from tests.compositions import as_functions, as_langchain, as_llama_index
+from tests.compositions.drawing import Example
+from tests.compositions.engines import Engines
+from tests.deadline import eventually
+from tests.differential import langchain, llama_index
+from tests.differential.compare import difference
+from tests.differential.harness import TOLERANCE, Entry, Env, Framework, outcome_difference
+from tests.differential.observing import Outcome, observe, observe_async
+from tests.differential.plain import Plain
+from tests.differential.record import Log
+
+T = TypeVar("T")
+SLOWER: Final = 50.0
+"""Calls are learned as if they took so many times as long: else nothing would be worth its cost."""
+QUESTIONS: Final = 7
+_RACED: Final = "langchain_core.runnables.utils.AddableDict"
+
+
+@dataclass(frozen=True)
+class World:
+    """A framework with its way to build a tree."""
+
+    framework: Framework
+    build: Callable[[Any, Engines, str], Any]
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """By which examples are asked."""
+        return tuple(self.framework.entries)
+
+
+async def _call_async(function: Any, question: str) -> Any:
+    return await function(question)
+
+
+_FUNCTIONS: Final = Framework(
+    "functions",
+    {
+        "call": Entry(lambda function, question: function(question)),
+        "await": Entry(_call_async, concurrent=True),
+    },
+    lambda log: nullcontext(),
+)
+
+
+def _function(tree: Any, engines: Engines, entry: str) -> Any:
+    made = as_functions.built_async if entry == "await" else as_functions.built
+    return made(tree, engines)
+
+
+def _only(framework: Framework, *entries: str) -> Framework:
+    return replace(framework, entries={name: framework.entries[name] for name in entries})
+
+
+def _in_threads(name: str) -> bool:
+    """A ``map`` runs its items in threads, too."""
+    return name.startswith("RunnableEach") or langchain.in_threads(name)
+
+
+WORLDS: Final = {
+    "langchain": World(
+        replace(langchain.LANGCHAIN, in_threads=_in_threads),
+        lambda tree, engines, entry: as_langchain.built(tree, engines),
+    ),
+    "llama-index": World(
+        _only(llama_index.LLAMA_INDEX, "query", "aquery"),
+        lambda tree, engines, entry: as_llama_index.built(tree, engines),
+    ),
+    "functions": World(_FUNCTIONS, _function),
+}
+
+
+@dataclass
+class Seen:
+    """What all examples together have come to."""
+
+    examples: int = 0
+    calls: int = 0
+    hits: int = 0
+    wasted: int = 0
+    original: int = 0
+    raised: int = 0
+    entries: Counter[str] = field(default_factory=Counter)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.examples} examples, {self.calls} calls ({self.raised} raised), "
+            f"{self.original} LLM requests of the original; {self.hits} engine calls ahead were "
+            f"used, {self.wasted} were not"
+        )
+
+
+class Comparing:
+    """Compares examples of one framework, over engines that all share."""
+
+    def __init__(self, name: str, engines: Engines, folder: Path) -> None:
+        self.world = WORLDS[name]
+        self.seen = Seen()
+        self.engines = engines
+        self._env = Env(engines.stub, _no_fixture)
+        self._folder = folder
+
+    def difference(self, example: Example) -> str | None:
+        """The first difference between the original and the accelerated calls."""
+        entry = self.world.framework.entries[example.entry]
+        build = partial(self.world.build, example.tree, self.engines, example.entry)
+        self.engines.stub.reset()
+        with closing(Runtime(measure=False, profiles=ProfileStore(self._folder))) as runtime:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", NotAcceleratedWarning)
+                fast = accelerate(build(), runtime=runtime)
+            original = self._asked(build(), entry, example.questions)
+            vain: list[int] = []
+            accelerated = self._asked(fast, entry, example.questions, partial(_settle, fast, vain))
+            self._count(example, original, stats(fast))
+        framework, at_once = self.world.framework, "batch" in example.entry
+        found = _first(original, original, accelerated, vain, framework, at_once)
+        if found is not None and any(each.log.concurrent or each.raised for each in original):
+            # What the original itself leaves to chance is no difference.
+            again = self._asked(build(), entry, example.questions)
+            found = _first(original, again, accelerated, vain, framework, at_once)
+        return found
+
+    def _asked(
+        self,
+        obj: Any,
+        entry: Entry,
+        questions: tuple[str, ...],
+        after: Callable[[], None] = lambda: None,
+    ) -> list[Outcome]:
+        framework, outcomes = self.world.framework, []
+        for question in questions:
+            if entry.concurrent:
+                asked = observe_async(self._env, framework, obj, entry, question)
+                outcomes.append(self._awaited(asked))
+            else:
+                outcomes.append(observe(self._env, framework, obj, entry, question))
+            after()
+        return outcomes
+
+    def _awaited(self, asked: Coroutine[Any, Any, T]) -> T:
+        context = contextvars.copy_context()
+        return context.run(self.engines.loop.run_until_complete, asked)
+
+    def _count(self, example: Example, original: list[Outcome], totals: Any) -> None:
+        seen = self.seen
+        seen.examples += 1
+        seen.entries[example.entry] += 1
+        seen.calls += len(original)
+        seen.hits += totals.hits
+        seen.wasted += totals.wasted + totals.dropped + totals.cancelled
+        seen.original += sum(each.requests.total() for each in original)
+        seen.raised += sum(each.raised for each in original)
+
+
+def _settle(fast: Any, vain: list[int]) -> None:
+    """Let what learns in the background end, and note what was made in vain so far."""
+    eventually(lambda: all(t.name != NAME for t in threading.enumerate()), "learning")
+    totals = stats(fast)
+    vain.append(totals.wasted + totals.dropped + totals.cancelled)
+
+
+def _first(
+    original: list[Outcome],
+    again: list[Outcome],
+    accelerated: list[Outcome],
+    vain: list[int],
+    framework: Framework,
+    at_once: bool,
+) -> str | None:
+    before = 0
+    for number, (one, two, fast, now) in enumerate(
+        zip(original, again, accelerated, vain, strict=True)
+    ):
+        more, before = now - before, now
+        one, two, fast = map(_unordered, (one, two, fast))
+        if one.raised and fast.raised and at_once:
+            # Who was still to begin when the first of a batch failed is chance.
+            found = difference(one.result, fast.result, TOLERANCE, "result")
+            if found is not None:
+                return f"question {number}: {found}"
+            continue
+        extra = fast.requests - one.requests
+        if extra.total() <= more:
+            fast = replace(fast, requests=fast.requests - extra)
+        if one.requests != two.requests and fast.requests == two.requests:
+            one = replace(one, requests=two.requests)
+        found = outcome_difference(one, two, fast, TOLERANCE, in_threads=framework.in_threads)
+        if found is not None:
+            return f"question {number}: {found}"
+    return None
+
+
+def _unordered(outcome: Outcome) -> Outcome:
+    """Without the order in which the steps of a streamed parallel one came: they race, and a step
+    whose result was there first is first."""
+    entries = [replace(seen, content=_sorted(seen.content)) for seen in outcome.log.entries]
+    return replace(outcome, result=_sorted(outcome.result), log=Log(entries))
+
+
+def _sorted(value: Plain) -> Plain:
+    if isinstance(value, list):
+        return [_sorted(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    raced = value.get(_RACED)
+    if isinstance(raced, dict):
+        return {**value, _RACED: {name: _sorted(raced[name]) for name in sorted(raced)}}
+    return {name: _sorted(each) for name, each in value.items()}
+
+
+def _no_fixture(name: str) -> Any:
+    raise LookupError(name)
+
+
+@contextmanager
+def comparing(name: str, engines: Engines, folder: Path) -> Iterator[Comparing]:
+    """A comparison in a process in which calls seem to take longer, and nothing is kept on disk."""
+    made = Comparing(name, engines, folder)
+    with ExitStack() as stack:
+        stack.enter_context(_slow_clock())
+        if name == "llama-index":
+            stack.enter_context(llama_index.settings())
+        yield made
+
+
+@contextmanager
+def _slow_clock() -> Iterator[None]:
+    import time
+
+    def clock() -> float:
+        return SLOWER * time.perf_counter()
+
+    templates = os.environ.get("AYO_TEMPLATES")
+    os.environ["AYO_TEMPLATES"] = "0"
+    vars(learned)["Tracer"] = partial(Tracer, clock=clock)
+    try:
+        yield
+    finally:
+        vars(learned)["Tracer"] = Tracer
+        if templates is None:
+            del os.environ["AYO_TEMPLATES"]
+        else:
+            os.environ["AYO_TEMPLATES"] = templates

@@ -1,0 +1,66 @@
+"""A few random compositions; ``python -m tests.compositions`` compares thousands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ayo_bridge import Runtime, accelerate
+from tests.compositions.algebra import Apart, Ask, Search, Then
+from tests.compositions.compare import WORLDS, Comparing, comparing
+from tests.compositions.drawing import SMALL_TREES, Example
+from tests.compositions.engines import Engines, running_engines
+from tests.compositions.searching import smallest_difference
+from tests.differential.llama_index import collect_garbage
+
+# Clients that all examples share are left to the collector.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+INDEPENDENT = Apart((Ask(0), Then((Ask(1), Ask(2))), Search(2)))
+QUESTIONS = tuple(f"What of {word}? ({number})" for number, word in enumerate("abcdefg"))
+
+
+@pytest.fixture(scope="module")
+def engines() -> Iterator[Engines]:
+    with running_engines() as made:
+        yield made
+    collect_garbage()
+
+
+@pytest.fixture(params=sorted(WORLDS))
+def compared(
+    request: pytest.FixtureRequest, engines: Engines, tmp_path: Path
+) -> Iterator[Comparing]:
+    with comparing(request.param, engines, tmp_path) as made:
+        yield made
+
+
+def test_random_compositions_do_not_differ(compared: Comparing) -> None:
+    assert smallest_difference(compared, seed=3, count=6, trees=SMALL_TREES) is None
+    assert compared.seen.examples >= 6
+
+
+def test_calls_that_need_nothing_of_each_other_are_learned_and_do_not_differ(
+    compared: Comparing,
+) -> None:
+    entry = compared.world.entries[0]
+    assert compared.difference(Example(INDEPENDENT, entry, QUESTIONS)) is None
+    assert compared.seen.hits
+
+
+def test_a_difference_is_found(compared: Comparing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The comparison is not blind: where the arms are asked different things it says so."""
+    entry = compared.world.entries[0]
+
+    def of_another(obj: Any, *, runtime: Runtime) -> Any:
+        return accelerate(compared.world.build(Ask(1), compared.engines, entry), runtime=runtime)
+
+    monkeypatch.setattr("tests.compositions.compare.accelerate", of_another)
+    found = compared.difference(Example(Ask(0), entry, QUESTIONS))
+    assert found is not None
+    assert found.startswith("question 0: result")
