@@ -8,6 +8,7 @@ is nothing to fuse.
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, runtime_checkable
@@ -128,6 +129,7 @@ class Learnable:
     ) -> BoundaryCall | None:
         """A search as it is followed; ``None``: it is not."""
         try:
+            held = weakref.ref(store)  # Who keeps how it is asked shall not keep the store.
             fields = {"engine": engine, **self.asked(store, args, kwargs)}
         except (AttributeError, TypeError, ValueError):
             return None
@@ -135,7 +137,7 @@ class Learnable:
             kind="search",
             owner=store,
             request=lambda: fields,
-            answer=lambda result: Answer(items=self.found(store, result)),
+            answer=lambda result: Answer(items=self.found(held(), result)),
             remake=lambda store, fields: self.call(engine, store, fields),
             engine=engine,
         )

@@ -43,6 +43,12 @@ def test_objects_keep_their_identity_and_what_calls_write_into_them(
     assert llm == FakeListLLM(responses=["one", "two", "three"], i=2)
 
 
+def test_what_runnables_call_can_be_accelerated_too() -> None:
+    with installed(all_callers=True) as made:
+        (RunnableLambda(str.upper) | RunnableLambda(str.strip)).invoke("a")
+    assert made.calls["invoke"] == 3
+
+
 def test_nothing_stays_behind() -> None:
     chain = RunnableLambda(str.upper)
     before = Runnable.__getattribute__

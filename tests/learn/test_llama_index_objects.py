@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,15 @@ def runtime(tmp_path: Path) -> Iterator[Runtime]:
     made = Runtime(measure=False, profiles=ProfileStore(tmp_path))
     yield made
     made.close()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _leaves_no_garbage() -> Iterator[None]:
+    """Chat memories leave their connections open: no later test is to hear of that."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def model(stub: StubOpenAI) -> OpenAILike:
