@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from ayo_bridge.bindings import key_order, token_arrays
+from ayo_bridge.bindings.async_library import running_library, seeing
 from ayo_bridge.bindings.completions import answer_of, cut_prompt, once_read, shows_prefix_cache
 from ayo_bridge.bindings.endpoints import Addressed
 from ayo_bridge.bindings.openai_sdk import Form, Sending, build, sending
@@ -41,10 +42,21 @@ def boundary_call(call: Addressed, request: Any, *, priority: bool = False) -> B
     if not isinstance(body, dict):
         return None
     if call.endpoint.completes:
-        return _completion(call, sent, body, priority)
+        return _as_sent_here(_completion(call, sent, body, priority))
     if call.endpoint.kind is EngineKind.EMBEDDING:
-        return _embedding(call, sent, body)
+        return _as_sent_here(_embedding(call, sent, body))
     return None
+
+
+def _as_sent_here(call: BoundaryCall) -> BoundaryCall:
+    """The call, made ahead as by a client that sees the same asynchronous library as here."""
+    library = running_library()
+    return replace(
+        call,
+        remake=None if call.remake is None else seeing(library, call.remake),
+        warm=None if call.warm is None else seeing(library, call.warm),
+        manner=(call.manner, library),
+    )
 
 
 def _completion(

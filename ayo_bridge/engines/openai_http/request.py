@@ -42,15 +42,11 @@ _OF_DELIVERY = frozenset(
         *(b"content-length", b"connection", b"accept-encoding"),
         *(b"traceparent", b"tracestate", b"baggage", b"b3", b"sentry-trace"),
         *(b"x-b3-traceid", b"x-b3-spanid", b"x-b3-parentspanid", b"x-b3-sampled", b"x-b3-flags"),
-        *(b"x-stainless-retry-count", b"x-stainless-read-timeout", b"x-stainless-async"),
+        *(b"x-stainless-retry-count", b"x-stainless-read-timeout"),
         MARK,
     }
 )
-"""Headers that say how a request travels, not what is asked, and by whom.
-
-``x-stainless-async`` is about the loop that an SDK client runs on: a request ahead may be built
-where there is none.
-"""
+"""Headers that say how a request travels, not what is asked, and by whom."""
 _TRACES = b"x-datadog-"
 
 
