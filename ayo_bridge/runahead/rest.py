@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import Final
 
 ENOUGH: Final = 32
@@ -12,16 +14,31 @@ LONGEST: Final = 256
 
 
 class Rest:
-    """Says which calls are to be seen. Never waits; threads may lose a count of each other's."""
+    """Says which calls are to be seen. Never waits; threads may lose a count of each other's.
 
-    __slots__ = ("_left", "_length", "_useless", "unseen")
+    Where models of this process are asked, calls of several callers may share a batch: then only
+    those of one and the same caller are let through.
+    """
+
+    __slots__ = ("_caller", "_left", "_length", "_useless", "models", "unseen")
 
     def __init__(self) -> None:
         self._left = 0
         self._length = FIRST
         self._useless = 0
+        self._caller = 0
+        self.models = False
+        """Whether models of this process are asked."""
         self.unseen = 0
         """Calls so far that were let through."""
+
+    @property
+    def may_share(self) -> bool:
+        """Whether the call that begins now may share a batch with one of another caller."""
+        if not self.models:
+            return False
+        before, self._caller = self._caller, _caller()
+        return before != self._caller
 
     @property
     def resting(self) -> bool:
@@ -30,7 +47,7 @@ class Rest:
 
     def lets_through(self) -> bool:
         """Whether the call that begins now is to run unseen; counts it then."""
-        if not self._left:
+        if not self._left or self.may_share:
             return False
         self._left -= 1
         self.unseen += 1
@@ -45,3 +62,10 @@ class Rest:
         if self._useless >= ENOUGH and not self._left:
             self._left = self._length
             self._length = min(LONGEST, 2 * self._length)
+
+
+def _caller() -> int:
+    """The task, or else the thread, that runs this."""
+    if asyncio._get_running_loop() is None:
+        return threading.get_ident()
+    return id(asyncio.current_task())

@@ -15,7 +15,9 @@ from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.runahead.judge import Judge
 from ayo_bridge.runahead.rest import Rest
+from ayo_bridge.seam import EngineKind
 
+_MODELS: Final = (EngineKind.EMBEDDING, EngineKind.RERANKER)
 _LATER: Final = 64
 """So many finished calls in which nothing ran ahead may wait to be counted."""
 
@@ -69,7 +71,8 @@ class AcceleratedState:
         self._new.append(record)
         # Never waits: a stream may be collected, and its call end, wherever Python allocates, even
         # in this thread inside of this lock. Who holds it, or comes next, counts this one.
-        due = record.ran_ahead or self.rest.resting or len(self._new) > _LATER
+        told = self._records and not self.rest.resting and len(self._new) <= _LATER
+        due = record.ran_ahead or not told
         if due and self._lock.acquire(blocking=False):
             try:
                 self._count()
@@ -87,17 +90,17 @@ class AcceleratedState:
                 self._judge.hear(record.own_calls, record.ended)
 
     def _helped(self, record: CallRecord) -> bool:
-        """Whether anything was done for a call but to note what passed by.
-
-        Calls of others may have shared a batch with those of models in this process.
-        """
+        """Whether anything was done for a call but to note what passed by."""
         if self.remembers or record.ran_ahead or not record.whole:
             return True
+        asked = [call for call in record.calls if call.kind in _MODELS and self._here(call.engine)]
+        self.rest.models = self.rest.models or bool(asked)
+        return any(call.batch > 1 for call in asked)
+
+    def _here(self, engine: str) -> bool:
+        """Whether an engine runs in this process."""
         runtime = self.runtime
-        return any(
-            runtime.knows(call.engine) and not runtime.scheduler(call.engine).engine.server
-            for call in record.calls
-        )
+        return runtime.knows(engine) and not runtime.scheduler(engine).engine.server
 
     def switch_off(self, reason: str) -> None:
         """Run nothing ahead for this object for a while; the first reason stays until then."""

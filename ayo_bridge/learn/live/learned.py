@@ -99,8 +99,9 @@ class Learned:
         outer = current_scope()
         if outer is not None and outer.follower is not None:
             return None
-        if self.rest and self._asks_nothing:
+        if self.rest and self._is_of_no_use:
             self.rest -= 1  # Several threads may lose one of each other: that is no harm.
+            self._state.rest.unseen += 1
             return None
         try:
             inputs = self._inputs(args, kwargs)
@@ -119,6 +120,15 @@ class Learned:
         call = LiveCall(scope, place, self.owners, inputs, tracer, lesson, given)
         scope.follower = call
         return call
+
+    @property
+    def _is_of_no_use(self) -> bool:
+        """Whether a call that teaches nothing need not be seen either.
+
+        It has to be where glue is remembered, or models of this process serve several calls.
+        """
+        state = self._state
+        return self._asks_nothing or not (state.remembers or state.rest.may_share)
 
     def _inputs(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, str]:
         if self._signature is None or (self.rest and self.lesson is None):

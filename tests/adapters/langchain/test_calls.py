@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -89,10 +90,15 @@ def test_a_chain_with_nothing_to_gain_is_let_through_unseen(
     assert "ran as in the original, unseen" in str(explain(accelerated))
 
 
-def test_calls_of_a_model_in_this_process_are_always_seen(
+def test_calls_of_several_callers_are_seen_where_a_model_in_this_process_serves_them(
     stub: StubOpenAI, fast: Accelerate
 ) -> None:
     accelerated = fast(chain(stub.base_url))
-    for number in range(100):
-        accelerated.invoke(f"item {number}")
-    assert stats(accelerated).unseen == 0
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
+        for number in range(80):
+            caller = one if number % 2 else other
+            caller.submit(accelerated.invoke, f"item {number}").result()
+        assert stats(accelerated).unseen == 0
+        for number in range(20):  # One alone shares no batch with anybody.
+            one.submit(accelerated.invoke, f"item {number}").result()
+        assert stats(accelerated).unseen > 10
