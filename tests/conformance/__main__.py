@@ -1,19 +1,23 @@
 """``python -m tests.conformance``: the frameworks' own tests, as they are and accelerated.
 
-Exits with an error if a test fails accelerated that passes without.
+Exits with 1 if a test fails accelerated that passes without, with 3 if there are no sources.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from tests.conformance.run import Arm, Outcomes, only_accelerated, run
 from tests.conformance.sources import LOCK, cached_sources, locked_version
 from tests.conformance.suites import SUITES, Suite
+
+UNAVAILABLE: Final = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("tests are named with --only DISTRIBUTION")
     lock = LOCK.read_text("utf-8")
     suites = [suite for suite in SUITES if locked_version(suite.distribution, lock)]
-    sources = cached_sources(tuple(suite.distribution for suite in suites))
+    try:
+        sources = cached_sources(tuple(suite.distribution for suite in suites))
+    except subprocess.CalledProcessError as error:
+        print(f"not run: the frameworks' sources could not be downloaded ({error})")
+        return UNAVAILABLE
     failed = False
     for suite in suites:
         if chosen.only in (None, suite.distribution):
