@@ -201,7 +201,9 @@ def test_nothing_goes_ahead_of_a_batch_whose_inputs_are_of_several_tenants(
     stub: StubOpenAI, runtime: Runtime
 ) -> None:
     key = ConfigurableField(id="tenant")
-    clients = {name: chat(stub.base_url, api_key=name) for name in ("one", "two", "three")}
+    clients: dict[str, Any] = {
+        name: chat(stub.base_url, api_key=name) for name in ("one", "two", "three")
+    }
     model: Any = clients.pop("one").configurable_alternatives(key, default_key="one", **clients)
 
     def part(text: str) -> Any:
