@@ -19,7 +19,7 @@ from ayo_bridge.runahead import AcceleratedState
 from ayo_langchain.composing import COMPOSING, composed
 from ayo_langchain.guide import Guide
 from ayo_langchain.helper_rows import HELPERS
-from ayo_langchain.learned import always_used, limited
+from ayo_langchain.learned import alone, always_used
 from ayo_langchain.stores import BINDINGS as STORE_BINDINGS
 from ayo_langchain.taps import TAPS
 from ayo_langchain.walk import lift_chain
@@ -87,7 +87,7 @@ class LangChainAdapter(Adapter):
 
     def learned(self, obj: Any, state: AcceleratedState, entries: Sequence[Entry]) -> Methods:
         """What lifting can do nothing for is learned from its calls."""
-        return learned_methods(obj, state, entries, alone=limited, own=always_used)
+        return learned_methods(obj, state, entries, alone=alone, own=always_used)
 
     def lift(self, obj: Any, state: AcceleratedState, asked: Asked) -> Lifted:
         """What it consists of, as far as that can be read off its structure."""

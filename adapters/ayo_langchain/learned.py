@@ -11,6 +11,7 @@ from ayo_langchain.known import is_binding
 _LIBRARIES: Final = ("langchain_core.", "langchain_openai.", "langchain_community.")
 """Packages whose models and stores ask by what stands in their fields, and by nothing else."""
 _LIMIT: Final = "max_concurrency"
+_CONFIGURABLE: Final = "configurable"
 
 
 def limited(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
@@ -27,6 +28,23 @@ def limited(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
         isinstance(config, Mapping) and config.get(_LIMIT) is not None
         for config in (*configs, around)
     )
+
+
+def apart(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    """Whether a call says of each of its inputs something else: of one tenant and another.
+
+    One call learns by what it asks, not of whom: who used its client first would ask for all.
+    """
+    given = args[1] if len(args) > 1 else kwargs.get("config")
+    if not isinstance(given, list | tuple):
+        return False
+    said = [config.get(_CONFIGURABLE) for config in given if isinstance(config, Mapping)]
+    return any(each != said[0] for each in said)
+
+
+def alone(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
+    """Whether a call is left to the original."""
+    return limited(args, kwargs) or apart(args, kwargs)
 
 
 def always_used(runnable: Any) -> Iterator[object]:

@@ -28,6 +28,8 @@ from ayo_bridge.seam import current_scope
 
 _RAW: Final = "X-Stainless-Raw-Response"
 _OPTIONS: Final = ("extra_headers", "extra_query", "extra_body", "timeout")
+_NAMING: Final = ("extra_headers", "extra_query")
+"""Options that may say for whom a request is."""
 _BUILDING: Final = (
     *("post", "request", "_build_request", "_build_headers", "_prepare_options"),
     *("_prepare_request", "_prepare_url", "_send_request", "auth_headers", "default_headers"),
@@ -175,8 +177,18 @@ class Sending:
     @property
     def manner(self) -> Hashable:
         """The method and a digest of the options, among which may be credentials."""
-        options = repr(sorted(self.extra.items(), key=lambda item: item[0]))
-        return self.form, blake2b(options.encode(), digest_size=16).hexdigest()
+        return self.form, _digest(self.extra)
+
+    @property
+    def named(self) -> Hashable:
+        """A digest of the headers and the query among the options; ``None``: there are none."""
+        given = {name: self.extra[name] for name in _NAMING if name in self.extra}
+        return _digest(given) if given else None
+
+
+def _digest(options: Mapping[str, Any]) -> str:
+    plain = repr(sorted(options.items(), key=lambda item: item[0]))
+    return blake2b(plain.encode(), digest_size=16).hexdigest()
 
 
 def sending() -> Sending | None:

@@ -66,6 +66,7 @@ class Ticket:
         start = self._clock()
         self.waiting = True
         waiter = asyncio.wrap_future(self._future)
+        waiter.add_done_callback(_heard)
         try:
             async with asyncio.timeout(seconds):
                 value = await asyncio.shield(waiter)
@@ -166,6 +167,12 @@ def _resolve(future: Future[object], result: Hit | BaseException) -> None:
             future.set_result(result.value)
         else:
             future.set_exception(result)
+
+
+def _heard(waiter: asyncio.Future[object]) -> None:
+    """Who waited may be gone: an error that nobody takes is none that asyncio should report."""
+    if not waiter.cancelled():
+        waiter.exception()
 
 
 def resolve_like(future: Future[object], other: Future[object]) -> None:

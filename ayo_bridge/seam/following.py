@@ -63,6 +63,8 @@ class BoundaryCall:
     answer: Callable[[Any], Answer]
     remake: Callable[[Any, Fields], Call] | None
     manner: Hashable = None
+    named: Hashable = None
+    """Of ``manner`` what may say for whom it is made: headers and a query of this very call."""
     engine: str = ""
     server: str = ""
     when_complete: Callable[[Any, Callable[[], None]], None] = field(

@@ -7,6 +7,7 @@ from ayo_bridge.learn.describe import describe
 from ayo_bridge.learn.induce import induce
 from ayo_bridge.learn.learned_site import Status
 from ayo_bridge.learn.live.foresight import Foresight
+from ayo_bridge.learn.predict import Predicted
 from ayo_bridge.learn.replay import replay
 from ayo_bridge.learn.storage import template_from_json, template_to_json
 from ayo_bridge.learn.template import Template
@@ -39,7 +40,7 @@ def foresight_of(template: Template, trace: Trace) -> Foresight:
     return Foresight(template, trace.inputs)
 
 
-def always(site: str) -> bool:
+def always(predicted: Predicted) -> bool:
     return True
 
 

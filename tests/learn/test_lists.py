@@ -208,13 +208,13 @@ def test_a_branch_is_gone_ahead_in_as_soon_as_the_original_takes_it() -> None:
     foresight = Foresight(template, trace.inputs)
     sent: list[str] = []
     for call in trace.calls:
-        sent += [each.site for each in foresight.ready(lambda site: True)]
+        sent += [each.site for each in foresight.ready(lambda each: True)]
         foresight.answered(foresight.asked(call.site, (), call.request), call.result, own=True)
         if call.site == "judge":
             break
     # Its own first call was as the program says, so all the rest goes at once.
     assert "judge" not in sent
-    assert [each.site for each in foresight.ready(lambda site: True)] == ["judge", "judge", "again"]
+    assert [each.site for each in foresight.ready(lambda each: True)] == ["judge", "judge", "again"]
 
 
 def conversation(r: Recorder, query: str) -> None:

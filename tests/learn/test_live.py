@@ -49,7 +49,7 @@ def _names(due: list[Predicted]) -> list[str]:
 
 
 def _ready(foresight: Foresight) -> list[str]:
-    return _names(foresight.ready(lambda site: True))
+    return _names(foresight.ready(lambda each: True))
 
 
 def _begun() -> Foresight:
@@ -97,7 +97,7 @@ def test_what_the_original_asks_by_itself_is_not_sent_any_more() -> None:
 
 def test_a_site_whose_calls_nobody_can_make_waits_until_somebody_can() -> None:
     foresight = Foresight(TEMPLATE, {"q": "x"})
-    assert foresight.ready(lambda site: False) == []
+    assert foresight.ready(lambda each: False) == []
     assert _ready(foresight) == ["plan x"]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import (
+    ConfigurableField,
     Runnable,
     RunnableBranch,
     RunnableLambda,
@@ -194,6 +195,34 @@ def test_nothing_goes_ahead_of_a_call_that_limits_its_concurrency(
     answer = fast.invoke(asked(9), {"max_concurrency": 1})
     assert not overlapped(stub)
     assert answer == original.invoke(asked(9))
+
+
+def test_nothing_goes_ahead_of_a_batch_whose_inputs_are_of_several_tenants(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    key = ConfigurableField(id="tenant")
+    clients: dict[str, Any] = {
+        name: chat(stub.base_url, api_key=name) for name in ("one", "two", "three")
+    }
+    model: Any = clients.pop("one").configurable_alternatives(key, default_key="one", **clients)
+
+    def part(text: str) -> Any:
+        return ChatPromptTemplate.from_template(text) | model | (lambda reply: reply.content)
+
+    causes: Any = RunnablePassthrough.assign(causes=part("List the causes of {question}"))
+    original = causes | RunnablePassthrough.assign(effects=part("List the effects of {question}"))
+    fast = accelerate(original, runtime=runtime)
+    configs: list[Any] = [{"configurable": {"tenant": name}} for name in ("one", "two", "three")]
+    for number in range(0, 12, 3):
+        fast.batch([asked(number + item) for item in range(3)], [configs[0]] * 3)
+    learned(fast)
+    stub.reset()
+    fast.batch([asked(number) for number in (20, 21, 22)], configs)
+    names = {"one": question(20), "two": question(21), "three": question(22)}
+    assert len(stub.calls) == 6
+    assert all(
+        names[call.headers["authorization"].split()[1]] in call.prompt for call in stub.calls
+    )
 
 
 STEPS: list[Callable[[str], str]] = [str.strip]

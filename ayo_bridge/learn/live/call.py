@@ -13,6 +13,7 @@ from ayo_bridge.learn.known import Waiting
 from ayo_bridge.learn.live.foresight import Foresight
 from ayo_bridge.learn.live.lesson import Lesson
 from ayo_bridge.learn.live.making import LearnedMaker, Made, planned
+from ayo_bridge.learn.live.named import Named
 from ayo_bridge.learn.live.owners import Owners, Way, way_of
 from ayo_bridge.learn.live.warming import Warming
 from ayo_bridge.learn.places import CallPlace, current_place
@@ -90,6 +91,7 @@ class LiveCall:
         """How this very call has made its calls at each site."""
         self._sent_by: dict[Waiting, Way] = {}
         """How what was sent ahead was made."""
+        self._named = Named(inputs)
         self._met: set[int] = set()
         """The ids of the clients and stores that this very call has used."""
         self._holding: list[object] = []
@@ -136,7 +138,8 @@ class LiveCall:
         here = self._place.here()
         site = here.site()
         self.owners.saw(site, call, self._given)
-        request = self._text(call.request())
+        asked = call.request()
+        request = self._text(asked)
         traced = visit = None
         if self._tracer is not None:
             traced = self._tracer.begin(Kind(call.kind), request)
@@ -146,6 +149,7 @@ class LiveCall:
                 visit = self._foresight.asked(site.id, here.branch, request)
                 if self._warming is not None and not waits:
                     self._warming.began(visit, call)
+                self._named.used(call.named, asked)
                 way = way_of(call)
                 if way is not None:
                     if id(call.owner) not in self._met:
@@ -238,7 +242,7 @@ class LiveCall:
         if self._foresight is None or self._closed:
             return
         with self._lock:
-            due = self._foresight.ready(lambda site: self._way(site) is not None)
+            due = self._foresight.ready(self._may_be_made)
             gain, self._gain = self._gain, 0.0 if due else self._gain
             warms, won = ([], 0.0) if self._warming is None else self._warming.due()
         made = [each for each in map(self._made, due) if each is not None] + warms
@@ -269,17 +273,23 @@ class LiveCall:
                 self.scope.note(f"a learned request is left to the original: {error}")
             return None
 
+    def _may_be_made(self, each: Predicted) -> bool:
+        return self._way(each.site) is not None and self._named.may_ask(each.request)
+
     def _way(self, site: str) -> Way | None:
         """How calls of a site are made in this call; ``None``: not known so far.
 
         All calls so far may have been one tenant's, and this one another's, whose client has still
-        to be looked up: so a client counts once this very call has used it, at whatever site.
+        to be looked up: so a client counts once this very call has used it, at whatever site, and
+        so do headers.
         """
         used = self._used.get(site)
         if used is not None:
             return used
         way = self.owners.shared(site, self._given)
-        return way if way is None or not way.somebodys or id(way.owner()) in self._met else None
+        if way is None or not self._named.may(way.named):
+            return None
+        return way if not way.somebodys or id(way.owner()) in self._met else None
 
     # Requests as texts.
 

@@ -55,15 +55,15 @@ class Foresight:
         watched = {each.site for each in self._held} & self._doubtful - self.confirmed
         return watched | {site for site, _ in self._sent}
 
-    def ready(self, can_be_made: Callable[[str], bool]) -> list[Predicted]:
-        """What is to be sent now; ``can_be_made`` says of a site whether its calls can."""
+    def ready(self, can_be_made: Callable[[Predicted], bool]) -> list[Predicted]:
+        """What is to be sent now; ``can_be_made`` says of a request whether it can."""
         self._held += self._template.predict(self._known)
         out: list[Predicted] = []
         held: list[Predicted] = []
         for each in self._held:
             if self._visits.seen(each.site, each.visit) and each.site not in self._doubtful:
                 continue
-            if self._may_go(each) and can_be_made(each.site):
+            if self._may_go(each) and can_be_made(each):
                 self._sent[each.site, each.visit] = each
                 out.append(each)
             else:

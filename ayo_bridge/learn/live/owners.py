@@ -29,6 +29,8 @@ class Way:
     warm: Callable[[Any, str], Call] | None = None
     somebodys: bool = True
     """Whether another owner could stand for another tenant: not so of a model in this process."""
+    named: Hashable = None
+    """What may say, beside the owner, for whom it is asked."""
 
     def call(self, fields: Fields) -> Call:
         """The engine call for a request.
@@ -70,6 +72,7 @@ def way_of(call: BoundaryCall) -> Way | None:
         call.engine,
         call.warm,
         somebodys,
+        call.named,
     )
 
 

@@ -1,0 +1,31 @@
+"""Results on their way, and who waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from concurrent.futures import CancelledError, Future
+from typing import Any
+
+import pytest
+
+from ayo_bridge.runahead.tickets import Ticket
+from ayo_bridge.seam import EngineCall, EngineKind, Outcome
+
+
+async def test_a_result_that_fails_after_its_waiter_was_cancelled_is_reported_by_nobody() -> None:
+    reported: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: reported.append(what))
+    future: Future[object] = Future()
+    record = EngineCall("a", "llm", EngineKind.LLM, None, Outcome.DROPPED, 0.0)
+    waiting = asyncio.create_task(Ticket(time.monotonic, future, record).wait_async())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    future.set_exception(CancelledError())
+    await asyncio.sleep(0.01)
+    del future, waiting
+    gc.collect()
+    assert reported == []
