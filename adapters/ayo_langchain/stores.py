@@ -125,6 +125,14 @@ def _plain(embedding: Any, k: int = 4, filter: Any = None) -> Fields:
     return {"vector": tuple(map(float, embedding)), "k": k}
 
 
+def _filtered(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fields:
+    return _with_filter(*args, **kwargs)
+
+
+def _with_filter(embedding: Any, k: int = 4, filter: Any = None) -> Fields:
+    return {"vector": tuple(map(float, embedding)), "k": k, "filtered": filter is not None}
+
+
 def _again(engine: str, store: Any, fields: Fields) -> Call:
     reason = store_differs(store)
     if reason is not None or fields["engine"] != engine:
@@ -139,7 +147,7 @@ def _found(_: Any, hits: Any) -> tuple[FoundItem, ...]:
     )
 
 
-_LEARNABLE: Final = stores.Learnable(_fields, _again, _found)
+_LEARNABLE: Final = stores.Learnable(_fields, _again, _found, _filtered)
 
 BINDINGS: Final = (
     Binding(

@@ -20,7 +20,7 @@ from ayo_bridge.lift.staging import NotStagedError, Staged, Transaction
 from ayo_bridge.lift.store_writes import Writes
 from ayo_bridge.lift.writes import clock_of
 from ayo_bridge.seam import Call, EngineHome, Fields, FoundItem, Scope
-from ayo_llamaindex.found_nodes import choice_of, chosen, items_of
+from ayo_llamaindex.found_nodes import choice_of, chosen, item_of, items_of
 from ayo_llamaindex.known import TESTED, differs
 from ayo_llamaindex.transactions import PostgresTransaction, SimpleTransaction
 
@@ -244,7 +244,11 @@ def _asked(
 
 
 def _fields(store: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Fields:
-    """A plain search of a store in memory, as data."""
+    """A plain search, as data.
+
+    Raises:
+        ValueError: it is not plain.
+    """
     query: Any = args[0] if args else kwargs.get("query")
     vector = query.query_embedding
     given = {part.name: getattr(query, part.name) for part in fields(query)}
@@ -255,36 +259,59 @@ def _fields(store: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Fie
     plain: dict[str, Any] = {"vector": tuple(map(float, vector)), "k": query.similarity_top_k}
     if query.query_str is not None:
         plain["text"] = query.query_str
+    if query.node_ids and hasattr(store, "_engine"):
+        raise ValueError("only a store in memory is searched ahead among some of its nodes")
     if query.node_ids is not None:
-        plain["nodes"] = choice_of(store, query.node_ids)
+        # An index that keeps its texts in the store knows of no nodes, and names none.
+        plain["nodes"] = choice_of(store, query.node_ids) if query.node_ids else _NOT_NAMED
     return plain
+
+
+_NOT_NAMED: Final = "none"
+
+
+def _otherwise(_: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Fields:
+    """Any other search with a vector."""
+    query: Any = args[0] if args else kwargs.get("query")
+    return {
+        "vector": tuple(map(float, query.query_embedding)),
+        "k": query.similarity_top_k,
+        "mode": str(query.mode),
+        "filters": None if query.filters is None else query.filters.model_dump_json(),
+    }
 
 
 def _again(engine: str, store: Any, asked: Fields) -> Call:
     from llama_index.core.vector_stores.types import VectorStoreQuery
 
-    reason = _unknown(store, _QUERIED)
+    reason = _unknown(store, _QUERIED) or _not_ready(store)
     if reason is not None or asked["engine"] != engine:
         raise ValueError(reason or "another store is searched")
     query = VectorStoreQuery(
         query_embedding=list(asked["vector"]),
         similarity_top_k=asked["k"],
         query_str=asked.get("text"),
-        node_ids=chosen(store, asked["nodes"]) if "nodes" in asked else None,
+        node_ids=_nodes(store, asked.get("nodes")),
     )
     return search_call(engine, store, query)
 
 
+def _nodes(store: Any, name: str | None) -> list[str] | None:
+    if name is None or name == _NOT_NAMED:
+        return None if name is None else []
+    return chosen(store, name)
+
+
 def _found(store: Any, result: Any) -> tuple[FoundItem, ...]:
-    """What the ids stand for, as far as it is known: the texts are in another store."""
+    """The nodes, or what the ids stand for, as far as it is known: texts are in another store."""
+    if result.nodes is not None:
+        return tuple(map(item_of, result.nodes))
     return items_of(store, result.ids or ())
 
 
-_query: Final = stores.search(engine_for, partial(_asked, False), own)
-_in_memory: Final = stores.search(
-    engine_for, partial(_asked, False), own, stores.Learnable(_fields, _again, _found)
-)
-_aquery: Final = stores.async_search(engine_for, partial(_asked, True), own)
+_LEARNABLE: Final = stores.Learnable(_fields, _again, _found, _otherwise)
+_query: Final = stores.search(engine_for, partial(_asked, False), own, _LEARNABLE)
+_aquery: Final = stores.async_search(engine_for, partial(_asked, True), own, _LEARNABLE)
 
 
 def _added(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sequence[Any] | None:
@@ -315,7 +342,7 @@ BINDINGS: Final = (
         "llama-index-core",
         TESTED,
         (
-            Target(_SIMPLE, "SimpleVectorStore.query", _in_memory),
+            Target(_SIMPLE, "SimpleVectorStore.query", _query),
             Target(_SIMPLE, "SimpleVectorStore.add", _writes.add),
             *(Target(_SIMPLE, f"SimpleVectorStore.{name}", _writes.write) for name in _WRITES),
         ),

@@ -50,6 +50,7 @@ class KeptTemplate:
         before, after, own: seconds of a call, as in a lesson.
         by_branch, shaky: sites, as in a lesson.
         frames: where each site is in the program, for people, the innermost first.
+        spread: sites, as in a lesson.
     """
 
     entry: EntryId
@@ -63,6 +64,7 @@ class KeptTemplate:
     shaky: frozenset[str]
     template: Template
     frames: Mapping[str, tuple[str, ...]]
+    spread: frozenset[str] = frozenset()
 
 
 class TemplateStore:
@@ -245,6 +247,7 @@ def _to_json(kept: KeptTemplate) -> dict[str, Any]:
         "seconds": [kept.before, kept.after, kept.own],
         "by_branch": sorted(kept.by_branch),
         "shaky": sorted(kept.shaky),
+        "spread": sorted(kept.spread),
         "template": template_to_json(kept.template),
         "frames": {site: list(frames) for site, frames in kept.frames.items()},
     }
@@ -266,4 +269,5 @@ def _from_json(data: Mapping[str, Any]) -> KeptTemplate:
         frozenset(map(str, data["shaky"])),
         template_from_json(data["template"]),
         {str(site): tuple(map(str, frames)) for site, frames in data["frames"].items()},
+        frozenset(map(str, data["spread"])),
     )

@@ -35,6 +35,16 @@ def by_branch(traces: Iterable[Trace]) -> frozenset[str]:
     return frozenset(site for site, alike in found.items() if alike)
 
 
+def spread(traces: Iterable[Trace]) -> frozenset[str]:
+    """Sites to which several tasks or jobs of one call have come."""
+    return frozenset(
+        site
+        for trace in traces
+        for site, calls in visits_of(trace).items()
+        if len({call.branch for call in calls}) > 1
+    )
+
+
 class Visits:
     """The visits of one call so far, while it runs. ``alike``: its sites :func:`by_branch`."""
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, runtime_checkable
 
 from ayo_bridge.bindings.binding import Wrapper
-from ayo_bridge.bindings.following import followed
+from ayo_bridge.bindings.following import followed, followed_async
 from ayo_bridge.bindings.interception import take, take_async, watch, watch_async
 from ayo_bridge.engines.live_names import LiveNames
 from ayo_bridge.seam import (
@@ -112,33 +112,41 @@ Raises ValueError, TypeError or AttributeError where that is not all.
 
 @dataclass(frozen=True, slots=True)
 class Learnable:
-    """How searches of a store in memory are learned.
+    """How searches of a store are learned.
 
     Args:
         asked: what is asked, the vector as ``vector``.
         call: the call that a search of this engine and store makes. Raises ValueError.
         found: what a result of a store holds.
+        otherwise: what any other search asks: it is followed, so that what it finds is a value, but
+            never made ahead, since its filters may be a tenant's.
     """
 
     asked: Asked
     call: Callable[[str, Any, Fields], Call]
     found: Callable[[Any, Any], tuple[FoundItem, ...]]
+    otherwise: Asked
 
     def boundary_call(
         self, engine: str, store: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> BoundaryCall | None:
         """A search as it is followed; ``None``: it is not."""
+        plain = True
         try:
             held = weakref.ref(store)  # Who keeps how it is asked shall not keep the store.
-            fields = {"engine": engine, **self.asked(store, args, kwargs)}
+            try:
+                asked = self.asked(store, args, kwargs)
+            except ValueError:
+                plain, asked = False, self.otherwise(store, args, kwargs)
         except (AttributeError, TypeError, ValueError):
             return None
+        fields = {"engine": engine, **asked}
         return BoundaryCall(
             kind="search",
             owner=store,
             request=lambda: fields,
             answer=lambda result: Answer(items=self.found(held(), result)),
-            remake=lambda store, fields: self.call(engine, store, fields),
+            remake=(lambda store, fields: self.call(engine, store, fields)) if plain else None,
             engine=engine,
         )
 
@@ -149,7 +157,12 @@ def search(engines: Engines, key: Key, own: Own, learnable: Learnable | None = N
     return plain if learnable is None else _followed(engines, plain, learnable)
 
 
-def _followed(engines: Engines, plain: Wrapper, learnable: Learnable) -> Wrapper:
+def _followed(
+    engines: Engines,
+    plain: Wrapper,
+    learnable: Learnable,
+    following: Callable[..., Any] = followed,
+) -> Wrapper:
     def wrapper(
         wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
@@ -160,14 +173,17 @@ def _followed(engines: Engines, plain: Wrapper, learnable: Learnable) -> Wrapper
         call = learnable.boundary_call(engines(instance, scope.runtime), instance, args, kwargs)
         if call is None:
             return plain(wrapped, instance, args, kwargs)
-        return followed(follower, call, lambda: plain(wrapped, instance, args, kwargs))
+        return following(follower, call, lambda: plain(wrapped, instance, args, kwargs))
 
     return wrapper
 
 
-def async_search(engines: Engines, key: Key, own: Own) -> Wrapper:
+def async_search(
+    engines: Engines, key: Key, own: Own, learnable: Learnable | None = None
+) -> Wrapper:
     """Like :func:`search`, for one that is awaited."""
-    return _searching(engines, key, own, watch_async, take_async)
+    plain = _searching(engines, key, own, watch_async, take_async)
+    return plain if learnable is None else _followed(engines, plain, learnable, followed_async)
 
 
 def _searching(

@@ -13,6 +13,7 @@ from ayo_bridge.learn.evidence import Whole, whole
 from ayo_bridge.learn.induce import induce
 from ayo_bridge.learn.live.foresight import Foresight
 from ayo_bridge.learn.live.lesson import DEADLINE
+from ayo_bridge.learn.predict import Predicted
 from ayo_bridge.learn.replay import replay
 from ayo_bridge.learn.storage import template_to_json
 from ayo_bridge.learn.template import Template
@@ -165,7 +166,7 @@ def predicting(template: Template, trace: Trace) -> float:
     return time.thread_time() - began
 
 
-def _always(_: str) -> bool:
+def _always(_: Predicted) -> bool:
     return True
 
 

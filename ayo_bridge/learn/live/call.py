@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from ayo_bridge.learn.known import Waiting
+from ayo_bridge.learn.live.clients import Clients
 from ayo_bridge.learn.live.foresight import Foresight
 from ayo_bridge.learn.live.lesson import Lesson
 from ayo_bridge.learn.live.making import LearnedMaker, Made, planned
 from ayo_bridge.learn.live.named import Named
-from ayo_bridge.learn.live.owners import Owners, Way, way_of
+from ayo_bridge.learn.live.owners import Owners, Way
 from ayo_bridge.learn.live.warming import Warming
 from ayo_bridge.learn.places import CallPlace, current_place
 from ayo_bridge.learn.predict import Predicted
@@ -87,20 +88,20 @@ class LiveCall:
             )
         self._maker = LearnedMaker(self._arrived)
         self._given = given
-        self._used: dict[str, Way] = {}
-        """How this very call has made its calls at each site."""
+        self._clients = Clients(
+            owners,
+            given,
+            Named(inputs),
+            frozenset() if lesson is None else lesson.spread,
+            frozenset() if lesson is None else lesson.by_branch,
+        )
         self._sent_by: dict[Waiting, Way] = {}
         """How what was sent ahead was made."""
-        self._named = Named(inputs)
-        self._met: set[int] = set()
-        """The ids of the clients and stores that this very call has used."""
-        self._holding: list[object] = []
-        """Their owners: alive for as long as this call may use them."""
         self._vectors: dict[str, tuple[float, ...]] = {}
         self._complained: set[str] = set()
         self._warming: Warming | None = None
         if self._foresight is not None:
-            self._warming = Warming(scope, self._foresight, self._way)
+            self._warming = Warming(scope, self._foresight, self._clients.way)
         self._gain = lesson.gain if lesson is not None else 0.0
         self._closed = False
 
@@ -111,10 +112,9 @@ class LiveCall:
         if self.lesson is None:
             return
         try:
-            self._holding += owners
+            self._clients.always(owners)
         except Exception as error:
             self.scope.note(f"whose clients it uses is not known: {error!r}")
-        self._met.update(map(id, self._holding))
 
     def start(self) -> None:
         """Send what is determined by the inputs alone."""
@@ -149,13 +149,7 @@ class LiveCall:
                 visit = self._foresight.asked(site.id, here.branch, request)
                 if self._warming is not None and not waits:
                     self._warming.began(visit, call)
-                self._named.used(call.named, asked)
-                way = way_of(call)
-                if way is not None:
-                    if id(call.owner) not in self._met:
-                        self._met.add(id(call.owner))
-                        self._holding.append(call.owner)
-                    self._used[site.id] = way
+                self._clients.used(site.id, here.branch, call, asked)
             self._go_on()
         return _Handle(call, traced, visit)
 
@@ -242,7 +236,7 @@ class LiveCall:
         if self._foresight is None or self._closed:
             return
         with self._lock:
-            due = self._foresight.ready(self._may_be_made)
+            due = self._foresight.ready(self._clients.may_ask)
             gain, self._gain = self._gain, 0.0 if due else self._gain
             warms, won = ([], 0.0) if self._warming is None else self._warming.due()
         made = [each for each in map(self._made, due) if each is not None] + warms
@@ -254,7 +248,7 @@ class LiveCall:
 
     def _made(self, each: Predicted) -> Made | None:
         """The engine call for a request; ``None``: it cannot be made ahead."""
-        way, lesson = self._way(each.site), self.lesson
+        way, lesson = self._clients.way(each.site, each.visit), self.lesson
         learned = None if lesson is None else lesson.template.site(each.site)
         try:
             if way is None or learned is None:
@@ -272,24 +266,6 @@ class LiveCall:
                 self._complained.add(each.site)
                 self.scope.note(f"a learned request is left to the original: {error}")
             return None
-
-    def _may_be_made(self, each: Predicted) -> bool:
-        return self._way(each.site) is not None and self._named.may_ask(each.request)
-
-    def _way(self, site: str) -> Way | None:
-        """How calls of a site are made in this call; ``None``: not known so far.
-
-        All calls so far may have been one tenant's, and this one another's, whose client has still
-        to be looked up: so a client counts once this very call has used it, at whatever site, and
-        so do headers.
-        """
-        used = self._used.get(site)
-        if used is not None:
-            return used
-        way = self.owners.shared(site, self._given)
-        if way is None or not self._named.may(way.named):
-            return None
-        return way if not way.somebodys or id(way.owner()) in self._met else None
 
     # Requests as texts.
 
@@ -331,8 +307,7 @@ class LiveCall:
         if error is not None:
             record.error = repr(error)
         self.scope.close()
-        self._holding.clear()
-        self._used.clear()
+        self._clients.forget()
         self._sent_by.clear()
         if not record.whole:
             return None

@@ -58,6 +58,7 @@ class Kept:
             kept.own,
             in_doubt=frozenset(each.site for each in kept.template.sites if each.predicts),
             earlier=True,
+            spread=kept.spread,
         )
 
     def save(
@@ -80,6 +81,7 @@ class Kept:
             less.shaky & sites,
             less.template,
             {site: where for site, where in frames.items() if site in sites},
+            less.spread & sites,
         )
         with suppress(OSError):  # A directory that cannot be written only costs the next start.
             if TemplateStore().save(kept):

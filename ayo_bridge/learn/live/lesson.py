@@ -14,7 +14,7 @@ from ayo_bridge.learn.learned_site import SETTLED, Status
 from ayo_bridge.learn.replay import LEAST_GAIN, LEAST_SECONDS, Replayed, replay
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Kind, Trace
-from ayo_bridge.learn.visits import by_branch
+from ayo_bridge.learn.visits import by_branch, spread
 from ayo_bridge.runahead.planner import OWN_CALLS
 
 DEADLINE: Final = 1.0
@@ -35,6 +35,7 @@ class Lesson:
         calls: how many were learned from.
         before, after: seconds of a call, as it was and as it is expected to be.
         by_branch: sites that each task or job visits once.
+        spread: sites to which several tasks or jobs of one call come.
         shaky: sites that predicted falsely in shadow.
     """
 
@@ -55,6 +56,7 @@ class Lesson:
     """Whether an earlier process has learned it."""
     cold: frozenset[str] = frozenset()
     """Sites whose prefixes were warmed in vain, or could not be: nothing more is warmed there."""
+    spread: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         sites = self.template.sites
@@ -97,8 +99,9 @@ def learn(
         replays = [replay(template, trace) for trace in traces]
         before, after = _usual(replays)
     own = call_seconds * median(map(partial(_calls, template), replays))
-    alike = by_branch(traces)
-    return Lesson(template, len(traces), before, after, alike, frozenset(shaky), own)
+    lesson = Lesson(template, len(traces), before, after, by_branch(traces), frozenset(shaky), own)
+    lesson.spread = spread(traces)
+    return lesson
 
 
 def _calls(template: Template, replayed: Replayed) -> float:
