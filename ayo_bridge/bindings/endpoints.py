@@ -107,7 +107,11 @@ def addressed(request: Any, runtime: EngineHome) -> Addressed | None:
         found = _seen[parts]
     except KeyError:
         found = _looked_up(str(url), parts)
-    return _named(found, request, runtime) if isinstance(found, Endpoint) else found
+    if isinstance(found, Endpoint):
+        return _named(found, request, runtime)
+    if found is not None:
+        _know(runtime, found.engine, found.endpoint)  # Perhaps another runtime has registered it.
+    return found
 
 
 def _looked_up(url: str, parts: Hashable) -> Addressed | Endpoint | None:
@@ -137,10 +141,14 @@ def _named(endpoint: Endpoint, request: Any, runtime: EngineHome) -> Addressed |
             return None
         model = "unknown model"
     name = f"{endpoint.kind}:{model}@{urlsplit(endpoint.base_url).netloc}"
+    _know(runtime, name, endpoint)
+    return Addressed(endpoint, name, _items(body) if endpoint.kind is EngineKind.EMBEDDING else 1)
+
+
+def _know(runtime: EngineHome, name: str, endpoint: Endpoint) -> None:
     if not runtime.knows(name):
         server = OpenAIServer if endpoint.kind is EngineKind.LLM else EmbeddingServer
         runtime.register(server(name, endpoint.base_url))
-    return Addressed(endpoint, name, _items(body) if endpoint.kind is EngineKind.EMBEDDING else 1)
 
 
 def _fields(request: Any) -> dict[str, Any]:

@@ -6,11 +6,13 @@ import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlsplit
 
 import openai
 import pytest
 
 from ayo_bridge import Runtime, accelerate, explain
+from ayo_bridge.bindings.endpoints import register_endpoint
 from ayo_bridge.learn.induce import induce
 from ayo_bridge.learn.live.worker import NAME
 from ayo_bridge.seam import Outcome
@@ -373,4 +375,21 @@ def test_a_branch_that_the_first_calls_did_not_take_is_learned_while_the_rest_ru
     assert fast(branch(9)) == answer(branch(9))
     assert outcomes(fast) == {Outcome.HIT: 2, Outcome.DIRECT: 2}
     assert fast("What of 9 rivers?") == answer("What of 9 rivers?")
+    assert outcomes(fast) == {Outcome.HIT: 1, Outcome.DIRECT: 1}
+
+
+def test_a_function_learns_at_a_server_that_another_runtime_has_registered(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    client = client_of(stub)
+    register_endpoint(stub.base_url, f"llm:stub@127.0.0.1:{urlsplit(stub.base_url).port}")
+
+    def answer(query: str) -> str:
+        return asked(client, f"List the causes: {query}") + asked(client, f"And effects: {query}")
+
+    fast = accelerate(answer, runtime=runtime)
+    for number in range(4):
+        fast(question(number))
+    learned(fast)
+    assert fast(question(9)) == answer(question(9))
     assert outcomes(fast) == {Outcome.HIT: 1, Outcome.DIRECT: 1}
