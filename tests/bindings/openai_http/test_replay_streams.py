@@ -119,7 +119,8 @@ def test_a_stream_that_breaks_off_raises_what_the_original_would(world: World) -
     assert type(found) is type(expected)
     assert str(found) == str(expected)
     assert type(found.__cause__).__name__ == type(expected.__cause__).__name__
-    assert outcomes(scope) == [Outcome.HIT]
+    # What has broken off before anybody read it is left to the original.
+    assert outcomes(scope) in ([Outcome.HIT], [Outcome.DROPPED, Outcome.DIRECT])
 
 
 async def test_an_async_stream_that_breaks_off_raises_what_the_original_would(
