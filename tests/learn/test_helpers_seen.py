@@ -6,7 +6,6 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +24,6 @@ from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Item, Kind, Trace
 from ayo_bridge.learn.tracer import MOST_CALLS, MOST_SIZE, Tracer
 from ayo_bridge.lift.taps import Helper, data, texts
-from ayo_bridge.profile import ProfileStore
 from ayo_bridge.runahead import Scope
 from ayo_bridge.seam import Answer, BoundaryCall, FoundItem, Outcome, entered
 from ayo_langchain.helper_rows import ROWS as LANGCHAIN
@@ -81,13 +79,6 @@ class Listening:
 
     def helper(self, name: str, value: Callable[[], Answer]) -> None:
         self.told.append((name, tuple(item.text for item in value().items or ())))
-
-
-@pytest.fixture
-def runtime(tmp_path: Path) -> Iterator[Runtime]:
-    made = Runtime(measure=False, profiles=ProfileStore(tmp_path))
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import asyncio
 import gc
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +20,6 @@ from llama_index.llms.openai_like import OpenAILike
 
 from ayo_bridge import Runtime, accelerate, explain
 from ayo_bridge.learn.places import current_place
-from ayo_bridge.profile import ProfileStore
 from ayo_bridge.seam import Outcome, current_scope
 from tests.adapters.python.programs import learned, outcomes, overlapped, prompts, question
 from tests.deadline import eventually
@@ -31,19 +29,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-
-
-@pytest.fixture
-def stub() -> Iterator[StubOpenAI]:
-    with StubOpenAI(latency=0.03) as made:
-        yield made
-
-
-@pytest.fixture
-def runtime(tmp_path: Path) -> Iterator[Runtime]:
-    made = Runtime(measure=False, profiles=ProfileStore(tmp_path))
-    yield made
-    made.close()
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextvars import ContextVar
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ayo_bridge import Runtime, accelerate
 from ayo_bridge.learn.live.named import Named
-from ayo_bridge.profile import ProfileStore
 from ayo_bridge.seam import Outcome
 from tests.adapters.python.programs import client_of, learned, outcomes, question
 from tests.stub_openai import StubOpenAI
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 TENANT: ContextVar[str] = ContextVar("tenant")
-
-
-@pytest.fixture
-def stub() -> Iterator[StubOpenAI]:
-    with StubOpenAI(latency=0.03) as made:
-        yield made
-
-
-@pytest.fixture
-def runtime(tmp_path: Path) -> Iterator[Runtime]:
-    made = Runtime(measure=False, profiles=ProfileStore(tmp_path))
-    yield made
-    made.close()
 
 
 def header() -> dict[str, Any]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import pickle
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -21,7 +20,6 @@ from langchain_core.runnables import (
 
 from ayo_bridge import Runtime, accelerate, explain, stats
 from ayo_bridge.learn.places import current_place
-from ayo_bridge.profile import ProfileStore
 from ayo_bridge.seam import Outcome, current_scope
 from tests.adapters.python.programs import learned, outcomes, overlapped, prompts, question
 from tests.differential.langchain_parts import chat
@@ -32,19 +30,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-
-
-@pytest.fixture
-def stub() -> Iterator[StubOpenAI]:
-    with StubOpenAI(latency=0.03) as made:
-        yield made
-
-
-@pytest.fixture
-def runtime(tmp_path: Path) -> Iterator[Runtime]:
-    made = Runtime(measure=False, profiles=ProfileStore(tmp_path))
-    yield made
-    made.close()
 
 
 def two_views(stub: StubOpenAI, models: int = 1) -> Any:

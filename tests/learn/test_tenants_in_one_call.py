@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,25 +13,11 @@ from llama_index.core.embeddings import MockEmbedding
 from llama_index.core.vector_stores import ExactMatchFilter, MetadataFilters
 
 from ayo_bridge import Runtime, accelerate
-from ayo_bridge.profile import ProfileStore
 from tests.adapters.python.programs import asked, client_of, learned, question
 from tests.stub_openai import StubOpenAI
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 TENANTS = ("first", "second", "third")
-
-
-@pytest.fixture
-def stub() -> Iterator[StubOpenAI]:
-    with StubOpenAI(latency=0.03) as made:
-        yield made
-
-
-@pytest.fixture
-def runtime(tmp_path: Path) -> Iterator[Runtime]:
-    made = Runtime(measure=False, profiles=ProfileStore(tmp_path))
-    yield made
-    made.close()
 
 
 def test_a_client_that_one_job_has_used_asks_nothing_for_another_job(

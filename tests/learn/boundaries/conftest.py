@@ -5,12 +5,9 @@ from __future__ import annotations
 import gc
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from ayo_bridge import Runtime
-from ayo_bridge.profile import ProfileStore
 from tests.stub_openai import StubOpenAI
 
 
@@ -18,13 +15,6 @@ from tests.stub_openai import StubOpenAI
 def stub() -> Iterator[StubOpenAI]:
     with StubOpenAI(latency=0.01) as made:
         yield made
-
-
-@pytest.fixture
-def runtime(tmp_path: Path) -> Iterator[Runtime]:
-    made = Runtime(measure=False, profiles=ProfileStore(tmp_path))
-    yield made
-    made.close()
 
 
 @pytest.fixture(autouse=True, scope="module")

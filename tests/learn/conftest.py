@@ -1,0 +1,25 @@
+"""A stub server, and the runtime by which what asks it is accelerated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ayo_bridge import Runtime
+from ayo_bridge.profile import ProfileStore
+from tests.stub_openai import StubOpenAI
+
+
+@pytest.fixture
+def stub() -> Iterator[StubOpenAI]:
+    with StubOpenAI(latency=0.03) as made:
+        yield made
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Iterator[Runtime]:
+    made = Runtime(measure=False, profiles=ProfileStore(tmp_path))
+    yield made
+    made.close()
