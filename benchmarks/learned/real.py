@@ -3,7 +3,8 @@
 vLLM serves an untrained Llama in float32, MiniLM embeds, Postgres searches. The text of such a
 model is noise: what a program would read from it (sub-questions, chosen documents) is made by the
 user's own pure functions here, as both frameworks allow. All tokens are decoded greedily and
-compared, with the sources, in both arms.
+compared, with the sources, in both arms. Each arm starts from an empty prefix cache: both ask the
+same, and who comes second would find its prompts prefilled.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.learned.passages import passages, question
+from examples.demo.engines import ServerGauge
 
 TOKENS = 24
 """Tokens of each LLM call."""
@@ -203,7 +205,7 @@ def _called(function: Any, query: str) -> tuple[str, ...]:
     return (function(query),)
 
 
-def compare(program: Program, learn: int, rounds: int) -> None:
+def compare(program: Program, gauge: ServerGauge, learn: int, rounds: int) -> None:
     """Ask both arms in turns; the first questions only teach."""
     from ayo_bridge import accelerate
     from benchmarks.measure import fresh_runtime
@@ -214,6 +216,8 @@ def compare(program: Program, learn: int, rounds: int) -> None:
         answers = []
         for target, seconds in arms[:: 1 if turn % 2 == 0 else -1]:
             gc.collect()
+            gauge.settled_requests()  # The last arm's that were cancelled have ended.
+            gauge.empty_prefix_cache()
             started = time.perf_counter()
             answers.append(program.ask(target, question(turn)))
             if turn >= learn:
@@ -249,13 +253,15 @@ def main(
                     kv_cache_gib=1,
                     cores=[] if core is None else [core],
                     extra_args=["--enforce-eager"],
+                    # Brings /reset_prefix_cache.
+                    env={"VLLM_SERVER_DEV_MODE": "1"},
                 )
             )
             database = stack.enter_context(EmbeddedPostgres())
         made = programs(server.url, server.model_name, database, str(get_model_path()))
         for program in made:
             with console.status(program.name):
-                compare(program, learn, rounds)
+                compare(program, ServerGauge(server), learn, rounds)
     _show(made, console)
     sys.exit(0 if all(program.equal and program.ratio > 1 for program in made) else 1)
 
