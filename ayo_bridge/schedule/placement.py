@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, cast
 
 from ayo_bridge.schedule.engine_scheduler import Abortable, Done
+from ayo_bridge.schedule.heap import give_back
 from ayo_bridge.seam import AsyncEngine, BatchEngine, Call, Engine
 
 
@@ -54,6 +55,7 @@ class ThreadPlacement:
         def run() -> None:
             try:
                 done(run_batch(cast(BatchEngine, engine), calls))
+                give_back()
             finally:
                 self._ran()
 
@@ -84,6 +86,7 @@ class ThreadPlacement:
             if idle >= IDLE_SECONDS:
                 pool, self._pool = self._pool, None
                 if pool is not None:
+                    pool.submit(give_back, now=True)
                     pool.shutdown(wait=False)
                 return
         self._loop.call_later(IDLE_SECONDS - idle, self._rest)
