@@ -24,7 +24,7 @@ from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Kind, Trace
 from ayo_bridge.learn.witness import witnessed
 
-_MOST_UNROLLED = 8
+_MOST_UNROLLED = 32
 
 
 def induce(traces: Sequence[Trace], deadline: Callable[[], bool] = lambda: False) -> Template:

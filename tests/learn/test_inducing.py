@@ -141,3 +141,15 @@ def test_an_accepted_program_makes_every_request_that_it_was_learned_from(
                 if each is not None and each.predicts and site.predicts:
                     where = Where(visit if each.selector.relative else None)
                     assert render(each.program, where, seen.known, set()) == call.request
+
+
+def test_a_loop_over_a_dozen_constants_has_a_program_for_each_turn() -> None:
+    topics = [f"the {words(f'topic {n}', 1)} {n}" for n in range(12)]
+
+    def by_topic(r: Recorder, query: str) -> None:
+        for topic in topics:
+            r.llm("a", f"List {topic} of {query}")
+
+    (site,) = learned(by_topic, 4).sites
+    assert site.status is Status.LEARNED
+    assert len(site.classes) == len(topics)
