@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from ayo_bridge.learn.certain.running import Certain
 from ayo_bridge.learn.live.named import Named
 from ayo_bridge.learn.live.owners import Owners, Way, way_of
 from ayo_bridge.learn.predict import Predicted
@@ -41,6 +42,7 @@ class Clients:
         self._spread = spread
         self._by_branch = by_branch
         self._always: set[int] = set()
+        self._certain: defaultdict[int, list[Certain]] = defaultdict(list)
         self._met: set[int] = set()
         self._met_in: defaultdict[int, set[int]] = defaultdict(set)
         """By the number of the task or job."""
@@ -51,10 +53,16 @@ class Clients:
         self._several = False
 
     def always(self, owners: Iterable[object]) -> None:
-        """Whatever it is given, the call uses these, in all of its tasks and jobs."""
+        """Whatever it is given, the call uses these, in all of its tasks and jobs.
+
+        What a function certainly uses counts at the sites that its own calls lead to.
+        """
         for owner in owners:
             self._holding.append(owner)
-            self._always.add(id(owner))
+            if isinstance(owner, Certain):
+                self._certain[id(owner.owner)].append(owner)
+            else:
+                self._always.add(id(owner))
 
     def used(self, site: str, branch: Branch, call: BoundaryCall, fields: Fields) -> None:
         """The original makes a call."""
@@ -88,7 +96,7 @@ class Clients:
         if not way.somebodys:
             return way
         owner = id(way.owner())
-        if owner in self._always:
+        if owner in self._always or self._is_certain(owner, site):
             return way
         if self._several:
             return None
@@ -96,6 +104,17 @@ class Clients:
             return way if site in self._used or owner in self._met else None
         known = visit is not None and site in self._by_branch and owner in self._met_in[visit]
         return way if known else None
+
+    def _is_certain(self, owner: int, site: str) -> bool:
+        """Whether every run asks by an owner at a site, if it comes there.
+
+        Of a composed object that is known where one task or job asks by one client.
+        """
+        apart = self._several or site in self._spread
+        return any(
+            (each.plain or not apart) and each.leads_to(self._owners.calls(site))
+            for each in self._certain.get(owner, ())
+        )
 
     def may_ask(self, each: Predicted) -> bool:
         """Whether a predicted request can be made now, as far as its client is concerned."""
