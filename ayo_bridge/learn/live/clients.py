@@ -6,8 +6,10 @@ looked up; and one call may serve several tenants, each in a task or job of its 
 
 from __future__ import annotations
 
+import enum
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Final
 
 from ayo_bridge.learn.certain.running import Certain
 from ayo_bridge.learn.live.named import Named
@@ -15,6 +17,14 @@ from ayo_bridge.learn.live.owners import Owners, Way, way_of
 from ayo_bridge.learn.predict import Predicted
 from ayo_bridge.learn.visits import Branch
 from ayo_bridge.seam import BoundaryCall, Fields
+
+
+class _Beside(enum.Enum):
+    OTHERS = enum.auto()
+
+
+OTHERS: Final = _Beside.OTHERS
+"""Among what a call always uses: it may choose or make further clients by itself."""
 
 
 class Clients:
@@ -55,14 +65,21 @@ class Clients:
     def always(self, owners: Iterable[object]) -> None:
         """Whatever it is given, the call uses these, in all of its tasks and jobs.
 
-        What a function certainly uses counts at the sites that its own calls lead to.
+        With :data:`OTHERS` among them they count as used by now, in no particular task. What a
+        function certainly uses counts at the sites that its own calls lead to.
         """
-        for owner in owners:
-            self._holding.append(owner)
+        held = list(owners)
+        self._holding += held
+        certain = set[int]()
+        for owner in held:
             if isinstance(owner, Certain):
                 self._certain[id(owner.owner)].append(owner)
             else:
-                self._always.add(id(owner))
+                certain.add(id(owner))
+        if id(OTHERS) in certain:
+            self._met |= certain
+        else:
+            self._always |= certain
 
     def used(self, site: str, branch: Branch, call: BoundaryCall, fields: Fields) -> None:
         """The original makes a call."""
@@ -79,6 +96,9 @@ class Clients:
         before = self._used.get(site)
         if before is not None and call.kind != "search" and before.owner() is not call.owner:
             self._several = self._several or way.somebodys
+            self._certain.clear()
+            if id(before.owner()) in self._always and owner not in self._always:
+                self._always.clear()  # What it uses has been changed since it began.
         self._used[site] = way
 
     def way(self, site: str, visit: int | None = None) -> Way | None:
