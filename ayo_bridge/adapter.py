@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.metadata import entry_points
+from typing import Any
 
+from ayo_bridge.learn.certain.sdk import asks_by_client
 from ayo_bridge.lift.adapter import Accelerator
+from ayo_bridge.lift.asking import Asking
 
 GROUP = "ayo_bridge.adapters"
 
@@ -15,3 +19,12 @@ def adapters() -> tuple[Accelerator, ...]:
     """All installed adapters, in order of their names."""
     found = sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
     return tuple(entry.load() for entry in found)
+
+
+def asks(obj: Any, steps: Sequence[str], awaited: bool, /) -> Asking | None:
+    """What calling ``obj.<steps>()`` asks by, as the SDK's clients or an adapter know it."""
+    by_client = asks_by_client(obj, steps, awaited)
+    if by_client is not None:
+        return by_client
+    known = (adapter.asks(obj, steps, awaited) for adapter in adapters())
+    return next((each for each in known if each is not None), None)

@@ -17,6 +17,7 @@ from ayo_bridge.lift.lifted import Asked, Lifted
 from ayo_bridge.lift.subclass import Methods
 from ayo_bridge.runahead import AcceleratedState, Scope
 from ayo_bridge.runahead.streams import scoped_async_stream, scoped_stream
+from ayo_llamaindex.always_used import AlwaysUsed
 from ayo_llamaindex.engines import lift
 from ayo_llamaindex.helper_rows import HELPERS
 from ayo_llamaindex.learned import entries_of, kept, returned
@@ -46,7 +47,7 @@ class LlamaIndexAdapter(Adapter):
 
     def learned(self, obj: Any, state: AcceleratedState, entries: Sequence[Entry]) -> Methods:
         """What lifting can do nothing for is learned from its calls."""
-        return learned_methods(obj, state, entries, returned)
+        return learned_methods(obj, state, entries, returned, own=AlwaysUsed())
 
     def methods(self, base: type) -> Mapping[str, Any]:
         """What else the copy needs to behave as the original does."""

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import FunctionType, MethodType
 from typing import Any, ClassVar, Final
 
-from ayo_bridge.adapter import adapters
+from ayo_bridge.adapter import adapters, asks
 from ayo_bridge.bindings.binding import Binding
 from ayo_bridge.bindings.openai_http import BINDINGS as HTTP_BINDINGS
 from ayo_bridge.bindings.openai_sdk import OPENAI
 from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
 from ayo_bridge.graph import Template
+from ayo_bridge.learn.certain.running import Certain, run_of
 from ayo_bridge.learn.live.entry import FunctionKind, followed, kind_of, signature_of
 from ayo_bridge.learn.live.kept import kept_of
 from ayo_bridge.learn.live.learned import Learned
 from ayo_bridge.learn.live.words import learning
 from ayo_bridge.lift.adapter import Again
+from ayo_bridge.lift.asking import Asking
 from ayo_bridge.lift.functions import keep
 from ayo_bridge.runahead import AcceleratedState
 from ayo_bridge.runahead.home import Home
@@ -55,14 +57,23 @@ class PythonAdapter:
         else:
             learned = Learned(state, name, signature_of(obj), kept_of(obj, runtime))
             state.learning = lambda: learning(learned)
-            fast = followed(obj, learned)
+            fast = followed(obj, learned, _certain)
         keep(fast, state)
         return fast
+
+    def asks(self, obj: Any, steps: Sequence[str], awaited: bool) -> Asking | None:
+        """Nothing: functions are read."""
+        return None
 
     def _install(self) -> None:
         known = [each for adapter in adapters() for each in (*adapter.stores, *adapter.helpers)]
         for binding in (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *known):
             binding.install()
+
+
+def _certain(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Certain]:
+    """What every run of this call asks by; found out only where it is wanted."""
+    yield from run_of(function, args, kwargs, asks).asks
 
 
 def _copied(function: Any) -> Any:

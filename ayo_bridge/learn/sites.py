@@ -45,6 +45,8 @@ class Site:
 
     id: str
     frames: tuple[str, ...] = field(compare=False)
+    calls: tuple[bytes, ...] = field(default=(), compare=False, repr=False)
+    """Digests of the same, exact to the instruction's position (:func:`call_at`)."""
 
 
 class _Call:
@@ -128,12 +130,14 @@ def site_here(
             tasks of many kinds in one place.
     """
     key: list[str | _Call] = [maker.id if maker is not None else ""]
-    if made is not None and (kind := _codes.get(id(made.f_code)) or _learn(made)).counts:
-        key.append(kind.made)
+    if made is not None:
+        kind = _codes.get(id(made.f_code)) or _learn(made.f_code, _module(made))
+        if kind.counts:
+            key.append(kind.made)
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
-        known = _codes.get(id(code)) or _learn(frame)
+        known = _codes.get(id(code)) or _learn(code, _module(frame))
         if known.counts:
             instruction = frame.f_lasti
             key.append(known.calls.get(instruction) or known.add(code, instruction))
@@ -146,9 +150,25 @@ def site_here(
     return _sites.get(stack) or _new_site(stack, maker)
 
 
-def _learn(frame: FrameType) -> _Code:
-    known = _Code(frame.f_code, frame.f_globals.get("__name__") or "")
-    _codes[id(frame.f_code)] = known
+def _module(frame: FrameType) -> str:
+    return frame.f_globals.get("__name__") or ""
+
+
+def call_at(code: CodeType, module: str, instruction: int) -> bytes | None:
+    """The digest of a call as part of a site; ``None`` if sites leave such a function out.
+
+    Args:
+        module: the name of the function's module.
+        instruction: where the call stands in ``code`` (an offset in bytes).
+    """
+    known = _codes.get(id(code)) or _learn(code, module)
+    if not known.counts:
+        return None
+    return (known.calls.get(instruction) or known.add(code, instruction)).digest
+
+
+def _learn(code: CodeType, module: str) -> _Code:
+    known = _codes[id(code)] = _Code(code, module)
     return known
 
 
@@ -158,7 +178,12 @@ def _new_site(stack: tuple[str | _Call, ...], maker: Site | None) -> Site:
     for call in calls:
         digest.update(call.digest)
     shown = tuple(call.shown for call in calls if call.shown)
-    site = Site(digest.hexdigest(), shown + (maker.frames if maker else ()))
+    stacked = tuple(call.digest for call in calls if call.shown)
+    site = Site(
+        digest.hexdigest(),
+        shown + (maker.frames if maker else ()),
+        stacked + (maker.calls if maker else ()),
+    )
     if len(_sites) >= _MOST_SITES:
         _sites.clear()
     _sites[stack] = site

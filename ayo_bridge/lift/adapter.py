@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol
 from ayo_bridge.bindings.binding import Binding
 from ayo_bridge.errors import NotAcceleratedWarning
 from ayo_bridge.graph import Component, Opaque, Synthesis, Template
+from ayo_bridge.lift.asking import Asking
 from ayo_bridge.lift.entries import Entry, Kind, entry_methods
 from ayo_bridge.lift.lifted import Asked, Lifted
 from ayo_bridge.lift.recognise import class_of
@@ -37,6 +38,9 @@ class Accelerator(Protocol):
     def accelerate(self, obj: Any, runtime: Home, again: Again, *, quiet: bool = False) -> Any:
         """Return an object of the same type whose calls run ahead."""
 
+    def asks(self, obj: Any, steps: Sequence[str], awaited: bool) -> Asking | None:
+        """What a call of an object of the framework asks by (:class:`.asking.Asked`)."""
+
 
 class Adapter(ABC):
     """Lifts the objects of one framework.
@@ -59,6 +63,10 @@ class Adapter(ABC):
     def accepts(self, obj: object) -> bool:
         """Whether ``obj`` belongs to the framework and can be accelerated. Cheap, imports nothing
         when the framework is not loaded."""
+
+    def asks(self, obj: Any, steps: Sequence[str], awaited: bool) -> Asking | None:
+        """What a call of an object of the framework asks by (:class:`.asking.Asked`)."""
+        return None
 
     remembers: ClassVar[bool] = False
     """Whether glue of the framework is remembered in calls that are seen."""

@@ -6,14 +6,25 @@ looked up; and one call may serve several tenants, each in a task or job of its 
 
 from __future__ import annotations
 
+import enum
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Final
 
+from ayo_bridge.learn.certain.running import Certain
 from ayo_bridge.learn.live.named import Named
 from ayo_bridge.learn.live.owners import Owners, Way, way_of
 from ayo_bridge.learn.predict import Predicted
 from ayo_bridge.learn.visits import Branch
 from ayo_bridge.seam import BoundaryCall, Fields
+
+
+class _Beside(enum.Enum):
+    OTHERS = enum.auto()
+
+
+OTHERS: Final = _Beside.OTHERS
+"""Among what a call always uses: it may choose or make further clients by itself."""
 
 
 class Clients:
@@ -41,6 +52,7 @@ class Clients:
         self._spread = spread
         self._by_branch = by_branch
         self._always: set[int] = set()
+        self._certain: defaultdict[int, list[Certain]] = defaultdict(list)
         self._met: set[int] = set()
         self._met_in: defaultdict[int, set[int]] = defaultdict(set)
         """By the number of the task or job."""
@@ -51,10 +63,23 @@ class Clients:
         self._several = False
 
     def always(self, owners: Iterable[object]) -> None:
-        """Whatever it is given, the call uses these, in all of its tasks and jobs."""
-        for owner in owners:
-            self._holding.append(owner)
-            self._always.add(id(owner))
+        """Whatever it is given, the call uses these, in all of its tasks and jobs.
+
+        With :data:`OTHERS` among them they count as used by now, in no particular task. What a
+        function certainly uses counts at the sites that its own calls lead to.
+        """
+        held = list(owners)
+        self._holding += held
+        certain = set[int]()
+        for owner in held:
+            if isinstance(owner, Certain):
+                self._certain[id(owner.owner)].append(owner)
+            else:
+                certain.add(id(owner))
+        if id(OTHERS) in certain:
+            self._met |= certain
+        else:
+            self._always |= certain
 
     def used(self, site: str, branch: Branch, call: BoundaryCall, fields: Fields) -> None:
         """The original makes a call."""
@@ -71,6 +96,9 @@ class Clients:
         before = self._used.get(site)
         if before is not None and call.kind != "search" and before.owner() is not call.owner:
             self._several = self._several or way.somebodys
+            self._certain.clear()
+            if id(before.owner()) in self._always and owner not in self._always:
+                self._always.clear()  # What it uses has been changed since it began.
         self._used[site] = way
 
     def way(self, site: str, visit: int | None = None) -> Way | None:
@@ -88,7 +116,7 @@ class Clients:
         if not way.somebodys:
             return way
         owner = id(way.owner())
-        if owner in self._always:
+        if owner in self._always or self._is_certain(owner, site):
             return way
         if self._several:
             return None
@@ -96,6 +124,17 @@ class Clients:
             return way if site in self._used or owner in self._met else None
         known = visit is not None and site in self._by_branch and owner in self._met_in[visit]
         return way if known else None
+
+    def _is_certain(self, owner: int, site: str) -> bool:
+        """Whether every run asks by an owner at a site, if it comes there.
+
+        Of a composed object that is known where one task or job asks by one client.
+        """
+        apart = self._several or site in self._spread
+        return any(
+            (each.plain or not apart) and each.leads_to(self._owners.calls(site))
+            for each in self._certain.get(owner, ())
+        )
 
     def may_ask(self, each: Predicted) -> bool:
         """Whether a predicted request can be made now, as far as its client is concerned."""

@@ -141,18 +141,24 @@ async def run_async(
     return returned(result, following)
 
 
-def followed(function: Function, learned: Learned) -> Function:
+Own = Callable[[Function, Sequence[Any], Mapping[str, Any]], Iterable[object]]
+"""The clients and stores that a call uses for certain."""
+
+
+def followed(
+    function: Function, learned: Learned, own: Own = lambda function, args, kwargs: ()
+) -> Function:
     """A function like ``function`` whose calls are learned. No generator."""
     if kind_of(function) is FunctionKind.AWAIT:
 
         @functools.wraps(function)
         async def awaited(*args: Any, **kwargs: Any) -> Any:
-            return await run_async(function, learned, args, kwargs)
+            return await run_async(function, learned, args, kwargs, own=own(function, args, kwargs))
 
         return awaited
 
     @functools.wraps(function)
     def called(*args: Any, **kwargs: Any) -> Any:
-        return run(function, learned, args, kwargs)
+        return run(function, learned, args, kwargs, own=own(function, args, kwargs))
 
     return called

@@ -95,6 +95,8 @@ class Owners:
         """Sites whose owner was among what a call was given."""
         self.frames: dict[str, tuple[str, ...]] = {}
         """Where each site is, for people."""
+        self._calls: dict[str, tuple[bytes, ...]] = {}
+        """The calls that led to each site, innermost first."""
 
     def saw(self, site: Site, call: BoundaryCall, given: Container[int] = frozenset()) -> None:
         """A call was made at a site; ``given`` are the ids of what its entry was given."""
@@ -108,6 +110,7 @@ class Owners:
                 return
             if before is None:
                 self.frames[site.id] = site.frames
+                self._calls[site.id] = site.calls
                 self._ways[site.id] = way_of(call) or _why_not(call)
             elif before.owner() is not call.owner:
                 several = "several stores are searched there"
@@ -125,6 +128,10 @@ class Owners:
         if not isinstance(way, Way):
             return None
         return way if site not in self._given or id(way.owner()) in given else None
+
+    def calls(self, site: str) -> tuple[bytes, ...]:
+        """The calls of the program that led to a site, innermost first; empty: none was seen."""
+        return self._calls.get(site, ())
 
     def store(self, site: str, engine: object) -> Way | None:
         """How the store of an engine is searched at a site; ``None``: it was not searched there.
