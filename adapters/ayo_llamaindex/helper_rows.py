@@ -13,7 +13,8 @@ from ayo_bridge.bindings.binding import Binding
 from ayo_bridge.lift.stores import texts_of
 from ayo_bridge.lift.taps import Helper, data, items, texts
 from ayo_bridge.seam import Answer
-from ayo_llamaindex.found_nodes import TARGETS, item_of
+from ayo_llamaindex import choosing, found_nodes
+from ayo_llamaindex.found_nodes import item_of
 from ayo_llamaindex.known import TESTED
 from ayo_llamaindex.taps import repacked
 
@@ -57,9 +58,9 @@ def _metadata(nodes: Iterable[Any]) -> Answer:
 
 
 def _selected(result: Any) -> Answer:
-    """Who was chosen: a router asks several side by side, and one by other means."""
+    """Who was chosen, and whether there are several answers to be made one of."""
     chosen = [str(each.index) for each in result.selections]
-    return data({"one": chosen if len(chosen) == 1 else [], "several": chosen[1:] and chosen})
+    return data({"chosen": chosen, "combined": [len(chosen)] if len(chosen) > 1 else []})
 
 
 def _judged(result: Any) -> Answer:
@@ -185,5 +186,8 @@ ROWS: Final = (
     *(*_BRANCHING, *_PARSING, *_REMEMBERING),
 )
 HELPERS: Final = Binding(
-    "LlamaIndex values", "llama-index-core", TESTED, (*TARGETS, *(row.target() for row in ROWS))
+    "LlamaIndex values",
+    "llama-index-core",
+    TESTED,
+    (*found_nodes.TARGETS, *choosing.TARGETS, *(row.target() for row in ROWS)),
 )

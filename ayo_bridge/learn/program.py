@@ -100,13 +100,15 @@ class Join:
 
     Between two members, ``item`` is the index of the one before and ``next`` of the one after.
     ``tail`` follows every member, the last one too: ``item`` is its index. ``empty`` says whether
-    the list may have no members: where that was never seen, something else may be done.
+    the list may have no members, ``single`` whether one over visits may have a single one: where
+    that was never seen, something else may be done.
     """
 
     lists: tuple[Span | Union, ...]
     separator: Program
     tail: Program | None = None
     empty: bool = True
+    single: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,10 +59,10 @@ def to_json(program: Program) -> Json:
                 out.append(["counter", base, offset])
             case Table(term, rows):
                 out.append(["table", _term_json(term), [list(row) for row in rows]])
-            case Join(lists, separator, tail, empty):
+            case Join(lists, separator, tail, empty, single):
                 after = None if tail is None else to_json(tail)
                 each_list: list[Json] = [_list_json(each) for each in lists]
-                out.append(["join", each_list, to_json(separator), after, empty])
+                out.append(["join", each_list, to_json(separator), after, empty, single])
             case Hole(reason):
                 out.append(["hole", reason])
     return out
@@ -126,10 +126,10 @@ def _node(value: list[Json]) -> Node:
             return Counter(base, offset)
         case ["table", term, list(rows)]:
             return Table(_term(term), tuple(Row(*cast("list[str]", row)) for row in rows))  # type: ignore[arg-type]
-        case ["join", list(lists), separator, tail, bool(empty)]:
+        case ["join", list(lists), separator, tail, bool(empty), bool(single)]:
             after = None if tail is None else from_json(tail)
             own = tuple(_list(each) for each in lists)
-            return Join(own, from_json(separator), after, empty)
+            return Join(own, from_json(separator), after, empty, single)
         case ["hole", str(reason)]:
             return Hole(reason)
     raise ValueError(f"{value!r} is no part of a program")

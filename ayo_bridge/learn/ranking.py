@@ -67,7 +67,10 @@ def coherent(program: Program, helpers: frozenset[str]) -> Program:
         def alone(term: Term) -> tuple[bool, bool]:
             return is_late(term.place, helpers), seen(term) == 1
 
-        return tuple(sorted(terms, key=alone)[:_MOST_TERMS])
+        best = sorted(terms, key=alone)[:_MOST_TERMS]
+        # Of a value whose member is known, what is equal elsewhere is so by chance.
+        known = [term for term in best if seen(term) > 1]
+        return tuple(known if seen(best[0]) > 1 else best)
 
     return Program(
         tuple(

@@ -214,7 +214,8 @@ def _join(join: Join, where: Where, known: Known, used: set[Waiting]) -> str:
         except Missing as missing:
             waits += missing.waits
             continue
-        if not (found or join.empty) or _doubtful(found, expression, join, where, known):
+        never_seen = not (found or join.empty) or (len(found) == 1 and not join.single)
+        if never_seen or _doubtful(found, expression, join, where, known):
             raise Missing
         out = []
         for position, (index, text, path) in enumerate(found):

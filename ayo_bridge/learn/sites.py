@@ -63,10 +63,10 @@ class _Code:
     """What is known of a function, and its ``calls`` by instruction.
 
     Many instructions are one call: specialised bytecode stays on another one than the plain does.
-    What tells calls apart is their position in the source.
+    What tells calls apart is their position in the source; nothing does in one seen ``as_one``.
     """
 
-    __slots__ = ("_name", "calls", "counts", "made", "root", "weak")
+    __slots__ = ("_name", "as_one", "calls", "counts", "made", "root", "weak")
 
     def __init__(self, code: CodeType, module: str) -> None:
         key, codes = id(code), _codes
@@ -77,6 +77,7 @@ class _Code:
         # Told while the code is being freed, so before another one can have its id.
         self.weak = weakref.ref(code, forget)
         self.root = code in _roots
+        self.as_one = code in _as_one
         self.counts = not (self.root or is_plumbing(module))
         self.calls: dict[int, _Call] = {}
         named = (_file(code), code.co_qualname, body_digest(code)) if self.counts else ()
@@ -91,7 +92,8 @@ class _Code:
         )
         top = code.co_firstlineno
         lines = [line if line is None else line - top for line in (first, last)]
-        digest = blake2b(f"{self._name}\n{lines} {start} {end}".encode(), digest_size=_ID_BYTES)
+        position = "" if self.as_one else f"{lines} {start} {end}"
+        digest = blake2b(f"{self._name}\n{position}".encode(), digest_size=_ID_BYTES)
         line = top if first is None else first
         shown = f"{os.path.basename(code.co_filename)}:{code.co_qualname}, line {line}"
         call = self.calls[instruction] = _Call(digest.digest(), shown)
@@ -103,6 +105,16 @@ _codes: dict[int, _Code] = {}
 _sites: dict[tuple[str | _Call, ...], Site] = {}
 """By the id of the maker's site and the calls, innermost first."""
 _roots: set[CodeType] = {asyncio.events.Handle._run.__code__}
+
+
+_as_one: set[CodeType] = set()
+
+
+def see_as_one(code: CodeType) -> None:
+    """Have all calls that a function makes count as made in one line: which it is says nothing."""
+    if code not in _as_one:
+        _as_one.add(code)
+        _codes.pop(id(code), None)
 
 
 def end_at(code: CodeType) -> None:

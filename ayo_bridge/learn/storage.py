@@ -30,7 +30,7 @@ from ayo_bridge.learn.program_json import (
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Kind
 
-FORMAT = 1
+FORMAT = 2
 _PERSONAL: Final = re.compile(
     r"""
       [\w.+-]+@[\w-]+\.\w                                     # an address

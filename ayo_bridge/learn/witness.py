@@ -9,7 +9,18 @@ from ayo_bridge.learn.cover import WEAK
 from ayo_bridge.learn.evidence import Case
 from ayo_bridge.learn.gaps import glued
 from ayo_bridge.learn.known import Known, Missing
-from ayo_bridge.learn.program import Const, Join, Node, Program, Ref, Span, Table, Term, Union
+from ayo_bridge.learn.program import (
+    EVERY,
+    Const,
+    Join,
+    Node,
+    Program,
+    Ref,
+    Span,
+    Table,
+    Term,
+    Union,
+)
 from ayo_bridge.learn.render import Where, members, table_key, value
 from ayo_bridge.learn.values import encoded
 
@@ -81,6 +92,7 @@ def _node(part: Node, places: Sequence[_At]) -> Node:
                 separator=_program(part.separator, between),
                 tail=tail,
                 empty=not all(members_of),
+                single=not all(len(own) > 1 for own in members_of if own) or not _of_visits(part),
             )
         case _:
             return part
@@ -98,6 +110,12 @@ def _texts(expression: Span | Union, at: _At) -> list[str] | None:
         return [text for _, text, _ in members(expression, at[2], at[1])]
     except Missing:
         return None
+
+
+def _of_visits(join: Join) -> bool:
+    """Whether what is joined are the results of a site's visits: the program made several."""
+    place = join.lists[0].term.place
+    return place[0] == "at" and len(place) > 2 and place[2] == EVERY
 
 
 def _members(join: Join, at: _At) -> list[_At]:
