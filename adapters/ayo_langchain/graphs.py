@@ -24,6 +24,7 @@ from ayo_bridge.seam import Answer
 _TESTED: Final = ("1.2", "2")
 _RUNNER: Final = "langgraph.pregel._runner"
 _LOOP: Final = "langgraph.pregel._loop"
+_MESSAGES: Final = "langchain_core.messages.base"
 _WRITES: Final = "writes of a node"
 _CONTROL: Final = "branch:to:"
 """The channels that say which node is next."""
@@ -139,10 +140,18 @@ def _state(values: Mapping[str, object]) -> Answer:
 
 
 def _plain(value: Any) -> object:
-    """What is sent to a node is data, too."""
-    send = loaded("langgraph.types", "Send")
+    """A value of a state as data: messages as requests hold them, of what is sent its argument."""
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    send, message = loaded("langgraph.types", "Send"), loaded(_MESSAGES, "BaseMessage")
     if send is not None and isinstance(value, send):
-        return {"node": value.node, "arg": value.arg}
+        return _plain(value.arg)
+    if message is not None and isinstance(value, message):
+        from langchain_core.messages import convert_to_openai_messages
+
+        return convert_to_openai_messages(value)
     return value
 
 

@@ -29,6 +29,8 @@ PLUMBING: Final = (
 instrumentation, engines that run a graph's nodes, and our own."""
 
 _ID_BYTES: Final = 12
+_ENTRY: Final = "entry"
+"""What stacks begin with; the site of an entry that is plumbing itself."""
 _DOTTED: Final = tuple(f"{name}." for name in PLUMBING)
 _MOST_SITES: Final = 4096
 """How many stacks are remembered; then all are forgotten, which costs time only."""
@@ -156,7 +158,7 @@ def _learn(frame: FrameType) -> _Code:
 def _new_site(stack: tuple[str | _Call, ...], maker: Site | None) -> Site:
     calls = [call for call in stack if isinstance(call, _Call)]
     # From the outside in: what a job does is what it would be if its maker had called it.
-    known = maker.id if maker is not None else ""
+    known = maker.id if maker is not None else _ENTRY
     for call in reversed(calls):
         known = _inner(known, call.digest)
     shown = tuple(call.shown for call in calls if call.shown)
