@@ -22,11 +22,11 @@ PLUMBING: Final = (
     *("httpx", "httpx2", "httpcore", "httpcore2", "openai", "tenacity"),
     *("asyncio", "concurrent.futures", "threading", "contextlib", "anyio", "nest_asyncio"),
     *("wrapt", "llama_index_instrumentation", "opentelemetry", "langsmith"),
-    *("langgraph.pregel", "langgraph._internal"),
+    *("langgraph.pregel", "langgraph._internal", "langchain_core.runnables.config"),
     *("ayo_bridge", "ayo_llamaindex", "ayo_langchain", "ayo_python"),
 )
 """Packages and modules whose frames say nothing of the program: retries, transports, event loops,
-instrumentation, engines that run a graph's nodes, and our own."""
+pools, instrumentation, engines that run a graph's nodes, and our own."""
 
 _ID_BYTES: Final = 12
 _ENTRY: Final = "entry"
