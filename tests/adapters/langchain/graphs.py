@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from langchain_core.messages import BaseMessage
@@ -40,7 +40,7 @@ def views(model: Any, **compiled: Any) -> Any:
         known = f"{state['causes']}\n{state['effects']}"
         return {"answer": model.invoke(f"{known}\n\nAnswer: {state['question']}").content}
 
-    graph = StateGraph(Views)
+    graph: Any = StateGraph(Views)
     graph.add_sequence([causes, effects, answer])
     graph.add_edge(START, "causes")
     return graph.compile(**compiled)
@@ -219,18 +219,18 @@ def agent(model: Any, called: list[str]) -> Any:
 
 def calls_a_tool(stub: StubOpenAI, cities: Sequence[str]) -> None:
     """Have the stub call the tool for each city that it is asked about, once."""
+
+    def asks_of(city: str) -> Callable[[StubRequest], bool]:
+        return lambda request: city in request.prompt and "people live" not in request.prompt
+
     for city in cities:
         function = {"name": "population", "arguments": json.dumps({"city": city})}
         call = {"id": f"call_{city}", "type": "function", "function": function}
         message = {"role": "assistant", "content": None, "tool_calls": [call]}
         choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
         reply = {"id": "c", "object": "chat.completion", "created": 1, "model": "stub"}
-        stub.reply_when(
-            lambda request, city=city: (
-                city in request.prompt and "people live" not in request.prompt
-            ),
-            content=json.dumps({**reply, "choices": [choice]}).encode(),
-        )
+        content = json.dumps({**reply, "choices": [choice]}).encode()
+        stub.reply_when(asks_of(city), content=content)
 
 
 def reviewed(model: Any, checkpointer: Any) -> Any:
