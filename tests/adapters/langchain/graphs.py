@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from langchain_core.messages import BaseMessage
+from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.tools import tool
 from langgraph.func import entrypoint, task
 from langgraph.graph import END, START, MessagesState, StateGraph
@@ -44,6 +45,24 @@ def views(model: Any, **compiled: Any) -> Any:
     graph.add_sequence([causes, effects, answer])
     graph.add_edge(START, "causes")
     return graph.compile(**compiled)
+
+
+def chains(models: Sequence[Any], chosen: bool) -> Any:
+    """Two chains as nodes, each with a model of its own; the second one may be chosen."""
+
+    def part(model: Any, kind: str) -> Any:
+        prompt = ChatPromptTemplate.from_template(f"List the {kind} of {{question}}")
+        return prompt | model | (lambda reply: {kind: reply.content})
+
+    graph = StateGraph(Views)
+    graph.add_node("first", part(models[0], "causes"))
+    graph.add_node("second", part(models[1], "effects"))
+    graph.add_edge(START, "first")
+    if chosen:
+        graph.add_conditional_edges("first", lambda state: "second", ["second"])
+    else:
+        graph.add_edge("first", "second")
+    return graph.compile()
 
 
 class Topic(TypedDict):

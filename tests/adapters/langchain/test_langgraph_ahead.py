@@ -192,6 +192,16 @@ def test_a_function_that_runs_a_graph_is_learned_by_the_same_nodes(
     assert "node effects" in str(explain(fast).learning)
 
 
+@pytest.mark.parametrize("chosen", [False, True])
+def test_a_model_of_a_node_is_known_before_the_run_has_used_it_unless_an_edge_chooses_the_node(
+    stub: StubOpenAI, runtime: Runtime, chosen: bool
+) -> None:
+    original = graphs.chains([chat(stub.base_url), chat(stub.base_url)], chosen)
+    fast = taught(original, runtime)
+    assert invoked(fast, 9) == invoked(original, 9)
+    assert outcomes(fast)[Outcome.HIT] == (0 if chosen else 1)
+
+
 def test_an_accelerated_graph_runs_ahead_inside_of_another(
     stub: StubOpenAI, runtime: Runtime
 ) -> None:
