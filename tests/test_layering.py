@@ -16,7 +16,7 @@ ENGINE_LIBRARIES = frozenset(
 )
 ADAPTER_PACKAGES = frozenset({"ayo_llamaindex", "ayo_langchain", "ayo_python"})
 TOUCH_ENGINES = ("engines", "bindings", "serving")
-FRAMEWORK_OF = {"ayo_llamaindex": "llama_index", "ayo_langchain": "langchain"}
+FRAMEWORK_OF = {"ayo_llamaindex": ("llama_index",), "ayo_langchain": ("langchain", "langgraph")}
 
 
 def imported_roots(source: Path) -> frozenset[str]:
@@ -41,7 +41,7 @@ def imported_roots(source: Path) -> frozenset[str]:
 
 
 def is_framework(root: str) -> bool:
-    return root.startswith(("llama_index", "langchain"))
+    return root.startswith(("llama_index", "langchain", "langgraph"))
 
 
 def forbidden(source: Path) -> frozenset[str]:
@@ -56,7 +56,7 @@ def forbidden(source: Path) -> frozenset[str]:
         root
         for root in roots
         if (root in ADAPTER_PACKAGES and root != adapter)
-        or (is_framework(root) and not root.startswith(FRAMEWORK_OF.get(adapter, "none")))
+        or (is_framework(root) and not root.startswith(FRAMEWORK_OF.get(adapter, ("none",))))
     )
 
 

@@ -48,7 +48,8 @@ def bound(requirement: Requirement, operator: str) -> Version | None:
 
 def test_there_is_a_binding_for_each_framework_and_for_the_models() -> None:
     assert {distribution for distribution, _ in TESTED} >= {
-        *("langchain-core", "langchain-classic", "llama-index-core", "sentence-transformers"),
+        *("langchain-core", "langchain-classic", "langgraph"),
+        *("llama-index-core", "sentence-transformers"),
     }
 
 
@@ -81,6 +82,7 @@ def brought(extra: str) -> set[str]:
     [
         ("langchain", {"langchain-classic", "langchain-openai", "numpy"}),
         ("langchain-embeddings", {"langchain-huggingface", "sentence-transformers"}),
+        ("langgraph", {"langchain-openai", "langgraph"}),
         ("llama-index", {"llama-index-llms-openai-like"}),
         ("llama-index-embeddings", {"llama-index-embeddings-huggingface", "sentence-transformers"}),
         ("llama-index-pgvector", {"llama-index-vector-stores-postgres"}),

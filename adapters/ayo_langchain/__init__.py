@@ -17,6 +17,7 @@ from ayo_bridge.lift.recognise import class_of, loaded
 from ayo_bridge.lift.subclass import Methods
 from ayo_bridge.runahead import AcceleratedState
 from ayo_langchain.composing import COMPOSING, composed
+from ayo_langchain.graphs import GRAPHS
 from ayo_langchain.guide import Guide
 from ayo_langchain.helper_rows import HELPERS
 from ayo_langchain.learned import alone, always_used
@@ -45,7 +46,7 @@ class LangChainAdapter(Adapter):
     name = "langchain"
     required = STORE_BINDINGS
     stores = STORE_BINDINGS
-    helpers = HELPERS
+    helpers = (*HELPERS, GRAPHS)
     bindings = (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *TAPS, COMPOSING)
 
     def accepts(self, obj: object) -> bool:

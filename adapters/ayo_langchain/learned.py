@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from ayo_bridge.lift.recognise import class_of
+from ayo_langchain.graph_nodes import always_run
 from ayo_langchain.known import is_binding
 
 _LIBRARIES: Final = ("langchain_core.", "langchain_openai.", "langchain_community.")
@@ -50,7 +51,8 @@ def alone(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
 def always_used(runnable: Any) -> Iterator[object]:
     """The clients and stores that every call of a runnable uses, whatever its input is.
 
-    They are read off the structure that does not choose: sequences, parallels and what is bound.
+    They are read off the structure that does not choose: sequences, parallels, what is bound, and
+    nodes of graphs to which plain edges lead.
     """
     from langchain_core.language_models import BaseLanguageModel
     from langchain_core.runnables import RunnableAssign, RunnableParallel, RunnableSequence
@@ -67,7 +69,7 @@ def always_used(runnable: Any) -> Iterator[object]:
     elif cls is RunnableEach or is_binding(runnable):
         parts = [runnable.bound]
     else:
-        parts = []
+        parts = list(always_run(runnable))
     for part in parts:
         yield from always_used(part)
     if isinstance(runnable, BaseLanguageModel) and cls.__module__.startswith(_LIBRARIES):

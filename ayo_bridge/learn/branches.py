@@ -11,7 +11,7 @@ import importlib
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import CodeType, CoroutineType, FrameType
 from typing import Any, Final, NamedTuple
 
@@ -56,6 +56,18 @@ def _create_task(
         running.making = before
     tasks[task] = place
     return task
+
+
+def _eager_task(
+    wrapped: Callable[..., Any], _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """An eager task that is made past the loop."""
+    loop, *rest = args
+
+    def made(*given: Any, **named: Any) -> Any:
+        return wrapped(loop, *given, **named)
+
+    return _create_task(made, loop, tuple(rest), kwargs)
 
 
 class _InOrder:
@@ -111,7 +123,19 @@ def _submit(
     place = current_place() if args and not isinstance(args[0], _Job) else None
     if place is None:
         return wrapped(*args, **kwargs)
-    return wrapped(_Job(args[0], place.child()), *args[1:], **kwargs)
+    part = next((part for name in _namings if (part := name(args))), "")
+    return wrapped(_Job(args[0], place.child(part=part)), *args[1:], **kwargs)
+
+
+_namings: Final[list[Callable[[Sequence[Any]], str]]] = []
+
+
+def name_jobs(naming: Callable[[Sequence[Any]], str]) -> None:
+    """Have ``naming`` say of what is submitted to pools which part of the program it runs.
+
+    It is given the function and its arguments; an empty text says that it is none that it knows.
+    """
+    _namings.append(naming)
 
 
 class _Run:
@@ -182,6 +206,11 @@ class _Target(NamedTuple):
 _TARGETS: Final = (
     _Target("asyncio.base_events", "BaseEventLoop.create_task", _create_task),
     _Target("uvloop", "Loop.create_task", _create_task, optional=True),
+    *(
+        (_Target("asyncio", "eager_task_factory", _eager_task),)
+        if sys.version_info >= (3, 12)
+        else ()
+    ),
     _Target("asyncio", "as_completed", _as_completed),
     _Target("asyncio.tasks", "as_completed", _as_completed),
     _Target("concurrent.futures.thread", "ThreadPoolExecutor.submit", _submit),

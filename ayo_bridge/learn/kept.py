@@ -28,7 +28,11 @@ MOST_FILES: Final = 256
 """More are not kept: those that were not used for longest go."""
 _LEFT_BEHIND: Final = 600.0
 """Seconds after which a file that was being written belongs to a process that has died."""
-_FRAMEWORKS: Final = {"llama_index.core": "llama-index-core", "langchain_core": "langchain-core"}
+_FRAMEWORKS: Final = {
+    "llama_index.core": "llama-index-core",
+    "langchain_core": "langchain-core",
+    "langgraph.pregel": "langgraph",
+}
 
 
 class CorruptTemplateWarning(UserWarning):

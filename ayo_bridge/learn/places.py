@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from types import CodeType, CoroutineType, FrameType
 from typing import Any, NamedTuple
 
-from ayo_bridge.learn.sites import Site, site_here
+from ayo_bridge.learn.sites import Site, part_of, site_here
 
 
 class _Call:
@@ -52,6 +52,8 @@ class Asked(NamedTuple):
 
 asked: weakref.WeakKeyDictionary[Any, Asked] = weakref.WeakKeyDictionary()
 """Coroutines whose tasks are made in the order of a set; they are numbered as they were given."""
+parts: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+"""Coroutines that run a part of the program which is known by its name."""
 
 
 class CallPlace:
@@ -79,7 +81,7 @@ class CallPlace:
         native = isinstance(coroutine, CoroutineType)
         self._coroutine = weakref.ref(coroutine) if native else None
         self._made: dict[str, int] = {}
-        """How many children were made, by the id of the site."""
+        """How many children were made, by the id of the site and the part that they are to run."""
         self.branch = branch
         self.outer = outer
 
@@ -108,20 +110,42 @@ class CallPlace:
         if self._call.on_close is not None:
             self._call.on_close()
 
-    def child(self, coroutine: object = None) -> CallPlace:
-        """The place of a task, job or thread that the calling code makes here."""
-        known = asked and isinstance(coroutine, CoroutineType)
-        return self._child(object(), coroutine, asked.get(coroutine) if known else None)
+    def child(self, coroutine: object = None, part: str = "") -> CallPlace:
+        """The place of a task, job or thread that the calling code makes here.
 
-    def _child(self, unit: object, coroutine: object, order: Asked | None) -> CallPlace:
+        Those that run one ``part`` of the program are numbered among themselves.
+        """
+        native = isinstance(coroutine, CoroutineType)
+        order = asked.get(coroutine) if asked and native else None
+        if parts and native:
+            part = parts.get(coroutine, part)
+        return self._child(object(), coroutine, order, part)
+
+    def part(self, name: str) -> CallPlace:
+        """The same place, while an engine that runs a program's parts by name runs this one.
+
+        The stack of what it calls begins with the part, however the engine has come to it.
+        """
+        outer = _open(self.outer)
+        place = CallPlace(
+            self._call,
+            outer.part(name) if outer is not None else None,
+            self._unit,
+            part_of(self.site(), name),
+            self.branch,
+        )
+        place._made = self._made
+        return place
+
+    def _child(self, unit: object, coroutine: object, order: Asked | None, part: str) -> CallPlace:
         site = self.site(coroutine.cr_frame if isinstance(coroutine, CoroutineType) else None)
         outer = _open(self.outer)
         return CallPlace(
             self._call,
-            outer._child(unit, coroutine, order) if outer is not None else None,
+            outer._child(unit, coroutine, order, part) if outer is not None else None,
             unit,
             site,
-            (*self.branch, self._number(site.id, order)),
+            (*self.branch, self._number(site.id + part, order)),
             coroutine,
         )
 

@@ -22,12 +22,15 @@ PLUMBING: Final = (
     *("httpx", "httpx2", "httpcore", "httpcore2", "openai", "tenacity"),
     *("asyncio", "concurrent.futures", "threading", "contextlib", "anyio", "nest_asyncio"),
     *("wrapt", "llama_index_instrumentation", "opentelemetry", "langsmith"),
+    *("langgraph.pregel", "langgraph._internal", "langchain_core.runnables.config"),
     *("ayo_bridge", "ayo_llamaindex", "ayo_langchain", "ayo_python"),
 )
 """Packages and modules whose frames say nothing of the program: retries, transports, event loops,
-instrumentation, and our own."""
+pools, instrumentation, engines that run a graph's nodes, and our own."""
 
 _ID_BYTES: Final = 12
+_ENTRY: Final = "entry"
+"""What stacks begin with; the site of an entry that is plumbing itself."""
 _DOTTED: Final = tuple(f"{name}." for name in PLUMBING)
 _MOST_SITES: Final = 4096
 """How many stacks are remembered; then all are forgotten, which costs time only."""
@@ -186,20 +189,28 @@ def _learn(code: CodeType, module: str) -> _Code:
 
 def _new_site(stack: tuple[str | _Call, ...], maker: Site | None) -> Site:
     calls = [call for call in stack if isinstance(call, _Call)]
-    digest = blake2b(maker.id.encode() if maker else b"", digest_size=_ID_BYTES)
-    for call in calls:
-        digest.update(call.digest)
+    # From the outside in: what a job does is what it would be if its maker had called it.
+    known = maker.id if maker is not None else _ENTRY
+    for call in reversed(calls):
+        known = _inner(known, call.digest)
     shown = tuple(call.shown for call in calls if call.shown)
     stacked = tuple(call.digest for call in calls if call.shown)
     site = Site(
-        digest.hexdigest(),
-        shown + (maker.frames if maker else ()),
-        stacked + (maker.calls if maker else ()),
+        known, shown + (maker.frames if maker else ()), stacked + (maker.calls if maker else ())
     )
     if len(_sites) >= _MOST_SITES:
         _sites.clear()
     _sites[stack] = site
     return site
+
+
+def part_of(site: Site, name: str) -> Site:
+    """The site of a part of the program that is known by its name, run at ``site``."""
+    return Site(_inner(site.id, f"part {name}".encode()), (name, *site.frames), site.calls)
+
+
+def _inner(outer: str, digest: bytes) -> str:
+    return blake2b(outer.encode() + digest, digest_size=_ID_BYTES).hexdigest()
 
 
 # What identifies a function.

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
+from benchmarks.learned import graph_apps
 from benchmarks.learned.app import Answer, App, Calls, Group, Inputs, Longest, Program, exactly
 from benchmarks.learned.engines import Engines
+from benchmarks.learned.graph_apps import generated
 from benchmarks.learned.passages import passages
 from benchmarks.learned.plain_apps import call
 
@@ -130,32 +132,14 @@ def _map_reduce_loop(engines: Engines) -> Program:
     return Program(summarise, call)
 
 
-def corrective_rag(engines: Engines, passages_found: int) -> Any:
-    """Passages are graded; more than one bad one, and a better question is searched for.
-
-    LangGraph's tutorial as a plain function over a state: the same nodes and edges.
-    """
-    llm = engines.chat_model()
+def corrective_rag(engines: Engines, passages_found: int) -> Program:
+    """LangGraph's tutorial over passages."""
     retriever = stores(engines)[0].as_retriever(search_kwargs={"k": passages_found})
-
-    def grade(question: str, text: str) -> bool:
-        asked = f"Is this document relevant to '{question}'? Say yes or no.\n\n{text}"
-        return "yes" in str(llm.invoke(asked).content)
-
-    def answer(question: str) -> str:
-        found = retriever.invoke(question)
-        kept = [document for document in found if grade(question, document.page_content)]
-        if len(kept) < len(found) - 1:
-            asked = f"Rewrite this as a better search question: {question}"
-            question = str(llm.invoke(asked).content)
-            kept = retriever.invoke(question)[:3]
-        return str(llm.invoke(f"Context:\n{joined(kept)}\n\nQuestion: {question}").content)
-
-    return answer
+    return Program(graph_apps.corrective_rag(engines.chat_model(), retriever), generated)
 
 
 def _corrective_rag(engines: Engines) -> Program:
-    return Program(corrective_rag(engines, 5), call)
+    return corrective_rag(engines, 5)
 
 
 APPS = (
@@ -194,12 +178,6 @@ APPS = (
         exactly(7),
         longest=Longest(llm=2, embedding=1, search=1),
     ),
-    App(
-        "lg_crag",
-        Group.LANGCHAIN,
-        _corrective_rag,
-        Calls(6, 7),
-        note="plain Python: LangGraph is not among the libraries of the environment",
-    ),
+    App("lg_crag", Group.LANGCHAIN, _corrective_rag, Calls(6, 7)),
 )
 """Applications of LangChain."""

@@ -1,17 +1,15 @@
 """Programs in the manner of well-known public examples: research, reports, reflection, debate.
 
-Most of them are graphs of LangGraph in their originals; here their nodes are functions, called in
-the order of the graph's edges.
+Most of them are graphs of LangGraph in their originals; here, but for one, their nodes are
+functions, called in the order of the graph's edges.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from typing import Any
 
+from benchmarks.learned import graph_apps
 from benchmarks.learned.app import App, Calls, Group, Longest, Program, exactly
 from benchmarks.learned.engines import Engines
 from benchmarks.learned.langchain_apps import joined, stores
@@ -180,21 +178,8 @@ def _decomposition(engines: Engines) -> Program:
 
 
 def _fan_out(engines: Engines) -> Program:
-    """Subjects are worked on side by side, as LangGraph's ``Send`` does it; the best one wins."""
-    ask = asking(engines)
-
-    def best(topic: str) -> str:
-        subjects = json.loads(
-            ask(f"Name subjects that belong to {topic}, as JSON with a list of items.")
-        )["items"]
-        prompts = [f"Tell a joke about the {item['name']}: {item['topic']}" for item in subjects]
-        with ThreadPoolExecutor(4) as pool:
-            runs = [pool.submit(copy_context().run, ask, prompt) for prompt in prompts]
-            jokes = [run.result() for run in runs]
-        listed = "\n\n".join(f"{number}: {joke}" for number, joke in enumerate(jokes))
-        return ask(f"Which of these jokes about {topic} is the best?\n\n{listed}")
-
-    return Program(best, call)
+    """Subjects are worked on side by side by LangGraph's ``Send``; the best one wins."""
+    return Program(graph_apps.fan_out(asking(engines)), graph_apps.best_of)
 
 
 def _debate(engines: Engines) -> Program:
@@ -240,7 +225,7 @@ APPS = (
     ),
     App("pub_plan_execute", Group.PUBLIC, _plan_and_execute, Calls(4, 7)),
     App("pub_decomposition", Group.PUBLIC, _decomposition, Calls(4, 6)),
-    App("pub_fan_out", Group.PUBLIC, _fan_out, Calls(2, 6), note="threads instead of Send"),
+    App("pub_fan_out", Group.PUBLIC, _fan_out, Calls(2, 6)),
     App("pub_debate", Group.PUBLIC, _debate, exactly(10), longest=Longest(llm=4)),
 )
 """Programs in the manner of public ones."""

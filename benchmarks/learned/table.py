@@ -114,7 +114,7 @@ def _map_rerank(engines: Engines) -> Program:
 
 
 def _corrective_rag(engines: Engines) -> Program:
-    return Program(langchain_apps.corrective_rag(engines, 4), call)
+    return langchain_apps.corrective_rag(engines, 4)
 
 
 def _rag_batch(engines: Engines) -> Program:

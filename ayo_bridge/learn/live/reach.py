@@ -21,9 +21,14 @@ def reach(values: Iterable[object]) -> frozenset[int]:
 
 
 def shape_of(obj: object) -> str:
-    """The classes of what is reached from an object: equal in every process that makes it alike."""
-    kinds = {type(part) for part in _reached([obj]).values()}
-    return "\n".join(sorted(f"{kind.__module__}.{kind.__qualname__}" for kind in kinds))
+    """The classes of what is reached from an object, and its functions.
+
+    Equal in every process that makes it alike.
+    """
+    reached = [*_reached([obj]).values()]
+    parts = {part for each in reached for part in _parts(each) if isinstance(part, FunctionType)}
+    named: set[Any] = {*map(type, reached), *parts}
+    return "\n".join(sorted({f"{each.__module__}.{each.__qualname__}" for each in named}))
 
 
 def _reached(values: Iterable[object]) -> dict[int, object]:
