@@ -18,9 +18,10 @@ from ayo_bridge.engines.launched import is_launched
 from ayo_bridge.engines.openai_http import Delivery, LLMRequest, make_call
 from ayo_bridge.engines.openai_http.address import origin
 from ayo_bridge.engines.openai_http.embedding_server import vectors_of
+from ayo_bridge.engines.openai_http.rebuild import refusal
 from ayo_bridge.engines.openai_http.reply import Reply
 from ayo_bridge.engines.openai_http.request import marked_warm, warm_body
-from ayo_bridge.seam import Answer, BoundaryCall, Call, EngineKind, Fields
+from ayo_bridge.seam import Answer, BoundaryCall, Call, EngineKind, Fields, Told
 
 _DELIVERY: Final = ("stream", "stream_options", "priority")
 _ENCODING: Final = "tokens by"
@@ -82,7 +83,20 @@ def _completion(
         engine=call.engine,
         server=call.endpoint.server,
         when_complete=_when_complete,
+        streams=bool(delivery.get("stream")),
+        grows=_growing if delivery.get("stream") or refusal(body) is None else None,
     )
+
+
+def _growing(call: Call, told: Told) -> Call:
+    """The call with its answer told as it grows, by the stream of which its reply can be made."""
+    request = call.payload
+    if not isinstance(request, LLMRequest):
+        return call
+    delivery = request.delivery
+    if delivery is Delivery.PLAIN:
+        delivery = Delivery.REBUILD
+    return replace(call, payload=replace(request, delivery=delivery, on_text=told))
 
 
 def _embedding(call: Addressed, sent: Sending, body: dict[str, Any]) -> BoundaryCall:

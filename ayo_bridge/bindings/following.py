@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from ayo_bridge.seam import BoundaryCall, EngineCall, Follower, Observation
+from ayo_bridge.seam import BoundaryCall, EngineCall, Follower, Observation, Told
 
 T = TypeVar("T")
 
@@ -59,6 +59,11 @@ class FollowedObservation:
     def wanted(self) -> bool:
         """The follower asks for the result."""
         return True
+
+    @property
+    def grows(self) -> Told | None:
+        """Who wants to know the answer while it is written."""
+        return self._follower.grows(self._handle)
 
     def done(self, result: object = None) -> None:
         """The call has returned."""

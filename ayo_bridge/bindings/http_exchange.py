@@ -169,8 +169,10 @@ class Exchange:
     def _direct(self, key: Hashable, waited: float, awaited: bool, followed: _Followed) -> _Steps:
         call, load, scope = self._call, self._load, self._scope
         observation = scope.direct(call.engine, call.endpoint.kind, key, items=call.items)
+        told = None
         if followed is not None:
             observation = FollowedObservation(observation, *followed)
+            told = observation.grows
         if waited > 0:  # In this time the original would have heard what work ahead has heard.
             self._shorten(waited)
         load.begins()
@@ -189,7 +191,7 @@ class Exchange:
         streams = streams_of(self._library)
         watched = streams.async_watched if awaited else streams.watched
         learn = scope.runtime.profiles if call.endpoint.completes else None
-        response.stream = watched(response, observation, learn, load.ends)
+        response.stream = watched(response, observation, learn, load.ends, told)
         return response
 
     def _failed(self, observation: Observation, error: BaseException) -> None:

@@ -7,6 +7,7 @@ watched as it passes by.
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -14,14 +15,17 @@ from time import perf_counter
 from types import ModuleType
 from typing import Any, Final
 
+from ayo_bridge.engines.openai_http.engine import OnChunk, follow_text
+from ayo_bridge.engines.openai_http.rebuild import Assembler
 from ayo_bridge.engines.openai_http.reply import (
     Body,
     Reply,
     ReplyAbandonedError,
     usage_of,
 )
-from ayo_bridge.seam import EngineCall, Learner, Observation
+from ayo_bridge.seam import EngineCall, Learner, Observation, Told
 
+_logger: Final = logging.getLogger(__name__)
 _FEW: Final = 8
 """So many pieces of a reply may be kept until somebody asks for its tokens."""
 ToLibrary = Callable[[Exception], Exception]
@@ -55,7 +59,8 @@ class Watch:
     """Notes what passes by in a direct reply, and tells its observation at the end.
 
     ``learn`` is ``None`` for a reply that only has to be timed: nothing of it is kept then, unless
-    somebody wants it. ``over`` is called once it has ended, in whatever way.
+    somebody wants it. ``over`` is called once it has ended, in whatever way. ``told`` wants to know
+    the answer of a stream as it grows.
     """
 
     def __init__(
@@ -64,8 +69,12 @@ class Watch:
         observation: Observation,
         learn: Learner | None,
         over: Callable[[], None],
+        told: Told | None = None,
     ) -> None:
         self.stream = response.stream
+        self._follow: OnChunk | None = None
+        if told is not None:
+            self._follow = follow_text(response.headers.raw, told, Assembler())
         self._over = over
         self._status: int = response.status_code
         self._headers = response.headers
@@ -79,6 +88,12 @@ class Watch:
         """A piece of the reply has come."""
         if self._kept:
             self._chunks.append(chunk)
+        if self._follow is not None:
+            try:
+                self._follow(chunk)
+            except Exception:  # Work ahead never costs the original its reply.
+                _logger.exception("following an answer failed")
+                self._follow = None
 
     def done(self) -> None:
         """The reply has come to its end."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from ayo_bridge.learn.trace import Result
 from ayo_bridge.learn.values import Part, Path, mean_name, part_of
@@ -42,6 +43,8 @@ class Known:
         self.inputs: dict[Path, str] = {}
         self.lengths: dict[Path, int] = {}
         self.results: dict[Waiting, Result | None] = {}
+        self.growing: dict[Waiting, Mapping[str, Part]] = {}
+        """Of answers that are still being written: what of each view no rest can change."""
         self.visits: dict[str, int] = {}
         """The least number of visits that the results so far show."""
         self.begun: set[str] = set()
@@ -81,11 +84,25 @@ class Known:
             for key in [key for key in self._parts if key[:2] == (site, visit)]:
                 del self._parts[key]
             self._means.pop(site, None)
+        self.growing.pop((site, visit), None)
         self.results[site, visit] = result
         self.taken.add((site, visit))
         self.visits[site] = max(self.visits.get(site, 0), visit + 1)
         self.fresh.append((site, visit))
         self._begin(site)
+
+    def grown(self, site: str, visit: int, parts: Mapping[str, Part]) -> None:
+        """What is certain so far of an answer that is still being written."""
+        self.growing[site, visit] = parts
+        self.fresh.append((site, visit))
+        self._begin(site)
+
+    def holds_grown(self, site: str, visit: int, result: Result | None) -> bool:
+        """Whether the whole answer has all that seemed certain while it was being written."""
+        return all(
+            result is not None and part.texts.items() <= part_of(result, name).texts.items()
+            for name, part in self.growing.get((site, visit), {}).items()
+        )
 
     def ended(self, site: str, count: int | None = None) -> None:
         """No more visits of the site will come; ``count`` if it is known before they all came."""
@@ -106,7 +123,7 @@ class Known:
         if path[0] == "mean":
             return self._mean(str(path[1]))
         if (found := self._part(path).texts.get(path[3:])) is None:
-            raise Missing
+            raise Missing(*self._rest(path))
         return found
 
     def length(self, path: Path) -> int:
@@ -121,9 +138,22 @@ class Known:
             if (count := self.counts.get(str(path[1]))) is None:
                 raise Missing((str(path[1]), ENDED))
             return count
-        if (length := self._part(path).lengths.get(path[3:])) is None:
-            raise Missing
+        length = self._part(path).lengths.get(path[3:])
+        if length is None or path[1:3] in self.growing:
+            raise Missing(*self._rest(path))
         return length
+
+    def least(self, path: Path) -> int:
+        """How many members a list has at least, also while it is being written."""
+        if path[0] == "in" or len(path) == 2:
+            try:
+                return self.length(path)
+            except Missing:
+                return 0
+        try:
+            return self._part(path).lengths.get(path[3:], 0)
+        except Missing:
+            return 0
 
     def part(self, site: str, visit: int, name: str) -> Part:
         """One view of a result.
@@ -134,6 +164,8 @@ class Known:
         key = site, visit, name
         if (part := self._parts.get(key)) is None:
             if (site, visit) not in self.results:
+                if (grown := self.growing.get((site, visit))) is not None:
+                    return grown.get(name, _NONE)
                 if visit < self.counts.get(site, visit + 1):
                     raise Missing((site, visit))
                 raise Missing
@@ -143,6 +175,11 @@ class Known:
 
     def _part(self, path: Path) -> Part:
         return self.part(path[1], path[2], path[3])  # type: ignore[arg-type]
+
+    def _rest(self, path: Path) -> tuple[Waiting, ...]:
+        """What may still bring more of the answer in which a path is."""
+        key: Waiting = path[1:3]  # type: ignore[assignment]
+        return (key,) if key in self.growing else ()
 
     def _mean(self, site: str) -> str:
         if site not in self._means:

@@ -100,6 +100,29 @@ def count_here(count: Count, known: Known) -> int | None:
             return count_here(inner, known)
 
 
+def least_here(count: Count, known: Known) -> int:
+    """How many visits there are at least, while what says how many is not known yet.
+
+    So many as members of the list are certain: it may still be being written.
+    """
+    match count:
+        case Length(place, offset):
+            return max(0, _least(place, known) + offset)
+        case Chunks(place, size):
+            return _least(place, known) // size
+        case After(site, inner) if site in known.begun:
+            return least_here(inner, known)
+        case _:
+            return 0
+
+
+def _least(place: Place, known: Known) -> int:
+    try:
+        return known.least(resolve(place, Where(), known))
+    except Missing:
+        return 0
+
+
 @dataclass(frozen=True, slots=True)
 class Selector:
     """The visits from ``first`` to ``last``, both included; ``None``: all that follow."""

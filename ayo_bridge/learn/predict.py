@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ayo_bridge.learn.known import BEGUN, ENDED, Known, Missing, Waiting
-from ayo_bridge.learn.learned_site import AtLeast, LearnedSite, Length, count_here
+from ayo_bridge.learn.learned_site import AtLeast, LearnedSite, Length, count_here, least_here
 from ayo_bridge.learn.render import Where, render
 
 
@@ -84,8 +84,8 @@ class Agenda:
                 visits = count_here(count, self.known)
         except Missing as missing:
             self._wait((site, ENDED), missing.waits)
-            if isinstance(count, Length):  # So many there are however short the list is.
-                self._ready |= {(site, visit) for visit in range(count.offset)}
+            least = least_here(count, self.known)
+            self._ready |= {(site, visit) for visit in range(least)}
             return
         if visits is not None:
             self.known.ended(site, visits)

@@ -106,7 +106,9 @@ def _bounds(span: Span, where: Where, known: Known, head: Path) -> tuple[int, in
         if where.visit is None:
             raise Missing
         start = where.visit * span.chunk
-        stop = min(known.length(head), start + span.chunk)
+        stop = start + span.chunk
+        if known.least(head) < stop:  # A chunk that is full is whole, however the list goes on.
+            stop = min(known.length(head), stop)
         if start >= stop:
             raise Missing
         return start, stop
@@ -190,6 +192,7 @@ def _note(path: Path, known: Known, used: set[Waiting]) -> None:
 def _first(terms: tuple[Term, ...], where: Where, known: Known, used: set[Waiting]) -> str:
     waits: list[Waiting] = []
     said: str | None = None
+    source: Path = ()
     for term in terms:
         try:
             text, path = value(term, where, known)
@@ -197,11 +200,12 @@ def _first(terms: tuple[Term, ...], where: Where, known: Known, used: set[Waitin
             waits += missing.waits
             continue
         if said is None:
-            said = text
+            said, source = text, path[1:3]
             _note(path, known, used)
         elif text != said:
             raise Missing  # what was one in all traces is two here: nothing says which is meant
-    if said is None:
+    # An answer that is still being written counts once all that says the same of it is there.
+    if said is None or any(key in known.growing and key == source for key in waits):
         raise Missing(*waits)
     return said
 

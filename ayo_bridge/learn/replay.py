@@ -6,8 +6,10 @@ from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from ayo_bridge.learn.asked import with_values
+from ayo_bridge.learn.growing import NOTHING_GROWS, Growing, Grows, feeding, steps
 from ayo_bridge.learn.known import Known, Waiting
 from ayo_bridge.learn.learned_site import After
 from ayo_bridge.learn.template import Template
@@ -18,6 +20,13 @@ OVERHEAD = 0.001
 """Seconds from the last value of a request until it is on its way."""
 LEAST_GAIN = 0.05
 LEAST_SECONDS = 0.005
+
+
+class Early(NamedTuple):
+    """How much of an answer, a call by its place in the trace, was written at some moment."""
+
+    answer: int
+    share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +54,15 @@ class Replayed:
         return gained >= max(LEAST_SECONDS, LEAST_GAIN * self.before)
 
 
-def replay(template: Template, trace: Trace, overhead: float = OVERHEAD) -> Replayed:
-    """Feed a recorded call to the template and compare what it predicts with what was asked."""
+def replay(
+    template: Template, trace: Trace, overhead: float = OVERHEAD, grows: Grows = NOTHING_GROWS
+) -> Replayed:
+    """Feed a recorded call to the template and compare what it predicts with what was asked.
+
+    Answers that can be watched while they are written count as coming evenly over their time.
+    """
     trace = with_values(trace, template.asked)
-    run = _Run(template, trace)
+    run = _Run(template, trace, grows)
     run.go()
     own = {call: key for key, call in run.own.items()}
     exact = {own[call]: needs for call, needs in run.needs.items()}
@@ -58,15 +72,21 @@ def replay(template: Template, trace: Trace, overhead: float = OVERHEAD) -> Repl
         if call not in run.needs and trace.calls[call].kind is not Kind.HELPER
     }
     before = _seconds(trace, {}, overhead)
-    after = _seconds(trace, run.needs, overhead, run.behind)
+    after = _seconds(trace, run.needs, overhead, run.behind, run.early)
     return Replayed(frozenset(exact), frozenset(missed), tuple(run.false), before, after)
 
 
 class _Run:
     """One replay. Calls are named by their place in the trace."""
 
-    def __init__(self, template: Template, trace: Trace) -> None:
+    def __init__(self, template: Template, trace: Trace, grows: Grows) -> None:
         self.template, self.trace = template, trace
+        self.views = feeding(template) if grows.watched or grows.rebuilt else {}
+        self.grows = grows
+        self.early: dict[int, Early] = {}
+        """Predicted calls that are made of the beginning of an answer."""
+        self.written: Early | None = None
+        """The answer that is being written, and how much of it is."""
         self.known = Known()
         numbers = {id(call): at for at, call in enumerate(trace.calls)}
         self.own: dict[Waiting, int] = {
@@ -115,6 +135,8 @@ class _Run:
                     self.needs[at] = frozenset(
                         self.bound[need] for need in each.depends_on if need in self.bound
                     )
+                    if self.written is not None and self.written.answer in self.needs[at]:
+                        self.early[at] = self.written
                     if isinstance(count := learned.count, After) and (count.site, 0) in self.bound:
                         self.behind[at] = self.bound[count.site, 0]
                     self._bind(key, at)
@@ -123,7 +145,21 @@ class _Run:
 
     def _bind(self, key: Waiting, at: int) -> None:
         self.bound[key] = at
-        self.known.result(*key, self.trace.calls[at].result)
+        result = self.trace.calls[at].result
+        watched = self.grows.watched if at not in self.needs else self.grows.of_any
+        if key[0] in self.views and key[0] in watched and result is not None and result.text:
+            self._written(key, at, result.text)
+        self.known.result(*key, result)
+
+    def _written(self, key: Waiting, at: int, text: str) -> None:
+        """Have an answer written bit by bit."""
+        reader, before = Growing(self.views[key[0]]), self.written
+        for end in steps(text):
+            if (parts := reader.feed(text[:end])) is not None:
+                self.known.grown(*key, parts)
+                self.written = Early(at, end / len(text))
+                self._follow()
+        self.written = before
 
 
 def _seconds(
@@ -131,6 +167,7 @@ def _seconds(
     needs: Mapping[int, frozenset[int]],
     overhead: float,
     behind: Mapping[int, int] = MappingProxyType({}),
+    early: Mapping[int, Early] = MappingProxyType({}),
 ) -> float:
     """How long the call takes with the calls in ``needs`` made ahead.
 
@@ -151,7 +188,7 @@ def _seconds(
             own[at] = max(0.0, own[at] - (max(usual[other] for other in inner) - reached))
             before[at] |= inner
     usual = _done(order, own, before, {}, 0.0)
-    ahead = _done(order, own, before, needs, overhead, behind)
+    ahead = _done(order, own, before, needs, overhead, behind, early)
     work = max(0.0, trace.seconds - max(usual.values(), default=0.0))
     return work + max(ahead.values(), default=0.0)
 
@@ -163,6 +200,7 @@ def _done(
     needs: Mapping[int, frozenset[int]],
     overhead: float,
     behind: Mapping[int, int] = MappingProxyType({}),
+    early: Mapping[int, Early] = MappingProxyType({}),
 ) -> dict[int, float]:
     """When the original has each call's result, in seconds from its start."""
     done: dict[int, float] = {}
@@ -171,7 +209,10 @@ def _done(
     for at in order:
         start = reached = came[at] = max((done[other] for other in before[at]), default=0.0)
         if at in needs and all(need in made for need in needs[at]):
-            known = max((made[need] for need in needs[at]), default=0.0)
+            left = {each.answer: 1.0 - each.share} if (each := early.get(at)) else {}
+            known = max(
+                (made[need] - own[need] * left.get(need, 0.0) for need in needs[at]), default=0.0
+            )
             if (other := behind.get(at)) is not None:
                 known = max(known, (made if other in needs else came).get(other, 0.0))
             start = min(reached, overhead + known)

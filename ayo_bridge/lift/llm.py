@@ -97,22 +97,27 @@ class Served:
             client = found()
             if client is not None:
                 served = Served(runtime, engine, client, form)
-                served._prove(served._request(arguments))
+                prove_once(runtime, engine, served._request(arguments))
 
         if self.runtime.first(("to prove", self.engine, self.form, found)):
             once_answered(self.client, prove)
-
-    def _prove(self, request: LLMRequest) -> None:
-        server = self.runtime.scheduler(self.engine).engine
-        known = ("proof", request.url, self.engine, request.credential)
-        if isinstance(server, OpenAIServer) and self.runtime.first(known):
-            self.runtime.submit(prove(server, request, self.runtime.load(server.server)))
 
     def _request(self, arguments: Mapping[str, Any]) -> LLMRequest:
         request = build(self.client, self.form, arguments)
         if origin(request.url) != self.runtime.scheduler(self.engine).engine.server:
             raise CannotBuildError("its client sends to another server than the model says")
         return request
+
+
+def prove_once(runtime: Home, engine: str, request: LLMRequest) -> None:
+    """Have the server asked in the background, once for each who asks it: may replies be rebuilt?
+
+    ``request`` is one to the endpoint in question, by whom it would be sent.
+    """
+    server = runtime.scheduler(engine).engine
+    known = ("proof", request.url, engine, request.credential)
+    if isinstance(server, OpenAIServer) and runtime.first(known):
+        runtime.submit(prove(server, request, runtime.load(server.server)))
 
 
 def is_json(parameters: Mapping[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from ayo_bridge.seam.following import (
     Fields,
     Follower,
     FoundItem,
+    Told,
 )
 from ayo_bridge.seam.scope import (
     EngineHome,
@@ -44,6 +45,7 @@ __all__ = [
     "Outcome",
     "Scope",
     "Ticket",
+    "Told",
     "current_scope",
     "entered",
 ]

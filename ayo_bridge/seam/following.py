@@ -10,6 +10,8 @@ from ayo_bridge.seam.call import Call
 
 Fields = Mapping[str, Any]
 """A request as plain data that JSON can hold, but for a vector: a tuple of floats, ``vector``."""
+Told = Callable[[str], None]
+"""Is told a whole answer so far, each time it has grown."""
 
 
 class AskedTool(NamedTuple):
@@ -74,6 +76,11 @@ class BoundaryCall:
     warm: Callable[[Any, str], Call] | None = None
     """``warm(owner, beginning)``: the prefix warm for a request of which only the beginning of its
     canonical JSON is known. Raises ValueError where that holds no prompt."""
+    streams: bool = False
+    """Whether the original reads the answer while it is written."""
+    grows: Callable[[Call, Told], Call] | None = None
+    """``grows(call, told)``: a call that ``remake`` made, whose answer is told while it grows, as
+    far as the engine lets us see that and the original still gets its reply to the byte."""
     shows_prefix_cache: Callable[[Any], bool] = field(default=lambda result: False)
     """Whether a result shows that the engine keeps prefixes in a cache."""
 
@@ -83,6 +90,9 @@ class Follower(Protocol):
 
     def begin(self, call: BoundaryCall) -> object:
         """The original makes a call; returns what :meth:`end` wants to know."""
+
+    def grows(self, handle: object) -> Told | None:
+        """Who wants to know the answer of a call that begins to be written; ``None``: nobody."""
 
     def end(self, handle: object, result: object, error: BaseException | None = None) -> None:
         """It has returned ``result``, or raised."""

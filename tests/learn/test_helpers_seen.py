@@ -74,6 +74,9 @@ class Listening:
     def begin(self, call: BoundaryCall) -> object:
         return call
 
+    def grows(self, handle: object) -> None:
+        return None
+
     def end(self, handle: object, result: object, error: BaseException | None = None) -> None:
         pass
 

@@ -300,8 +300,19 @@ def _succeeded(reply: Reply) -> None:
 
 def _follow(request: LLMRequest, reply: Reply, assembler: Assembler) -> OnChunk | None:
     """What follows an event stream and tells ``on_text``; ``None`` if it cannot be read."""
-    decode = decoder(reply.header(b"content-encoding"))
-    content_type = reply.header(b"content-type") or b""
+    return follow_text(reply.headers, request.on_text, assembler)
+
+
+def follow_text(
+    headers: RawHeaders, told: Callable[[str], None] | None, assembler: Assembler
+) -> OnChunk | None:
+    """What follows the bytes of an event stream and tells the answer so far, as it grows.
+
+    ``None`` if the reply that begins with these headers is no such stream, or cannot be read.
+    """
+    values = {name.lower(): value for name, value in headers}
+    decode = decoder(values.get(b"content-encoding"))
+    content_type = values.get(b"content-type", b"")
     if decode is None or not content_type.startswith(b"text/event-stream"):
         return None
     events = EventParser()
@@ -310,8 +321,8 @@ def _follow(request: LLMRequest, reply: Reply, assembler: Assembler) -> OnChunk 
         grown = False
         for data in events.feed(decode(chunk)):
             grown |= assembler.add(data)
-        if grown and request.on_text is not None:
-            request.on_text(assembler.text)
+        if grown and told is not None:
+            told(assembler.text)
 
     return on_chunk
 

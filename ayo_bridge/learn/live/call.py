@@ -16,13 +16,15 @@ from ayo_bridge.learn.live.lesson import Lesson
 from ayo_bridge.learn.live.making import LearnedMaker, Made, planned
 from ayo_bridge.learn.live.named import Named
 from ayo_bridge.learn.live.owners import Owners, Way
+from ayo_bridge.learn.live.pipelining import Pipelining, freed, judge
 from ayo_bridge.learn.live.warming import Warming
 from ayo_bridge.learn.places import CallPlace, current_place
 from ayo_bridge.learn.predict import Predicted
 from ayo_bridge.learn.trace import Item, Kind, Result, ToolCall, Trace, Vector, vector_name
 from ayo_bridge.learn.tracer import Tracer
+from ayo_bridge.learn.values import Part
 from ayo_bridge.runahead import Scope
-from ayo_bridge.seam import Answer, BoundaryCall, Fields, Outcome
+from ayo_bridge.seam import Answer, BoundaryCall, Fields, Outcome, Told
 
 _logger: Final = logging.getLogger(__name__)
 _VECTOR: Final = "vector"
@@ -84,7 +86,12 @@ class LiveCall:
         self._foresight: Foresight | None = None
         if lesson is not None:
             self._foresight = Foresight(
-                lesson.template, inputs, lesson.doubtful(), lesson.by_branch, lesson.cold
+                lesson.template,
+                inputs,
+                lesson.doubtful(),
+                lesson.by_branch,
+                lesson.cold,
+                freed(lesson),
             )
         self._maker = LearnedMaker(self._arrived)
         self._given = given
@@ -102,6 +109,9 @@ class LiveCall:
         self._warming: Warming | None = None
         if self._foresight is not None:
             self._warming = Warming(scope, self._foresight, self._clients.way)
+        self._pipelining: Pipelining | None = None
+        if lesson is not None and lesson.feeding:
+            self._pipelining = Pipelining(scope, lesson, self._clients.way, self._grown)
         self._gain = lesson.gain if lesson is not None else 0.0
         self._closed = False
 
@@ -150,8 +160,16 @@ class LiveCall:
                 if self._warming is not None and not waits:
                     self._warming.began(visit, call)
                 self._clients.used(site.id, here.branch, call, asked)
+            if self._pipelining is not None:
+                self._pipelining.began(site.id, call, asked)
             self._go_on()
         return _Handle(call, traced, visit)
+
+    def grows(self, handle: object) -> Told | None:
+        """Its answer begins to be written."""
+        if not isinstance(handle, _Handle) or handle.visit is None or self._pipelining is None:
+            return None
+        return self._pipelining.own(handle.visit, handle.call)
 
     def end(self, handle: object, result: object, error: BaseException | None = None) -> None:
         """It has returned, or raised."""
@@ -222,6 +240,17 @@ class LiveCall:
 
         way.when_complete(result, complete)
 
+    def _grown(self, visit: Waiting, parts: Mapping[str, Part], own: bool) -> None:
+        """So much of an answer is certain."""
+        if self._foresight is None or self._closed:
+            return
+        try:
+            with self._lock:
+                self._foresight.grown(visit, parts, own=own)
+            self._go_on()
+        except Exception as error:
+            self._broken(error)
+
     def _answered(self, visit: Waiting, answer: Result | None, *, own: bool) -> None:
         if self._foresight is None:
             return
@@ -236,7 +265,7 @@ class LiveCall:
         if self._foresight is None or self._closed:
             return
         with self._lock:
-            due = self._foresight.ready(self._clients.may_ask)
+            due = self._foresight.ready(self._may_ask)
             gain, self._gain = self._gain, 0.0 if due else self._gain
             warms, won = ([], 0.0) if self._warming is None else self._warming.due()
         made = [each for each in map(self._made, due) if each is not None] + warms
@@ -245,6 +274,10 @@ class LiveCall:
         if made and lesson is not None:
             plan = planned(scope.plan.template, made, lesson.numbers, self._maker, gain)
             scope.expand("", plan, {})
+
+    def _may_ask(self, each: Predicted) -> bool:
+        wins = self._pipelining is None or self._pipelining.may_go(each)
+        return wins and self._clients.may_ask(each)
 
     def _made(self, each: Predicted) -> Made | None:
         """The engine call for a request; ``None``: it cannot be made ahead."""
@@ -257,7 +290,10 @@ class LiveCall:
             if learned.kind is Kind.SEARCH:
                 way = self.owners.store(each.site, fields.get("engine")) or way
             self._sent_by[each.site, each.visit] = way
-            return Made(each, learned.kind, way.call(fields))
+            call = way.call(fields)
+            if self._pipelining is not None:
+                call = self._pipelining.ahead(each, way, call)
+            return Made(each, learned.kind, call)
         except Exception as error:
             with self._lock:
                 if self._foresight is not None:
@@ -325,6 +361,8 @@ class LiveCall:
                 if call.outcome is Outcome.WASTED
             }
             refuted |= {site for site in wasted if site is not None}
+        if self.lesson is not None:
+            judge(self.lesson, frozenset(refuted), frozenset(confirmed))
         return Ended(trace, frozenset(refuted), frozenset(confirmed), unknown)
 
     def _broken(self, error: BaseException) -> None:

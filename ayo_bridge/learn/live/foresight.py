@@ -9,6 +9,7 @@ from ayo_bridge.learn.live.prefixes import Prefix, Prefixes
 from ayo_bridge.learn.predict import Predicted
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Result
+from ayo_bridge.learn.values import Part
 from ayo_bridge.learn.visits import Branch, Visits
 
 
@@ -23,6 +24,7 @@ class Foresight:
         doubtful: sites that are only watched until they are confirmed.
         by_branch: sites that each task or job visits once: its number is that of the visit.
         cold: sites of which no prefix is warmed, nor is it of a doubtful one.
+        free: sites of which several predictions may be outstanding from the beginning.
     """
 
     def __init__(
@@ -32,9 +34,11 @@ class Foresight:
         doubtful: Collection[str] = (),
         by_branch: Collection[str] = (),
         cold: Collection[str] = (),
+        free: Collection[str] = (),
     ) -> None:
         self._template = template
         self._doubtful = frozenset(doubtful)
+        self._free = frozenset(free) - self._doubtful
         self._visits = Visits(by_branch)
         self._known = Known()
         for name, text in inputs.items():
@@ -74,7 +78,7 @@ class Foresight:
     def _may_go(self, each: Predicted) -> bool:
         if self._visits.seen(each.site, each.visit):
             return False
-        if each.site not in self.confirmed and (
+        if each.site not in self.confirmed | self._free and (
             each.site in self._doubtful or any(site == each.site for site, _ in self._sent)
         ):
             return False
@@ -125,12 +129,19 @@ class Foresight:
             return
         if key in known and known[key] == result:
             return
-        if key in known:
+        if key in known or not self._known.holds_grown(*key, result):
             stale = [each for each in self._held if key in each.depends_on]
             self._held = [each for each in self._held if key not in each.depends_on]
             for each in stale:
                 self._template.again(self._known, each)
         self._known.result(*key, result)
+
+    def grown(self, key: Waiting, parts: Mapping[str, Part], *, own: bool) -> None:
+        """An answer is being written: so much of it no rest can change."""
+        if own:
+            self._own.add(key)
+        if key not in self._known.results and (own or key not in self._own):
+            self._known.grown(*key, parts)
 
     def told(self, site: str, branch: Branch, result: Result) -> None:
         """A helper of the original's has returned a value."""

@@ -201,10 +201,14 @@ class Learned:
 
     # Without the lock.
 
+    def _learned_from(self, traces: Sequence[Trace]) -> Lesson:
+        seconds, grows = self._state.runtime.client.call_seconds, self.owners.grows()
+        return learn(traces, seconds, grows=grows)
+
     def _learn_again(self, traces: Sequence[Trace], before: Lesson) -> None:
         """In the background: learn anew beside what is in use, and use it if it is worth it."""
         try:
-            lesson = learn(traces, self._state.runtime.client.call_seconds)
+            lesson = self._learned_from(traces)
             with self._lock:
                 if self.lesson is not before:
                     return
@@ -230,7 +234,7 @@ class Learned:
             lesson: Lesson | None = None
             why = "nothing could be learned"
             try:
-                lesson = learn(traces, self._state.runtime.client.call_seconds)
+                lesson = self._learned_from(traces)
             except Exception as error:
                 why = f"nothing could be learned: {error!r}"
             with self._lock:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from statistics import fmean, median
 from typing import Final
 
+from ayo_bridge.learn.growing import NOTHING_GROWS, Grows, feeding
 from ayo_bridge.learn.induce import induce
 from ayo_bridge.learn.learned_site import SETTLED, Status
 from ayo_bridge.learn.replay import LEAST_GAIN, LEAST_SECONDS, Replayed, replay
@@ -48,6 +49,8 @@ class Lesson:
     own: float = 0.0
     """Seconds of its own that this process spends on running a call ahead: they overlap nothing."""
     numbers: dict[str, int] = field(init=False)
+    feeding: Mapping[str, frozenset[str]] = field(init=False)
+    """The sites the items of whose answers predicted requests are made of, by which views."""
     helpers: frozenset[str] = field(init=False)
     """The sites of helpers of whose values predicted requests are made."""
     in_doubt: frozenset[str] = frozenset()
@@ -57,12 +60,19 @@ class Lesson:
     cold: frozenset[str] = frozenset()
     """Sites whose prefixes were warmed in vain, or could not be: nothing more is warmed there."""
     spread: frozenset[str] = frozenset()
+    only_grown: frozenset[str] = frozenset()
+    """Sites that win something only while an answer can be seen as it is written."""
+    clean: dict[str, int] = field(init=False)
+    """In how many calls of this process in a row a site that items feed was predicted rightly."""
 
     def __post_init__(self) -> None:
         sites = self.template.sites
         self.numbers = {each.site: at for at, each in enumerate(sites, 1)}
         needed = frozenset[str]().union(*(each.depends_on for each in sites if each.predicts))
         self.helpers = needed & {each.site for each in sites if each.kind is Kind.HELPER}
+        self.feeding = feeding(self.template)
+        fed = (each.site for each in sites if each.depends_on & self.feeding.keys())
+        self.clean = dict.fromkeys(fed, 0)
 
     @property
     def gain(self) -> float:
@@ -83,25 +93,54 @@ def learn(
     traces: Sequence[Trace],
     call_seconds: float = 0.0,
     clock: Callable[[], float] = time.thread_time,
+    grows: Grows = NOTHING_GROWS,
 ) -> Lesson:
     """Learn from traces with distinct inputs, at least :data:`ENOUGH`.
 
     The last one is predicted in shadow by what the others show. ``call_seconds`` is the processor
-    time that a call ahead takes.
+    time that a call ahead takes; ``grows`` are the answers that may be watched.
     """
     shadow = induce(traces[:-1], _deadline(clock))
     shaky = {site for site, _ in replay(shadow, traces[-1]).false}
-    template = induce(traces, _deadline(clock)).without(shaky, _FALSE)
-    replays = [replay(template, trace) for trace in traces]
+    whole = induce(traces, _deadline(clock)).without(shaky, _FALSE)
+    plain = _in_time(whole, traces, NOTHING_GROWS, _deadline(clock))
+    template, replays = plain or whole, _replays(plain or whole, traces, NOTHING_GROWS)
     before, after = _usual(replays)
-    if before - after >= LEAST_SECONDS:
-        template = _without_late(template, traces, after, _deadline(clock))
-        replays = [replay(template, trace) for trace in traces]
-        before, after = _usual(replays)
+    pipelined = False
+    if grows != NOTHING_GROWS and feeding(whole):
+        grown = _in_time(whole, traces, grows, _deadline(clock)) or whole
+        seen = _replays(grown, traces, grows)
+        pipelined = _usual(seen)[1] < after - _EARLIER
+        if pipelined:
+            template, replays = grown, seen
+            before, after = _usual(seen)
     own = call_seconds * median(map(partial(_calls, template), replays))
     lesson = Lesson(template, len(traces), before, after, by_branch(traces), frozenset(shaky), own)
     lesson.spread = spread(traces)
+    if pipelined:
+        lesson.only_grown = _predicted(template) - _predicted(plain)
+    else:
+        lesson.feeding, lesson.clean = {}, {}
     return lesson
+
+
+def _replays(template: Template, traces: Sequence[Trace], grows: Grows) -> list[Replayed]:
+    return [replay(template, trace, grows=grows) for trace in traces]
+
+
+def _predicted(template: Template | None) -> frozenset[str]:
+    sites = () if template is None else template.sites
+    return frozenset(each.site for each in sites if each.predicts)
+
+
+def _in_time(
+    template: Template, traces: Sequence[Trace], grows: Grows, deadline: Callable[[], bool]
+) -> Template | None:
+    """The template without what wins nothing; ``None``: all of it wins nothing."""
+    before, after = _usual(_replays(template, traces, grows))
+    if before - after < LEAST_SECONDS:
+        return None
+    return _without_late(template, traces, after, grows, deadline)
 
 
 def _calls(template: Template, replayed: Replayed) -> float:
@@ -122,7 +161,11 @@ def _usual(replays: Sequence[Replayed]) -> tuple[float, float]:
 
 
 def _without_late(
-    template: Template, traces: Sequence[Trace], after: float, deadline: Callable[[], bool]
+    template: Template,
+    traces: Sequence[Trace],
+    after: float,
+    grows: Grows,
+    deadline: Callable[[], bool],
 ) -> Template:
     """The template without sites whose calls are known no earlier than the original makes them.
 
@@ -132,7 +175,7 @@ def _without_late(
         if not each.predicts or deadline():
             continue
         less = template.without([each.site], _LATE, Status.LATE)
-        _, without = _usual([replay(less, trace) for trace in traces])
+        _, without = _usual(_replays(less, traces, grows))
         if without <= after + _EARLIER:
             template = less
     return template

@@ -8,9 +8,10 @@ from collections.abc import Callable, Container, Hashable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from ayo_bridge.learn.growing import Grows
 from ayo_bridge.learn.live.remote import VARIABLE, is_remote, wanted
 from ayo_bridge.learn.sites import Site
-from ayo_bridge.seam import Answer, BoundaryCall, Call, Fields
+from ayo_bridge.seam import Answer, BoundaryCall, Call, Fields, Told
 
 _MODELS: Final = ("embedding", "rerank")
 """What has no tenants, where it is a model in this process."""
@@ -31,6 +32,10 @@ class Way:
     """Whether another owner could stand for another tenant: not so of a model in this process."""
     named: Hashable = None
     """What may say, beside the owner, for whom it is asked."""
+    streams: bool = False
+    """Whether the original reads answers while they are written."""
+    grows: Callable[[Call, Told], Call] | None = None
+    """Has the answer of a call that is made ahead told while it is written."""
 
     def call(self, fields: Fields) -> Call:
         """The engine call for a request.
@@ -73,6 +78,8 @@ def way_of(call: BoundaryCall) -> Way | None:
         call.warm,
         somebodys,
         call.named,
+        call.streams,
+        call.grows,
     )
 
 
@@ -132,6 +139,14 @@ class Owners:
     def calls(self, site: str) -> tuple[bytes, ...]:
         """The calls of the program that led to a site, innermost first; empty: none was seen."""
         return self._calls.get(site, ())
+
+    def grows(self) -> Grows:
+        """The sites whose answers can be seen while they are written, as far as calls show."""
+        ways = [(site, way) for site, way in list(self._ways.items()) if isinstance(way, Way)]
+        return Grows(
+            frozenset(site for site, way in ways if way.streams),
+            frozenset(site for site, way in ways if way.grows is not None and not way.streams),
+        )
 
     def store(self, site: str, engine: object) -> Way | None:
         """How the store of an engine is searched at a site; ``None``: it was not searched there.

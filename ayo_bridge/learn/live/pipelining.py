@@ -1,0 +1,108 @@
+"""Items of an answer feed the calls that are made of them while it is still being written.
+
+What the original reads as a stream is watched as it passes by. A reply that it reads as a whole has
+to be made ahead for that, of a stream, where that is proven to give it to the byte; its own request
+on the wire is never another than it would be. Where neither is so, an answer counts once it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from ayo_bridge.bindings.openai_sdk import once_answered
+from ayo_bridge.engines.openai_http import LLMRequest
+from ayo_bridge.learn.growing import Growing
+from ayo_bridge.learn.known import Waiting
+from ayo_bridge.learn.live.lesson import Lesson
+from ayo_bridge.learn.live.owners import Way, way_of
+from ayo_bridge.learn.predict import Predicted
+from ayo_bridge.learn.values import Part
+from ayo_bridge.lift.llm import prove_once
+from ayo_bridge.runahead import Scope
+from ayo_bridge.seam import BoundaryCall, Call, Fields, Told
+
+CLEAN: Final = 3
+"""After so many calls in which it was predicted rightly, a site has several calls outstanding."""
+Grown = Callable[[Waiting, Mapping[str, Part], bool], None]
+
+
+class Pipelining:
+    """The answers of one call that are watched while they are written.
+
+    Args:
+        way: how calls of a site are made in this call, if that is known.
+        grown: is told by visit what is certain of an answer, and whether it is the original's own.
+    """
+
+    def __init__(
+        self, scope: Scope, lesson: Lesson, way: Callable[[str], Way | None], grown: Grown
+    ) -> None:
+        self._scope = scope
+        self._lesson = lesson
+        self._way = way
+        self._grown = grown
+
+    def may_go(self, each: Predicted) -> bool:
+        """Whether a request wins anything: some do only where an answer can be watched."""
+        if each.site not in self._lesson.only_grown:
+            return True
+        sources = {site for site, _ in each.depends_on} & self._lesson.feeding.keys()
+        return all(map(self._is_watched, sources or {each.site}))
+
+    def _is_watched(self, site: str) -> bool:
+        way = self._way(site)
+        if way is None or way.grows is None:
+            return False
+        return way.streams or way.engine in self._scope.runtime.can_stream()
+
+    def ahead(self, each: Predicted, way: Way, call: Call) -> Call:
+        """A call that is made ahead, its answer told as it grows if it feeds others."""
+        views = self._lesson.feeding.get(each.site)
+        if views is None or way.grows is None:
+            return call
+        return way.grows(call, self._reader((each.site, each.visit), views, own=False))
+
+    def own(self, visit: Waiting, call: BoundaryCall) -> Told | None:
+        """Who is told the answer of a stream that the original reads."""
+        views = self._lesson.feeding.get(visit[0])
+        return None if views is None else self._reader(visit, views, own=True)
+
+    def _reader(self, visit: Waiting, views: frozenset[str], *, own: bool) -> Told:
+        reader = Growing(views)
+
+        def told(text: str) -> None:
+            if (parts := reader.feed(text)) is not None:
+                self._grown(visit, parts, own)
+
+        return told
+
+    def began(self, site: str, call: BoundaryCall, asked: Fields) -> None:
+        """The original makes a call: may replies to such requests be rebuilt from streams?"""
+        if site not in self._lesson.feeding or call.streams or call.grows is None:
+            return
+        runtime, engine, way = self._scope.runtime, call.engine, way_of(call)
+        found = None if way is None else way.owner
+        if way is None or not runtime.first(("grows", engine, call.manner, found)):
+            return
+
+        def prove() -> None:
+            try:
+                request = way.call(asked).payload
+            except ValueError:
+                return  # Then nothing is made ahead either.
+            if isinstance(request, LLMRequest):
+                prove_once(runtime, engine, request)
+
+        once_answered(call.owner, prove)
+
+
+def freed(lesson: Lesson) -> frozenset[str]:
+    """Sites that items feed and that were predicted rightly so often that all items go at once."""
+    return frozenset(site for site, calls in lesson.clean.items() if calls >= CLEAN)
+
+
+def judge(lesson: Lesson, refuted: frozenset[str], confirmed: frozenset[str]) -> None:
+    """A call has ended well."""
+    for site in lesson.clean.keys() & (refuted | confirmed):
+        lesson.clean[site] = 0 if site in refuted else lesson.clean[site] + 1
