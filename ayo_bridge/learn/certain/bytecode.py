@@ -17,6 +17,7 @@ import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial, reduce
+from inspect import CO_ASYNC_GENERATOR
 from operator import and_, or_
 from types import CodeType
 from typing import Any, Final, NamedTuple
@@ -49,8 +50,6 @@ _OPENING: Final = frozenset(
 """What may change for whom is asked, or hand over to who does."""
 _LEAVES: Final = ("RETURN_VALUE", "RAISE_VARARGS")
 _ALWAYS: Final = ("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT")
-_GENERATES: Final = 0x20 | 0x200
-"""Flags of the code of generators."""
 _AWAITING: Final = ("SEND", "YIELD_VALUE", "RESUME", "JUMP_BACKWARD_NO_INTERRUPT")
 
 
@@ -106,7 +105,7 @@ def _forget(code: int, _: object) -> None:
 
 
 def _read(code: CodeType, some: bool) -> Facts:
-    if not KNOWN or code.co_flags & _GENERATES:
+    if not KNOWN or code.co_flags & CO_ASYNC_GENERATOR:
         return NOTHING
     instructions = [each for each in dis.get_instructions(code) if each.opname != "CACHE"]
     if len(instructions) > MOST:

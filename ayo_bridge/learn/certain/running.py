@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from inspect import CO_COROUTINE
+from inspect import CO_COROUTINE, CO_GENERATOR
 from types import CodeType, FunctionType, MethodType
 from typing import Any, Final
 
@@ -94,6 +94,7 @@ def run_of(
     asked: Asked,
     *,
     outermost: bool = True,
+    whole: bool = True,
 ) -> Run:
     """What a call of a function, a method or a partial comes to.
 
@@ -103,11 +104,12 @@ def run_of(
     Args:
         asked: knows what asks engines.
         outermost: whether sites begin at this function.
+        whole: whether these are all arguments.
     """
     inner, first, named = innermost(function)
     if type(inner) is not FunctionType:
         return OPAQUE
-    given = parameters_of(inner, (*first, *args), {**named, **kwargs})
+    given = parameters_of(inner, (*first, *args), {**named, **kwargs}, whole=whole)
     return _Walk(asked, outermost).function(inner, given, (), frozenset(), True)
 
 
@@ -153,14 +155,15 @@ class _Walk:
             for event in facts.events
         ]
         harmful = sum(1 << place for place, run in enumerate(runs) if not run.harmless)
-        coroutine = bool(code.co_flags & CO_COROUTINE) and not awaited
+        if code.co_flags & (CO_GENERATOR if awaited else CO_GENERATOR | CO_COROUTINE):
+            return Run((), not harmful)  # Calling it runs nothing of it.
         asks = tuple(
             ask
             for event, run in zip(facts.events, runs, strict=True)
             if event is not None and event.certain and not event.before & harmful
             for ask in run.asks
         )
-        return Run(() if coroutine else asks, not harmful)
+        return Run(asks, not harmful)
 
     def _call(
         self,
