@@ -183,6 +183,8 @@ class _Reading:
                 handled = _State((Mark.UNKNOWN,) * depth, state.names, state.must, begun)
                 yield _Node(self._index[entry.target]), handled
         name = instruction.opname
+        if name == "RAISE_VARARGS":
+            self._events[index] = None  # Nothing is certain after who may decide so, either.
         if name in _LEAVES or name == "RERAISE":
             return
         if name not in _ALWAYS:

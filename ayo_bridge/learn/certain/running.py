@@ -29,6 +29,7 @@ from ayo_bridge.learn.certain.reading import (
     has_harmless,
     innermost,
     is_harmless,
+    is_plain,
     parameters_of,
 )
 from ayo_bridge.learn.sites import call_at
@@ -201,7 +202,7 @@ class _Walk:
         """A call of what has been read."""
         if is_harmless(value, named=bool(event.names) or event.args is None):
             passed = (each for each in event.args or () if isinstance(each, Path | Nested))
-            return OPAQUE if any(names.is_callable(each) for each in passed) else HARMLESS
+            return OPAQUE if any(names.may_act(each) for each in passed) else HARMLESS
         if type(value) is MethodType:
             name = getattr(value.__func__, "__name__", "")
             if attribute(value.__self__, name) == value and (
@@ -266,12 +267,9 @@ class _Names:
             obj = ABSENT if obj is ABSENT else attribute(obj, name)
         return obj
 
-    def is_callable(self, value: Path | Nested) -> bool:
-        """Whether a value may be called by whom it is given to."""
-        if isinstance(value, Nested):
-            return True
-        held = self.value(value)
-        return callable(held) and not isinstance(held, type)
+    def may_act(self, value: Path | Nested) -> bool:
+        """Whether code of a value may run where it is given to a builtin."""
+        return isinstance(value, Nested) or not is_plain(self.value(value))
 
     def inside(self, code: CodeType, event: Called, facts: Facts) -> _Names:
         """The names of a function that this body has made, when it calls that."""
