@@ -11,16 +11,18 @@ from ayo_bridge.bindings.openai_sdk import OPENAI
 from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
 from ayo_bridge.learn.live.objects import learned_methods
 from ayo_bridge.lift.adapter import Adapter
+from ayo_bridge.lift.asking import Asking
 from ayo_bridge.lift.entries import Entry, Kind
 from ayo_bridge.lift.lifted import Asked, Lifted
 from ayo_bridge.lift.recognise import class_of, loaded
 from ayo_bridge.lift.subclass import Methods
 from ayo_bridge.runahead import AcceleratedState
+from ayo_langchain.always_used import always_used, asks_by
 from ayo_langchain.composing import COMPOSING, composed
 from ayo_langchain.graphs import GRAPHS
 from ayo_langchain.guide import Guide
 from ayo_langchain.helper_rows import HELPERS
-from ayo_langchain.learned import alone, always_used
+from ayo_langchain.learned import alone
 from ayo_langchain.stores import BINDINGS as STORE_BINDINGS
 from ayo_langchain.taps import TAPS
 from ayo_langchain.walk import lift_chain
@@ -89,6 +91,10 @@ class LangChainAdapter(Adapter):
     def learned(self, obj: Any, state: AcceleratedState, entries: Sequence[Entry]) -> Methods:
         """What lifting can do nothing for is learned from its calls."""
         return learned_methods(obj, state, entries, alone=alone, own=always_used)
+
+    def asks(self, obj: Any, steps: Sequence[str], awaited: bool) -> Asking | None:
+        """What a call of a runnable or a store asks by."""
+        return asks_by(obj, steps, awaited)
 
     def lift(self, obj: Any, state: AcceleratedState, asked: Asked) -> Lifted:
         """What it consists of, as far as that can be read off its structure."""

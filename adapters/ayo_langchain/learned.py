@@ -1,16 +1,10 @@
-"""Runnables whose calls are learned: what they always use, and what is left to the original."""
+"""Runnables whose calls are learned: which of their calls are left to the original."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from ayo_bridge.lift.recognise import class_of
-from ayo_langchain.graph_nodes import always_run
-from ayo_langchain.known import is_binding
-
-_LIBRARIES: Final = ("langchain_core.", "langchain_openai.", "langchain_community.")
-"""Packages whose models and stores ask by what stands in their fields, and by nothing else."""
 _LIMIT: Final = "max_concurrency"
 _CONFIGURABLE: Final = "configurable"
 
@@ -46,33 +40,3 @@ def apart(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
 def alone(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
     """Whether a call is left to the original."""
     return limited(args, kwargs) or apart(args, kwargs)
-
-
-def always_used(runnable: Any) -> Iterator[object]:
-    """The clients and stores that every call of a runnable uses, whatever its input is.
-
-    They are read off the structure that does not choose: sequences, parallels, what is bound, and
-    nodes of graphs to which plain edges lead.
-    """
-    from langchain_core.language_models import BaseLanguageModel
-    from langchain_core.runnables import RunnableAssign, RunnableParallel, RunnableSequence
-    from langchain_core.runnables.base import RunnableEach
-    from langchain_core.vectorstores import VectorStoreRetriever
-
-    cls = class_of(runnable)
-    if cls is RunnableSequence:
-        parts = runnable.steps
-    elif cls is RunnableParallel:
-        parts = list(runnable.steps__.values())
-    elif cls is RunnableAssign:
-        parts = [runnable.mapper]
-    elif cls is RunnableEach or is_binding(runnable):
-        parts = [runnable.bound]
-    else:
-        parts = list(always_run(runnable))
-    for part in parts:
-        yield from always_used(part)
-    if isinstance(runnable, BaseLanguageModel) and cls.__module__.startswith(_LIBRARIES):
-        yield from vars(runnable).values()
-    elif cls is VectorStoreRetriever:
-        yield runnable.vectorstore

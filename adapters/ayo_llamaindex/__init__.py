@@ -12,12 +12,14 @@ from ayo_bridge.bindings.openai_sdk import OPENAI
 from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
 from ayo_bridge.learn.live.objects import learned_methods
 from ayo_bridge.lift.adapter import Adapter
+from ayo_bridge.lift.asking import Asking
 from ayo_bridge.lift.entries import Entry
 from ayo_bridge.lift.lifted import Asked, Lifted
 from ayo_bridge.lift.subclass import Methods
 from ayo_bridge.runahead import AcceleratedState, Scope
 from ayo_bridge.runahead.streams import scoped_async_stream, scoped_stream
 from ayo_llamaindex.always_used import AlwaysUsed
+from ayo_llamaindex.asking import asks_by
 from ayo_llamaindex.engines import lift
 from ayo_llamaindex.helper_rows import HELPERS
 from ayo_llamaindex.learned import entries_of, kept, returned
@@ -62,6 +64,10 @@ class LlamaIndexAdapter(Adapter):
             plain = query.embedding is None and not query.custom_embedding_strs
             return Asked(entry.sync, {QUESTION: query.query_str}, predictable=plain)
         return None
+
+    def asks(self, obj: Any, steps: Sequence[str], awaited: bool) -> Asking | None:
+        """What a call of an LLM, a retriever or an engine asks by."""
+        return asks_by(obj, steps, awaited)
 
     def lift(self, obj: Any, state: AcceleratedState, asked: Asked) -> Lifted:
         """What it consists of, as far as that is known."""

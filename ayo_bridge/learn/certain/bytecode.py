@@ -15,11 +15,12 @@ import dis
 import sys
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial, reduce
+from inspect import CO_ASYNC_GENERATOR
 from operator import and_, or_
 from types import CodeType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from ayo_bridge.learn.certain.facts import (
     NOTHING,
@@ -32,6 +33,7 @@ from ayo_bridge.learn.certain.facts import (
     Value,
 )
 from ayo_bridge.learn.certain.stack import move
+from ayo_bridge.learn.certain.states import Node, State
 
 KNOWN: Final = sys.version_info[:2] == (3, 11)
 MOST: Final = 800
@@ -49,34 +51,7 @@ _OPENING: Final = frozenset(
 """What may change for whom is asked, or hand over to who does."""
 _LEAVES: Final = ("RETURN_VALUE", "RAISE_VARARGS")
 _ALWAYS: Final = ("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT")
-_GENERATES: Final = 0x20 | 0x200
-"""Flags of the code of generators."""
 _AWAITING: Final = ("SEND", "YIELD_VALUE", "RESUME", "JUMP_BACKWARD_NO_INTERRUPT")
-
-
-class _Node(NamedTuple):
-    """An instruction; the head of a loop is another one when the loop comes back to it."""
-
-    at: int
-    again: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    """What holds on all paths to an instruction; events are bits by their instruction's index."""
-
-    stack: tuple[Value, ...]
-    names: frozenset[tuple[str, Value]]
-    must: int = 0
-    may: int = 0
-
-    def met(self, other: _State) -> _State:
-        """What holds on these paths and on others."""
-        stack = tuple(
-            one if one == another else Mark.UNKNOWN
-            for one, another in zip(self.stack, other.stack, strict=True)
-        )
-        return _State(stack, self.names & other.names, self.must & other.must, self.may | other.may)
 
 
 _facts: dict[tuple[int, bool], Facts] = {}
@@ -106,7 +81,7 @@ def _forget(code: int, _: object) -> None:
 
 
 def _read(code: CodeType, some: bool) -> Facts:
-    if not KNOWN or code.co_flags & _GENERATES:
+    if not KNOWN or code.co_flags & CO_ASYNC_GENERATOR:
         return NOTHING
     instructions = [each for each in dis.get_instructions(code) if each.opname != "CACHE"]
     if len(instructions) > MOST:
@@ -142,8 +117,8 @@ class _Reading:
         """Go through all paths until nothing changes."""
         given = {name: Path(Root.PARAMETER, name) for name in self._parameters}
         first: dict[str, Value] = {**given, **({".0": Mark.SOME} if self._some else {})}
-        states = {_Node(0): _State((), frozenset(first.items()))}
-        todo, left = [_Node(0)], _ROUNDS * len(self._list)
+        states = {Node(0): State((), frozenset(first.items()))}
+        todo, left = [Node(0)], _ROUNDS * len(self._list)
         while todo:
             left -= 1
             if left < 0:
@@ -157,7 +132,7 @@ class _Reading:
                     todo.append(following)
         return self._summary(states)
 
-    def _summary(self, states: dict[_Node, _State]) -> Facts:
+    def _summary(self, states: dict[Node, State]) -> Facts:
         leaving = [s.must for n, s in states.items() if self._list[n.at].opname in _LEAVES]
         must = reduce(and_, leaving) if leaving else 0
         order = sorted(self._events)
@@ -173,7 +148,7 @@ class _Reading:
 
     # One instruction.
 
-    def _after(self, node: _Node, state: _State) -> Iterator[tuple[_Node, _State]]:
+    def _after(self, node: Node, state: State) -> Iterator[tuple[Node, State]]:
         """The instructions that may come next, and what holds there."""
         index = node.at
         instruction = self._list[index]
@@ -181,9 +156,11 @@ class _Reading:
             if entry.start <= instruction.offset < entry.end:
                 depth = entry.depth + int(entry.lasti) + 1
                 begun = state.may | 1 << index
-                handled = _State((Mark.UNKNOWN,) * depth, state.names, state.must, begun)
-                yield _Node(self._index[entry.target]), handled
+                handled = State((Mark.UNKNOWN,) * depth, state.names, state.must, begun)
+                yield Node(self._index[entry.target]), handled
         name = instruction.opname
+        if name == "RAISE_VARARGS":
+            self._events[index] = None  # Nothing is certain after who may decide so, either.
         if name in _LEAVES or name == "RERAISE":
             return
         if name not in _ALWAYS:
@@ -191,16 +168,16 @@ class _Reading:
         if instruction.opcode in dis.hasjrel and not self._has_a_turn(node, state):
             yield self._step(index, self._index[instruction.argval], state, True)
 
-    def _has_a_turn(self, node: _Node, state: _State) -> bool:
+    def _has_a_turn(self, node: Node, state: State) -> bool:
         """Whether a loop that begins here certainly goes through its body."""
         loops = self._list[node.at].opname == "FOR_ITER" and not node.again
         return loops and state.stack[-1] is Mark.SOME
 
-    def _step(self, index: int, target: int, state: _State, jump: bool) -> tuple[_Node, _State]:
+    def _step(self, index: int, target: int, state: State, jump: bool) -> tuple[Node, State]:
         again = target < index and self._list[target].opname == "FOR_ITER"
-        return _Node(target, again), self._applied(index, state, jump)
+        return Node(target, again), self._applied(index, state, jump)
 
-    def _applied(self, index: int, state: _State, jump: bool) -> _State:
+    def _applied(self, index: int, state: State, jump: bool) -> State:
         instruction = self._list[index]
         name, stack, names = instruction.opname, list(state.stack), state.names
         happens = 0
@@ -224,7 +201,7 @@ class _Reading:
             stack.append(self._returned(self._events[index]))
         else:
             move(instruction, stack, jump)
-        return _State(tuple(stack), names, state.must | happens, state.may | happens)
+        return State(tuple(stack), names, state.must | happens, state.may | happens)
 
     def _cell(self, name: str) -> Value:
         """What is read of a cell: one of the function's own is known if it is a parameter."""

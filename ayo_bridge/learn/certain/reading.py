@@ -39,6 +39,10 @@ _SAFE_BUILTINS: Final = frozenset(
         *("round", "set", "sorted", "str", "sum", "tuple", "type", "zip"),
     )
 )
+_PLAIN: Final = (
+    *(str, bytes, int, float, bool, type(None), list, tuple, dict, set, frozenset, range),
+    Absent,
+)
 _SAFE_MODULES: Final = ("json", "math", "re", "textwrap")
 _DESCRIBES: Final = ("__get__", "__set__", "__delete__")
 
@@ -155,6 +159,11 @@ def is_harmless(value: Any, *, named: bool) -> bool:
         module = value.__module__
         return module in _SAFE_MODULES and vars(sys.modules[module]).get(name) is value
     return False
+
+
+def is_plain(value: object) -> bool:
+    """Whether looking at a value, or going through it, runs no code of anybody's."""
+    return type(value) in _PLAIN or isinstance(value, type)
 
 
 def has_harmless(obj: object, method: str) -> bool:

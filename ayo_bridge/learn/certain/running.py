@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from inspect import CO_COROUTINE
+from inspect import CO_COROUTINE, CO_GENERATOR
 from types import CodeType, FunctionType, MethodType
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ from ayo_bridge.learn.certain.reading import (
     has_harmless,
     innermost,
     is_harmless,
+    is_plain,
     parameters_of,
 )
 from ayo_bridge.learn.sites import call_at
@@ -94,6 +95,7 @@ def run_of(
     asked: Asked,
     *,
     outermost: bool = True,
+    whole: bool = True,
 ) -> Run:
     """What a call of a function, a method or a partial comes to.
 
@@ -103,11 +105,12 @@ def run_of(
     Args:
         asked: knows what asks engines.
         outermost: whether sites begin at this function.
+        whole: whether these are all arguments.
     """
     inner, first, named = innermost(function)
     if type(inner) is not FunctionType:
         return OPAQUE
-    given = parameters_of(inner, (*first, *args), {**named, **kwargs})
+    given = parameters_of(inner, (*first, *args), {**named, **kwargs}, whole=whole)
     return _Walk(asked, outermost).function(inner, given, (), frozenset(), True)
 
 
@@ -153,14 +156,15 @@ class _Walk:
             for event in facts.events
         ]
         harmful = sum(1 << place for place, run in enumerate(runs) if not run.harmless)
-        coroutine = bool(code.co_flags & CO_COROUTINE) and not awaited
+        if code.co_flags & (CO_GENERATOR if awaited else CO_GENERATOR | CO_COROUTINE):
+            return Run((), not harmful)  # Calling it runs nothing of it.
         asks = tuple(
             ask
             for event, run in zip(facts.events, runs, strict=True)
             if event is not None and event.certain and not event.before & harmful
             for ask in run.asks
         )
-        return Run(() if coroutine else asks, not harmful)
+        return Run(asks, not harmful)
 
     def _call(
         self,
@@ -198,7 +202,7 @@ class _Walk:
         """A call of what has been read."""
         if is_harmless(value, named=bool(event.names) or event.args is None):
             passed = (each for each in event.args or () if isinstance(each, Path | Nested))
-            return OPAQUE if any(names.is_callable(each) for each in passed) else HARMLESS
+            return OPAQUE if any(names.may_act(each) for each in passed) else HARMLESS
         if type(value) is MethodType:
             name = getattr(value.__func__, "__name__", "")
             if attribute(value.__self__, name) == value and (
@@ -263,12 +267,9 @@ class _Names:
             obj = ABSENT if obj is ABSENT else attribute(obj, name)
         return obj
 
-    def is_callable(self, value: Path | Nested) -> bool:
-        """Whether a value may be called by whom it is given to."""
-        if isinstance(value, Nested):
-            return True
-        held = self.value(value)
-        return callable(held) and not isinstance(held, type)
+    def may_act(self, value: Path | Nested) -> bool:
+        """Whether code of a value may run where it is given to a builtin."""
+        return isinstance(value, Nested) or not is_plain(self.value(value))
 
     def inside(self, code: CodeType, event: Called, facts: Facts) -> _Names:
         """The names of a function that this body has made, when it calls that."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 
 from ayo_bridge.learn.known import Known, Waiting
@@ -47,6 +48,8 @@ class Foresight:
         self._held: list[Predicted] = []
         self._sent: dict[Waiting, Predicted] = {}
         """What was given out and the original has not asked for yet."""
+        self._outstanding: Counter[str] = Counter()
+        """How many of these there are of each site."""
         self._own: set[Waiting] = set()
         """What the original has an answer to by itself."""
         self.confirmed: set[str] = set()
@@ -69,6 +72,7 @@ class Foresight:
                 continue
             if self._may_go(each) and can_be_made(each):
                 self._sent[each.site, each.visit] = each
+                self._outstanding[each.site] += 1
                 out.append(each)
             else:
                 held.append(each)
@@ -79,7 +83,7 @@ class Foresight:
         if self._visits.seen(each.site, each.visit):
             return False
         if each.site not in self.confirmed | self._free and (
-            each.site in self._doubtful or any(site == each.site for site, _ in self._sent)
+            each.site in self._doubtful or self._outstanding[each.site]
         ):
             return False
         return all(
@@ -97,14 +101,15 @@ class Foresight:
 
     def given_up(self, each: Predicted) -> None:
         """It could not be sent after all."""
-        self._sent.pop((each.site, each.visit), None)
+        if self._sent.pop((each.site, each.visit), None) is not None:
+            self._outstanding[each.site] -= 1
 
     def asked(self, site: str, branch: Branch, request: str) -> Waiting:
         """The original makes a call; returns which visit of the site that is."""
         found = self._matching(site, request)
         if found is not None:
             self.confirmed.add(site)
-            self._sent.pop((site, found.visit), None)
+            self.given_up(found)
             self._held = [each for each in self._held if each is not found]
         if found is not None and not self._visits.seen(site, found.visit):
             visit = found.visit

@@ -30,7 +30,7 @@ def pick(client: Client, name: str) -> Client:
 
 def guard(name: str) -> None:
     if name not in clients:
-        raise PermissionError(name)
+        raise PermissionError
 
 
 def conditional(q: str) -> Any:
@@ -276,7 +276,7 @@ def by_exec(q: str) -> Any:
 
 
 def guarded_elsewhere(q: str) -> Any:
-    activate(tenant.get())
+    guard(tenant.get())
     return default.ask(q)
 
 
@@ -294,6 +294,29 @@ def sorted_by(q: str) -> Any:
 def mapped(q: str) -> Any:
     list(map(activate, [tenant.get()]))
     return current.ask(q)
+
+
+def switching() -> Iterator[None]:
+    global current
+    current = clients[tenant.get()]
+    yield
+
+
+def run_through(q: str) -> Any:
+    list(switching())
+    return current.ask(q)
+
+
+SWITCHING = switching()
+
+
+def run_through_elsewhere(q: str) -> Any:
+    list(SWITCHING)
+    return current.ask(q)
+
+
+def partial_of_choice(q: str) -> Any:
+    return functools.partial(looked_up, q)()
 
 
 def defaulted(q: str, client: Client | None = None) -> Any:
@@ -370,6 +393,6 @@ CHOOSING: list[Choosing] = [
     for value in list(globals().values())
     if getattr(value, "__module__", "") == __name__
     and callable(value)
-    and value not in (activate, pick, guard, wrapping, coroutine)
+    and value not in (activate, pick, guard, wrapping, coroutine, switching)
     and not isinstance(value, type)
 ]
