@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import cast
 
 from ayo_bridge.runahead.offered import Offered
 from ayo_bridge.schedule import Request, ServerLoad
@@ -21,7 +21,7 @@ class Sent:
 def offered(load: ServerLoad, sent: list[Sent]) -> Offered:
     def start() -> Request:
         sent.append(Sent())
-        return cast(Any, sent[-1])
+        return cast(Request, sent[-1])
 
     return Offered(load, start, lambda error: None)
 
