@@ -40,14 +40,17 @@ class AlwaysUsed:
     def __init__(self) -> None:
         self._known: _Known | None = None
 
-    def __call__(self, obj: object) -> Iterable[object]:
-        """The clients and stores, and :data:`OTHERS` if a call may use further clients."""
+    def __call__(self, obj: object) -> Iterator[object]:
+        """The clients and stores, and :data:`OTHERS` if a call may use further clients.
+
+        Nothing is looked at before somebody asks for the first.
+        """
         known = self._known
         if known is None or known.whose() is not obj or not known.witness.stands():
             with witnessed() as witness:
                 owners = tuple(always_used(obj))
             known = self._known = _Known(weakref.ref(obj), witness, owners)
-        return known.owners
+        yield from known.owners
 
 
 @dataclass(frozen=True, slots=True)

@@ -293,23 +293,28 @@ class Ahead(Driver[Work, Values]):
             waiting = self._tickets.get(key)
             ticket = waiting.popleft() if waiting else None
             offered = self._offers.pop(ticket, None) if ticket is not None else None
-            back = offered is not None and offered.load.withdraw(offered)
-            if ticket is not None and not back:
-                self._claimed[id(ticket.record)] = ticket
-                return ticket
-            if self._closed:
-                return None
-            if ticket is None and key in self._shared:
-                return self._once_more(self._shared[key])
-            clock = self._home.clock
-            record = EngineCall("", "", EngineKind.LLM, key, Outcome.DIRECT, clock())
-            coming = Observation(clock, self._lock, record)
-            self._coming[key].append(coming)
-            if offered is None:
-                self._direct[key].append(coming)
-            else:  # The original makes it now, and does not wait for its turn.
-                offered.served_by(coming.future())
+            if ticket is None or (offered is not None and offered.load.withdraw(offered)):
+                return self._left_to_it(key, offered)
+            self._claimed[id(ticket.record)] = ticket
+        if offered is not None:
+            offered.claimed()
+        return ticket
+
+    def _left_to_it(self, key: Hashable, offered: Offered | None) -> Ticket | None:
+        """The original makes the call, which nobody else is to make now. The lock is held."""
+        if self._closed:
             return None
+        if offered is None and key in self._shared:
+            return self._once_more(self._shared[key])
+        clock = self._home.clock
+        record = EngineCall("", "", EngineKind.LLM, key, Outcome.DIRECT, clock())
+        coming = Observation(clock, self._lock, record)
+        self._coming[key].append(coming)
+        if offered is None:
+            self._direct[key].append(coming)
+        else:  # The original makes it now, and does not wait for its turn.
+            offered.served_by(coming.future())
+        return None
 
     def _once_more(self, shared: _Shared) -> Ticket:
         """The result of an equal deterministic call, which more have asked for than was planned."""

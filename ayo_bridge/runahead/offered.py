@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
@@ -20,7 +21,7 @@ class Offered:
         failed: is told what it has failed with, unless it was cancelled.
     """
 
-    __slots__ = ("_failed", "_start", "future", "held", "load")
+    __slots__ = ("_claimed", "_ended", "_failed", "_lock", "_start", "future", "held", "load")
 
     def __init__(
         self,
@@ -34,17 +35,19 @@ class Offered:
         """Whether it had to wait for its turn."""
         self._start = start
         self._failed = failed
+        self._lock = threading.Lock()
+        self._claimed = self._ended = False
 
     def send(self) -> None:
         """Send it. The server's load hears of its end."""
         try:
             request = self._start()
         except Exception as error:
-            self.load.left()
+            self._left()
             self.future.set_exception(error)
             return
         if request is None:
-            self.load.left()
+            self._left()
             self.future.cancel()
         else:
             request.future.add_done_callback(self._over)
@@ -57,6 +60,14 @@ class Offered:
         """It will not be sent."""
         self.future.cancel()
 
+    def claimed(self) -> None:
+        """The original has come to it. Call it where no lock is held: others may be sent now."""
+        with self._lock:
+            if self._claimed or self._ended:
+                return
+            self._claimed = True
+        self.load.claimed()
+
     def served_by(self, own: Future[object]) -> None:
         """It was taken back: the original makes the call itself, and here its result is wanted."""
         own.add_done_callback(partial(resolve_like, self.future))
@@ -68,6 +79,11 @@ class Offered:
         result = None if error is not None or ended.cancelled() else ended.result()
         resolve_like(self.future, ended)
         if isinstance(result, Reply):
-            result.body.on_end(self.load.left)
+            result.body.on_end(self._left)
         else:
-            self.load.left()
+            self._left()
+
+    def _left(self) -> None:
+        with self._lock:
+            self._ended = True
+        self.load.left(awaited=self._claimed)

@@ -199,6 +199,8 @@ class AheadLimit:
         elif ratio < BETTER:
             self._limit = min(self._most, self._ceiling, self._limit * 2)
             self._again = AGAIN
+            for arms in self._arms.values():
+                arms.drawn = 0  # It is soon seen whether more would help still more.
         else:
             self._limit /= 2 if ratio > 1 / BETTER or self._limit <= 2 else 1.4
         if self._limit < 1:

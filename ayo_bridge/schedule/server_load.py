@@ -53,7 +53,9 @@ class ServerLoad:
         self._probes: list[Future[None]] = []
         self._last = float("-inf")
         self.ahead = 0
-        """Calls ahead that are in flight, probes among them."""
+        """Calls ahead of the original that are in flight, probes among them."""
+        self.awaited = 0
+        """Calls that went ahead, to which the original has come: they would be there without us."""
         self.own = 0
         """Calls of the original's own, as far as scopes see them."""
 
@@ -96,10 +98,20 @@ class ServerLoad:
                     return True
         return False
 
-    def left(self) -> None:
-        """A call ahead has ended."""
+    def claimed(self) -> None:
+        """The original has come to a call that is in flight: that is ahead of it no more."""
         with self._lock:
             self.ahead -= 1
+            self.awaited += 1
+        self._send()
+
+    def left(self, *, awaited: bool = False) -> None:
+        """A call that went ahead has ended; ``awaited``: the original had come to it."""
+        with self._lock:
+            if awaited:
+                self.awaited -= 1
+            else:
+                self.ahead -= 1
             self._last = self._clock()
             waiting = self._waiting + self._probes
             self._waiting, self._probes = [], []
@@ -142,7 +154,7 @@ class ServerLoad:
     @property
     def disturbed(self) -> bool:
         """Whether what happens to the original now may come of work ahead."""
-        return self.ahead > 0 or self._clock() - self._last < AFTERWARDS
+        return self.ahead + self.awaited > 0 or self._clock() - self._last < AFTERWARDS
 
     def refused(self) -> None:
         """A call was refused while work ahead was there: no more of it for some time.
@@ -150,7 +162,7 @@ class ServerLoad:
         What is on its way runs on: cancelled, it may go on counting at the server.
         """
         with self._lock:
-            self._limit.refused(self.ahead + self.own, self._clock())
+            self._limit.refused(self.ahead + self.awaited + self.own, self._clock())
             dropped, self._queue = self._queue, deque()
         for _, offer in dropped:
             offer.drop()
@@ -158,7 +170,7 @@ class ServerLoad:
     def completion(self) -> Future[None] | None:
         """Resolved when the next call ahead has ended; ``None`` if none is on its way."""
         with self._lock:
-            if not self.ahead:
+            if not self.ahead + self.awaited:
                 return None
             future: Future[None] = Future()
             self._waiting.append(future)
@@ -184,7 +196,7 @@ class ServerLoad:
         with self._lock:
             if self._limit.allowed(1.0, self._clock()) < 1:
                 return _LATER
-            if not (self.own or self.ahead or self._queue):
+            if not (self.own or self.awaited or self.ahead or self._queue):
                 self.ahead += 1
                 return None
             future: Future[None] = Future()

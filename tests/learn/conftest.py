@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,3 +25,12 @@ def runtime(tmp_path: Path) -> Iterator[Runtime]:
     made = Runtime(measure=False, profiles=ProfileStore(tmp_path))
     yield made
     made.close()
+
+
+@pytest.fixture(scope="module")
+def leaves_no_garbage() -> Iterator[None]:
+    """Chat memories and clients leave connections open: no later test is to hear of that."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -26,18 +23,10 @@ from tests.deadline import eventually
 from tests.stub_openai import StubOpenAI
 
 pytestmark = [
+    pytest.mark.usefixtures("leaves_no_garbage"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _leaves_no_garbage() -> Iterator[None]:
-    """Chat memories leave their connections open: no later test is to hear of that."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 def model(stub: StubOpenAI) -> OpenAILike:
