@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from ayo_bridge.bindings.binding import Binding, Target
 from ayo_bridge.learn.branches import name_jobs
-from ayo_bridge.learn.places import current_place, parts, within
+from ayo_bridge.learn.places import CallPlace, current_place, parts, within
 from ayo_bridge.learn.sites import end_at
 from ayo_bridge.lift.recognise import loaded
 from ayo_bridge.lift.taps import Helper, data
@@ -28,6 +29,8 @@ _MESSAGES: Final = "langchain_core.messages.base"
 _WRITES: Final = "writes of a node"
 _CONTROL: Final = "branch:to:"
 """The channels that say which node is next."""
+_PUSH: Final = "__pregel_push"
+"""What the path of a node begins with that something was sent to."""
 _SENT: Final = "__pregel_tasks"
 """The channel of what is sent to nodes, however much it is."""
 
@@ -38,11 +41,12 @@ Wrapped = Callable[..., Any]
 
 
 def _part_of_job(job: Sequence[Any]) -> str:
-    """Of a pool job which node it runs: ``submit(context.run, run_with_retry, node, ...)``."""
+    """Of a pool job which node it runs: ``partial(context.run, ..., run_with_retry, node)``."""
     task = loaded("langgraph.types", "PregelExecutableTask")
     if task is None:
         return ""
-    return next((_name(each) for each in job[1:4] if isinstance(each, task)), "")
+    given = (*job[0].args, *job[1:]) if isinstance(job[0], partial) else job[1:]
+    return next((_name(each) for each in given[:5] if isinstance(each, task)), "")
 
 
 name_jobs(_part_of_job)
@@ -53,7 +57,7 @@ def _runs(wrapped: Wrapped, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any
     place = current_place()
     if place is None or not args:
         return wrapped(*args, **kwargs)
-    with within(place.part(_name(args[0]))):
+    with within(_part(place, args[0])):
         result = _run(wrapped, args, kwargs)
         _wrote(args[0])
     return result
@@ -72,7 +76,7 @@ async def _apart(wrapped: Wrapped, args: tuple[Any, ...], kwargs: dict[str, Any]
     place = current_place()
     if place is None:
         return await wrapped(*args, **kwargs)
-    with within(place.part(_name(args[0]))):
+    with within(_part(place, args[0])):
         result = await _arun(wrapped, args, kwargs)
         _wrote(args[0])
     return result
@@ -99,6 +103,11 @@ def _wrote(node: Any) -> None:
 
 for _function in (_run, _arun, _wrote):
     end_at(_function.__code__)
+
+
+def _part(place: CallPlace, node: Any) -> CallPlace:
+    """Where a node runs. What is sent to nodes may be of one tenant each: it is told apart."""
+    return place.part(_name(node), one_of_several=node.path[:1] == (_PUSH,))
 
 
 def _name(node: Any) -> str:

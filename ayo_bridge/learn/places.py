@@ -63,7 +63,7 @@ class CallPlace:
     is the same place as the call sees it in which this call was made. Thread-safe.
     """
 
-    __slots__ = ("_call", "_coroutine", "_made", "_maker", "_unit", "branch", "outer")
+    __slots__ = ("_call", "_coroutine", "_made", "_made_for", "_maker", "_unit", "branch", "outer")
 
     def __init__(
         self,
@@ -82,6 +82,8 @@ class CallPlace:
         self._coroutine = weakref.ref(coroutine) if native else None
         self._made: dict[str, int] = {}
         """How many children were made, by the id of the site and the part that they are to run."""
+        self._made_for = ""
+        """The part that it was made to run."""
         self.branch = branch
         self.outer = outer
 
@@ -121,18 +123,23 @@ class CallPlace:
             part = parts.get(coroutine, part)
         return self._child(object(), coroutine, order, part)
 
-    def part(self, name: str) -> CallPlace:
+    def part(self, name: str, *, one_of_several: bool = False) -> CallPlace:
         """The same place, while an engine that runs a program's parts by name runs this one.
 
-        The stack of what it calls begins with the part, however the engine has come to it.
+        The stack of what it calls begins with the part, however the engine has come to it. Where it
+        is one of several that an engine runs without a job of its own, it has a number all the
+        same.
         """
-        outer = _open(self.outer)
+        outer, branch = _open(self.outer), self.branch
+        site = self.site()
+        if one_of_several and self._made_for != name:
+            branch = (*branch, self._number(site.id + name, None))
         place = CallPlace(
             self._call,
-            outer.part(name) if outer is not None else None,
+            outer.part(name, one_of_several=one_of_several) if outer is not None else None,
             self._unit,
-            part_of(self.site(), name),
-            self.branch,
+            part_of(site, name),
+            branch,
         )
         place._made = self._made
         return place
@@ -140,7 +147,7 @@ class CallPlace:
     def _child(self, unit: object, coroutine: object, order: Asked | None, part: str) -> CallPlace:
         site = self.site(coroutine.cr_frame if isinstance(coroutine, CoroutineType) else None)
         outer = _open(self.outer)
-        return CallPlace(
+        child = CallPlace(
             self._call,
             outer._child(unit, coroutine, order, part) if outer is not None else None,
             unit,
@@ -148,6 +155,8 @@ class CallPlace:
             (*self.branch, self._number(site.id + part, order)),
             coroutine,
         )
+        child._made_for = part
+        return child
 
     def _number(self, site: str, order: Asked | None) -> int:
         with self._call.lock:

@@ -8,7 +8,7 @@ counted as the original comes to them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 from ayo_bridge.learn.trace import Trace, TracedCall
 
@@ -24,23 +24,15 @@ def visits_of(trace: Trace) -> dict[str, list[TracedCall]]:
 
 
 def by_branch(traces: Iterable[Trace]) -> frozenset[str]:
-    """Sites that each task or job visits once: its number was that of the visit in all traces.
-
-    An engine that makes jobs of several parts may run one that is alone without a job.
-    """
+    """Sites that each task or job visits once: its number was that of the visit in all traces."""
     found: dict[str, bool] = {}
-    branched: set[str] = set()
     for trace in traces:
         for site, calls in visits_of(trace).items():
-            made = any(call.branch for call in calls)
-            alike = len(calls) == 1 if not made else _are_numbered(calls)
+            alike = all(
+                bool(call.branch) and call.branch[-1] == visit for visit, call in enumerate(calls)
+            )
             found[site] = found.get(site, True) and alike
-            branched |= {site} if made else set()
-    return frozenset(site for site in branched if found[site])
-
-
-def _are_numbered(calls: Sequence[TracedCall]) -> bool:
-    return all(bool(call.branch) and call.branch[-1] == at for at, call in enumerate(calls))
+    return frozenset(site for site, alike in found.items() if alike)
 
 
 def spread(traces: Iterable[Trace]) -> frozenset[str]:

@@ -23,6 +23,7 @@ _OFFLINE: Final = {
     "AYO_TEMPLATES": "0",
     "AYO_MEASURE": "0",
     "LANGSMITH_TRACING": "false",
+    "NO_DOCKER": "true",
 }
 
 

@@ -48,6 +48,10 @@ SUITES: Final = (
             *("runnables", "smith", "tools"),
         ),
     ),
-    Suite("langgraph", ("tests",), ("tests",)),
+    Suite(
+        "langgraph",
+        _under("tests", "test_pregel.py", "test_interruption.py", "test_state.py"),
+        ("tests",),
+    ),
 )
 """A distribution that is not locked is passed over."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import operator
 import re
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from langchain_core.messages import BaseMessage
@@ -112,6 +113,38 @@ def names_subjects(stub: StubOpenAI, counts: Sequence[int] = (3,)) -> None:
         return " | ".join(f"thing {year}{chr(97 + n)}" for n in range(counts[year % len(counts)]))
 
     stub.reply_when("Name subjects", text=named)
+
+
+class Letters(TypedDict, total=False):
+    tenants: list[str]
+    texts: list[str]
+    letters: Annotated[list[str], operator.add]
+
+
+class Letter(TypedDict):
+    tenant: str
+    text: str
+
+
+def letters(models: Mapping[str, Any], late: str) -> Any:
+    """A text for each of some tenants, who have a model each; one of them comes late to its own."""
+
+    def each(state: Letters) -> list[Send]:
+        pairs = zip(state["tenants"], state["texts"], strict=True)
+        return [Send("letter", {"tenant": tenant, "text": text}) for tenant, text in pairs]
+
+    def letter(state: Letter) -> Letters:
+        if state["tenant"] == late:
+            time.sleep(0.1)
+        model = models[state["tenant"]]
+        short = model.invoke(f"Shorten {state['text']}").content
+        polite = model.invoke(f"Say politely {state['text']}").content
+        return {"letters": [f"{short} {polite}"]}
+
+    graph = StateGraph(Letters)
+    graph.add_node(letter)
+    graph.add_conditional_edges(START, each, ["letter"])
+    return graph.compile()
 
 
 class Barrier(TypedDict, total=False):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import re
 from collections.abc import Callable, Sequence
@@ -28,10 +27,12 @@ _RANDOM = re.compile(
     r"|[0-9a-f]{32}|\d{4}-\d\d-\d\dT[\d:.+]+|(?:chatcmpl|cmpl)-\w+|'created': \d+"
     r"|0x[0-9a-f]+|node_first_attempt_time=[\d.]+"
 )
-MODES: Sequence[Any] = (
-    *("values", "updates", "messages", "custom", "debug", "tasks", "checkpoints"),
-    ["values", "updates", "custom"],
+MODES: Sequence[tuple[Any, bool]] = (
+    *(("values", False), ("updates", True), ("values", True), ("updates", False)),
+    *(("values", False), ("messages", True), ("custom", False), ("debug", True)),
+    *((["values", "updates", "custom"], False), (["messages", "debug"], True)),
 )
+"""And whether subgraphs are streamed, too. The first ones are learned from."""
 
 
 def shown(value: object) -> str:
@@ -87,37 +88,35 @@ def test_its_copies_are_accelerated(stub: StubOpenAI, fast: Accelerate) -> None:
     assert accelerated.config is original.config or accelerated.config == original.config
 
 
-@pytest.mark.parametrize("subgraphs", [False, True])
 async def test_it_streams_what_the_original_streams_in_every_mode(
-    stub: StubOpenAI, fast: Accelerate, subgraphs: bool
+    stub: StubOpenAI, fast: Accelerate
 ) -> None:
     original = nested(chat(stub.base_url))
     accelerated = fast(original)
-    for number, mode in enumerate((*MODES, *MODES[:3])):  # Some modes with what was learned.
-        given: Any = asked(number), {"stream_mode": mode, "subgraphs": subgraphs}
-        chunks = list(accelerated.stream(given[0], **given[1]))
-        assert shown(chunks) == shown(list(original.stream(given[0], **given[1])))
-        later = [each async for each in accelerated.astream(given[0], **given[1])]
-        expected = [each async for each in original.astream(given[0], **given[1])]
+    for number, (mode, subgraphs) in enumerate(MODES):
+        how: Any = {"stream_mode": mode, "subgraphs": subgraphs}
+        chunks = list(accelerated.stream(asked(number), **how))
+        assert shown(chunks) == shown(list(original.stream(asked(number), **how)))
+        later = [each async for each in accelerated.astream(asked(number), **how)]
+        expected = [each async for each in original.astream(asked(number), **how)]
         assert shown(later) == shown(expected)
 
 
 async def test_its_events_are_those_of_the_original(stub: StubOpenAI, fast: Accelerate) -> None:
     original = graphs.views(chat(stub.base_url))
     accelerated = fast(original)
-    for number in range(6):
+    for number in range(5):
         events = [each async for each in accelerated.astream_events(asked(number), version="v2")]
         expected = [each async for each in original.astream_events(asked(number), version="v2")]
         assert shown(events) == shown(expected)
-        learned_now = number == 3
-        if learned_now:
+        if number == 3:
             learned(accelerated)
 
 
 async def test_batches_are_those_of_the_original(stub: StubOpenAI, fast: Accelerate) -> None:
     original = graphs.views(chat(stub.base_url))
     accelerated = fast(original)
-    inputs = [asked(number) for number in range(6)]
+    inputs = [asked(number) for number in range(5)]
     for _ in range(2):
         assert accelerated.batch(inputs) == original.batch(inputs)
         assert await accelerated.abatch(inputs) == await original.abatch(inputs)
@@ -186,7 +185,7 @@ def test_two_threads_of_conversations_run_at_once(stub: StubOpenAI, fast: Accele
         first = ord(name)
         return [
             shown(graph.invoke({"messages": [("user", question(first * 9 + turn))]}, thread(name)))
-            for turn in range(6)
+            for turn in range(5)
         ]
 
     expected = [talk(original, name) for name in "ab"]
@@ -194,30 +193,24 @@ def test_two_threads_of_conversations_run_at_once(stub: StubOpenAI, fast: Accele
         assert list(pool.map(lambda name: talk(accelerated, name), "ab")) == expected
 
 
-@pytest.mark.parametrize("awaited", [False, True])
-def test_it_is_interrupted_and_resumed(stub: StubOpenAI, fast: Accelerate, awaited: bool) -> None:
+async def test_it_is_interrupted_and_resumed(stub: StubOpenAI, fast: Accelerate) -> None:
     model = chat(stub.base_url)
     original = graphs.reviewed(model, InMemorySaver())
     accelerated = fast(graphs.reviewed(model, InMemorySaver()))
-
-    def run(graph: Any, given: Any, name: str) -> str:
-        if awaited:
-            return shown(asyncio.run(graph.ainvoke(given, thread(name))))
-        return shown(graph.invoke(given, thread(name)))
-
     for number in range(6):
-        name = f"t{number}"
-        paused = run(accelerated, asked(number), name)
-        assert paused == run(original, asked(number), name)
+        config = thread(f"t{number}")
+        paused = accelerated.invoke(asked(number), config)
+        assert shown(paused) == shown(original.invoke(asked(number), config))
         assert "__interrupt__" in paused
         resume: Any = Command(resume=f"as of {number}")
-        assert run(accelerated, resume, name) == run(original, resume, name)
+        done = await accelerated.ainvoke(resume, config)
+        assert shown(done) == shown(await original.ainvoke(resume, config))
 
 
 def test_an_agents_tools_run_as_often_as_in_the_original(
     stub: StubOpenAI, fast: Accelerate
 ) -> None:
-    cities = ("Oslo", "Lima", "Cairo", "Quito", "Hanoi", "Tunis")
+    cities = ("Oslo", "Lima", "Cairo", "Quito", "Hanoi")
     graphs.calls_a_tool(stub, cities)
     model, called = chat(stub.base_url), (list[str](), list[str]())
     original = graphs.agent(model, called[0])
@@ -245,5 +238,6 @@ async def test_the_functional_interface_is_accepted(stub: StubOpenAI, fast: Acce
     accelerated = fast(original)
     for number in range(5):
         assert accelerated.invoke(question(number)) == original.invoke(question(number))
-        chunks = list(accelerated.stream(question(number), stream_mode="updates"))
-        assert chunks == list(original.stream(question(number), stream_mode="updates"))
+        chunks = accelerated.stream(question(number), stream_mode="updates")
+        expected = original.stream(question(number), stream_mode="updates")
+        assert sorted(map(repr, chunks)) == sorted(map(repr, expected))  # Tasks race.
