@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -46,6 +46,44 @@ def _take_interrupts() -> None:
 
 _set_environment()
 _take_interrupts()
+
+
+VLLM_FILES = (
+    "tests/engines/openai_http/test_real.py",
+    "tests/serving/test_vllm_server.py",
+    "tests/examples/test_apps_real.py",
+    "tests/workflow/test_served_llm.py",
+    "tests/faults/test_vllm_killed.py",
+)
+"""Tests with a real vLLM: one worker runs them all, in this order, with one server."""
+
+_LONG_FILES = ("tests/examples/test_demo.py",)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long files first: what is left for the end is shared out evenly."""
+    places = {name: number for number, name in enumerate((*VLLM_FILES, *_LONG_FILES))}
+    for item in items:
+        if "vllm_server" in getattr(item, "fixturenames", ()) and _file(item.nodeid) not in places:
+            raise pytest.UsageError(f"{item.nodeid} needs a vLLM: name its file in VLLM_FILES")
+    items.sort(key=lambda item: places.get(_file(item.nodeid), len(places)))
+
+
+def _file(nodeid: str) -> str:
+    return nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Like ``--dist loadfile``, but the files with a vLLM go to one worker."""
+    from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
+
+    class LoadFiles(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            name = _file(nodeid)
+            return VLLM_FILES[0] if name in VLLM_FILES else name
+
+    return LoadFiles(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_collection_finish() -> None:
@@ -99,19 +137,25 @@ def minilm_path() -> Path:
 
 
 @pytest.fixture(scope="session")
-def vllm_server(
-    random_llama: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator["VLLMServer"]:
-    """A running `vllm serve` of the random Llama, in float32, with 1 GiB of KV cache."""
+def _vllm(random_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator["VLLMServer"]:
     from ayo_bridge.serving.vllm_server import VLLMServer
 
     log = tmp_path_factory.mktemp("vllm") / "log"
     # Uncompiled it decodes 15 % slower, the same tokens, and starts in 18 s instead of 35.
     eager = ["--enforce-eager"]
-    with VLLMServer(
-        random_llama, dtype="float32", kv_cache_gib=1, extra_args=eager, log=log
-    ) as server:
-        yield server
+    server = VLLMServer(random_llama, dtype="float32", kv_cache_gib=1, extra_args=eager, log=log)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def vllm_server(_vllm: "VLLMServer") -> "VLLMServer":
+    """A running `vllm serve` of the random Llama, in float32, with 1 GiB of KV cache.
+
+    All tests share it, so each sends prompts of its own. It is started for the first one, and
+    again after one that has ended it.
+    """
+    return _vllm.start()
 
 
 @pytest.fixture(scope="session")

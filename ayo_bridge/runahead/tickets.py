@@ -51,9 +51,10 @@ class Ticket:
         try:
             value = self._future.result(seconds)
         except (Exception, CancelledError, asyncio.CancelledError) as error:
+            late = self._late(error)
             self._leaves()
             self._dropped(error)
-            if self._late(error):
+            if late:
                 raise TimeoutError from None
             return None
         except BaseException:  # An interrupt.
@@ -77,9 +78,10 @@ class Ticket:
             self._dropped(CancelledError())
             return None
         except Exception as error:
+            late = self._late(error)
             self._leaves()
             self._dropped(error)
-            if self._late(error):
+            if late:
                 raise TimeoutError from None
             return None
         except BaseException:  # An interrupt, or nobody runs it any more.
@@ -88,7 +90,8 @@ class Ticket:
         return self._consumed(value, start)
 
     def _late(self, error: BaseException) -> bool:
-        """Whether it was the waiting that ended, not the call."""
+        """Whether it was the waiting that ended, not the call; asked before the call is cancelled
+        for want of somebody who waits."""
         return isinstance(error, TimeoutError) and not self._future.done()
 
     def _consumed(self, value: object, start: float) -> Hit:

@@ -189,6 +189,26 @@ def checked(check: Check, text: str) -> str:
     return text
 
 
+def errors_race(node: Node, *, side_by_side: bool = False) -> bool:
+    """Whether a :class:`Raises` is in what an asynchronous application does at the same time."""
+    match node:
+        case Raises():
+            return side_by_side
+        case Beside(parts):
+            return any(errors_race(part, side_by_side=True) for part in parts)
+        case Each(inner):
+            return errors_race(inner, side_by_side=True)
+        case Then(parts) | Apart(parts):
+            return any(errors_race(part, side_by_side=side_by_side) for part in parts)
+        case Branch(_, one, other) | Rescue(one, other):
+            both = (one, other)
+            return any(errors_race(part, side_by_side=side_by_side) for part in both)
+        case Until(_, inner, _) | Tool(inner):
+            return errors_race(inner, side_by_side=side_by_side)
+        case _:
+            return False
+
+
 def lines_of(text: str) -> list[str]:
     """What an :class:`Each` goes over; never nothing."""
     return [line for line in text.splitlines() if line.strip()][:4] or ["nothing"]

@@ -7,6 +7,7 @@ computed ahead in vain is no difference as long as it is counted as such.
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import os
 import threading
@@ -26,6 +27,7 @@ from ayo_bridge.learn.live.worker import NAME
 from ayo_bridge.learn.tracer import Tracer
 from ayo_bridge.profile import ProfileStore
 from tests.compositions import as_functions, as_langchain, as_llama_index
+from tests.compositions.algebra import errors_race
 from tests.compositions.drawing import Example
 from tests.compositions.engines import Engines
 from tests.deadline import eventually
@@ -136,16 +138,22 @@ class Comparing:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", NotAcceleratedWarning)
                 fast = accelerate(build(), runtime=runtime)
+            if entry.concurrent:
+                entry = replace(entry, ask=partial(_to_its_end, entry.ask))
             original = self._asked(build(), entry, example.questions)
             vain: list[int] = []
             accelerated = self._asked(fast, entry, example.questions, partial(_settle, fast, vain))
             self._count(example, original, stats(fast))
         framework, at_once = self.world.framework, "batch" in example.entry
-        found = _first(original, original, accelerated, vain, framework, at_once)
+        again = original
+        found = _first(original, again, accelerated, vain, framework, at_once)
         if found is not None and any(each.log.concurrent or each.raised for each in original):
             # What the original itself leaves to chance is no difference.
             again = self._asked(build(), entry, example.questions)
             found = _first(original, again, accelerated, vain, framework, at_once)
+        if found is not None and entry.concurrent and errors_race(example.tree):
+            one, two, three = (list(map(_whichever, arm)) for arm in (original, again, accelerated))
+            found = _first(one, two, three, vain, framework, at_once)
         return found
 
     def _asked(
@@ -178,6 +186,18 @@ class Comparing:
         seen.wasted += totals.wasted + totals.dropped + totals.cancelled
         seen.original += sum(each.requests.total() for each in original)
         seen.raised += sum(each.raised for each in original)
+
+
+async def _to_its_end(ask: Callable[[Any, Any], Any], obj: Any, question: str) -> Any:
+    """Ask, and wait for the tasks that an error leaves behind: ``gather`` lets the others run on,
+    and what they send would be counted for whatever is asked next."""
+    before = asyncio.all_tasks()
+    try:
+        return await ask(obj, question)
+    finally:
+        async with asyncio.timeout(30):
+            while left := asyncio.all_tasks() - before:
+                await asyncio.wait(left)
 
 
 def _settle(fast: Any, vain: list[int]) -> None:
@@ -216,6 +236,14 @@ def _first(
         if found is not None:
             return f"question {number}: {found}"
     return None
+
+
+def _whichever(outcome: Outcome) -> Outcome:
+    """Without which one of several errors came first, and who saw it: what is sent is the same."""
+    result = outcome.result
+    if outcome.raised and isinstance(result, dict):
+        result = result["error"]
+    return replace(outcome, result=result, log=Log([]))
 
 
 def _unordered(outcome: Outcome) -> Outcome:

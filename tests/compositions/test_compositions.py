@@ -9,7 +9,19 @@ from typing import Any
 import pytest
 
 from ayo_bridge import Runtime, accelerate
-from tests.compositions.algebra import Apart, Ask, Search, Then
+from tests.compositions.algebra import (
+    Answer,
+    Apart,
+    Ask,
+    Beside,
+    Check,
+    Compute,
+    Each,
+    Glue,
+    Raises,
+    Search,
+    Then,
+)
 from tests.compositions.compare import WORLDS, Comparing, comparing
 from tests.compositions.drawing import SMALL_TREES, Example
 from tests.compositions.engines import Engines, running_engines
@@ -51,6 +63,22 @@ def test_calls_that_need_nothing_of_each_other_are_learned_and_do_not_differ(
     entry = compared.world.entries[0]
     assert compared.difference(Example(INDEPENDENT, entry, QUESTIONS)) is None
     assert compared.seen.hits
+
+
+LEAVES_TASKS = Beside(
+    (
+        Then((Compute(Glue.UPPER), Raises(Check.EVEN))),
+        Each(Then((Answer(1, 3), Raises(Check.LONG)))),
+    )
+)
+
+
+def test_what_runs_on_after_an_error_does_not_differ(compared: Comparing) -> None:
+    """``gather`` leaves the others running, and which of two errors comes first is chance."""
+    entries = compared.world.framework.entries
+    entry = next(name for name in entries if entries[name].concurrent)
+    assert compared.difference(Example(LEAVES_TASKS, entry, QUESTIONS)) is None
+    assert compared.seen.raised
 
 
 def test_a_difference_is_found(compared: Comparing, monkeypatch: pytest.MonkeyPatch) -> None:

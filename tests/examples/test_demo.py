@@ -1,16 +1,18 @@
 """The demo runs to its end, and ends with everything it started however it is stopped."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.processes import all_gone, descendants
+from tests.serving.stand_in import stand_in_for_vllm
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -19,11 +21,14 @@ pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(300)]
 class Demo:
     """A running `python -m examples.demo --quick`."""
 
-    def __init__(self, results: Path, *options: str) -> None:
+    def __init__(
+        self, results: Path, *options: str, environment: Mapping[str, str] | None = None
+    ) -> None:
         command = [sys.executable, "-m", "examples.demo", "--quick", "--results", str(results)]
         self.process = subprocess.Popen(
             [*command, *options],
             cwd=ROOT,
+            env={**os.environ, **(environment or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -76,7 +81,11 @@ def test_the_quick_demo_finds_the_answers_identical(demos: list[Demo], tmp_path:
     figures = tmp_path / "figures.json"
     demo = Demo(tmp_path, "--json", str(figures), "--verbose")
     demos.append(demo)
+    demo.wait_for("vLLM serves")
+    children = descendants(demo.process.pid)
+    assert children
     assert demo.ended() == 0, demo.all_output
+    assert all_gone(children)
     assert "RetrieverQueryEngine, accelerated" in demo.all_output
     engines = json.loads(figures.read_text())["engines"]
     assert set(engines) == {"tree", "fusion", "refine"}
@@ -91,8 +100,10 @@ def test_the_quick_demo_finds_the_answers_identical(demos: list[Demo], tmp_path:
 def test_an_interrupted_demo_leaves_no_process(
     stage: str, demos: list[Demo], tmp_path: Path
 ) -> None:
-    """While vLLM starts, and after it has."""
-    demo = Demo(tmp_path)
+    """While vLLM starts, and after it has: then a stand-in is quicker there."""
+    serves = stage == "vLLM serves"
+    environment = stand_in_for_vllm(tmp_path / "stand-in") if serves else {}
+    demo = Demo(tmp_path, environment=environment)
     demos.append(demo)
     demo.wait_for(stage)
     threading.Event().wait(2)  # Into the step after the one that was printed.

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -156,40 +155,3 @@ def test_it_is_gone_before_the_query(env: Env, runtime: Runtime) -> None:
         _raised(lambda: accelerate(tree(env, model=gone), runtime=runtime).query("one")),
     ]
     assert seen[0] == seen[1]
-
-
-@pytest.mark.real
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_a_real_vllm_is_killed_in_the_middle(
-    tiny_llama: Path, env: Env, runtime: Runtime, tmp_path: Path
-) -> None:
-    from ayo_bridge.serving.vllm_server import VLLMServer
-
-    def engine(server: VLLMServer) -> Any:
-        model = parts.llm(
-            env,
-            model=server.model_name,
-            api_base=server.url,
-            max_tokens=400,
-            timeout=60.0,
-            additional_kwargs={"extra_body": {"ignore_eos": True}},
-        )
-        return tree(env, model=model)
-
-    seen = []
-    with VLLMServer(
-        tiny_llama,
-        dtype="float32",
-        kv_cache_gib=1,
-        extra_args=["--enforce-eager"],
-        log=tmp_path / "log",
-    ) as server:
-        fast = accelerate(engine(server), runtime=runtime)
-        killer = threading.Timer(0.5, server.kill)
-        killer.start()
-        seen.append(_raised(lambda: fast.query("one")))
-        killer.join()
-        seen.append(_raised(lambda: engine(server).query("one")))
-        seen.append(_raised(lambda: fast.query("one")))
-    assert seen == [["APIConnectionError: Connection error."]] * 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ayo_bridge.learn.describe import describe
@@ -108,7 +108,7 @@ PIECES = st.lists(
 ANSWERS = st.lists(st.text(alphabet='abc "\\\n12é日', max_size=30), min_size=4, max_size=4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(PIECES, ANSWERS)
 def test_an_accepted_program_makes_every_request_that_it_was_learned_from(
     pieces: list[str], answers: list[str]

@@ -53,7 +53,7 @@ def taught(runtime: Runtime) -> Any:
     fast = accelerate(kept_app.answer, runtime=runtime)
     for number in range(4):
         fast(kept_app.question(number))
-    eventually(lambda: kept_app.trusted(fast), "the end of learning", 10)
+    eventually(lambda: kept_app.trusted(fast), "the end of learning")
     return fast
 
 
@@ -61,7 +61,7 @@ def test_a_second_process_runs_ahead_in_its_second_call_by_what_the_first_has_le
     stub: StubOpenAI, runtime: Runtime
 ) -> None:
     taught(runtime)
-    eventually(lambda: bool(files()), "the writing of the template", 10)
+    eventually(lambda: bool(files()), "the writing of the template")
     text = files()[0].read_text()
     for private in (kept_app.EMAIL, kept_app.KEY, "0123456789abcdef", "glaciers", stub.base_url):
         assert private not in text
@@ -84,7 +84,7 @@ def test_a_template_that_is_no_longer_true_sends_nothing_and_is_deleted_and_lear
     stub: StubOpenAI, runtime: Runtime
 ) -> None:
     taught(runtime)
-    eventually(lambda: bool(files()), "the writing of the template", 10)
+    eventually(lambda: bool(files()), "the writing of the template")
     before = files()[0].read_text()
     kept_app.change("Tell me")
     fast = accelerate(kept_app.answer, runtime=runtime)
@@ -94,13 +94,13 @@ def test_a_template_that_is_no_longer_true_sends_nothing_and_is_deleted_and_lear
         assert got == kept_app.answer(kept_app.question(number))
         assert kept_app.outcomes(fast) == ["DIRECT"] * 3
         if number == 20:
-            eventually(lambda: "earlier process" in str(explain(fast)), "the loading", 10)
-    eventually(lambda: not files(), "the deletion", 10)
+            eventually(lambda: "earlier process" in str(explain(fast)), "the loading")
+    eventually(lambda: not files(), "the deletion")
     assert "learning (2 of 4 calls)" in str(explain(fast))
     for number in range(24, 28):
         fast(kept_app.question(number))
-    eventually(lambda: kept_app.trusted(fast), "the end of learning", 10)
-    eventually(lambda: bool(files()) and files()[0].read_text() != before, "the writing", 10)
+    eventually(lambda: kept_app.trusted(fast), "the end of learning")
+    eventually(lambda: bool(files()) and files()[0].read_text() != before, "the writing")
     assert "Tell me" in files()[0].read_text()
 
 
@@ -108,17 +108,17 @@ def test_a_program_that_asks_at_other_places_is_learned_anew_from_its_first_call
     stub: StubOpenAI, runtime: Runtime
 ) -> None:
     taught(runtime)
-    eventually(lambda: bool(files()), "the writing of the template", 10)
+    eventually(lambda: bool(files()), "the writing of the template")
     before = files()[0].read_text()
     kept_app.change("List", elsewhere=True)
     fast = accelerate(kept_app.answer, runtime=runtime)
     fast(kept_app.question(20))
-    eventually(lambda: "learning (1 of 4 calls)" in str(explain(fast)), "the comparison", 10)
-    eventually(lambda: not files(), "the deletion", 10)
+    eventually(lambda: "learning (1 of 4 calls)" in str(explain(fast)), "the comparison")
+    eventually(lambda: not files(), "the deletion")
     for number in range(21, 24):
         fast(kept_app.question(number))
-    eventually(lambda: kept_app.trusted(fast), "the end of learning", 10)
-    eventually(lambda: bool(files()) and files()[0].read_text() != before, "the writing", 10)
+    eventually(lambda: kept_app.trusted(fast), "the end of learning")
+    eventually(lambda: bool(files()) and files()[0].read_text() != before, "the writing")
 
 
 def test_a_lesson_of_an_earlier_process_that_no_call_has_asked_for_is_discarded_in_time() -> None:
@@ -146,7 +146,7 @@ def test_a_runtime_that_keeps_nothing_neither_writes_nor_reads(
     taught(nothing)
     assert files() == []
     taught(runtime)
-    eventually(lambda: bool(files()), "the writing of the template", 10)
+    eventually(lambda: bool(files()), "the writing of the template")
     fast = accelerate(kept_app.answer, runtime=nothing)
     used = files()[0].stat().st_mtime_ns
     fast(kept_app.question(30))

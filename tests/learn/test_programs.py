@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ayo_bridge.learn.known import Known, Missing
@@ -68,7 +68,7 @@ _PROGRAM = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_PROGRAM)
 def test_a_program_is_the_same_after_a_round_trip_through_json_text(program: Program) -> None:
     again = from_json(json.loads(json.dumps(to_json(program))))

@@ -353,8 +353,9 @@ async def test_a_request_ends_with_its_last_waiter(
     scope = open_scope(runtime, {"p": [call("a")]})
     ticket = scope.claim("a")
     assert ticket is not None
-    waiting = asyncio.ensure_future(ticket.wait_async(0.05 if late else None))
     await asyncio.to_thread(eventually, lambda: engine.served == ["a"], "the start")
+    waiting = asyncio.ensure_future(ticket.wait_async(0.05 if late else None))
+    await asyncio.sleep(0)  # It waits: its timer is looked at in the next turn of the loop only.
     scope.close()
     assert engine.cancelled == []
     if not late:

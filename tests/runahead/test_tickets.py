@@ -29,3 +29,18 @@ async def test_a_result_that_fails_after_its_waiter_was_cancelled_is_reported_by
     del future, waiting
     gc.collect()
     assert reported == []
+
+
+@pytest.mark.parametrize("threaded", [True, False], ids=["wait", "wait_async"])
+async def test_who_gives_up_last_is_told_so_though_the_call_is_cancelled_at_once(
+    threaded: bool,
+) -> None:
+    """Else a client would send its request again instead of reporting that its time is over."""
+    future: Future[object] = Future()
+    record = EngineCall("a", "llm", EngineKind.LLM, None, Outcome.DROPPED, 0.0)
+    ticket = Ticket(time.monotonic, future, record)
+    ticket.waiting = True
+    ticket.outlives(future.cancel)
+    with pytest.raises(TimeoutError):
+        _ = ticket.wait(0) if threaded else await ticket.wait_async(0)
+    assert future.cancelled()

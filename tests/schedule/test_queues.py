@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ayo_bridge.schedule import POLICIES, Waiting
@@ -97,7 +97,7 @@ def test_every_policy_is_checked() -> None:
     assert set(WHOLE) == set(POLICIES)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(events=events, name=st.sampled_from(sorted(POLICIES)))
 def test_a_queue_picks_what_a_look_at_all_of_it_would(events: list[object], name: str) -> None:
     """Numbers discard a request, pairs pick a batch, everything else is added."""

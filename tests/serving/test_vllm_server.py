@@ -1,13 +1,11 @@
-"""A real `vllm serve` answers, repeats itself exactly, and leaves nothing behind."""
+"""A real `vllm serve` answers and repeats itself exactly; a server leaves nothing behind."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from ayo_bridge.serving.ports import PortInUseError
 from ayo_bridge.serving.vllm_server import ModelNotFoundError, VLLMServer
 from tests.deadline import eventually
 from tests.processes import all_gone, descendants
+from tests.serving.stand_in import stand_in_for_vllm
 
 # As long as a start may take: the neighbours of the test run may be busy.
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
@@ -96,14 +95,17 @@ def test_the_server_is_reached_through_loopback_only(vllm_server: VLLMServer) ->
     assert listening == {"127.0.0.1"}
 
 
-@pytest.mark.slow
-def test_stop_and_start_leave_no_process_and_kill_is_noticed(tiny_llama: Path) -> None:
+@pytest.fixture
+def stand_in(tmp_path: Path) -> dict[str, str]:
+    return stand_in_for_vllm(tmp_path / "stand-in")
+
+
+def test_stop_and_start_leave_no_process_and_kill_is_noticed(
+    tiny_llama: Path, stand_in: dict[str, str]
+) -> None:
     seen: list[float] = []
     server = VLLMServer(
-        tiny_llama,
-        dtype="float32",
-        extra_args=["--enforce-eager"],
-        on_progress=lambda seconds, line: seen.append(seconds),
+        tiny_llama, env=stand_in, on_progress=lambda seconds, line: seen.append(seconds)
     )
     with server:
         alive = [server.alive]
@@ -111,67 +113,59 @@ def test_stop_and_start_leave_no_process_and_kill_is_noticed(tiny_llama: Path) -
         assert seen
         assert server.pid is not None
         started = descendants(server.pid)
-        assert started
+        assert len(started) >= 2  # The server and its engine.
         server.stop()
         assert all_gone(started)
         alive.append(server.alive)
         server.start()
+        alive.append(server.alive)
         assert server.pid is not None
         restarted = descendants(server.pid)
         server.kill()
         eventually(lambda: all_gone(restarted), "the end of a killed server")
         alive.append(server.alive)
-    assert alive == [True, False, False]
+    assert alive == [True, False, True, False]
 
 
 OWNER = """
-import sys, threading
+import json, sys, threading
 from ayo_bridge.serving.vllm_server import VLLMServer
-eager = ["--enforce-eager"]
-server = VLLMServer(sys.argv[1], dtype="float32", log=sys.argv[2], extra_args=eager).start()
+model, log, env = sys.argv[1:]
+server = VLLMServer(model, log=log, env=json.loads(env)).start()
 print(server.pid, flush=True)
 threading.Event().wait()
 """
 
 
-@pytest.fixture
-def short_directory() -> Iterator[str]:
-    """For the temporary files that whoever is killed leaves.
-
-    Not tmp_path: vLLM's sockets are there, and the path of a socket ends at 107 characters.
-    """
-    with tempfile.TemporaryDirectory(prefix="ayo-", ignore_cleanup_errors=True) as directory:
-        yield directory
-
-
-@pytest.mark.slow
 def test_the_server_ends_when_its_owner_is_killed(
-    tiny_llama: Path, tmp_path: Path, short_directory: str
+    tiny_llama: Path, tmp_path: Path, stand_in: dict[str, str]
 ) -> None:
+    arguments = [str(tiny_llama), str(tmp_path / "log"), json.dumps(stand_in)]
     owner = subprocess.Popen(
-        [sys.executable, "-c", OWNER, str(tiny_llama), str(tmp_path / "log")],
+        [sys.executable, "-c", OWNER, *arguments],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "TMPDIR": short_directory},
+        env={**os.environ, "TMPDIR": str(tmp_path)},
     )
     assert owner.stdout is not None
     with owner.stdout:
         supervisor = int(owner.stdout.readline())
         tree = [psutil.Process(supervisor), *descendants(supervisor)]
+        assert len(tree) >= 3
         owner.send_signal(signal.SIGKILL)
         owner.wait()
     eventually(lambda: all_gone(tree), "the end of the orphaned server")
 
 
 def test_a_model_that_cannot_be_served_shows_the_end_of_the_log(
-    tiny_llama: Path, tmp_path: Path
+    tmp_path: Path, stand_in: dict[str, str]
 ) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "config.json").write_text('{"model_type": "no-such-type"}')
     log = tmp_path / "log"
     with pytest.raises(EngineStartError, match="no-such-type") as failure:
-        VLLMServer(broken, log=log).start()
+        VLLMServer(broken, log=log, env=stand_in).start()
     assert str(log) in str(failure.value)
 
 

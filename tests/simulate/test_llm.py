@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ayo_bridge.schedule import LoopPlacement
@@ -300,7 +300,7 @@ requests = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(requests, min_size=1, max_size=12), st.booleans(), st.integers(1, 2))
 def test_everything_ends_and_nothing_is_held_afterwards(
     drawn: list[tuple[int, str, int, int, int, int | None]], chunked: bool, instances: int
