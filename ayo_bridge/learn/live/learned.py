@@ -19,6 +19,7 @@ from ayo_bridge.learn.live.kept import Kept
 from ayo_bridge.learn.live.later import Later
 from ayo_bridge.learn.live.lesson import ENOUGH, Lesson, learn
 from ayo_bridge.learn.live.owners import Owners
+from ayo_bridge.learn.live.pipelining import stages_of
 from ayo_bridge.learn.live.reach import reach
 from ayo_bridge.learn.live.worker import Job, worker
 from ayo_bridge.learn.replay import replay
@@ -202,7 +203,9 @@ class Learned:
     # Without the lock.
 
     def _learned_from(self, traces: Sequence[Trace]) -> Lesson:
-        seconds, grows = self._state.runtime.client.call_seconds, self.owners.grows()
+        runtime = self._state.runtime
+        seconds = runtime.client.call_seconds
+        grows = self.owners.grows(stages_of(runtime))
         return learn(traces, seconds, grows=grows)
 
     def _learn_again(self, traces: Sequence[Trace], before: Lesson) -> None:

@@ -107,10 +107,10 @@ def learn(
     template, replays = plain or whole, _replays(plain or whole, traces, NOTHING_GROWS)
     before, after = _usual(replays)
     pipelined = False
-    if grows != NOTHING_GROWS and feeding(whole):
+    if not grows.nothing and feeding(whole):
         grown = _in_time(whole, traces, grows, _deadline(clock)) or whole
-        seen = _replays(grown, traces, grows)
-        pipelined = _usual(seen)[1] < after - _EARLIER
+        seen, alike = _replays(grown, traces, grows), Grows(slots=grows.slots)
+        pipelined = _usual(seen)[1] < _usual(_replays(template, traces, alike))[1] - _EARLIER
         if pipelined:
             template, replays = grown, seen
             before, after = _usual(seen)
