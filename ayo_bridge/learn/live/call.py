@@ -18,7 +18,7 @@ from ayo_bridge.learn.live.named import Named
 from ayo_bridge.learn.live.owners import Owners, Way
 from ayo_bridge.learn.live.pipelining import Pipelining, freed, judge
 from ayo_bridge.learn.live.results import result_of, said
-from ayo_bridge.learn.live.warming import Warming
+from ayo_bridge.learn.live.warming import Warming, sees_cache
 from ayo_bridge.learn.places import CallPlace, current_place
 from ayo_bridge.learn.predict import Predicted
 from ayo_bridge.learn.trace import Kind, Result, Trace, vector_name
@@ -180,6 +180,7 @@ class LiveCall:
             answer = None if error is not None else said(handle.call, result)
             if self._tracer is not None:
                 self._tracer.end(handle.traced, answer, error)
+                sees_cache(self.scope.runtime, handle.call, result)
             if handle.visit is not None:
                 if self._warming is not None:
                     self._warming.ended(handle.visit, handle.call, result)

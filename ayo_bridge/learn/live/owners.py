@@ -154,6 +154,10 @@ class Owners:
             START,
         )
 
+    def of(self, site: str) -> Way | str:
+        """How all calls of a site were made so far, or why that is not known."""
+        return self._ways.get(site, "")
+
     def store(self, site: str, engine: object) -> Way | None:
         """How the store of an engine is searched at a site; ``None``: it was not searched there.
 
