@@ -130,9 +130,19 @@ def _embedding(engine: str, asked: ModelRequest, options: Mapping[str, Any]) -> 
         request=lambda: {"engine": engine, "texts": texts, **options},
         answer=partial(_vectors, single),
         remake=partial(_embedded, engine, single),
+        cut=None if single else _cut,
         manner=(engine, single),
         engine=engine,
     )
+
+
+def _cut(call: Call, size: int, told: Callable[[Answer], None]) -> Call:
+    """The call in parts of ``size`` texts, if each text has the same vector in any batch."""
+    asked = call.payload
+    if call.group is None or not isinstance(asked, ModelRequest):
+        return call
+    staged = replace(asked, stage=size, told=lambda rows: told(_vectors(False, rows)))
+    return replace(call, payload=staged, group=None)  # Nothing else runs with its parts.
 
 
 def _embedded(engine: str, single: bool, model: Any, fields: Fields) -> Call:

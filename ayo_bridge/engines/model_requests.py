@@ -7,6 +7,7 @@ in by the library's own signature, however the caller passed them.
 from __future__ import annotations
 
 import inspect
+import logging
 import sys
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,24 +20,52 @@ from ayo_bridge.seam import Call
 IsItem = Callable[[Any], bool]
 
 _SHORT: Final = 255
+_logger: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
     """One call of ``encode`` or ``predict``: texts or pairs, and the arguments that were given.
 
-    ``single`` stands for a lone text or pair, whose result has one dimension less.
+    ``single`` stands for a lone text or pair, whose result has one dimension less. With ``stage``
+    it runs so many inputs at a time, and ``told`` gets the result of each part but the last.
     """
 
     model: Any
     inputs: Sequence[Any]
     single: bool
     arguments: Mapping[str, Any]
+    stage: int = 0
+    told: Callable[[Any], None] | None = None
 
     def run(self, function: Callable[..., Any]) -> object:
         """Make the call as it was asked for."""
+        if self.told is not None and 0 < self.stage < len(self.inputs):
+            return self._in_stages(function, self.told)
         inputs = self.inputs[0] if self.single else self.inputs
         return function(self.model, inputs, **self.arguments)
+
+    def _in_stages(self, function: Callable[..., Any], told: Callable[[Any], None]) -> object:
+        parts: list[Any] = []
+        for start in range(0, len(self.inputs), self.stage):
+            end = start + self.stage
+            parts.append(function(self.model, self.inputs[start:end], **self.arguments))
+            if end < len(self.inputs):
+                try:
+                    told(parts[-1])
+                except Exception:  # Work ahead never costs the original its result.
+                    _logger.exception("following a result failed")
+        return _together(parts)
+
+
+def _together(parts: Sequence[Any]) -> Any:
+    """The results of the parts of a call as the whole call would give them."""
+    first = parts[0]
+    if hasattr(first, "is_inference"):
+        torch = sys.modules["torch"]
+        with torch.inference_mode(first.is_inference()):
+            return torch.cat(tuple(parts))
+    return sys.modules["numpy"].concatenate(parts)
 
 
 def make_call(

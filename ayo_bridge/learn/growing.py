@@ -8,16 +8,18 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from ayo_bridge.learn.learned_site import After, Chunks, Count, Length
-from ayo_bridge.learn.program import Index, Join, Place, Program, Ref, Span
+from ayo_bridge.learn.program import EVERY, Index, Join, Place, Program, Ref, Span
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Kind, Result
 from ayo_bridge.learn.values import COUNT, Part, part_of
 
 VIEWS: Final = ("lines", "bare", "json")
 """The views of an answer that have certain members before it is whole."""
+VECTORS: Final = "vectors"
 _ENDS: Final = '\n",]}'
 _MOST_STEPPED: Final = 8000
 """Characters of an answer that is taken apart as if it were being written."""
@@ -25,25 +27,38 @@ _CLOSING: Final = {"[": "]", "{": "}"}
 
 
 class Grows(NamedTuple):
-    """The LLM sites whose answers can be seen while they are written.
+    """The sites whose results can be seen in parts.
 
-    ``watched``: the original itself reads them so. ``rebuilt``: where they are made ahead.
+    ``watched``: answers that the original itself reads while they are written. ``rebuilt``: answers
+    that can be seen so where they are made ahead. ``stages``: embeddings that are computed by so
+    many texts at a time where they are made ahead. Where anything is seen in parts that saves most
+    where not all calls that follow can be ahead at once: ``slots`` are so many, 0: any number.
     """
 
     watched: frozenset[str] = frozenset()
     rebuilt: frozenset[str] = frozenset()
+    stages: Mapping[str, int] = MappingProxyType({})
+    slots: int = 0
 
     @property
     def of_any(self) -> frozenset[str]:
         """Those that can be seen where they are made ahead."""
         return self.watched | self.rebuilt
 
+    @property
+    def nothing(self) -> bool:
+        """Whether no result can be seen in parts."""
+        return not (self.watched or self.rebuilt or self.stages)
+
 
 NOTHING_GROWS: Final = Grows()
 
 
 def feeding(template: Template) -> Mapping[str, frozenset[str]]:
-    """The LLM sites the items of whose answers predicted calls are made of, and by which views."""
+    """The sites of the members of whose results predicted calls are made, and by which views.
+
+    These are answers, and lists of texts that are embedded at once.
+    """
     found: defaultdict[str, set[str]] = defaultdict(set)
     for each in template.sites:
         if not each.predicts:
@@ -54,7 +69,9 @@ def feeding(template: Template) -> Mapping[str, frozenset[str]]:
                 places += _of_program(learned.program)
         for place in places:
             source = template.site(str(place[1]))
-            if source is not None and source.kind is Kind.LLM and source is not each:
+            if source is None or source is each:
+                continue
+            if source.kind is (Kind.EMBEDDING if place[3] == VECTORS else Kind.LLM):
                 found[source.site].add(str(place[3]))
     return {site: frozenset(views) for site, views in found.items()}
 
@@ -74,18 +91,17 @@ def _of_program(program: Program) -> Iterator[Place]:
 
 def _comes_early(place: Place) -> bool:
     """Whether a place is an item that may be certain before the answer is whole."""
-    return (
-        place[0] == "at"
-        and len(place) > 4
-        and place[3] in VIEWS
-        and place[-1] != COUNT
-        and not any(isinstance(step, Index) and step.base == "end" for step in place)
-    )
+    if place[0] != "at" or len(place) < 5 or place[-1] == COUNT:
+        return False
+    if place[3] == VECTORS:
+        return isinstance(step := place[4], Index) and step.base in ("visit", "every")
+    ends = any(isinstance(step, Index) and step.base == "end" for step in place)
+    return place[3] in VIEWS and not ends
 
 
 def _of_count(count: Count) -> Iterator[Place]:
     match count:
-        case Length(place) | Chunks(place) if _comes_early((*place, 0)):
+        case Length(place) | Chunks(place) if _comes_early((*place, EVERY)):
             yield place
         case After(_, inner):
             yield from _of_count(inner)
@@ -97,6 +113,11 @@ def steps(text: str) -> Iterator[int]:
     """How much of an answer there is each time something in it may just have ended."""
     if len(text) <= _MOST_STEPPED:
         yield from (at + 1 for at, char in enumerate(text[:-1]) if char in _ENDS)
+
+
+def vectors_of(result: Result) -> Mapping[str, Part]:
+    """What is known of a list of texts of which the first have been embedded."""
+    return {VECTORS: part_of(result, VECTORS)}
 
 
 class Growing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,11 +10,11 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from ayo_bridge.learn.asked import with_values
-from ayo_bridge.learn.growing import NOTHING_GROWS, Growing, Grows, feeding, steps
+from ayo_bridge.learn.growing import NOTHING_GROWS, Growing, Grows, feeding, steps, vectors_of
 from ayo_bridge.learn.known import Known, Waiting
 from ayo_bridge.learn.learned_site import After
 from ayo_bridge.learn.template import Template
-from ayo_bridge.learn.trace import Kind, Trace, TracedCall
+from ayo_bridge.learn.trace import Kind, Result, Trace, TracedCall
 from ayo_bridge.learn.visits import visits_of
 
 OVERHEAD = 0.001
@@ -72,7 +73,7 @@ def replay(
         if call not in run.needs and trace.calls[call].kind is not Kind.HELPER
     }
     before = _seconds(trace, {}, overhead)
-    after = _seconds(trace, run.needs, overhead, run.behind, run.early)
+    after = _seconds(trace, run.needs, overhead, run.behind, run.early, grows.slots)
     return Replayed(frozenset(exact), frozenset(missed), tuple(run.false), before, after)
 
 
@@ -81,7 +82,7 @@ class _Run:
 
     def __init__(self, template: Template, trace: Trace, grows: Grows) -> None:
         self.template, self.trace = template, trace
-        self.views = feeding(template) if grows.watched or grows.rebuilt else {}
+        self.views = {} if grows.nothing else feeding(template)
         self.grows = grows
         self.early: dict[int, Early] = {}
         """Predicted calls that are made of the beginning of an answer."""
@@ -147,9 +148,21 @@ class _Run:
         self.bound[key] = at
         result = self.trace.calls[at].result
         watched = self.grows.watched if at not in self.needs else self.grows.of_any
-        if key[0] in self.views and key[0] in watched and result is not None and result.text:
-            self._written(key, at, result.text)
+        if key[0] in self.views and result is not None:
+            if key[0] in watched and result.text:
+                self._written(key, at, result.text)
+            elif at in self.needs and (size := self.grows.stages.get(key[0])):
+                self._embedded(key, at, result, size)
         self.known.result(*key, result)
+
+    def _embedded(self, key: Waiting, at: int, result: Result, size: int) -> None:
+        """Have texts embedded by so many at a time."""
+        before, count = self.written, len(result.vectors)
+        for end in range(size, count, size):
+            self.known.grown(*key, vectors_of(Result(vectors=result.vectors[:end])))
+            self.written = Early(at, end / count)
+            self._follow()
+        self.written = before
 
     def _written(self, key: Waiting, at: int, text: str) -> None:
         """Have an answer written bit by bit."""
@@ -168,6 +181,7 @@ def _seconds(
     overhead: float,
     behind: Mapping[int, int] = MappingProxyType({}),
     early: Mapping[int, Early] = MappingProxyType({}),
+    slots: int = 0,
 ) -> float:
     """How long the call takes with the calls in ``needs`` made ahead.
 
@@ -188,7 +202,7 @@ def _seconds(
             own[at] = max(0.0, own[at] - (max(usual[other] for other in inner) - reached))
             before[at] |= inner
     usual = _done(order, own, before, {}, 0.0)
-    ahead = _done(order, own, before, needs, overhead, behind, early)
+    ahead = _done(order, own, before, needs, overhead, behind, early, slots)
     work = max(0.0, trace.seconds - max(usual.values(), default=0.0))
     return work + max(ahead.values(), default=0.0)
 
@@ -201,11 +215,13 @@ def _done(
     overhead: float,
     behind: Mapping[int, int] = MappingProxyType({}),
     early: Mapping[int, Early] = MappingProxyType({}),
+    slots: int = 0,
 ) -> dict[int, float]:
     """When the original has each call's result, in seconds from its start."""
     done: dict[int, float] = {}
     made: dict[int, float] = {}
     came: dict[int, float] = {}
+    free = [0.0] * slots
     for at in order:
         start = reached = came[at] = max((done[other] for other in before[at]), default=0.0)
         if at in needs and all(need in made for need in needs[at]):
@@ -215,7 +231,9 @@ def _done(
             )
             if (other := behind.get(at)) is not None:
                 known = max(known, (made if other in needs else came).get(other, 0.0))
-            start = min(reached, overhead + known)
+            start = min(reached, max(overhead + known, free[0] if slots else 0.0))
+            if slots and start < reached:
+                heapq.heapreplace(free, start + own[at])
         made[at] = start + own[at]
         done[at] = max(reached, made[at])
     return done

@@ -81,6 +81,9 @@ class BoundaryCall:
     grows: Callable[[Call, Told], Call] | None = None
     """``grows(call, told)``: a call that ``remake`` made, whose answer is told while it grows, as
     far as the engine lets us see that and the original still gets its reply to the byte."""
+    cut: Callable[[Call, int, Callable[[Answer], None]], Call] | None = None
+    """``cut(call, size, told)``: a call that ``remake`` made, computed by so many items at a time;
+    what each part says is told, but for the last. ``None``: its result does not come apart."""
     shows_prefix_cache: Callable[[Any], bool] = field(default=lambda result: False)
     """Whether a result shows that the engine keeps prefixes in a cache."""
 

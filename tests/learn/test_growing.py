@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ayo_bridge.learn.growing import VIEWS, Growing, feeding
+from ayo_bridge.learn.growing import VIEWS, Growing, Grows, feeding
 from ayo_bridge.learn.learned_site import (
     Chunks,
     Fixed,
@@ -20,8 +22,9 @@ from ayo_bridge.learn.learned_site import (
 )
 from ayo_bridge.learn.live.foresight import Foresight
 from ayo_bridge.learn.program import EVERY, Const, Index, Join, Program, Ref, Span, Term
+from ayo_bridge.learn.replay import replay
 from ayo_bridge.learn.template import Template
-from ayo_bridge.learn.trace import Kind, Result
+from ayo_bridge.learn.trace import Kind, Result, Trace, TracedCall, Vector
 from ayo_bridge.learn.values import Path, part_of
 
 
@@ -188,3 +191,47 @@ def test_what_was_certain_of_a_text_is_there_in_the_whole(answer: str) -> None:
     texts, _ = _certain(answer)
     for name in ("lines", "bare"):
         assert texts.get(name, {}).items() <= part_of(Result(answer), name).texts.items()
+
+
+# What it wins, by the virtual clock.
+
+
+def _looped(kind: Kind, answer: Result, asked: Sequence[str]) -> Trace:
+    """A question, what is made of it in 0.8 s, and a call of 0.1 s for each of its members."""
+    plan = TracedCall("plan", (), kind, "plan x", answer, began=0, ended=1, seconds=0.8)
+    parts = [
+        TracedCall("part", (), Kind.LLM, request, Result("told"), 2 * at, 2 * at + 1, 0.1)
+        for at, request in enumerate(asked, 1)
+    ]
+    return Trace({"q": "x"}, (plan, *parts), seconds=0.8 + 0.1 * len(parts))
+
+
+def test_more_items_than_go_ahead_at_once_are_half_done_when_their_answer_ends() -> None:
+    answer = "\n".join(f"point {at}" for at in range(8))
+    trace = _looped(Kind.LLM, Result(answer), [f"part point {at}" for at in range(8)])
+    whole = replay(_loop("lines", 0), trace, 0.0, Grows(slots=4))
+    grows = Grows(rebuilt=frozenset({"plan"}), slots=4)
+    growing = replay(_loop("lines", 0), trace, 0.0, grows)
+    assert growing.exact == whole.exact
+    assert not growing.false
+    assert [whole.before, whole.after, growing.after] == pytest.approx([1.6, 1.0, 0.9])
+
+
+def test_where_all_items_go_ahead_at_once_nothing_is_won_by_those_before_the_last() -> None:
+    answer = "\n".join(f"point {at}" for at in range(8))
+    trace = _looped(Kind.LLM, Result(answer), [f"part point {at}" for at in range(8)])
+    whole = replay(_loop("lines", 0), trace, 0.0)
+    growing = replay(_loop("lines", 0), trace, 0.0, Grows(rebuilt=frozenset({"plan"})))
+    assert growing.after == pytest.approx(whole.after) == pytest.approx(0.9)
+
+
+def test_texts_embedded_in_stages_are_searched_with_meanwhile() -> None:
+    vectors = tuple(Vector(f"v{at}", (float(at),)) for at in range(8))
+    trace = _looped(Kind.EMBEDDING, Result(vectors=vectors), [f"part v{at}" for at in range(8)])
+    plan, part = _loop("vectors", 0).sites
+    template = Template((replace(plan, kind=Kind.EMBEDDING), part))
+    assert feeding(template) == {"plan": {"vectors"}}
+    staged = replay(template, trace, 0.0, Grows(stages={"plan": 4}, slots=4))
+    assert not staged.false
+    assert replay(template, trace, 0.0, Grows(slots=4)).after == pytest.approx(1.0)
+    assert staged.after == pytest.approx(0.9)

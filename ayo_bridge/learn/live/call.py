@@ -17,10 +17,11 @@ from ayo_bridge.learn.live.making import LearnedMaker, Made, planned
 from ayo_bridge.learn.live.named import Named
 from ayo_bridge.learn.live.owners import Owners, Way
 from ayo_bridge.learn.live.pipelining import Pipelining, freed, judge
-from ayo_bridge.learn.live.warming import Warming
+from ayo_bridge.learn.live.results import result_of, said
+from ayo_bridge.learn.live.warming import Warming, sees_cache
 from ayo_bridge.learn.places import CallPlace, current_place
 from ayo_bridge.learn.predict import Predicted
-from ayo_bridge.learn.trace import Item, Kind, Result, ToolCall, Trace, Vector, vector_name
+from ayo_bridge.learn.trace import Kind, Result, Trace, vector_name
 from ayo_bridge.learn.tracer import Tracer
 from ayo_bridge.learn.values import Part
 from ayo_bridge.runahead import Scope
@@ -111,7 +112,7 @@ class LiveCall:
             self._warming = Warming(scope, self._foresight, self._clients.way)
         self._pipelining: Pipelining | None = None
         if lesson is not None and lesson.feeding:
-            self._pipelining = Pipelining(scope, lesson, self._clients.way, self._grown)
+            self._pipelining = Pipelining(scope, lesson, self._clients.way, self._grown, self._read)
         self._gain = lesson.gain if lesson is not None else 0.0
         self._closed = False
 
@@ -176,9 +177,10 @@ class LiveCall:
         if not isinstance(handle, _Handle) or self._closed:
             return
         try:
-            answer = None if error is not None else _said(handle.call, result)
+            answer = None if error is not None else said(handle.call, result)
             if self._tracer is not None:
                 self._tracer.end(handle.traced, answer, error)
+                sees_cache(self.scope.runtime, handle.call, result)
             if handle.visit is not None:
                 if self._warming is not None:
                     self._warming.ended(handle.visit, handle.call, result)
@@ -211,7 +213,7 @@ class LiveCall:
     def _told(self, name: str, value: Callable[[], Answer]) -> Result | None:
         """What a helper's value says, if it says anything."""
         try:
-            return _result(value())
+            return result_of(value())
         except (TypeError, ValueError):
             return None
         except Exception as error:
@@ -230,7 +232,7 @@ class LiveCall:
             if self._closed:
                 return
             try:
-                answer = _result(way.answer(result))
+                answer = result_of(way.answer(result))
             except ValueError:
                 return  # The original will see it for itself.
             try:
@@ -250,6 +252,13 @@ class LiveCall:
             self._go_on()
         except Exception as error:
             self._broken(error)
+
+    def _read(self, answer: Answer) -> Result:
+        """What a part of a result says."""
+        result = result_of(answer)
+        with self._lock:
+            self._keep(result)
+        return result
 
     def _answered(self, visit: Waiting, answer: Result | None, *, own: bool) -> None:
         if self._foresight is None:
@@ -372,23 +381,3 @@ class LiveCall:
         if self._tracer is not None:
             self._tracer.close(error)
         self._foresight = None
-
-
-def _said(call: BoundaryCall, result: object) -> Result | None:
-    """What a result says, if it can be read."""
-    try:
-        return _result(call.answer(result))
-    except ValueError:
-        return None
-
-
-def _result(answer: Answer) -> Result:
-    items = answer.items
-    return Result(
-        text=answer.text,
-        tool_calls=tuple(ToolCall(*tool) for tool in answer.tools),
-        vectors=tuple(Vector(vector_name(numbers), numbers) for numbers in answer.vectors),
-        items=None
-        if items is None
-        else tuple(Item(item.text, item.id, None, item.metadata) for item in items),
-    )

@@ -19,7 +19,9 @@ from ayo_bridge.learn.live.kept import Kept
 from ayo_bridge.learn.live.later import Later
 from ayo_bridge.learn.live.lesson import ENOUGH, Lesson, learn
 from ayo_bridge.learn.live.owners import Owners
+from ayo_bridge.learn.live.pipelining import stages_of
 from ayo_bridge.learn.live.reach import reach
+from ayo_bridge.learn.live.warmth import by_prefills
 from ayo_bridge.learn.live.worker import Job, worker
 from ayo_bridge.learn.replay import replay
 from ayo_bridge.learn.trace import Kind, Trace
@@ -202,8 +204,11 @@ class Learned:
     # Without the lock.
 
     def _learned_from(self, traces: Sequence[Trace]) -> Lesson:
-        seconds, grows = self._state.runtime.client.call_seconds, self.owners.grows()
-        return learn(traces, seconds, grows=grows)
+        runtime = self._state.runtime
+        seconds = runtime.client.call_seconds
+        grows = self.owners.grows(stages_of(runtime))
+        warms = partial(by_prefills, runtime, self.owners, traces)
+        return learn(traces, seconds, grows=grows, warms=warms)
 
     def _learn_again(self, traces: Sequence[Trace], before: Lesson) -> None:
         """In the background: learn anew beside what is in use, and use it if it is worth it."""

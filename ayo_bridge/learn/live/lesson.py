@@ -62,6 +62,8 @@ class Lesson:
     spread: frozenset[str] = frozenset()
     only_grown: frozenset[str] = frozenset()
     """Sites that win something only while an answer can be seen as it is written."""
+    warmed: float = 0.0
+    """Seconds expected to be won by prefilling alone, where nothing else wins anything."""
     clean: dict[str, int] = field(init=False)
     """In how many calls of this process in a row a site that items feed was predicted rightly."""
 
@@ -82,7 +84,7 @@ class Lesson:
     @property
     def worthwhile(self) -> bool:
         """Whether enough is won."""
-        return self.gain >= max(LEAST_SECONDS, LEAST_GAIN * self.before)
+        return _enough(self.gain + self.warmed, self.before)
 
     def doubtful(self) -> frozenset[str]:
         """The sites that a call which begins now only watches."""
@@ -94,11 +96,14 @@ def learn(
     call_seconds: float = 0.0,
     clock: Callable[[], float] = time.thread_time,
     grows: Grows = NOTHING_GROWS,
+    warms: Callable[[Template], float] = lambda template: 0.0,
 ) -> Lesson:
     """Learn from traces with distinct inputs, at least :data:`ENOUGH`.
 
     The last one is predicted in shadow by what the others show. ``call_seconds`` is the processor
-    time that a call ahead takes; ``grows`` are the answers that may be watched.
+    time that a call ahead takes; ``grows`` are the answers that may be watched. ``warms`` says what
+    a call wins by prefilling what is known of prompts: where it wins by nothing else, nothing else
+    is made ahead.
     """
     shadow = induce(traces[:-1], _deadline(clock))
     shaky = {site for site, _ in replay(shadow, traces[-1]).false}
@@ -107,14 +112,20 @@ def learn(
     template, replays = plain or whole, _replays(plain or whole, traces, NOTHING_GROWS)
     before, after = _usual(replays)
     pipelined = False
-    if grows != NOTHING_GROWS and feeding(whole):
+    if not grows.nothing and feeding(whole):
         grown = _in_time(whole, traces, grows, _deadline(clock)) or whole
-        seen = _replays(grown, traces, grows)
-        pipelined = _usual(seen)[1] < after - _EARLIER
+        seen, alike = _replays(grown, traces, grows), Grows(slots=grows.slots)
+        pipelined = _usual(seen)[1] < _usual(_replays(template, traces, alike))[1] - _EARLIER
         if pipelined:
             template, replays = grown, seen
             before, after = _usual(seen)
     own = call_seconds * median(map(partial(_calls, template), replays))
+    if not _enough(before - after - own, before):
+        only = whole.without(_predicted(whole), _LATE, Status.LATE)
+        if _enough(warmed := warms(only), before):
+            lesson = Lesson(only, len(traces), before, before, by_branch(traces), frozenset(shaky))
+            lesson.spread, lesson.warmed = spread(traces), warmed
+            return lesson
     lesson = Lesson(template, len(traces), before, after, by_branch(traces), frozenset(shaky), own)
     lesson.spread = spread(traces)
     if pipelined:
@@ -122,6 +133,10 @@ def learn(
     else:
         lesson.feeding, lesson.clean = {}, {}
     return lesson
+
+
+def _enough(won: float, before: float) -> bool:
+    return won >= max(LEAST_SECONDS, LEAST_GAIN * before)
 
 
 def _replays(template: Template, traces: Sequence[Trace], grows: Grows) -> list[Replayed]:

@@ -13,7 +13,7 @@ from ayo_bridge.runahead.planner import PRIOR_SECONDS
 from ayo_bridge.schedule import ComponentOp, Values, Work
 from ayo_bridge.seam import Call
 
-_OPS: Final = {
+OPS: Final = {
     Kind.LLM: Op.PREFILLING,
     Kind.EMBEDDING: Op.EMBEDDING,
     Kind.SEARCH: Op.SEARCHING,
@@ -80,7 +80,7 @@ def planned(
     primitives: list[Primitive] = []
     makers: dict[ComponentOp, Maker] = {}
     for made in requests:
-        site, op = f"site{numbers[made.predicted.site]}", _OPS[made.kind]
+        site, op = f"site{numbers[made.predicted.site]}", OPS[made.kind]
         makers[site, op] = maker
         name = f"{site}.{made.kind}[{made.predicted.visit}]"
         if made.call.warm:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from ayo_bridge.learn.growing import Grows
 from ayo_bridge.learn.live.remote import VARIABLE, is_remote, wanted
 from ayo_bridge.learn.sites import Site
+from ayo_bridge.schedule.limits import START
 from ayo_bridge.seam import Answer, BoundaryCall, Call, Fields, Told
 
 _MODELS: Final = ("embedding", "rerank")
@@ -36,6 +37,8 @@ class Way:
     """Whether the original reads answers while they are written."""
     grows: Callable[[Call, Told], Call] | None = None
     """Has the answer of a call that is made ahead told while it is written."""
+    cut: Callable[[Call, int, Callable[[Answer], None]], Call] | None = None
+    """Has a call that is made ahead computed in parts, and what they say told."""
 
     def call(self, fields: Fields) -> Call:
         """The engine call for a request.
@@ -80,6 +83,7 @@ def way_of(call: BoundaryCall) -> Way | None:
         call.named,
         call.streams,
         call.grows,
+        call.cut,
     )
 
 
@@ -140,13 +144,26 @@ class Owners:
         """The calls of the program that led to a site, innermost first; empty: none was seen."""
         return self._calls.get(site, ())
 
-    def grows(self) -> Grows:
-        """The sites whose answers can be seen while they are written, as far as calls show."""
+    def grows(self, best_batch: Callable[[str], int | None] = lambda engine: None) -> Grows:
+        """The sites whose results can be seen in parts, as far as calls show.
+
+        ``best_batch`` is b* of an engine, if that is known.
+        """
         ways = [(site, way) for site, way in list(self._ways.items()) if isinstance(way, Way)]
         return Grows(
             frozenset(site for site, way in ways if way.streams),
             frozenset(site for site, way in ways if way.grows is not None and not way.streams),
+            {
+                site: best
+                for site, way in ways
+                if way.cut is not None and (best := best_batch(way.engine)) is not None
+            },
+            START,
         )
+
+    def of(self, site: str) -> Way | str:
+        """How all calls of a site were made so far, or why that is not known."""
+        return self._ways.get(site, "")
 
     def store(self, site: str, engine: object) -> Way | None:
         """How the store of an engine is searched at a site; ``None``: it was not searched there.

@@ -8,22 +8,29 @@ on the wire is never another than it would be. Where neither is so, an answer co
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from ayo_bridge.bindings.openai_sdk import once_answered
 from ayo_bridge.engines.openai_http import LLMRequest
-from ayo_bridge.learn.growing import Growing
+from ayo_bridge.graph import Graph, Op, Primitive
+from ayo_bridge.learn.growing import Growing, vectors_of
 from ayo_bridge.learn.known import Waiting
 from ayo_bridge.learn.live.lesson import Lesson
+from ayo_bridge.learn.live.making import OPS
 from ayo_bridge.learn.live.owners import Way, way_of
 from ayo_bridge.learn.predict import Predicted
+from ayo_bridge.learn.trace import Result, Vector
 from ayo_bridge.learn.values import Part
 from ayo_bridge.lift.llm import prove_once
+from ayo_bridge.passes import PassContext, StageDecomposition
 from ayo_bridge.runahead import Scope
-from ayo_bridge.seam import BoundaryCall, Call, Fields, Told
+from ayo_bridge.runahead.home import Home
+from ayo_bridge.seam import Answer, BoundaryCall, Call, Fields, Told
 
 CLEAN: Final = 3
 """After so many calls in which it was predicted rightly, a site has several calls outstanding."""
+Cut = Callable[[Call, int, Callable[[Answer], None]], Call]
 Grown = Callable[[Waiting, Mapping[str, Part], bool], None]
 
 
@@ -33,15 +40,22 @@ class Pipelining:
     Args:
         way: how calls of a site are made in this call, if that is known.
         grown: is told by visit what is certain of an answer, and whether it is the original's own.
+        read: what the parts of a result say.
     """
 
     def __init__(
-        self, scope: Scope, lesson: Lesson, way: Callable[[str], Way | None], grown: Grown
+        self,
+        scope: Scope,
+        lesson: Lesson,
+        way: Callable[[str], Way | None],
+        grown: Grown,
+        read: Callable[[Answer], Result],
     ) -> None:
         self._scope = scope
         self._lesson = lesson
         self._way = way
         self._grown = grown
+        self._read = read
 
     def may_go(self, each: Predicted) -> bool:
         """Whether a request wins anything: some do only where an answer can be watched."""
@@ -53,15 +67,55 @@ class Pipelining:
     def _is_watched(self, site: str) -> bool:
         way = self._way(site)
         if way is None or way.grows is None:
-            return False
+            return way is not None and way.cut is not None
         return way.streams or way.engine in self._scope.runtime.can_stream()
 
     def ahead(self, each: Predicted, way: Way, call: Call) -> Call:
-        """A call that is made ahead, its answer told as it grows if it feeds others."""
+        """A call that is made ahead, its result told as it grows if it feeds others."""
         views = self._lesson.feeding.get(each.site)
+        if views is not None and way.cut is not None:
+            return self._cut(each, way.cut, call)
         if views is None or way.grows is None:
             return call
         return way.grows(call, self._reader((each.site, each.visit), views, own=False))
+
+    def _cut(self, each: Predicted, cut: Cut, call: Call) -> Call:
+        """A call for many texts, in stages if the pass that decides it for templates says so."""
+        runtime = self._scope.runtime
+        split = next((p for p in runtime.passes if isinstance(p, StageDecomposition)), None)
+        best = runtime.profiles.profiles().best_batch(call.engine)
+        if split is None or best is None or not self._is_cut(split, each.site, call):
+            return call
+        vectors: list[Vector] = []
+
+        def told(part: Answer) -> None:
+            vectors.extend(self._read(part).vectors)
+            self._grown((each.site, each.visit), vectors_of(Result(vectors=tuple(vectors))), False)
+
+        return cut(call, best, told)
+
+    def _is_cut(self, split: StageDecomposition, site: str, call: Call) -> bool:
+        runtime = self._scope.runtime
+        whole = Primitive(
+            "whole",
+            Op.EMBEDDING,
+            site,
+            call.engine,
+            inputs=("texts",),
+            outputs=("vectors",),
+            items=call.items,
+            batchable=True,
+        )
+        graph = [whole]
+        for fed in self._lesson.template.sites:
+            way = self._way(fed.site)
+            if site in fed.depends_on and fed.predicts and way is not None:
+                name, op, read = fed.site, OPS[fed.kind], ("vectors",)
+                after = Primitive(name, op, name, way.engine, inputs=read, outputs=(f"of {name}",))
+                graph.append(replace(after, items=call.items, batchable=True))
+        context = PassContext(profiles=runtime.profiles.profiles(), strict=runtime.strict)
+        decisions = split.apply(Graph(graph, inputs=("texts",)), context).decisions
+        return any(decision.applied for decision in decisions)
 
     def own(self, visit: Waiting, call: BoundaryCall) -> Told | None:
         """Who is told the answer of a stream that the original reads."""
@@ -95,6 +149,13 @@ class Pipelining:
                 prove_once(runtime, engine, request)
 
         once_answered(call.owner, prove)
+
+
+def stages_of(runtime: Home) -> Callable[[str], int | None]:
+    """Tells b* of an engine, where lists of more items may be cut."""
+    cuts = any(isinstance(each, StageDecomposition) for each in runtime.passes)
+    known = runtime.profiles.profiles()
+    return known.best_batch if cuts and not runtime.strict else lambda engine: None
 
 
 def freed(lesson: Lesson) -> frozenset[str]:

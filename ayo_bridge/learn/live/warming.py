@@ -15,6 +15,7 @@ from ayo_bridge.learn.predict import Predicted
 from ayo_bridge.learn.trace import Kind
 from ayo_bridge.passes import Decision, PassContext, PrefillingSplit
 from ayo_bridge.runahead import Scope
+from ayo_bridge.runahead.home import Home
 from ayo_bridge.runahead.planner import CALL_SECONDS
 from ayo_bridge.seam import BoundaryCall, EngineKind, Outcome
 
@@ -48,12 +49,7 @@ class Warming:
     def ended(self, visit: Waiting, call: BoundaryCall, result: object) -> None:
         """It waits no longer. The result may show whether the server keeps prefixes."""
         self._in_flight.pop(visit, None)
-        runtime = self._scope.runtime
-        if call.warm is None or not runtime.knows(call.engine):
-            return
-        engine = runtime.scheduler(call.engine).engine
-        if engine.kind is EngineKind.LLM and not engine.caches_prefixes:
-            engine.caches_prefixes = call.shows_prefix_cache(result)
+        sees_cache(self._scope.runtime, call, result)
 
     def due(self) -> tuple[list[Made], float]:
         """The warms that pay now, and the seconds that they win."""
@@ -95,6 +91,15 @@ class Warming:
             if call.outcome is Outcome.WARM and call.error
         }
         return self._foresight.beginnings.unused() | {site for site in failed if site is not None}
+
+
+def sees_cache(runtime: Home, call: BoundaryCall, result: object) -> None:
+    """A result of the original's may show whether the server keeps prefixes."""
+    if call.warm is None or not runtime.knows(call.engine):
+        return
+    engine = runtime.scheduler(call.engine).engine
+    if engine.kind is EngineKind.LLM and not engine.caches_prefixes:
+        engine.caches_prefixes = call.shows_prefix_cache(result)
 
 
 class _During:

@@ -30,6 +30,10 @@ def learning(learned: Learned) -> tuple[str, ...]:
         f"learned from {lesson.calls} calls{whose}: "
         f"{after:.0f} ms are expected instead of {before:.0f} ms"
     )
+    if lesson.warmed:
+        lines.append(
+            f"{lesson.warmed * 1000:.0f} ms are won by prefilling what is known of prompts"
+        )
     for each in lesson.template.sites:
         lines += _cut(describe_site(each, lesson.numbers))
         lines += _site(each.site, each.predicts, lesson, learned.owners)

@@ -35,12 +35,15 @@ def _read(client: openai.OpenAI, prompt: str) -> str:
 
 
 def _text(body: Any) -> str:
-    """Three lines where parts are asked for, each of them of this question."""
+    """Six or seven lines where parts are asked for, each of them of this question.
+
+    Fewer would all go ahead at once, and nothing be won by knowing them one by one.
+    """
     prompt = str(body.get("messages") or body.get("prompt"))
     if "Name the parts" not in prompt:
         return hashed_text(body)
     words = hashed_text(body).split()
-    count = 3 + len(words[0]) % 2
+    count = 6 + len(words[0]) % 2
     return "\n".join(f"{at + 1}. part {words[at % len(words)]} {at}" for at in range(count))
 
 
@@ -55,7 +58,7 @@ def runtime(tmp_path: Path) -> Iterator[Runtime]:
 @pytest.fixture
 def written(stub: StubOpenAI) -> StubOpenAI:
     """The stub, which writes streams word by word."""
-    stub.text, stub.latency, stub.spread = _text, 0.03, True
+    stub.text, stub.latency, stub.spread = _text, 0.02, True
     return stub
 
 
@@ -112,7 +115,7 @@ def _pipelined(fast: Program, answer: Program, stub: StubOpenAI) -> None:
         before = _equal(fast, answer, stub, number)
         if number > 8 + CLEAN and before == len(_list_and_items(stub)[1]) - 1:
             return
-        stub.latency = 0.03 if number < 8 + CLEAN else 0.06
+        stub.latency = 0.02 if number < 8 + CLEAN else 0.06
     raise AssertionError("in no call have all items but the last gone before their list was whole")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sentence_transformers
 from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_huggingface import HuggingFaceEmbeddings
@@ -48,6 +49,30 @@ def test_three_retrievers_embed_the_same_text_once_ahead_by_a_model_of_this_proc
     passes: list[object] = []
     model._client.register_forward_hook(lambda *_: passes.append(None))
     assert fast(question(9)) == expected
+    assert len(passes) == 1
+    assert ahead(fast)[EngineKind.EMBEDDING, Outcome.HIT] == 3
+
+
+def test_whoever_changes_a_shared_result_changes_his_own(
+    stub: StubOpenAI, runtime: Runtime, minilm_path: Path
+) -> None:
+    model = sentence_transformers.SentenceTransformer(str(minilm_path), device="cpu")
+    ask = asking(stub)
+
+    def answer(query: str) -> list[bytes]:
+        tone = ask(f"What tone has this? {query}")
+        first, second = model.encode(query), model.encode(query)
+        said = [tone.encode(), first.tobytes()]
+        first *= 0.0
+        return [*said, second.tobytes(), model.encode(query).tobytes()]
+
+    fast = taught(answer, runtime)
+    expected = answer(question(9))
+    passes: list[object] = []
+    model.register_forward_hook(lambda *_: passes.append(None))
+    made = fast(question(9))
+    assert made == expected
+    assert made[1] == made[2] == made[3]
     assert len(passes) == 1
     assert ahead(fast)[EngineKind.EMBEDDING, Outcome.HIT] == 3
 

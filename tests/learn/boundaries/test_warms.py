@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ayo_bridge import Runtime
+from ayo_bridge import Runtime, explain
 from ayo_bridge.bindings.completions import cut_prompt, shows_prefix_cache
 from ayo_bridge.engines.openai_http.reply import Body, Reply
 from ayo_bridge.learn.known import Known
@@ -55,10 +55,10 @@ def _writer(ask: Ask, hole: Callable[[], int]) -> Callable[[str], str]:
     return answer
 
 
-def _profiled(stub: StubOpenAI, runtime: Runtime) -> None:
+def _profiled(stub: StubOpenAI, runtime: Runtime, per_token: float = 1e-5) -> None:
     """Prefilling costs much at this server, and it is otherwise idle."""
     engine = f"llm:stub@{urlsplit(stub.base_url).netloc}"
-    runtime.profiles.publish(engine, LLMProfile(1e-6, 1e-5, 1e-3))
+    runtime.profiles.publish(engine, LLMProfile(1e-6, per_token, 1e-3))
 
 
 def _marked(stub: StubOpenAI) -> list[Any]:
@@ -92,6 +92,30 @@ def test_a_prefix_that_has_grown_is_prefilled_while_another_answer_is_awaited(
     assert warm.headers["authorization"] == last.headers["authorization"]
     assert warm.arrived < last.arrived
     assert outcomes(fast) == {Outcome.HIT: 1, Outcome.DIRECT: 3, Outcome.WARM: 1}
+
+
+def test_what_only_prefilling_wins_by_is_learned_and_nothing_is_made_ahead(
+    stub: StubOpenAI, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = client_of(stub)
+    stub.reply_when("Write notes", text=_notes)
+    stub.latency = 0.04
+
+    def answer(query: str) -> bool:
+        notes = asked(client, f"Write notes on {query}")
+        mood = asked(client, f"Mood number {next(_numbers) * 7919}?")
+        rest = f"The mood is {mood[:2]}{next(_numbers) * 7919}, and so on"
+        return len(asked(client, f"Task: go on.\n{notes}\n{rest}")) > 0
+
+    _profiled(stub, runtime, 5e-5)
+    monkeypatch.setattr(runtime.profiles, "observe", lambda call: None)  # It stays as it is.
+    fast = taught(answer, runtime)
+    assert "are won by prefilling" in str(explain(fast))
+    stub.requests.clear()
+    assert fast(question(9))
+    (warm,) = _marked(stub)
+    assert "it is said 39 times." in warm.body["messages"][0]["content"]
+    assert outcomes(fast) == {Outcome.DIRECT: 3, Outcome.WARM: 1}
 
 
 def test_a_server_that_takes_no_warm_is_sent_one_and_its_calls_go_ahead_as_ever(
