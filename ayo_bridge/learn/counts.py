@@ -9,6 +9,7 @@ from ayo_bridge.learn.known import Missing
 from ayo_bridge.learn.learned_site import (
     After,
     AtLeast,
+    Both,
     Chunks,
     Count,
     Fixed,
@@ -18,6 +19,7 @@ from ayo_bridge.learn.learned_site import (
 )
 from ayo_bridge.learn.program import Index, Join, Place, Program, Span, sites_of
 from ayo_bridge.learn.ranking import is_late
+from ayo_bridge.learn.segments import length_of
 from ayo_bridge.learn.told import told
 
 
@@ -26,6 +28,8 @@ def count_of(site: str, classes: Sequence[LearnedClass], wholes: Sequence[Whole]
     counts = [len(whole.visits.get(site, ())) for whole in wholes]
     helpers = frozenset[str]().union(*(whole.helpers for whole in wholes))
     if max(counts) > 1:
+        if (both := _in_turn(classes, wholes, counts)) is not None:
+            return both
         options = {
             option
             for option in _lists(classes)
@@ -60,7 +64,7 @@ def _conditional(
     if len(some) == len(wholes):
         return None
     inner = count_of(site, classes, some)
-    if isinstance(inner, After | AtLeast):
+    if isinstance(inner, After | AtLeast | Both):
         return None
     helpers = frozenset[str]().union(*(whole.helpers for whole in wholes))
     visited = [bool(whole.visits.get(site)) for whole in wholes]
@@ -71,6 +75,27 @@ def _conditional(
         if other not in helpers and other != site and present == visited:
             return After(other, inner)
     return None if inner == Fixed(1) else After(site, inner)
+
+
+def _in_turn(
+    classes: Sequence[LearnedClass], wholes: Sequence[Whole], counts: Sequence[int]
+) -> Length | Both | None:
+    """How often a site is visited that goes through one list and then through another."""
+    bound = next((each.selector.after for each in classes if each.selector.after), None)
+    if bound is None or 0 in counts:
+        return None
+    rests = [c - length_of(bound, whole) for whole, c in zip(wholes, counts, strict=True)]
+    thens = {
+        place[:at]
+        for each in classes
+        for place, _ in each.program.terms()
+        for at, step in enumerate(place)
+        if each.selector.after and step == Index("rest") and _resolvable(place[:at])
+    }
+    for then in sorted(thens, key=lambda place: (len(place), repr(place))):
+        if rests == [length_of(then, whole) for whole in wholes]:
+            return Both(bound, then)
+    return Length(bound, rests[0]) if len(set(rests)) == 1 else None
 
 
 def _is_before(site: str, other: str, whole: Whole) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from ayo_bridge.learn.asked import asked_of
 from ayo_bridge.learn.learned_site import (
     AtLeast,
+    Both,
     Chunks,
     Count,
     Fixed,
@@ -34,7 +35,7 @@ from ayo_bridge.learn.values import COUNT
 
 Numbers = Mapping[str, int]
 """The number of each site, from 1, in the order of first calls."""
-_BASES = {"visit": "k", "item": "i", "next": "i'", "end": "end", "every": "*"}
+_BASES = {"visit": "k", "rest": "r", "item": "i", "next": "i'", "end": "end", "every": "*"}
 _PARTS = {
     "text": "answer",
     "lines": "answer",
@@ -66,9 +67,8 @@ def describe_site(learned: LearnedSite, numbers: Numbers) -> str:
         lines.append(f"  visits: {describe_count(learned.count, numbers)}")
     for each in learned.classes:
         what = describe_program(each.program, numbers)
-        lines.append(
-            f"  {_selected(each.selector)} ({each.instances} seen, {each.inputs} inputs): {what}"
-        )
+        which = _selected(each.selector, numbers)
+        lines.append(f"  {which} ({each.instances} seen, {each.inputs} inputs): {what}")
     return "\n".join(lines)
 
 
@@ -84,6 +84,8 @@ def describe_count(count: Count, numbers: Numbers) -> str:
             return f"one for each {_list(place, numbers)}{more}"
         case Chunks(place, size):
             return f"one for every {size} of {_list(place, numbers)}"
+        case Both(first, then):
+            return f"one for each {_list(first, numbers)}, then for each {_list(then, numbers)}"
     inner = describe_count(count.count, numbers)
     return f"{inner} once site {numbers.get(count.site, 0)} was visited"
 
@@ -112,7 +114,11 @@ def describe_program(program: Program, numbers: Numbers) -> str:
     return "".join(out)
 
 
-def _selected(selector: Selector) -> str:
+def _selected(selector: Selector, numbers: Numbers) -> str:
+    if selector.before:
+        return f"one visit k for each {_list(selector.before, numbers)}"
+    if selector.after:
+        return f"visits k that follow, r of them after each {_list(selector.after, numbers)}"
     if selector.last is None:
         return "all visits k" if selector.first == 0 else f"visits k from {selector.first}"
     return f"visit {selector.first}"
@@ -131,6 +137,8 @@ def _members(expression: Span | Union, numbers: Numbers) -> str:
         return f"{every}, each text once"
     if expression.chunk:
         return f"{every}, {expression.chunk} for each k"
+    if expression.upto:
+        return f"{every}, as many as {_list(expression.upto, numbers)}"
     if expression.start == 0 and expression.stop is None:
         return every
     stop = "end" if expression.stop is None else _index(expression.stop)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ayo_bridge.learn.cover import Source, Sources, Token
 from ayo_bridge.learn.known import Known, Missing, Waiting
+from ayo_bridge.learn.learned_site import Selector
 from ayo_bridge.learn.program import EVERY, Index, Place, Program, Term
 from ayo_bridge.learn.render import Where, render
 from ayo_bridge.learn.trace import Kind, Trace, TracedCall
@@ -30,6 +31,8 @@ class Whole:
     requests: list[tuple[int, str]]
     single: frozenset[str] = frozenset()
     """The sites that no trace visits twice: their visit is the first, relative to nothing."""
+    bounds: frozenset[Place] = frozenset()
+    """Lists whose end is where a site goes on with another one."""
     version: int = 0
     """Grows when visits are numbered anew."""
     _sources: dict[bool, Sources] = field(default_factory=dict)
@@ -103,6 +106,19 @@ class Case:
     began: int
     _covers: dict[tuple[bool, bool, int], tuple[Token, ...]] = field(default_factory=dict)
 
+    def where(self, selector: Selector) -> Where:
+        """Where the program of the class runs that it belongs to."""
+        where = selector.where(self.visit, self.whole.known)
+        assert where is not None, "it belongs to another class"
+        return where
+
+    def within(self, selector: Selector) -> bool:
+        """Whether it belongs to a class."""
+        try:
+            return selector.where(self.visit, self.whole.known) is not None
+        except Missing:
+            return False
+
     def cover(self, rich: bool, helpers: bool) -> tuple[Token, ...]:
         """The request as values and the text between them."""
         if (key := (rich, helpers, self.whole.version)) not in self._covers:
@@ -152,6 +168,8 @@ class View:
             return
         if where.visit is not None and abs(step - where.visit) <= _NEAR:
             yield Index("visit", step - where.visit)
+        if where.rest is not None and abs(step - where.rest) <= _NEAR:
+            yield Index("rest", step - where.rest)
         if where.item is not None and abs(step - where.item) <= _NEAR:
             yield Index("item", step - where.item)
         if where.next is not None and abs(step - where.next) <= _NEAR:
@@ -170,11 +188,11 @@ class View:
             return 0
 
 
-def makes(program: Program, case: Case, visit: int | None) -> bool:
+def makes(program: Program, case: Case, where: Where) -> bool:
     """Whether a program makes exactly the request, of nothing that was not known before it."""
     used: set[Waiting] = set()
     try:
-        text = render(program, Where(visit), case.whole.known, used)
+        text = render(program, where, case.whole.known, used)
     except Missing:
         return False
     return text == case.request and all(

@@ -64,6 +64,14 @@ class Chunks:
 
 
 @dataclass(frozen=True, slots=True)
+class Both:
+    """One visit a member of a list, and then one a member of another."""
+
+    first: Place
+    then: Place
+
+
+@dataclass(frozen=True, slots=True)
 class After:
     """As ``count`` says once ``site`` has been asked, else none.
 
@@ -74,7 +82,7 @@ class After:
     count: Fixed | Length | Chunks = Fixed(1)
 
 
-Count = Fixed | AtLeast | Length | Chunks | After
+Count = Fixed | AtLeast | Length | Chunks | Both | After
 
 
 def count_here(count: Count, known: Known) -> int | None:
@@ -92,6 +100,8 @@ def count_here(count: Count, known: Known) -> int | None:
             return max(0, known.length(resolve(place, Where(), known)) + offset)
         case Chunks(place, size):
             return -(-known.length(resolve(place, Where(), known)) // size)
+        case Both(first, then):
+            return sum(known.length(resolve(each, Where(), known)) for each in (first, then))
         case After(site, inner):
             if known.counts.get(site) == 0:
                 return 0
@@ -102,14 +112,34 @@ def count_here(count: Count, known: Known) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """The visits from ``first`` to ``last``, both included; ``None``: all that follow."""
+    """The visits from ``first`` to ``last``, both included; ``None``: all that follow.
+
+    Of these only the visits for the members of the list ``before``, or those that come ``after``.
+    """
 
     first: int = 0
     last: int | None = None
+    before: Place = ()
+    after: Place = ()
 
     def holds(self, visit: int) -> bool:
-        """Whether a visit is among them."""
+        """Whether a visit is among them, as far as its number alone says."""
         return self.first <= visit and (self.last is None or visit <= self.last)
+
+    def where(self, visit: int, known: Known) -> Where | None:
+        """Where the program runs at a visit; ``None``: it is not among them.
+
+        Raises:
+            Missing: how long a list is, is not known.
+        """
+        if not self.holds(visit):
+            return None
+        if self.before and visit >= known.length(resolve(self.before, Where(), known)):
+            return None
+        if self.after:
+            rest = visit - known.length(resolve(self.after, Where(), known))
+            return Where(visit, rest) if rest >= 0 else None
+        return Where(visit if self.relative else None)
 
     @property
     def relative(self) -> bool:
@@ -158,8 +188,19 @@ class LearnedSite:
     """Why it is not (wholly) predicted, in words."""
 
     def class_of(self, visit: int) -> LearnedClass | None:
-        """The class to which a visit belongs, if one like it was seen."""
+        """The class to which a visit belongs, or may belong, if one like it was seen."""
         return next((each for each in self.classes if each.selector.holds(visit)), None)
+
+    def program_of(self, visit: int, known: Known) -> tuple[LearnedClass, Where] | None:
+        """The class to which a visit belongs and where it runs its program, if one was seen.
+
+        Raises:
+            Missing: that is not known yet.
+        """
+        for each in self.classes:
+            if (where := each.selector.where(visit, known)) is not None:
+                return each, where
+        return None
 
     @property
     def predicts(self) -> bool:
@@ -171,9 +212,13 @@ class LearnedSite:
     def depends_on(self) -> frozenset[str]:
         """The sites whose results its requests, or their number, are made of."""
         out = frozenset[str]().union(*(sites_of(each.program) for each in self.classes))
+        bounds = (p for each in self.classes for p in (each.selector.before, each.selector.after))
+        out |= {str(place[1]) for place in bounds if place[:1] == ("at",)}
         match self.count:
             case Length(place) | Chunks(place) if place[0] == "at":
                 out |= {str(place[1])}
+            case Both(first, then):
+                out |= {str(place[1]) for place in (first, then) if place[0] == "at"}
             case After(site, count):
                 out |= {site}
                 if not isinstance(count, Fixed) and count.place[0] == "at":

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ayo_bridge.learn.known import BEGUN, ENDED, Known, Missing, Waiting
-from ayo_bridge.learn.learned_site import AtLeast, LearnedSite, Length, count_here
-from ayo_bridge.learn.render import Where, render
+from ayo_bridge.learn.learned_site import AtLeast, Both, LearnedSite, Length, count_here
+from ayo_bridge.learn.program import Place
+from ayo_bridge.learn.render import Where, render, resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +87,31 @@ class Agenda:
             self._wait((site, ENDED), missing.waits)
             if isinstance(count, Length):  # So many there are however short the list is.
                 self._ready |= {(site, visit) for visit in range(count.offset)}
+            if isinstance(count, Both):  # Those of the first list there are anyway.
+                self._begin(site, count.first)
             return
         if visits is not None:
             self.known.ended(site, visits)
             self._ready |= {(site, visit) for visit in range(visits)}
+
+    def _begin(self, site: str, first: Place) -> None:
+        try:
+            visits = self.known.length(resolve(first, Where(), self.known))
+        except Missing:
+            return
+        self._ready |= {(site, visit) for visit in range(visits)}
 
     def _wait(self, task: Waiting, waits: tuple[Waiting, ...]) -> None:
         for key in waits:
             self._waiting[key].add(task)
 
     def _predict(self, site: str, visit: int) -> list[Predicted]:
-        each = self.sites[site].class_of(visit)
-        if each is None or not each.predicts:
-            return []
         used: set[Waiting] = set()
-        where = Where(visit if each.selector.relative else None)
         try:
+            found = self.sites[site].program_of(visit, self.known)
+            if found is None or not found[0].predicts:
+                return []
+            each, where = found
             request = render(each.program, where, self.known, used)
         except Missing as missing:
             self._wait((site, visit), missing.waits)

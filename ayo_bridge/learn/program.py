@@ -7,12 +7,13 @@ from typing import Literal, NamedTuple
 
 from ayo_bridge.learn.values import PLAIN, Form
 
-Base = Literal["visit", "item", "next", "end", "every"]
+Base = Literal["visit", "rest", "item", "next", "end", "every"]
 
 
 class Index(NamedTuple):
     """A position in a list that depends on where it is used: ``base`` plus ``offset``.
 
+    ``rest`` is the visit counted from where another list has ended that the site went through.
     ``end`` counts from the length of the list (offset -1 is the last); ``every`` is all of a join.
     """
 
@@ -40,13 +41,15 @@ class Span(NamedTuple):
     """A part of a list: the members at ``term``'s one ``EVERY``, from ``start`` to before ``stop``.
 
     ``stop`` counts from the end where it is negative and is the end where it is ``None``. With
-    ``chunk``, visit ``k`` has the members from ``k * chunk`` on, at most ``chunk`` of them.
+    ``chunk``, visit ``k`` has the members from ``k * chunk`` on, at most ``chunk`` of them; with
+    ``upto``, there are as many as another list has.
     """
 
     term: Term
     start: int = 0
     stop: int | Index | None = None
     chunk: int = 0
+    upto: Place = ()
 
 
 class Union(NamedTuple):
@@ -158,6 +161,8 @@ class Program:
                     out.append(term)
                 case Join(lists, separator, tail):
                     out += [expression.term for expression in lists]
+                    spans = [each for each in lists if isinstance(each, Span) and each.upto]
+                    out += [Term(each.upto) for each in spans]
                     out += separator.terms() + (tail.terms() if tail else ())
                 case Const() | Counter() | Hole():
                     pass

@@ -43,6 +43,7 @@ def _list_json(expression: Span | Union) -> Json:
         *("span", _term_json(expression.term), expression.start),
         [stop.base, stop.offset] if isinstance(stop, Index) else stop,
         expression.chunk,
+        place_to_json(expression.upto),
     ]
 
 
@@ -71,7 +72,7 @@ def to_json(program: Program) -> Json:
 def _index(value: Json) -> str | int | Index:
     if isinstance(value, list):
         base, offset = value
-        if base not in ("visit", "item", "next", "end", "every"):
+        if base not in ("visit", "rest", "item", "next", "end", "every"):
             raise ValueError(f"{base!r} is no base of an index")
         return Index(cast(Base, base), int(cast(int, offset)))
     if not isinstance(value, str | int):
@@ -99,9 +100,9 @@ def _list(value: Json) -> Span | Union:
     kind, term, *rest = cast(list[Json], value)
     if kind == "union":
         return Union(_term(term))
-    start, stop, chunk = rest
+    start, stop, chunk, upto = rest
     end = None if stop is None else cast("int | Index", _index(stop))
-    return Span(_term(term), cast(int, start), end, cast(int, chunk))
+    return Span(_term(term), cast(int, start), end, cast(int, chunk), place_from_json(upto))
 
 
 def from_json(value: Json) -> Program:

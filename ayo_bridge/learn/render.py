@@ -29,6 +29,7 @@ class Where(NamedTuple):
     """Where a program runs: at which visit, and between which members of a join."""
 
     visit: int | None = None
+    rest: int | None = None
     item: int | None = None
     next: int | None = None
     position: int | None = None
@@ -54,6 +55,8 @@ def resolve(place: Place, where: Where, known: Known, head: Path = ()) -> Path:
         match step.base:
             case "visit":
                 at = where.visit
+            case "rest":
+                at = where.rest
             case "item":
                 at = where.item
             case "next":
@@ -110,6 +113,8 @@ def _bounds(span: Span, where: Where, known: Known, head: Path) -> tuple[int, in
         if start >= stop:
             raise Missing
         return start, stop
+    if span.upto:
+        return span.start, max(span.start, known.length(resolve(span.upto, where, known)))
     if isinstance(span.stop, Index):
         if where.visit is None:
             raise Missing
@@ -181,7 +186,7 @@ def render_prefix(program: Program, where: Where, known: Known) -> str:
 
 
 def _note(path: Path, known: Known, used: set[Waiting]) -> None:
-    if path[0] == "at":
+    if path[0] == "at" and len(path) > 2:
         used.add((path[1], path[2]))  # type: ignore[arg-type]
     elif path[0] == "mean":
         used.update((str(path[1]), visit) for visit in range(known.counts.get(str(path[1]), 0)))
@@ -227,6 +232,8 @@ def _join(join: Join, where: Where, known: Known, used: set[Waiting]) -> str:
             if position + 1 < len(found):
                 here = where._replace(item=index, next=found[position + 1][0], position=position)
                 out.append(render(join.separator, here, known, used))
+        if isinstance(expression, Span) and expression.upto:
+            _note(resolve(expression.upto, where, known), known, used)
         if not found and expression.term.place[0] == "at":
             _note_list(expression.term.place, where, known, used)
         return "".join(out)

@@ -10,6 +10,7 @@ from typing import Final, cast
 from ayo_bridge.learn.learned_site import (
     After,
     AtLeast,
+    Both,
     Chunks,
     Count,
     Fixed,
@@ -110,6 +111,7 @@ def _site(learned: LearnedSite) -> Json:
     classes: list[Json] = [
         {
             "visits": [each.selector.first, each.selector.last],
+            "lists": [place_to_json(each.selector.before), place_to_json(each.selector.after)],
             "program": to_json(each.program),
             "seen": [each.instances, each.inputs],
         }
@@ -135,6 +137,8 @@ def _count(count: Count) -> Json:
             return ["length", place_to_json(place), offset]
         case Chunks(place, size):
             return ["chunks", place_to_json(place), size]
+        case Both(first, then):
+            return ["both", place_to_json(first), place_to_json(then)]
     return ["after", count.site, _count(count.count)]
 
 
@@ -150,10 +154,10 @@ def _site_from(value: dict[str, Json]) -> LearnedSite:
 
 
 def _class_from(value: dict[str, Json]) -> LearnedClass:
-    match value["visits"], value["seen"]:
-        case [int(first), (int() | None) as last], [int(instances), int(inputs)]:
-            program = from_json(value["program"])
-            return LearnedClass(Selector(first, last), program, instances, inputs)
+    match value["visits"], value["lists"], value["seen"]:
+        case [int(first), (int() | None) as last], [before, after], [int(instances), int(inputs)]:
+            selector = Selector(first, last, place_from_json(before), place_from_json(after))
+            return LearnedClass(selector, from_json(value["program"]), instances, inputs)
     raise ValueError(f"{value!r} is no class of visits")
 
 
@@ -167,6 +171,8 @@ def _count_from(value: Json) -> Count:
             return Length(place_from_json(place), offset)
         case ["chunks", place, int(size)]:
             return Chunks(place_from_json(place), size)
+        case ["both", first, then]:
+            return Both(place_from_json(first), place_from_json(then))
         case ["after", str(site), inner]:
             count = _count_from(inner)
             if isinstance(count, Fixed | Length | Chunks):
