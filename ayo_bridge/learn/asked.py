@@ -24,8 +24,9 @@ from ayo_bridge.learn.learned_site import (
     Selector,
     Status,
 )
+from ayo_bridge.learn.positions import Where
 from ayo_bridge.learn.program import Hole, Program
-from ayo_bridge.learn.render import Where, render
+from ayo_bridge.learn.render import render
 from ayo_bridge.learn.trace import Item, Kind, Result, Trace, TracedCall
 from ayo_bridge.learn.values import encoded
 from ayo_bridge.learn.visits import visits_of

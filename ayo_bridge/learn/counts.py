@@ -15,9 +15,10 @@ from ayo_bridge.learn.learned_site import (
     Fixed,
     LearnedClass,
     Length,
+    Nested,
     count_here,
 )
-from ayo_bridge.learn.program import Index, Join, Place, Program, Span, sites_of
+from ayo_bridge.learn.program import EVERY, Index, Join, Place, Program, Span, sites_of
 from ayo_bridge.learn.ranking import is_late
 from ayo_bridge.learn.segments import length_of
 from ayo_bridge.learn.told import told
@@ -28,6 +29,8 @@ def count_of(site: str, classes: Sequence[LearnedClass], wholes: Sequence[Whole]
     counts = [len(whole.visits.get(site, ())) for whole in wholes]
     helpers = frozenset[str]().union(*(whole.helpers for whole in wholes))
     if max(counts) > 1:
+        if nested := next((c.selector.nested for c in classes if c.selector.nested), ()):
+            return Nested(nested)
         if (both := _in_turn(classes, wholes, counts)) is not None:
             return both
         options = {
@@ -38,7 +41,7 @@ def count_of(site: str, classes: Sequence[LearnedClass], wholes: Sequence[Whole]
         ranked = sorted(
             options,
             key=lambda each: (
-                *(is_late(each.place, helpers), each.place[0] != "at", len(each.place)),
+                *_rank(each.place, helpers),
                 repr(each),
             ),
         )
@@ -50,6 +53,12 @@ def count_of(site: str, classes: Sequence[LearnedClass], wholes: Sequence[Whole]
     if (list_of_helper := told(site, counts, wholes)) is not None:
         return list_of_helper
     return _conditional(site, classes, wholes) or AtLeast(min(counts))
+
+
+def _rank(place: Place, helpers: frozenset[str]) -> tuple[bool, bool, bool, int]:
+    """Lists that are known early first: how often a helper is called, is known last."""
+    late = is_late(place, helpers)
+    return late, late and len(place) == 2, place[0] != "at", len(place)
 
 
 def _conditional(
@@ -64,7 +73,7 @@ def _conditional(
     if len(some) == len(wholes):
         return None
     inner = count_of(site, classes, some)
-    if isinstance(inner, After | AtLeast | Both):
+    if isinstance(inner, After | AtLeast | Both | Nested):
         return None
     helpers = frozenset[str]().union(*(whole.helpers for whole in wholes))
     visited = [bool(whole.visits.get(site)) for whole in wholes]
@@ -130,11 +139,13 @@ def _lists(classes: Sequence[LearnedClass]) -> Iterator[Length | Chunks]:
                     yield Length(place[:at])
 
 
-def _chunks(program: Program) -> Iterator[Chunks]:
+def _chunks(program: Program) -> Iterator[Length | Chunks]:
     for part in program.parts:
         if not isinstance(part, Join):
             continue
         for expression in part.lists:
             if isinstance(expression, Span) and expression.chunk:
                 place = expression.term.place
-                yield Chunks(place[: place.index(Index("every"))], expression.chunk)
+                yield Chunks(place[: place.index(EVERY)], expression.chunk)
+            if isinstance(expression, Span) and expression.groups:
+                yield Length(expression.groups[: expression.groups.index(EVERY)])

@@ -13,6 +13,7 @@ from ayo_bridge.learn.learned_site import (
     Fixed,
     LearnedSite,
     Length,
+    Nested,
     Selector,
 )
 from ayo_bridge.learn.program import (
@@ -35,7 +36,16 @@ from ayo_bridge.learn.values import COUNT
 
 Numbers = Mapping[str, int]
 """The number of each site, from 1, in the order of first calls."""
-_BASES = {"visit": "k", "rest": "r", "item": "i", "next": "i'", "end": "end", "every": "*"}
+_BASES = {
+    "visit": "k",
+    "rest": "r",
+    "outer": "a",
+    "inner": "b",
+    "item": "i",
+    "next": "i'",
+    "end": "end",
+    "every": "*",
+}
 _PARTS = {
     "text": "answer",
     "lines": "answer",
@@ -84,6 +94,8 @@ def describe_count(count: Count, numbers: Numbers) -> str:
             return f"one for each {_list(place, numbers)}{more}"
         case Chunks(place, size):
             return f"one for every {size} of {_list(place, numbers)}"
+        case Nested(place):
+            return f"one for each {_list(place, numbers)}"
         case Both(first, then):
             return f"one for each {_list(first, numbers)}, then for each {_list(then, numbers)}"
     inner = describe_count(count.count, numbers)
@@ -117,6 +129,8 @@ def describe_program(program: Program, numbers: Numbers) -> str:
 def _selected(selector: Selector, numbers: Numbers) -> str:
     if selector.before:
         return f"one visit k for each {_list(selector.before, numbers)}"
+    if selector.nested:
+        return f"one visit k for each {_list(selector.nested, numbers)}, the b-th of the a-th"
     if selector.after:
         return f"visits k that follow, r of them after each {_list(selector.after, numbers)}"
     if selector.last is None:
@@ -137,6 +151,8 @@ def _members(expression: Span | Union, numbers: Numbers) -> str:
         return f"{every}, each text once"
     if expression.chunk:
         return f"{every}, {expression.chunk} for each k"
+    if expression.groups:
+        return f"{every}, of each k as many as {_list(expression.groups, numbers)}"
     if expression.upto:
         return f"{every}, as many as {_list(expression.upto, numbers)}"
     if expression.start == 0 and expression.stop is None:

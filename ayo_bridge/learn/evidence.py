@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ayo_bridge.learn.cover import Source, Sources, Token
 from ayo_bridge.learn.known import Known, Missing, Waiting
 from ayo_bridge.learn.learned_site import Selector
+from ayo_bridge.learn.positions import Where, totals
 from ayo_bridge.learn.program import EVERY, Index, Place, Program, Term
-from ayo_bridge.learn.render import Where, render
+from ayo_bridge.learn.render import render
 from ayo_bridge.learn.trace import Kind, Trace, TracedCall
 from ayo_bridge.learn.values import Path
 from ayo_bridge.learn.visits import visits_of
@@ -36,6 +38,7 @@ class Whole:
     version: int = 0
     """Grows when visits are numbered anew."""
     _sources: dict[bool, Sources] = field(default_factory=dict)
+    _nests: dict[int, list[Place]] | None = None
 
     def sources(self, rich: bool) -> Sources:
         """The values by their text; ``rich``: in all forms."""
@@ -45,6 +48,14 @@ class Whole:
             )
         return self._sources[rich]
 
+    def nests(self, members: int) -> list[Place]:
+        """The lists of lists (at ``EVERY``) in one result that have so many members in all."""
+        if self._nests is None:
+            self._nests = defaultdict(list)
+            for place, total in totals(self.known).items():
+                self._nests[total].append(place)
+        return self._nests.get(members, [])
+
     def number(self, site: str, calls: list[TracedCall]) -> None:
         """See the calls of a site in another order."""
         self.visits[site] = calls
@@ -52,6 +63,7 @@ class Whole:
             self.known.result(site, visit, call.result)
             self.moments[site, visit] = call.ended
         self._sources.clear()
+        self._nests = None
         self.version += 1
 
     def add_helper(self, site: str, calls: list[TracedCall], *, single: bool) -> None:
@@ -170,6 +182,10 @@ class View:
             yield Index("visit", step - where.visit)
         if where.rest is not None and abs(step - where.rest) <= _NEAR:
             yield Index("rest", step - where.rest)
+        if step == where.outer:
+            yield Index("outer")
+        if step == where.inner:
+            yield Index("inner")
         if where.item is not None and abs(step - where.item) <= _NEAR:
             yield Index("item", step - where.item)
         if where.next is not None and abs(step - where.next) <= _NEAR:

@@ -21,7 +21,7 @@ from ayo_bridge.learn.learned_site import (
 from ayo_bridge.learn.numbering import orders_by_item
 from ayo_bridge.learn.program import Hole, Join, Place, Program, Ref
 from ayo_bridge.learn.replay import replay
-from ayo_bridge.learn.segments import bounds_of
+from ayo_bridge.learn.segments import ways_in_turn
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Kind, Trace
 from ayo_bridge.learn.witness import witnessed
@@ -161,11 +161,11 @@ class _Site:
         return self.best is not None and self.best.made == len(self.cases)
 
     def _in_turn(self, rich: bool, helpers: bool) -> Iterator[_Found]:
-        """Ways to see the visits as going through one list and then through another."""
-        for bound in bounds_of([c for found in self._tried for c in found.classes], self.cases):
-            if self.deadline() or (self.best is not None and self.best.made == len(self.cases)):
+        """Ways to see the visits as going through two lists in turn, or through lists in one."""
+        tried = [each for found in self._tried for each in found.classes]
+        for way in ways_in_turn(tried, self.cases, helpers):
+            if self.deadline():
                 return
-            way = [Selector(before=bound), Selector(after=bound)]
             yield _found(self.cases, way, rich, helpers, self.deadline)
 
     def number_by_item(self) -> None:

@@ -6,8 +6,8 @@ import enum
 from dataclasses import dataclass
 
 from ayo_bridge.learn.known import BEGUN, ENDED, Known, Missing
+from ayo_bridge.learn.positions import Where, nested_at, resolve, sizes_of
 from ayo_bridge.learn.program import Hole, Place, Program, sites_of, storable
-from ayo_bridge.learn.render import Where, resolve
 from ayo_bridge.learn.trace import Kind
 
 SETTLED = 3
@@ -72,6 +72,13 @@ class Both:
 
 
 @dataclass(frozen=True, slots=True)
+class Nested:
+    """One visit a member of the lists in a list (at ``EVERY``)."""
+
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class After:
     """As ``count`` says once ``site`` has been asked, else none.
 
@@ -82,7 +89,7 @@ class After:
     count: Fixed | Length | Chunks = Fixed(1)
 
 
-Count = Fixed | AtLeast | Length | Chunks | Both | After
+Count = Fixed | AtLeast | Length | Chunks | Both | Nested | After
 
 
 def count_here(count: Count, known: Known) -> int | None:
@@ -102,6 +109,8 @@ def count_here(count: Count, known: Known) -> int | None:
             return -(-known.length(resolve(place, Where(), known)) // size)
         case Both(first, then):
             return sum(known.length(resolve(each, Where(), known)) for each in (first, then))
+        case Nested(place):
+            return sum(sizes_of(place, known))
         case After(site, inner):
             if known.counts.get(site) == 0:
                 return 0
@@ -110,17 +119,38 @@ def count_here(count: Count, known: Known) -> int | None:
             return count_here(inner, known)
 
 
+def least_here(count: Count, known: Known) -> int:
+    """How many visits there are at least, where it is not known yet how many in all."""
+    visits = 0
+    try:
+        match count:
+            case Length(_, offset):  # So many there are however short the list is.
+                visits = max(0, offset)
+            case Both(first):
+                visits = known.length(resolve(first, Where(), known))
+            case Nested(place):
+                for size in sizes_of(place, known):
+                    visits += size
+            case _:
+                pass
+    except Missing:
+        pass
+    return visits
+
+
 @dataclass(frozen=True, slots=True)
 class Selector:
     """The visits from ``first`` to ``last``, both included; ``None``: all that follow.
 
-    Of these only the visits for the members of the list ``before``, or those that come ``after``.
+    Of these only the visits for the members of the list ``before``, or those that come ``after``;
+    or one for each member of the lists ``nested`` in a list (one ``EVERY``).
     """
 
     first: int = 0
     last: int | None = None
     before: Place = ()
     after: Place = ()
+    nested: Place = ()
 
     def holds(self, visit: int) -> bool:
         """Whether a visit is among them, as far as its number alone says."""
@@ -139,7 +169,15 @@ class Selector:
         if self.after:
             rest = visit - known.length(resolve(self.after, Where(), known))
             return Where(visit, rest) if rest >= 0 else None
+        if self.nested:
+            found = nested_at(self.nested, visit, known)
+            return None if found is None else Where(visit, None, *found)
         return Where(visit if self.relative else None)
+
+    @property
+    def lists(self) -> tuple[Place, Place, Place]:
+        """The lists that say which visits they are; empty where there is none."""
+        return self.before, self.after, self.nested
 
     @property
     def relative(self) -> bool:
@@ -212,10 +250,10 @@ class LearnedSite:
     def depends_on(self) -> frozenset[str]:
         """The sites whose results its requests, or their number, are made of."""
         out = frozenset[str]().union(*(sites_of(each.program) for each in self.classes))
-        bounds = (p for each in self.classes for p in (each.selector.before, each.selector.after))
+        bounds = (place for each in self.classes for place in each.selector.lists)
         out |= {str(place[1]) for place in bounds if place[:1] == ("at",)}
         match self.count:
-            case Length(place) | Chunks(place) if place[0] == "at":
+            case Length(place) | Chunks(place) | Nested(place) if place[0] == "at":
                 out |= {str(place[1])}
             case Both(first, then):
                 out |= {str(place[1]) for place in (first, then) if place[0] == "at"}

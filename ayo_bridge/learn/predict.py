@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ayo_bridge.learn.known import BEGUN, ENDED, Known, Missing, Waiting
-from ayo_bridge.learn.learned_site import AtLeast, Both, LearnedSite, Length, count_here
-from ayo_bridge.learn.program import Place
-from ayo_bridge.learn.render import Where, render, resolve
+from ayo_bridge.learn.learned_site import AtLeast, LearnedSite, Length, count_here, least_here
+from ayo_bridge.learn.render import render
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +84,11 @@ class Agenda:
                 visits = count_here(count, self.known)
         except Missing as missing:
             self._wait((site, ENDED), missing.waits)
-            if isinstance(count, Length):  # So many there are however short the list is.
-                self._ready |= {(site, visit) for visit in range(count.offset)}
-            if isinstance(count, Both):  # Those of the first list there are anyway.
-                self._begin(site, count.first)
+            self._ready |= {(site, visit) for visit in range(least_here(count, self.known))}
             return
         if visits is not None:
             self.known.ended(site, visits)
             self._ready |= {(site, visit) for visit in range(visits)}
-
-    def _begin(self, site: str, first: Place) -> None:
-        try:
-            visits = self.known.length(resolve(first, Where(), self.known))
-        except Missing:
-            return
-        self._ready |= {(site, visit) for visit in range(visits)}
 
     def _wait(self, task: Waiting, waits: tuple[Waiting, ...]) -> None:
         for key in waits:

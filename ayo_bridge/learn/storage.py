@@ -17,6 +17,7 @@ from ayo_bridge.learn.learned_site import (
     LearnedClass,
     LearnedSite,
     Length,
+    Nested,
     Selector,
     Status,
 )
@@ -111,7 +112,7 @@ def _site(learned: LearnedSite) -> Json:
     classes: list[Json] = [
         {
             "visits": [each.selector.first, each.selector.last],
-            "lists": [place_to_json(each.selector.before), place_to_json(each.selector.after)],
+            "lists": [place_to_json(place) for place in each.selector.lists],
             "program": to_json(each.program),
             "seen": [each.instances, each.inputs],
         }
@@ -137,6 +138,8 @@ def _count(count: Count) -> Json:
             return ["length", place_to_json(place), offset]
         case Chunks(place, size):
             return ["chunks", place_to_json(place), size]
+        case Nested(place):
+            return ["nested", place_to_json(place)]
         case Both(first, then):
             return ["both", place_to_json(first), place_to_json(then)]
     return ["after", count.site, _count(count.count)]
@@ -155,8 +158,8 @@ def _site_from(value: dict[str, Json]) -> LearnedSite:
 
 def _class_from(value: dict[str, Json]) -> LearnedClass:
     match value["visits"], value["lists"], value["seen"]:
-        case [int(first), (int() | None) as last], [before, after], [int(instances), int(inputs)]:
-            selector = Selector(first, last, place_from_json(before), place_from_json(after))
+        case [int(first), (int() | None) as last], [*lists], [int(instances), int(inputs)]:
+            selector = Selector(first, last, *map(place_from_json, lists))
             return LearnedClass(selector, from_json(value["program"]), instances, inputs)
     raise ValueError(f"{value!r} is no class of visits")
 
@@ -171,6 +174,8 @@ def _count_from(value: Json) -> Count:
             return Length(place_from_json(place), offset)
         case ["chunks", place, int(size)]:
             return Chunks(place_from_json(place), size)
+        case ["nested", place]:
+            return Nested(place_from_json(place))
         case ["both", first, then]:
             return Both(place_from_json(first), place_from_json(then))
         case ["after", str(site), inner]:

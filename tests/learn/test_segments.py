@@ -100,3 +100,51 @@ def test_a_list_that_ends_elsewhere_in_one_call_is_no_bound() -> None:
         r.llm("b", f"Do: {words(query + 'x')}")
 
     assert not replay(learned(odd, 6), record(odd, question(77))).false
+
+
+# Lists in a list.
+
+
+def grades_of_each_search(r: Recorder, query: str) -> None:
+    """For each question a search, for each passage a grade, and an answer by the grades."""
+    lines = lines_of(query, 1, 3)
+    r.llm("plan", f"Questions on {query}", "\n".join(lines))
+    for line in lines:
+        items = r.search("find", r.embed("embed", line), top_k=3)
+        grades = [r.llm("grade", f"{line}: is this of use?\n{item.text}") for item in items]
+        r.llm("answer", f"{line} by these:\n" + "\n".join(grades))
+
+
+def chapters(r: Recorder, query: str) -> None:
+    """Sections of chapters in one document of JSON, each chapter summed up by its sections."""
+    made = [
+        {"title": title, "sections": lines_of(f"{query}{title}", 1, 3)}
+        for title in lines_of(query, 2, 3)
+    ]
+    r.llm("outline", f"Outline of {query}", json.dumps({"chapters": made}))
+    texts = [
+        [r.llm("write", f"In {each['title']} write {name}") for name in each["sections"]]
+        for each in made
+    ]
+    sums = [r.llm("sum up", "In short:\n" + "\n\n".join(own)) for own in texts]
+    r.llm("preface", f"Preface of {query}:\n" + "\n".join(sums))
+
+
+@pytest.mark.parametrize("app", [grades_of_each_search, chapters])
+def test_lists_in_a_list_are_gone_through_whatever_their_lengths(app: App) -> None:
+    template = learned(app, 6)
+    assert is_exact(app, calls=6), describe(template)
+    kept = template_from_json(json.loads(json.dumps(template_to_json(template))))
+    assert not replay(kept, record(app, question(77))).missed
+
+
+def test_members_of_the_first_lists_do_not_wait_for_the_others() -> None:
+    query = next(question(n) for n in range(20, 90) if len(lines_of(question(n), 1, 3)) == 3)
+    trace = record(grades_of_each_search, query)
+    template, known = learned(grades_of_each_search, 6), known_of(query)
+    known.result("plan", 0, trace.calls[0].result)
+    template.predict(known)
+    found = next(call for call in trace.calls if call.site == "find")
+    known.result("find", 0, found.result)
+    due = first_round(template, known)
+    assert {visit for site, visit in due if site == "grade"} == {0, 1, 2}
