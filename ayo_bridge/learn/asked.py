@@ -13,17 +13,11 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from ayo_bridge.learn.count import AtLeast
 from ayo_bridge.learn.cover import LEAST
 from ayo_bridge.learn.evidence import Case, Whole, whole
 from ayo_bridge.learn.known import Known, Missing
-from ayo_bridge.learn.learned_site import (
-    SETTLED,
-    AtLeast,
-    LearnedClass,
-    LearnedSite,
-    Selector,
-    Status,
-)
+from ayo_bridge.learn.learned_site import SETTLED, LearnedClass, LearnedSite, Selector, Status
 from ayo_bridge.learn.positions import Where
 from ayo_bridge.learn.program import Hole, Program
 from ayo_bridge.learn.render import render

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ayo_bridge.learn.evidence import Whole
-from ayo_bridge.learn.known import Missing
-from ayo_bridge.learn.learned_site import (
+from ayo_bridge.learn.count import (
     After,
     AtLeast,
     Both,
     Chunks,
     Count,
     Fixed,
-    LearnedClass,
+    Graded,
     Length,
     Nested,
     count_here,
 )
+from ayo_bridge.learn.evidence import Whole
+from ayo_bridge.learn.known import Missing
+from ayo_bridge.learn.learned_site import LearnedClass
 from ayo_bridge.learn.program import EVERY, Index, Join, Place, Program, Span, sites_of
 from ayo_bridge.learn.ranking import is_late
 from ayo_bridge.learn.segments import length_of
 from ayo_bridge.learn.told import told
+from ayo_bridge.learn.verdicts import graded
 
 
 def count_of(site: str, classes: Sequence[LearnedClass], wholes: Sequence[Whole]) -> Count:
@@ -52,7 +54,9 @@ def count_of(site: str, classes: Sequence[LearnedClass], wholes: Sequence[Whole]
         return Fixed(counts[0])
     if (list_of_helper := told(site, counts, wholes)) is not None:
         return list_of_helper
-    return _conditional(site, classes, wholes) or AtLeast(min(counts))
+    if (after := _conditional(site, classes, wholes)) is not None:
+        return after
+    return (graded(site, wholes) if max(counts) == 1 else None) or AtLeast(min(counts))
 
 
 def _rank(place: Place, helpers: frozenset[str]) -> tuple[bool, bool, bool, int]:
@@ -73,7 +77,7 @@ def _conditional(
     if len(some) == len(wholes):
         return None
     inner = count_of(site, classes, some)
-    if isinstance(inner, After | AtLeast | Both | Nested):
+    if isinstance(inner, After | AtLeast | Both | Nested | Graded):
         return None
     helpers = frozenset[str]().union(*(whole.helpers for whole in wholes))
     visited = [bool(whole.visits.get(site)) for whole in wholes]

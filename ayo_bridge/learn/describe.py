@@ -5,17 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ayo_bridge.learn.asked import asked_of
-from ayo_bridge.learn.learned_site import (
-    AtLeast,
-    Both,
-    Chunks,
-    Count,
-    Fixed,
-    LearnedSite,
-    Length,
-    Nested,
-    Selector,
-)
+from ayo_bridge.learn.count import AtLeast, Both, Chunks, Count, Fixed, Graded, Length, Nested
+from ayo_bridge.learn.learned_site import LearnedSite, Selector
 from ayo_bridge.learn.program import (
     TURN,
     Const,
@@ -94,6 +85,9 @@ def describe_count(count: Count, numbers: Numbers) -> str:
             return f"one for each {_list(place, numbers)}{more}"
         case Chunks(place, size):
             return f"one for every {size} of {_list(place, numbers)}"
+        case Graded(site, _, word, _, visited, left):
+            sense = f"at least {visited}" if visited > left else f"at most {visited}"
+            return f"1 if {sense} of the answers of site {numbers.get(site, 0)} say {word!r}"
         case Nested(place):
             return f"one for each {_list(place, numbers)}"
         case Both(first, then):

@@ -8,16 +8,10 @@ from itertools import chain
 
 from ayo_bridge.learn.asked import add_values, fits, values_site
 from ayo_bridge.learn.attempts import Attempt
+from ayo_bridge.learn.count import AtLeast
 from ayo_bridge.learn.counts import count_of
 from ayo_bridge.learn.evidence import Case, Whole, wholes_of
-from ayo_bridge.learn.learned_site import (
-    SETTLED,
-    AtLeast,
-    LearnedClass,
-    LearnedSite,
-    Selector,
-    Status,
-)
+from ayo_bridge.learn.learned_site import SETTLED, LearnedClass, LearnedSite, Selector, Status
 from ayo_bridge.learn.numbering import orders_by_item
 from ayo_bridge.learn.program import Hole, Join, Place, Program, Ref
 from ayo_bridge.learn.replay import replay

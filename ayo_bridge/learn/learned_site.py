@@ -5,8 +5,9 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from ayo_bridge.learn.known import BEGUN, ENDED, Known, Missing
-from ayo_bridge.learn.positions import Where, nested_at, resolve, sizes_of
+from ayo_bridge.learn.count import Count, sites_of_count
+from ayo_bridge.learn.known import Known
+from ayo_bridge.learn.positions import Where, nested_at, resolve
 from ayo_bridge.learn.program import Hole, Place, Program, sites_of, storable
 from ayo_bridge.learn.trace import Kind
 
@@ -31,111 +32,6 @@ class Status(enum.StrEnum):
     """Its requests are known no earlier than the original makes them."""
     HELPER = "helper"
     """A helper: its results are values, it has no requests."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fixed:
-    """Always ``visits`` visits."""
-
-    visits: int
-
-
-@dataclass(frozen=True, slots=True)
-class AtLeast:
-    """Never fewer than ``visits`` visits."""
-
-    visits: int
-
-
-@dataclass(frozen=True, slots=True)
-class Length:
-    """One visit a member of a list, ``offset`` more; ``("at", site)``: a visit of that site."""
-
-    place: Place
-    offset: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Chunks:
-    """One visit for each ``size`` members of a list, or part of them."""
-
-    place: Place
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Both:
-    """One visit a member of a list, and then one a member of another."""
-
-    first: Place
-    then: Place
-
-
-@dataclass(frozen=True, slots=True)
-class Nested:
-    """One visit a member of the lists in a list (at ``EVERY``)."""
-
-    place: Place
-
-
-@dataclass(frozen=True, slots=True)
-class After:
-    """As ``count`` says once ``site`` has been asked, else none.
-
-    ``site`` may be the one that is counted: its first call tells that there will be more.
-    """
-
-    site: str
-    count: Fixed | Length | Chunks = Fixed(1)
-
-
-Count = Fixed | AtLeast | Length | Chunks | Both | Nested | After
-
-
-def count_here(count: Count, known: Known) -> int | None:
-    """How many visits there are in this call; ``None`` if the expression does not say.
-
-    Raises:
-        Missing: what it depends on is not known yet.
-    """
-    match count:
-        case Fixed(visits):
-            return visits
-        case AtLeast():
-            return None
-        case Length(place, offset):
-            return max(0, known.length(resolve(place, Where(), known)) + offset)
-        case Chunks(place, size):
-            return -(-known.length(resolve(place, Where(), known)) // size)
-        case Both(first, then):
-            return sum(known.length(resolve(each, Where(), known)) for each in (first, then))
-        case Nested(place):
-            return sum(sizes_of(place, known))
-        case After(site, inner):
-            if known.counts.get(site) == 0:
-                return 0
-            if site not in known.begun:
-                raise Missing((site, BEGUN), (site, ENDED))
-            return count_here(inner, known)
-
-
-def least_here(count: Count, known: Known) -> int:
-    """How many visits there are at least, where it is not known yet how many in all."""
-    visits = 0
-    try:
-        match count:
-            case Length(_, offset):  # So many there are however short the list is.
-                visits = max(0, offset)
-            case Both(first):
-                visits = known.length(resolve(first, Where(), known))
-            case Nested(place):
-                for size in sizes_of(place, known):
-                    visits += size
-            case _:
-                pass
-    except Missing:
-        pass
-    return visits
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,15 +148,5 @@ class LearnedSite:
         out = frozenset[str]().union(*(sites_of(each.program) for each in self.classes))
         bounds = (place for each in self.classes for place in each.selector.lists)
         out |= {str(place[1]) for place in bounds if place[:1] == ("at",)}
-        match self.count:
-            case Length(place) | Chunks(place) | Nested(place) if place[0] == "at":
-                out |= {str(place[1])}
-            case Both(first, then):
-                out |= {str(place[1]) for place in (first, then) if place[0] == "at"}
-            case After(site, count):
-                out |= {site}
-                if not isinstance(count, Fixed) and count.place[0] == "at":
-                    out |= {str(count.place[1])}
-            case _:
-                pass
+        out |= sites_of_count(self.count)
         return out - {self.site}

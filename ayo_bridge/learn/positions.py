@@ -11,6 +11,13 @@ from ayo_bridge.learn.known import Known, Missing
 from ayo_bridge.learn.program import EVERY, Index, Place
 from ayo_bridge.learn.values import Path
 
+MOST_KEY = 40
+
+
+def table_key(text: str) -> str:
+    """What of a value decides in a table."""
+    return text.strip().lower()[:MOST_KEY]
+
 
 class Where(NamedTuple):
     """Where a program runs: at which visit, and between which members of a join."""

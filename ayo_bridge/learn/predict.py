@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ayo_bridge.learn.count import AtLeast, Length, count_here, least_here, results_of_count
 from ayo_bridge.learn.known import BEGUN, ENDED, Known, Missing, Waiting
-from ayo_bridge.learn.learned_site import AtLeast, LearnedSite, Length, count_here, least_here
+from ayo_bridge.learn.learned_site import LearnedSite
 from ayo_bridge.learn.render import render
 
 
@@ -105,5 +106,6 @@ class Agenda:
         except Missing as missing:
             self._wait((site, visit), missing.waits)
             return []
+        used |= results_of_count(self.sites[site].count, self.known)
         self.known.taken.add((site, visit))
         return [Predicted(site, visit, request, frozenset(used))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 
 from ayo_bridge.learn.known import Known, Missing, Waiting
-from ayo_bridge.learn.positions import Where, resolve, sizes_of
+from ayo_bridge.learn.positions import Where, resolve, sizes_of, table_key
 from ayo_bridge.learn.program import (
     EVERY,
     TURN,
@@ -23,13 +23,6 @@ from ayo_bridge.learn.program import (
     Union,
 )
 from ayo_bridge.learn.values import Path, encoded, shaped
-
-MOST_KEY = 40
-
-
-def table_key(text: str) -> str:
-    """What of a value decides in a table."""
-    return text.strip().lower()[:MOST_KEY]
 
 
 def value(term: Term, where: Where, known: Known) -> tuple[str, Path]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ayo_bridge.learn.asked import with_values
+from ayo_bridge.learn.count import After
 from ayo_bridge.learn.known import Known, Waiting
-from ayo_bridge.learn.learned_site import After
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Kind, Trace, TracedCall
 from ayo_bridge.learn.visits import visits_of
@@ -173,7 +173,7 @@ def _done(
         if at in needs and all(need in made for need in needs[at]):
             known = max((made[need] for need in needs[at]), default=0.0)
             if (other := behind.get(at)) is not None:
-                known = max(known, (made if other in needs else came).get(other, 0.0))
+                known = max(known, min(made.get(other, 0.0), came.get(other, 0.0)))
             start = min(reached, overhead + known)
         made[at] = start + own[at]
         done[at] = max(reached, made[at])

@@ -7,20 +7,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final, cast
 
-from ayo_bridge.learn.learned_site import (
+from ayo_bridge.learn.count import (
     After,
     AtLeast,
     Both,
     Chunks,
     Count,
     Fixed,
-    LearnedClass,
-    LearnedSite,
+    Graded,
     Length,
     Nested,
-    Selector,
-    Status,
 )
+from ayo_bridge.learn.learned_site import LearnedClass, LearnedSite, Selector, Status
 from ayo_bridge.learn.program import LEAST_INPUTS
 from ayo_bridge.learn.program_json import (
     Json,
@@ -31,6 +29,7 @@ from ayo_bridge.learn.program_json import (
 )
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Kind
+from ayo_bridge.learn.values import Path
 
 FORMAT = 2
 _PERSONAL: Final = re.compile(
@@ -138,6 +137,8 @@ def _count(count: Count) -> Json:
             return ["length", place_to_json(place), offset]
         case Chunks(place, size):
             return ["chunks", place_to_json(place), size]
+        case Graded(site, place, word, words, visited, left):
+            return ["graded", site, place_to_json(place), word, list(words), visited, left]
         case Nested(place):
             return ["nested", place_to_json(place)]
         case Both(first, then):
@@ -174,6 +175,9 @@ def _count_from(value: Json) -> Count:
             return Length(place_from_json(place), offset)
         case ["chunks", place, int(size)]:
             return Chunks(place_from_json(place), size)
+        case ["graded", str(site), place, str(word), list(words), int(visited), int(left)]:
+            path = cast("Path", place_from_json(place))
+            return Graded(site, path, word, tuple(map(str, words)), visited, left)
         case ["nested", place]:
             return Nested(place_from_json(place))
         case ["both", first, then]:

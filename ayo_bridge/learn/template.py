@@ -6,8 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from ayo_bridge.learn.asked import asked_of, values
+from ayo_bridge.learn.count import Fixed
 from ayo_bridge.learn.known import Known, Missing
-from ayo_bridge.learn.learned_site import SETTLED, Fixed, LearnedSite, Status
+from ayo_bridge.learn.learned_site import SETTLED, LearnedSite, Status
 from ayo_bridge.learn.predict import Agenda, Predicted
 from ayo_bridge.learn.render import render, render_prefix
 from ayo_bridge.learn.trace import Trace

@@ -10,7 +10,7 @@ from ayo_bridge.learn.evidence import Case
 from ayo_bridge.learn.gaps import glued
 from ayo_bridge.learn.known import Known, Missing
 from ayo_bridge.learn.learned_site import Selector
-from ayo_bridge.learn.positions import Where
+from ayo_bridge.learn.positions import Where, table_key
 from ayo_bridge.learn.program import (
     EVERY,
     Const,
@@ -23,7 +23,7 @@ from ayo_bridge.learn.program import (
     Term,
     Union,
 )
-from ayo_bridge.learn.render import members, table_key, value
+from ayo_bridge.learn.render import members, value
 from ayo_bridge.learn.values import encoded
 
 _At = tuple[frozenset[tuple[str, str]], Known, Where]
