@@ -44,8 +44,8 @@ def _messages(history: Iterable[Any]) -> Answer:
 
 
 def _grouped(by_document: Mapping[Any, Iterable[Any]]) -> Answer:
-    """Nodes, one document after the other: the order in which they are read."""
-    return _nodes(node for nodes in by_document.values() for node in nodes)
+    """The texts of the nodes of each document, in the order in which they are read."""
+    return data([[node.get_content() for node in nodes] for nodes in by_document.values()])
 
 
 def _said(text: str) -> Answer:

@@ -11,6 +11,7 @@ from ayo_bridge.learn.gaps import explain, glued
 from ayo_bridge.learn.joins import Lists, Piece, Run, lists_of
 from ayo_bridge.learn.program import Const, Hole, Join, Node, Program, Ref, Span, Term, Union
 from ayo_bridge.learn.ranking import best_lists, best_terms
+from ayo_bridge.learn.segments import group_at
 
 _MOST_BETWEEN = 12
 
@@ -184,5 +185,8 @@ def _index(expression: Span | Union, view: View, position: int) -> int:
     """The index of a member of a run in its list."""
     if isinstance(expression, Union):
         return position
+    if expression.groups:
+        group = group_at(expression.groups, view.case.whole, view.where.visit or 0)
+        return group.start + position
     chunks = (view.where.visit or 0) * expression.chunk
     return expression.start + chunks + position

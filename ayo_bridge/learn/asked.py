@@ -13,12 +13,14 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from ayo_bridge.learn.count import AtLeast
 from ayo_bridge.learn.cover import LEAST
 from ayo_bridge.learn.evidence import Case, Whole, whole
 from ayo_bridge.learn.known import Known, Missing
-from ayo_bridge.learn.learned_site import SETTLED, AtLeast, LearnedClass, LearnedSite, Status
+from ayo_bridge.learn.learned_site import SETTLED, LearnedClass, LearnedSite, Selector, Status
+from ayo_bridge.learn.positions import Where
 from ayo_bridge.learn.program import Hole, Program
-from ayo_bridge.learn.render import Where, render
+from ayo_bridge.learn.render import render
 from ayo_bridge.learn.trace import Item, Kind, Result, Trace, TracedCall
 from ayo_bridge.learn.values import encoded
 from ayo_bridge.learn.visits import visits_of
@@ -43,17 +45,19 @@ def values_site(site: str, classes: tuple[LearnedClass, ...]) -> LearnedSite:
 
 def values(learned: LearnedSite, known: Known, visit: int, request: str) -> Result | None:
     """What stands in the holes of a request; ``None`` if it is not as all that were seen."""
-    each = learned.class_of(visit)
-    if each is None or each.inputs < SETTLED:
+    try:
+        found = learned.program_of(visit, known)
+    except Missing:
         return None
-    where = Where(visit if each.selector.relative else None)
-    texts = _in_holes(each.program, where, known, request)
+    if found is None or found[0].inputs < SETTLED:
+        return None
+    texts = _in_holes(found[0].program, found[1], known, request)
     return None if texts is None else Result(items=tuple(map(Item, texts)))
 
 
-def fits(program: Program, case: Case, relative: bool) -> bool:
+def fits(program: Program, case: Case, selector: Selector) -> bool:
     """Whether a request is as the program says, whatever stands in its holes."""
-    where = Where(case.visit if relative else None)
+    where = case.where(selector)
     return _in_holes(program, where, case.whole.known, case.request) is not None
 
 

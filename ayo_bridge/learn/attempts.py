@@ -8,9 +8,9 @@ from itertools import combinations, islice
 from ayo_bridge.learn.align import Row, row_of, unify
 from ayo_bridge.learn.evidence import Case, View, makes
 from ayo_bridge.learn.joins import fold
+from ayo_bridge.learn.learned_site import Selector
 from ayo_bridge.learn.program import Hole, Program
 from ayo_bridge.learn.ranking import best_alone, coherent
-from ayo_bridge.learn.render import Where
 from ayo_bridge.learn.turning import turn
 from ayo_bridge.learn.witness import with_constants
 
@@ -27,7 +27,7 @@ class Attempt:
 
     Args:
         cases: the requests of the class.
-        relative: whether the visits differ, so that positions may follow the visit.
+        selector: which visits these are: positions may follow the visit where there are several.
         rich: with values in all forms.
         helpers: with the values of helpers.
         deadline: says when to stop.
@@ -36,16 +36,14 @@ class Attempt:
     def __init__(
         self,
         cases: Sequence[Case],
-        relative: bool,
+        selector: Selector,
         rich: bool,
         helpers: bool,
         deadline: Callable[[], bool],
     ) -> None:
         self.cases, self.deadline = cases, deadline
-        self.relative, self.rich = relative, rich
-        self.views = [
-            View(case, Where(case.visit if relative else None), rich, helpers) for case in cases
-        ]
+        self.selector, self.rich = selector, rich
+        self.views = [View(case, case.where(selector), rich, helpers) for case in cases]
         self._rows: dict[tuple[int, bool], Row] = {}
 
     def program(self) -> tuple[Program, bool]:
@@ -79,7 +77,7 @@ class Attempt:
         for proposed in (program, turn(program)):
             if self._wrong(proposed) is None:
                 return proposed
-            plain = with_constants(proposed, cases, self.relative)
+            plain = with_constants(proposed, cases, self.selector)
             if plain != proposed and self._wrong(plain) is None:
                 return plain
         return None
@@ -153,7 +151,7 @@ class Attempt:
             (
                 i
                 for i, case in enumerate(self.cases)
-                if not makes(program, case, case.visit if self.relative else None)
+                if not makes(program, case, self.views[i].where)
             ),
             None,
         )

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ayo_bridge.learn.evidence import Whole
-from ayo_bridge.learn.known import Missing
-from ayo_bridge.learn.learned_site import (
+from ayo_bridge.learn.count import (
     After,
     AtLeast,
+    Both,
     Chunks,
     Count,
     Fixed,
-    LearnedClass,
+    Graded,
     Length,
+    Nested,
     count_here,
 )
-from ayo_bridge.learn.program import Index, Join, Place, Program, Span, sites_of
+from ayo_bridge.learn.evidence import Whole
+from ayo_bridge.learn.known import Missing
+from ayo_bridge.learn.learned_site import LearnedClass
+from ayo_bridge.learn.program import EVERY, Index, Join, Place, Program, Span, sites_of
 from ayo_bridge.learn.ranking import is_late
+from ayo_bridge.learn.segments import length_of
 from ayo_bridge.learn.told import told
+from ayo_bridge.learn.verdicts import graded
 
 
 def count_of(site: str, classes: Sequence[LearnedClass], wholes: Sequence[Whole]) -> Count:
@@ -26,6 +31,10 @@ def count_of(site: str, classes: Sequence[LearnedClass], wholes: Sequence[Whole]
     counts = [len(whole.visits.get(site, ())) for whole in wholes]
     helpers = frozenset[str]().union(*(whole.helpers for whole in wholes))
     if max(counts) > 1:
+        if nested := next((c.selector.nested for c in classes if c.selector.nested), ()):
+            return Nested(nested)
+        if (both := _in_turn(classes, wholes, counts)) is not None:
+            return both
         options = {
             option
             for option in _lists(classes)
@@ -34,7 +43,7 @@ def count_of(site: str, classes: Sequence[LearnedClass], wholes: Sequence[Whole]
         ranked = sorted(
             options,
             key=lambda each: (
-                *(is_late(each.place, helpers), each.place[0] != "at", len(each.place)),
+                *_rank(each.place, helpers),
                 repr(each),
             ),
         )
@@ -45,7 +54,15 @@ def count_of(site: str, classes: Sequence[LearnedClass], wholes: Sequence[Whole]
         return Fixed(counts[0])
     if (list_of_helper := told(site, counts, wholes)) is not None:
         return list_of_helper
-    return _conditional(site, classes, wholes) or AtLeast(min(counts))
+    if (after := _conditional(site, classes, wholes)) is not None:
+        return after
+    return (graded(site, wholes) if max(counts) == 1 else None) or AtLeast(min(counts))
+
+
+def _rank(place: Place, helpers: frozenset[str]) -> tuple[bool, bool, bool, int]:
+    """Lists that are known early first: how often a helper is called, is known last."""
+    late = is_late(place, helpers)
+    return late, late and len(place) == 2, place[0] != "at", len(place)
 
 
 def _conditional(
@@ -60,7 +77,7 @@ def _conditional(
     if len(some) == len(wholes):
         return None
     inner = count_of(site, classes, some)
-    if isinstance(inner, After | AtLeast):
+    if isinstance(inner, After | AtLeast | Both | Nested | Graded):
         return None
     helpers = frozenset[str]().union(*(whole.helpers for whole in wholes))
     visited = [bool(whole.visits.get(site)) for whole in wholes]
@@ -71,6 +88,27 @@ def _conditional(
         if other not in helpers and other != site and present == visited:
             return After(other, inner)
     return None if inner == Fixed(1) else After(site, inner)
+
+
+def _in_turn(
+    classes: Sequence[LearnedClass], wholes: Sequence[Whole], counts: Sequence[int]
+) -> Length | Both | None:
+    """How often a site is visited that goes through one list and then through another."""
+    bound = next((each.selector.after for each in classes if each.selector.after), None)
+    if bound is None or 0 in counts:
+        return None
+    rests = [c - length_of(bound, whole) for whole, c in zip(wholes, counts, strict=True)]
+    thens = {
+        place[:at]
+        for each in classes
+        for place, _ in each.program.terms()
+        for at, step in enumerate(place)
+        if each.selector.after and step == Index("rest") and _resolvable(place[:at])
+    }
+    for then in sorted(thens, key=lambda place: (len(place), repr(place))):
+        if rests == [length_of(then, whole) for whole in wholes]:
+            return Both(bound, then)
+    return Length(bound, rests[0]) if len(set(rests)) == 1 else None
 
 
 def _is_before(site: str, other: str, whole: Whole) -> bool:
@@ -105,11 +143,13 @@ def _lists(classes: Sequence[LearnedClass]) -> Iterator[Length | Chunks]:
                     yield Length(place[:at])
 
 
-def _chunks(program: Program) -> Iterator[Chunks]:
+def _chunks(program: Program) -> Iterator[Length | Chunks]:
     for part in program.parts:
         if not isinstance(part, Join):
             continue
         for expression in part.lists:
             if isinstance(expression, Span) and expression.chunk:
                 place = expression.term.place
-                yield Chunks(place[: place.index(Index("every"))], expression.chunk)
+                yield Chunks(place[: place.index(EVERY)], expression.chunk)
+            if isinstance(expression, Span) and expression.groups:
+                yield Length(expression.groups[: expression.groups.index(EVERY)])

@@ -5,15 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ayo_bridge.learn.asked import asked_of
-from ayo_bridge.learn.learned_site import (
-    AtLeast,
-    Chunks,
-    Count,
-    Fixed,
-    LearnedSite,
-    Length,
-    Selector,
-)
+from ayo_bridge.learn.count import AtLeast, Both, Chunks, Count, Fixed, Graded, Length, Nested
+from ayo_bridge.learn.learned_site import LearnedSite, Selector
 from ayo_bridge.learn.program import (
     TURN,
     Const,
@@ -34,7 +27,16 @@ from ayo_bridge.learn.values import COUNT
 
 Numbers = Mapping[str, int]
 """The number of each site, from 1, in the order of first calls."""
-_BASES = {"visit": "k", "item": "i", "next": "i'", "end": "end", "every": "*"}
+_BASES = {
+    "visit": "k",
+    "rest": "r",
+    "outer": "a",
+    "inner": "b",
+    "item": "i",
+    "next": "i'",
+    "end": "end",
+    "every": "*",
+}
 _PARTS = {
     "text": "answer",
     "lines": "answer",
@@ -66,9 +68,8 @@ def describe_site(learned: LearnedSite, numbers: Numbers) -> str:
         lines.append(f"  visits: {describe_count(learned.count, numbers)}")
     for each in learned.classes:
         what = describe_program(each.program, numbers)
-        lines.append(
-            f"  {_selected(each.selector)} ({each.instances} seen, {each.inputs} inputs): {what}"
-        )
+        which = _selected(each.selector, numbers)
+        lines.append(f"  {which} ({each.instances} seen, {each.inputs} inputs): {what}")
     return "\n".join(lines)
 
 
@@ -84,6 +85,13 @@ def describe_count(count: Count, numbers: Numbers) -> str:
             return f"one for each {_list(place, numbers)}{more}"
         case Chunks(place, size):
             return f"one for every {size} of {_list(place, numbers)}"
+        case Graded(site, _, word, _, visited, left):
+            sense = f"at least {visited}" if visited > left else f"at most {visited}"
+            return f"1 if {sense} of the answers of site {numbers.get(site, 0)} say {word!r}"
+        case Nested(place):
+            return f"one for each {_list(place, numbers)}"
+        case Both(first, then):
+            return f"one for each {_list(first, numbers)}, then for each {_list(then, numbers)}"
     inner = describe_count(count.count, numbers)
     return f"{inner} once site {numbers.get(count.site, 0)} was visited"
 
@@ -112,7 +120,13 @@ def describe_program(program: Program, numbers: Numbers) -> str:
     return "".join(out)
 
 
-def _selected(selector: Selector) -> str:
+def _selected(selector: Selector, numbers: Numbers) -> str:
+    if selector.before:
+        return f"one visit k for each {_list(selector.before, numbers)}"
+    if selector.nested:
+        return f"one visit k for each {_list(selector.nested, numbers)}, the b-th of the a-th"
+    if selector.after:
+        return f"visits k that follow, r of them after each {_list(selector.after, numbers)}"
     if selector.last is None:
         return "all visits k" if selector.first == 0 else f"visits k from {selector.first}"
     return f"visit {selector.first}"
@@ -131,6 +145,10 @@ def _members(expression: Span | Union, numbers: Numbers) -> str:
         return f"{every}, each text once"
     if expression.chunk:
         return f"{every}, {expression.chunk} for each k"
+    if expression.groups:
+        return f"{every}, of each k as many as {_list(expression.groups, numbers)}"
+    if expression.upto:
+        return f"{every}, as many as {_list(expression.upto, numbers)}"
     if expression.start == 0 and expression.stop is None:
         return every
     stop = "end" if expression.stop is None else _index(expression.stop)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ayo_bridge.learn.cover import Source, Sources, Token
 from ayo_bridge.learn.known import Known, Missing, Waiting
+from ayo_bridge.learn.learned_site import Selector
+from ayo_bridge.learn.positions import Where, totals
 from ayo_bridge.learn.program import EVERY, Index, Place, Program, Term
-from ayo_bridge.learn.render import Where, render
+from ayo_bridge.learn.render import render
 from ayo_bridge.learn.trace import Kind, Trace, TracedCall
 from ayo_bridge.learn.values import Path
 from ayo_bridge.learn.visits import visits_of
@@ -30,9 +33,12 @@ class Whole:
     requests: list[tuple[int, str]]
     single: frozenset[str] = frozenset()
     """The sites that no trace visits twice: their visit is the first, relative to nothing."""
+    bounds: frozenset[Place] = frozenset()
+    """Lists whose end is where a site goes on with another one."""
     version: int = 0
     """Grows when visits are numbered anew."""
     _sources: dict[bool, Sources] = field(default_factory=dict)
+    _nests: dict[int, list[Place]] | None = None
 
     def sources(self, rich: bool) -> Sources:
         """The values by their text; ``rich``: in all forms."""
@@ -42,6 +48,14 @@ class Whole:
             )
         return self._sources[rich]
 
+    def nests(self, members: int) -> list[Place]:
+        """The lists of lists (at ``EVERY``) in one result that have so many members in all."""
+        if self._nests is None:
+            self._nests = defaultdict(list)
+            for place, total in totals(self.known).items():
+                self._nests[total].append(place)
+        return self._nests.get(members, [])
+
     def number(self, site: str, calls: list[TracedCall]) -> None:
         """See the calls of a site in another order."""
         self.visits[site] = calls
@@ -49,6 +63,7 @@ class Whole:
             self.known.result(site, visit, call.result)
             self.moments[site, visit] = call.ended
         self._sources.clear()
+        self._nests = None
         self.version += 1
 
     def add_helper(self, site: str, calls: list[TracedCall], *, single: bool) -> None:
@@ -103,6 +118,19 @@ class Case:
     began: int
     _covers: dict[tuple[bool, bool, int], tuple[Token, ...]] = field(default_factory=dict)
 
+    def where(self, selector: Selector) -> Where:
+        """Where the program of the class runs that it belongs to."""
+        where = selector.where(self.visit, self.whole.known)
+        assert where is not None, "it belongs to another class"
+        return where
+
+    def within(self, selector: Selector) -> bool:
+        """Whether it belongs to a class."""
+        try:
+            return selector.where(self.visit, self.whole.known) is not None
+        except Missing:
+            return False
+
     def cover(self, rich: bool, helpers: bool) -> tuple[Token, ...]:
         """The request as values and the text between them."""
         if (key := (rich, helpers, self.whole.version)) not in self._covers:
@@ -152,6 +180,12 @@ class View:
             return
         if where.visit is not None and abs(step - where.visit) <= _NEAR:
             yield Index("visit", step - where.visit)
+        if where.rest is not None and abs(step - where.rest) <= _NEAR:
+            yield Index("rest", step - where.rest)
+        if step == where.outer:
+            yield Index("outer")
+        if step == where.inner:
+            yield Index("inner")
         if where.item is not None and abs(step - where.item) <= _NEAR:
             yield Index("item", step - where.item)
         if where.next is not None and abs(step - where.next) <= _NEAR:
@@ -170,11 +204,11 @@ class View:
             return 0
 
 
-def makes(program: Program, case: Case, visit: int | None) -> bool:
+def makes(program: Program, case: Case, where: Where) -> bool:
     """Whether a program makes exactly the request, of nothing that was not known before it."""
     used: set[Waiting] = set()
     try:
-        text = render(program, Where(visit), case.whole.known, used)
+        text = render(program, where, case.whole.known, used)
     except Missing:
         return False
     return text == case.request and all(

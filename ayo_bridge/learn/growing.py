@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from ayo_bridge.learn.learned_site import After, Chunks, Count, Length
+from ayo_bridge.learn.count import After, Chunks, Count, Length
 from ayo_bridge.learn.program import EVERY, Index, Join, Place, Program, Ref, Span
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Kind, Result

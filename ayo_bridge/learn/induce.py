@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from ayo_bridge.learn.asked import add_values, fits, values_site
 from ayo_bridge.learn.attempts import Attempt
+from ayo_bridge.learn.count import AtLeast
 from ayo_bridge.learn.counts import count_of
 from ayo_bridge.learn.evidence import Case, Whole, wholes_of
-from ayo_bridge.learn.learned_site import (
-    SETTLED,
-    AtLeast,
-    LearnedClass,
-    LearnedSite,
-    Selector,
-    Status,
-)
+from ayo_bridge.learn.learned_site import SETTLED, LearnedClass, LearnedSite, Selector, Status
 from ayo_bridge.learn.numbering import orders_by_item
-from ayo_bridge.learn.program import Hole, Join, Program, Ref
+from ayo_bridge.learn.program import Hole, Join, Place, Program, Ref
 from ayo_bridge.learn.replay import replay
+from ayo_bridge.learn.segments import ways_in_turn
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Kind, Trace
 from ayo_bridge.learn.witness import witnessed
@@ -97,6 +93,12 @@ class _Found:
         return tuple(each for each in self.classes if each.predicts)
 
     @property
+    def bounds(self) -> frozenset[Place]:
+        """The list after whose end the site goes on with another one, if it does."""
+        made = all(each.predicts for each in self.classes)
+        return frozenset(c.selector.after for c in self.classes if c.selector.after and made)
+
+    @property
     def unsaid(self) -> tuple[int, int]:
         """Of programs with holes those say most that have few classes and find many values."""
         parts = [part for each in self.classes for part in each.program.parts]
@@ -107,7 +109,7 @@ class _Found:
         if not sure:
             return self
         classes = sure + self.classes
-        firsts = (next(e for e in classes if e.selector.holds(case.visit)) for case in cases)
+        firsts = (next(e for e in classes if case.within(e.selector)) for case in cases)
         return _Found(classes, sum(each.predicts for each in firsts))
 
 
@@ -136,19 +138,29 @@ class _Site:
 
     def step(self) -> bool:
         """Try the next richer values; whether all requests are made now."""
-        stage = next(self._stages, None)
-        if stage is None:
+        if (stage := next(self._stages, None)) is None:
             self.done = True
         else:
-            for tried in _tries(self.cases, *stage, self.deadline):
+            tries = _tries(self.cases, *stage, self.deadline)
+            for tried in chain(tries, self._in_turn(*stage)):
                 found = tried.after(self._sure, self.cases)
                 self._tried.append(found)
                 if self.best is None or found.rank > self.best.rank:
                     self.best = found
+                for each in self.wholes:
+                    each.bounds |= found.bounds
                 if self.best.rank[:2] == (len(self.cases), True):
                     self.done = True
                     break
         return self.best is not None and self.best.made == len(self.cases)
+
+    def _in_turn(self, rich: bool, helpers: bool) -> Iterator[_Found]:
+        """Ways to see the visits as going through two lists in turn, or through lists in one."""
+        tried = [each for found in self._tried for each in found.classes]
+        for way in ways_in_turn(tried, self.cases, helpers):
+            if self.deadline():
+                return
+            yield _found(self.cases, way, rich, helpers, self.deadline)
 
     def number_by_item(self) -> None:
         """See whether tasks that were made in no order follow the items of a list."""
@@ -182,17 +194,17 @@ class _Site:
     def _fits(self, found: _Found) -> bool:
         """Whether all requests are as the programs say, whatever stands in their holes."""
         return any(each.holes for each in found.classes) and all(
-            fits(each.program, case, each.selector.relative)
+            fits(each.program, case, each.selector)
             for each in found.classes
             for case in self.cases
-            if each.inputs >= SETTLED and each.selector.holds(case.visit)
+            if each.inputs >= SETTLED and case.within(each.selector)
         )
 
     def _borne_out(self, each: LearnedClass) -> LearnedClass:
-        part = [case for case in self.cases if each.selector.holds(case.visit)]
+        part = [case for case in self.cases if case.within(each.selector)]
         program = each.program
         if each.inputs >= SETTLED:
-            program = witnessed(program, part, each.selector.relative)
+            program = witnessed(program, part, each.selector)
         return replace(each, program=program)
 
     def go_on(self) -> None:
@@ -261,15 +273,15 @@ def _found(
     classes: list[LearnedClass] = []
     made = 0
     for selector in way:
-        part = [case for case in cases if selector.holds(case.visit)]
+        part = [case for case in cases if case.within(selector)]
         inputs = _inputs(part)
         if inputs < SETTLED:
             program = Program((Hole(_too_seldom(inputs)),))
             classes.append(LearnedClass(selector, program, len(part), inputs))
             continue
-        program, accepted = Attempt(part, selector.relative, rich, helpers, deadline).program()
+        program, accepted = Attempt(part, selector, rich, helpers, deadline).program()
         if accepted:
-            program = witnessed(program, part, selector.relative)
+            program = witnessed(program, part, selector)
             made += len(part)
         classes.append(LearnedClass(selector, program, len(part), inputs))
     return _Found(tuple(classes), made)

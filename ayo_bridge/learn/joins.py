@@ -9,8 +9,9 @@ from typing import NamedTuple
 from ayo_bridge.learn.cover import Source, Token
 from ayo_bridge.learn.evidence import View
 from ayo_bridge.learn.known import Missing
-from ayo_bridge.learn.program import EVERY, Index, Span, Term, Union
+from ayo_bridge.learn.program import EVERY, Index, Place, Span, Term, Union
 from ayo_bridge.learn.render import members
+from ayo_bridge.learn.segments import group_at, length_of
 from ayo_bridge.learn.values import Form, Path, encoded
 
 Lists = frozenset[Span | Union]
@@ -161,25 +162,31 @@ def lists_of(anchors: list[Token], view: View) -> Lists:
 
 def _bounds(
     head: Path, start: int, stop: int, view: View
-) -> list[tuple[int, int | Index | None, int]]:
-    """Start, stop and chunk of a span, in every way that holds here."""
+) -> list[tuple[int, int | Index | None, int, Place, Place]]:
+    """Start, stop, chunk, other list and groups of a span, in every way that holds here."""
     visit = view.where.visit
-    out: list[tuple[int, int | Index | None, int]] = [(start, stop, 0)]
+    out: list[tuple[int, int | Index | None, int, Place, Place]] = [(start, stop, 0, (), ())]
+    whole = view.case.whole
+    out += [(start, None, 0, each, ()) for each in whole.bounds if length_of(each, whole) == stop]
+    if visit is not None and len(head) == 2:
+        nests = whole.nests(len(whole.visits.get(str(head[1]), ())))
+        alike = (each for each in nests if group_at(each, whole, visit) == range(start, stop))
+        out += [(0, None, 0, (), each) for each in alike]
     if visit is not None and abs(stop - visit) <= 1:
-        out.append((start, Index("visit", stop - visit), 0))
+        out.append((start, Index("visit", stop - visit), 0, (), ()))
     if head == ("at", view.case.site):
         return out
     length = view.length(head)
     if stop == length:
-        out.append((start, None, 0))
+        out.append((start, None, 0, (), ()))
     elif length - 2 <= stop < length:
-        out.append((start, stop - length, 0))
+        out.append((start, stop - length, 0, (), ()))
     if visit == 0 and start == 0:
-        out.append((0, None, stop))
+        out.append((0, None, stop, (), ()))
     elif visit and start and start % visit == 0:
         size = start // visit
         if stop - start == size or (stop == length and stop - start < size):
-            out.append((0, None, size))
+            out.append((0, None, size, (), ()))
     return out
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from ayo_bridge.learn.known import BEGUN, ENDED, Known, Missing
+from ayo_bridge.learn.count import Count, sites_of_count
+from ayo_bridge.learn.known import Known
+from ayo_bridge.learn.positions import Where, nested_at, resolve
 from ayo_bridge.learn.program import Hole, Place, Program, sites_of, storable
-from ayo_bridge.learn.render import Where, resolve
 from ayo_bridge.learn.trace import Kind
 
 SETTLED = 3
@@ -34,105 +35,45 @@ class Status(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Fixed:
-    """Always ``visits`` visits."""
-
-    visits: int
-
-
-@dataclass(frozen=True, slots=True)
-class AtLeast:
-    """Never fewer than ``visits`` visits."""
-
-    visits: int
-
-
-@dataclass(frozen=True, slots=True)
-class Length:
-    """One visit a member of a list, ``offset`` more; ``("at", site)``: a visit of that site."""
-
-    place: Place
-    offset: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Chunks:
-    """One visit for each ``size`` members of a list, or part of them."""
-
-    place: Place
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class After:
-    """As ``count`` says once ``site`` has been asked, else none.
-
-    ``site`` may be the one that is counted: its first call tells that there will be more.
-    """
-
-    site: str
-    count: Fixed | Length | Chunks = Fixed(1)
-
-
-Count = Fixed | AtLeast | Length | Chunks | After
-
-
-def count_here(count: Count, known: Known) -> int | None:
-    """How many visits there are in this call; ``None`` if the expression does not say.
-
-    Raises:
-        Missing: what it depends on is not known yet.
-    """
-    match count:
-        case Fixed(visits):
-            return visits
-        case AtLeast():
-            return None
-        case Length(place, offset):
-            return max(0, known.length(resolve(place, Where(), known)) + offset)
-        case Chunks(place, size):
-            return -(-known.length(resolve(place, Where(), known)) // size)
-        case After(site, inner):
-            if known.counts.get(site) == 0:
-                return 0
-            if site not in known.begun:
-                raise Missing((site, BEGUN), (site, ENDED))
-            return count_here(inner, known)
-
-
-def least_here(count: Count, known: Known) -> int:
-    """How many visits there are at least, while what says how many is not known yet.
-
-    So many as members of the list are certain: it may still be being written.
-    """
-    match count:
-        case Length(place, offset):
-            return max(0, _least(place, known) + offset)
-        case Chunks(place, size):
-            return _least(place, known) // size
-        case After(site, inner) if site in known.begun:
-            return least_here(inner, known)
-        case _:
-            return 0
-
-
-def _least(place: Place, known: Known) -> int:
-    try:
-        return known.least(resolve(place, Where(), known))
-    except Missing:
-        return 0
-
-
-@dataclass(frozen=True, slots=True)
 class Selector:
-    """The visits from ``first`` to ``last``, both included; ``None``: all that follow."""
+    """The visits from ``first`` to ``last``, both included; ``None``: all that follow.
+
+    Of these only the visits for the members of the list ``before``, or those that come ``after``;
+    or one for each member of the lists ``nested`` in a list (one ``EVERY``).
+    """
 
     first: int = 0
     last: int | None = None
+    before: Place = ()
+    after: Place = ()
+    nested: Place = ()
 
     def holds(self, visit: int) -> bool:
-        """Whether a visit is among them."""
+        """Whether a visit is among them, as far as its number alone says."""
         return self.first <= visit and (self.last is None or visit <= self.last)
+
+    def where(self, visit: int, known: Known) -> Where | None:
+        """Where the program runs at a visit; ``None``: it is not among them.
+
+        Raises:
+            Missing: how long a list is, is not known.
+        """
+        if not self.holds(visit):
+            return None
+        if self.before and visit >= known.length(resolve(self.before, Where(), known)):
+            return None
+        if self.after:
+            rest = visit - known.length(resolve(self.after, Where(), known))
+            return Where(visit, rest) if rest >= 0 else None
+        if self.nested:
+            found = nested_at(self.nested, visit, known)
+            return None if found is None else Where(visit, None, *found)
+        return Where(visit if self.relative else None)
+
+    @property
+    def lists(self) -> tuple[Place, Place, Place]:
+        """The lists that say which visits they are; empty where there is none."""
+        return self.before, self.after, self.nested
 
     @property
     def relative(self) -> bool:
@@ -181,8 +122,19 @@ class LearnedSite:
     """Why it is not (wholly) predicted, in words."""
 
     def class_of(self, visit: int) -> LearnedClass | None:
-        """The class to which a visit belongs, if one like it was seen."""
+        """The class to which a visit belongs, or may belong, if one like it was seen."""
         return next((each for each in self.classes if each.selector.holds(visit)), None)
+
+    def program_of(self, visit: int, known: Known) -> tuple[LearnedClass, Where] | None:
+        """The class to which a visit belongs and where it runs its program, if one was seen.
+
+        Raises:
+            Missing: that is not known yet.
+        """
+        for each in self.classes:
+            if (where := each.selector.where(visit, known)) is not None:
+                return each, where
+        return None
 
     @property
     def predicts(self) -> bool:
@@ -194,13 +146,7 @@ class LearnedSite:
     def depends_on(self) -> frozenset[str]:
         """The sites whose results its requests, or their number, are made of."""
         out = frozenset[str]().union(*(sites_of(each.program) for each in self.classes))
-        match self.count:
-            case Length(place) | Chunks(place) if place[0] == "at":
-                out |= {str(place[1])}
-            case After(site, count):
-                out |= {site}
-                if not isinstance(count, Fixed) and count.place[0] == "at":
-                    out |= {str(count.place[1])}
-            case _:
-                pass
+        bounds = (place for each in self.classes for place in each.selector.lists)
+        out |= {str(place[1]) for place in bounds if place[:1] == ("at",)}
+        out |= sites_of_count(self.count)
         return out - {self.site}

@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ayo_bridge.learn.count import AtLeast, Length, count_here, least_here, results_of_count
 from ayo_bridge.learn.known import BEGUN, ENDED, Known, Missing, Waiting
-from ayo_bridge.learn.learned_site import AtLeast, LearnedSite, Length, count_here, least_here
-from ayo_bridge.learn.render import Where, render
+from ayo_bridge.learn.learned_site import LearnedSite
+from ayo_bridge.learn.render import render
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,7 @@ class Agenda:
                 visits = count_here(count, self.known)
         except Missing as missing:
             self._wait((site, ENDED), missing.waits)
-            least = least_here(count, self.known)
-            self._ready |= {(site, visit) for visit in range(least)}
+            self._ready |= {(site, visit) for visit in range(least_here(count, self.known))}
             return
         if visits is not None:
             self.known.ended(site, visits)
@@ -96,15 +96,16 @@ class Agenda:
             self._waiting[key].add(task)
 
     def _predict(self, site: str, visit: int) -> list[Predicted]:
-        each = self.sites[site].class_of(visit)
-        if each is None or not each.predicts:
-            return []
         used: set[Waiting] = set()
-        where = Where(visit if each.selector.relative else None)
         try:
+            found = self.sites[site].program_of(visit, self.known)
+            if found is None or not found[0].predicts:
+                return []
+            each, where = found
             request = render(each.program, where, self.known, used)
         except Missing as missing:
             self._wait((site, visit), missing.waits)
             return []
+        used |= results_of_count(self.sites[site].count, self.known)
         self.known.taken.add((site, visit))
         return [Predicted(site, visit, request, frozenset(used))]

@@ -7,12 +7,14 @@ from typing import Literal, NamedTuple
 
 from ayo_bridge.learn.values import PLAIN, Form
 
-Base = Literal["visit", "item", "next", "end", "every"]
+Base = Literal["visit", "rest", "outer", "inner", "item", "next", "end", "every"]
 
 
 class Index(NamedTuple):
     """A position in a list that depends on where it is used: ``base`` plus ``offset``.
 
+    ``rest`` is the visit counted from where another list has ended that the site went through;
+    ``outer`` and ``inner`` are where the visit is in the list of lists that it goes through.
     ``end`` counts from the length of the list (offset -1 is the last); ``every`` is all of a join.
     """
 
@@ -40,13 +42,17 @@ class Span(NamedTuple):
     """A part of a list: the members at ``term``'s one ``EVERY``, from ``start`` to before ``stop``.
 
     ``stop`` counts from the end where it is negative and is the end where it is ``None``. With
-    ``chunk``, visit ``k`` has the members from ``k * chunk`` on, at most ``chunk`` of them.
+    ``chunk``, visit ``k`` has the members from ``k * chunk`` on, at most ``chunk`` of them; with
+    ``upto``, there are as many as another list has, and with ``groups`` visit ``k`` has as many as
+    the ``k``-th of a list of lists (one ``EVERY``), from where those before it end.
     """
 
     term: Term
     start: int = 0
     stop: int | Index | None = None
     chunk: int = 0
+    upto: Place = ()
+    groups: Place = ()
 
 
 class Union(NamedTuple):
@@ -158,6 +164,9 @@ class Program:
                     out.append(term)
                 case Join(lists, separator, tail):
                     out += [expression.term for expression in lists]
+                    spans = [each for each in lists if isinstance(each, Span)]
+                    bounds = [place for each in spans for place in (each.upto, each.groups)]
+                    out += [Term(place) for place in bounds if place]
                     out += separator.terms() + (tail.terms() if tail else ())
                 case Const() | Counter() | Hole():
                     pass

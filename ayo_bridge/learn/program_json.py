@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias, cast
+from typing import TypeAlias, cast, get_args
 
 from ayo_bridge.learn.program import (
     Base,
@@ -43,6 +43,8 @@ def _list_json(expression: Span | Union) -> Json:
         *("span", _term_json(expression.term), expression.start),
         [stop.base, stop.offset] if isinstance(stop, Index) else stop,
         expression.chunk,
+        place_to_json(expression.upto),
+        place_to_json(expression.groups),
     ]
 
 
@@ -71,7 +73,7 @@ def to_json(program: Program) -> Json:
 def _index(value: Json) -> str | int | Index:
     if isinstance(value, list):
         base, offset = value
-        if base not in ("visit", "item", "next", "end", "every"):
+        if base not in get_args(Base):
             raise ValueError(f"{base!r} is no base of an index")
         return Index(cast(Base, base), int(cast(int, offset)))
     if not isinstance(value, str | int):
@@ -99,9 +101,10 @@ def _list(value: Json) -> Span | Union:
     kind, term, *rest = cast(list[Json], value)
     if kind == "union":
         return Union(_term(term))
-    start, stop, chunk = rest
+    start, stop, chunk, *places = rest
     end = None if stop is None else cast("int | Index", _index(stop))
-    return Span(_term(term), cast(int, start), end, cast(int, chunk))
+    upto, groups = map(place_from_json, places)
+    return Span(_term(term), cast(int, start), end, cast(int, chunk), upto, groups)
 
 
 def from_json(value: Json) -> Program:

@@ -94,7 +94,8 @@ def best_lists(lists: Iterable[Span | Union], helpers: frozenset[str]) -> tuple[
             return late, 2, *_term_cost(term, helpers)
         stop = expression.stop
         whole = stop is None or isinstance(stop, Index)
-        return late, 0 if whole else 1, expression.chunk > 0, *_term_cost(term, helpers)
+        part = expression.chunk > 0, bool(expression.upto or expression.groups)
+        return late, 0 if whole else 1, *part, *_term_cost(term, helpers)
 
     return tuple(sorted(lists, key=lambda each: (*cost(each)[:-1], repr(each)))[:_MOST_TERMS])
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from itertools import islice
 
 from ayo_bridge.learn.known import Known, Missing, Waiting
+from ayo_bridge.learn.positions import Where, resolve, sizes_of, table_key
 from ayo_bridge.learn.program import (
+    EVERY,
     TURN,
     Const,
     Counter,
@@ -21,51 +23,6 @@ from ayo_bridge.learn.program import (
     Union,
 )
 from ayo_bridge.learn.values import Path, encoded, shaped
-
-MOST_KEY = 40
-
-
-class Where(NamedTuple):
-    """Where a program runs: at which visit, and between which members of a join."""
-
-    visit: int | None = None
-    item: int | None = None
-    next: int | None = None
-    position: int | None = None
-
-
-def table_key(text: str) -> str:
-    """What of a value decides in a table."""
-    return text.strip().lower()[:MOST_KEY]
-
-
-def resolve(place: Place, where: Where, known: Known, head: Path = ()) -> Path:
-    """The path that a place, which goes on from ``head``, means here. It has no ``EVERY``.
-
-    Raises:
-        Missing: a length in it is not known, or the list has no such member.
-    """
-    out: list[str | int] = [*head]
-    for step in place:
-        if not isinstance(step, Index):
-            out.append(step)
-            continue
-        at: int | None
-        match step.base:
-            case "visit":
-                at = where.visit
-            case "item":
-                at = where.item
-            case "next":
-                at = where.next
-            case "end":
-                at = known.length(tuple(out))
-            case "every":
-                raise ValueError(f"{place} means more than one value")
-        if at is None or at + step.offset < 0:
-            raise Missing
-        out.append(at + step.offset)
-    return tuple(out)
 
 
 def value(term: Term, where: Where, known: Known) -> tuple[str, Path]:
@@ -112,6 +69,15 @@ def _bounds(span: Span, where: Where, known: Known, head: Path) -> tuple[int, in
         if start >= stop:
             raise Missing
         return start, stop
+    if span.groups:
+        if where.visit is None:
+            raise Missing
+        sizes = list(islice(sizes_of(span.groups, known), where.visit + 1))
+        if len(sizes) <= where.visit:
+            raise Missing
+        return sum(sizes[:-1]), sum(sizes)
+    if span.upto:
+        return span.start, max(span.start, known.length(resolve(span.upto, where, known)))
     if isinstance(span.stop, Index):
         if where.visit is None:
             raise Missing
@@ -183,7 +149,7 @@ def render_prefix(program: Program, where: Where, known: Known) -> str:
 
 
 def _note(path: Path, known: Known, used: set[Waiting]) -> None:
-    if path[0] == "at":
+    if path[0] == "at" and len(path) > 2:
         used.add((path[1], path[2]))  # type: ignore[arg-type]
     elif path[0] == "mean":
         used.update((str(path[1]), visit) for visit in range(known.counts.get(str(path[1]), 0)))
@@ -231,6 +197,10 @@ def _join(join: Join, where: Where, known: Known, used: set[Waiting]) -> str:
             if position + 1 < len(found):
                 here = where._replace(item=index, next=found[position + 1][0], position=position)
                 out.append(render(join.separator, here, known, used))
+        if isinstance(expression, Span) and expression.upto:
+            _note(resolve(expression.upto, where, known), known, used)
+        if isinstance(expression, Span) and expression.groups:
+            used |= _lists_before(expression.groups, where.visit or 0)
         if not found and expression.term.place[0] == "at":
             _note_list(expression.term.place, where, known, used)
         return "".join(out)
@@ -254,6 +224,14 @@ def _doubtful(
         except Missing:
             continue
     return False
+
+
+def _lists_before(place: Place, visit: int) -> set[Waiting]:
+    """The results that say where a group begins and ends."""
+    if place[0] != "at":
+        return set()
+    outers = range(visit + 1) if place[2] == EVERY else [place[2]]
+    return {(str(place[1]), outer) for outer in outers if isinstance(outer, int)}
 
 
 def _note_list(place: Place, where: Where, known: Known, used: set[Waiting]) -> None:

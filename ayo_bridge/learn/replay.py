@@ -10,9 +10,9 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from ayo_bridge.learn.asked import with_values
+from ayo_bridge.learn.count import After
 from ayo_bridge.learn.growing import NOTHING_GROWS, Growing, Grows, feeding, steps, vectors_of
 from ayo_bridge.learn.known import Known, Waiting
-from ayo_bridge.learn.learned_site import After
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Kind, Result, Trace, TracedCall
 from ayo_bridge.learn.visits import visits_of
@@ -230,7 +230,7 @@ def _done(
                 (made[need] - own[need] * left.get(need, 0.0) for need in needs[at]), default=0.0
             )
             if (other := behind.get(at)) is not None:
-                known = max(known, (made if other in needs else came).get(other, 0.0))
+                known = max(known, min(made.get(other, 0.0), came.get(other, 0.0)))
             start = min(reached, max(overhead + known, free[0] if slots else 0.0))
             if slots and start < reached:
                 heapq.heapreplace(free, start + own[at])

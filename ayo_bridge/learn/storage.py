@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final, cast
 
-from ayo_bridge.learn.learned_site import (
+from ayo_bridge.learn.count import (
     After,
     AtLeast,
+    Both,
     Chunks,
     Count,
     Fixed,
-    LearnedClass,
-    LearnedSite,
+    Graded,
     Length,
-    Selector,
-    Status,
+    Nested,
 )
+from ayo_bridge.learn.learned_site import LearnedClass, LearnedSite, Selector, Status
 from ayo_bridge.learn.program import LEAST_INPUTS
 from ayo_bridge.learn.program_json import (
     Json,
@@ -29,6 +29,7 @@ from ayo_bridge.learn.program_json import (
 )
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Kind
+from ayo_bridge.learn.values import Path
 
 FORMAT = 2
 _PERSONAL: Final = re.compile(
@@ -110,6 +111,7 @@ def _site(learned: LearnedSite) -> Json:
     classes: list[Json] = [
         {
             "visits": [each.selector.first, each.selector.last],
+            "lists": [place_to_json(place) for place in each.selector.lists],
             "program": to_json(each.program),
             "seen": [each.instances, each.inputs],
         }
@@ -135,6 +137,12 @@ def _count(count: Count) -> Json:
             return ["length", place_to_json(place), offset]
         case Chunks(place, size):
             return ["chunks", place_to_json(place), size]
+        case Graded(site, place, word, words, visited, left):
+            return ["graded", site, place_to_json(place), word, list(words), visited, left]
+        case Nested(place):
+            return ["nested", place_to_json(place)]
+        case Both(first, then):
+            return ["both", place_to_json(first), place_to_json(then)]
     return ["after", count.site, _count(count.count)]
 
 
@@ -150,10 +158,10 @@ def _site_from(value: dict[str, Json]) -> LearnedSite:
 
 
 def _class_from(value: dict[str, Json]) -> LearnedClass:
-    match value["visits"], value["seen"]:
-        case [int(first), (int() | None) as last], [int(instances), int(inputs)]:
-            program = from_json(value["program"])
-            return LearnedClass(Selector(first, last), program, instances, inputs)
+    match value["visits"], value["lists"], value["seen"]:
+        case [int(first), (int() | None) as last], [*lists], [int(instances), int(inputs)]:
+            selector = Selector(first, last, *map(place_from_json, lists))
+            return LearnedClass(selector, from_json(value["program"]), instances, inputs)
     raise ValueError(f"{value!r} is no class of visits")
 
 
@@ -167,6 +175,13 @@ def _count_from(value: Json) -> Count:
             return Length(place_from_json(place), offset)
         case ["chunks", place, int(size)]:
             return Chunks(place_from_json(place), size)
+        case ["graded", str(site), place, str(word), list(words), int(visited), int(left)]:
+            path = cast("Path", place_from_json(place))
+            return Graded(site, path, word, tuple(map(str, words)), visited, left)
+        case ["nested", place]:
+            return Nested(place_from_json(place))
+        case ["both", first, then]:
+            return Both(place_from_json(first), place_from_json(then))
         case ["after", str(site), inner]:
             count = _count_from(inner)
             if isinstance(count, Fixed | Length | Chunks):

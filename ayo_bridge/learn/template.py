@@ -6,10 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from ayo_bridge.learn.asked import asked_of, values
+from ayo_bridge.learn.count import Fixed
 from ayo_bridge.learn.known import Known, Missing
-from ayo_bridge.learn.learned_site import SETTLED, Fixed, LearnedSite, Status
+from ayo_bridge.learn.learned_site import SETTLED, LearnedSite, Status
 from ayo_bridge.learn.predict import Agenda, Predicted
-from ayo_bridge.learn.render import Where, render, render_prefix
+from ayo_bridge.learn.render import render, render_prefix
 from ayo_bridge.learn.trace import Trace
 
 
@@ -57,13 +58,13 @@ class Template:
     def expected(self, known: Known, site: str, visit: int) -> str | None:
         """The request of a visit, if all that it is made of is known."""
         learned = self.site(site)
-        each = learned.class_of(visit) if learned is not None and learned.predicts else None
-        if each is None or not each.predicts:
+        if learned is None or not learned.predicts:
             return None
         try:
-            return render(
-                each.program, Where(visit if each.selector.relative else None), known, set()
-            )
+            found = learned.program_of(visit, known)
+            if found is None or not found[0].predicts:
+                return None
+            return render(found[0].program, found[1], known, set())
         except Missing:
             return None
 
@@ -78,13 +79,15 @@ class Template:
         Empty where nothing like this visit was seen, or the site is not to be trusted.
         """
         learned = self.site(site)
-        each = learned.class_of(visit) if learned is not None else None
-        if learned is None or each is None or learned.status is Status.CONTRADICTED:
+        if learned is None or learned.status is Status.CONTRADICTED:
             return ""
-        if each.inputs < SETTLED:
+        try:
+            found = learned.program_of(visit, known)
+        except Missing:
             return ""
-        where = Where(visit if each.selector.relative else None)
-        return render_prefix(each.program, where, known)
+        if found is None or found[0].inputs < SETTLED:
+            return ""
+        return render_prefix(found[0].program, found[1], known)
 
     def moved(self, trace: Trace) -> bool:
         """Whether calls come from places unknown, instead of places where all calls have been."""

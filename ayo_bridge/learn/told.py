@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from ayo_bridge.learn.count import Length
 from ayo_bridge.learn.evidence import Whole
-from ayo_bridge.learn.learned_site import Length
 from ayo_bridge.learn.values import Path
 
 _LISTS: Final = ("json", "items")

@@ -9,6 +9,8 @@ from ayo_bridge.learn.cover import WEAK
 from ayo_bridge.learn.evidence import Case
 from ayo_bridge.learn.gaps import glued
 from ayo_bridge.learn.known import Known, Missing
+from ayo_bridge.learn.learned_site import Selector
+from ayo_bridge.learn.positions import Where, table_key
 from ayo_bridge.learn.program import (
     EVERY,
     Const,
@@ -21,26 +23,26 @@ from ayo_bridge.learn.program import (
     Term,
     Union,
 )
-from ayo_bridge.learn.render import Where, members, table_key, value
+from ayo_bridge.learn.render import members, value
 from ayo_bridge.learn.values import encoded
 
 _At = tuple[frozenset[tuple[str, str]], Known, Where]
 
 
-def witnessed(program: Program, cases: Sequence[Case], relative: bool) -> Program:
+def witnessed(program: Program, cases: Sequence[Case], selector: Selector) -> Program:
     """The accepted program with the distinct inputs of its constants, and sources that held.
 
     The best source of each reference makes all the cases; of the others those stay that do too.
     """
-    return _program(program, _places(cases, relative))
+    return _program(program, _places(cases, selector))
 
 
-def with_constants(program: Program, cases: Sequence[Case], relative: bool) -> Program:
+def with_constants(program: Program, cases: Sequence[Case], selector: Selector) -> Program:
     """The program with plain text for short values that were the same in all the cases.
 
     A role or a language may stand in a prompt whether or not an input holds the same word.
     """
-    places = _places(cases, relative)
+    places = _places(cases, selector)
     parts: list[Node] = []
     for part in program.parts:
         if isinstance(part, Ref):
@@ -52,11 +54,8 @@ def with_constants(program: Program, cases: Sequence[Case], relative: bool) -> P
     return glued(parts)
 
 
-def _places(cases: Sequence[Case], relative: bool) -> list[_At]:
-    return [
-        (case.whole.inputs, case.whole.known, Where(case.visit if relative else None))
-        for case in cases
-    ]
+def _places(cases: Sequence[Case], selector: Selector) -> list[_At]:
+    return [(case.whole.inputs, case.whole.known, case.where(selector)) for case in cases]
 
 
 def _program(program: Program, places: Sequence[_At]) -> Program:

@@ -10,16 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ayo_bridge.learn.count import Chunks, Fixed, Length
 from ayo_bridge.learn.growing import VIEWS, Growing, Grows, feeding
-from ayo_bridge.learn.learned_site import (
-    Chunks,
-    Fixed,
-    LearnedClass,
-    LearnedSite,
-    Length,
-    Selector,
-    Status,
-)
+from ayo_bridge.learn.learned_site import LearnedClass, LearnedSite, Selector, Status
 from ayo_bridge.learn.live.foresight import Foresight
 from ayo_bridge.learn.program import EVERY, Const, Index, Join, Program, Ref, Span, Term
 from ayo_bridge.learn.replay import replay

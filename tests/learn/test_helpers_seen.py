@@ -14,7 +14,8 @@ from langchain_text_splitters import CharacterTextSplitter
 
 from ayo_bridge import Runtime, accelerate
 from ayo_bridge.learn.branches import follow
-from ayo_bridge.learn.learned_site import Fixed, LearnedClass, LearnedSite, Length, Selector, Status
+from ayo_bridge.learn.count import Fixed, Length
+from ayo_bridge.learn.learned_site import LearnedClass, LearnedSite, Selector, Status
 from ayo_bridge.learn.live.call import LiveCall
 from ayo_bridge.learn.live.lesson import Lesson
 from ayo_bridge.learn.live.owners import Owners

@@ -12,7 +12,8 @@ from ayo_bridge.learn.evidence import whole
 from ayo_bridge.learn.induce import induce
 from ayo_bridge.learn.known import Known
 from ayo_bridge.learn.learned_site import Status
-from ayo_bridge.learn.render import Where, render
+from ayo_bridge.learn.positions import Where
+from ayo_bridge.learn.render import render
 from ayo_bridge.learn.replay import replay
 from ayo_bridge.learn.trace import Trace
 from tests.learn.apps import Recorder, learned, question, record, words

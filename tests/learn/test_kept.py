@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from ayo_bridge.learn import kept as kept_module
+from ayo_bridge.learn.count import Fixed, Length
 from ayo_bridge.learn.entry_id import EntryId, entry_of, entry_of_method
 from ayo_bridge.learn.kept import (
     MOST_BYTES,
@@ -21,7 +22,7 @@ from ayo_bridge.learn.kept import (
     TemplateStore,
     versions,
 )
-from ayo_bridge.learn.learned_site import Fixed, LearnedClass, LearnedSite, Length, Selector, Status
+from ayo_bridge.learn.learned_site import LearnedClass, LearnedSite, Selector, Status
 from ayo_bridge.learn.live.reach import shape_of
 from ayo_bridge.learn.program import Program, Ref, Row, Table, Term
 from ayo_bridge.learn.template import Template

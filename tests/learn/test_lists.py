@@ -7,8 +7,8 @@ import random
 
 import pytest
 
+from ayo_bridge.learn.count import After, AtLeast, Chunks, Fixed, Length
 from ayo_bridge.learn.describe import describe
-from ayo_bridge.learn.learned_site import After, AtLeast, Chunks, Fixed, Length
 from ayo_bridge.learn.live.foresight import Foresight
 from ayo_bridge.learn.program import Join
 from ayo_bridge.learn.replay import replay

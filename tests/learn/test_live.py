@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
-from ayo_bridge.learn.learned_site import Fixed, LearnedClass, LearnedSite, Length, Selector, Status
+from ayo_bridge.learn.count import Fixed, Length
+from ayo_bridge.learn.learned_site import LearnedClass, LearnedSite, Selector, Status
 from ayo_bridge.learn.live.foresight import Foresight
 from ayo_bridge.learn.live.owners import Owners
 from ayo_bridge.learn.live.reach import reach

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ayo_bridge.learn.known import Known, Missing
+from ayo_bridge.learn.positions import Where
 from ayo_bridge.learn.program import (
     EVERY,
     Const,
@@ -26,7 +27,7 @@ from ayo_bridge.learn.program import (
     storable,
 )
 from ayo_bridge.learn.program_json import from_json, to_json
-from ayo_bridge.learn.render import Where, render
+from ayo_bridge.learn.render import render
 from ayo_bridge.learn.trace import Item, Result
 from ayo_bridge.learn.values import Form
 from tests.learn.apps import known_of

@@ -113,6 +113,7 @@ class Foresight:
             self._held = [each for each in self._held if each is not found]
         if found is not None and not self._visits.seen(site, found.visit):
             visit = found.visit
+            self._known.asked(site, visit)
         else:
             visit = self._visits.next(site, branch)
             # It was not predicted in time, but rightly: so will the next ones be.

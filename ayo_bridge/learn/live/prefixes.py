@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from ayo_bridge.learn.count import AtLeast, count_here
 from ayo_bridge.learn.known import Known, Missing, Waiting
-from ayo_bridge.learn.learned_site import AtLeast, LearnedClass, LearnedSite, Status, count_here
+from ayo_bridge.learn.learned_site import LearnedClass, LearnedSite, Status
 from ayo_bridge.learn.program import Const, Counter, sites_of
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Kind

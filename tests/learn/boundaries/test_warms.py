@@ -13,15 +13,9 @@ import pytest
 from ayo_bridge import Runtime, explain
 from ayo_bridge.bindings.completions import cut_prompt, shows_prefix_cache
 from ayo_bridge.engines.openai_http.reply import Body, Reply
+from ayo_bridge.learn.count import AtLeast, Fixed
 from ayo_bridge.learn.known import Known
-from ayo_bridge.learn.learned_site import (
-    AtLeast,
-    Fixed,
-    LearnedClass,
-    LearnedSite,
-    Selector,
-    Status,
-)
+from ayo_bridge.learn.learned_site import LearnedClass, LearnedSite, Selector, Status
 from ayo_bridge.learn.live.prefixes import LEAST_FRESH, Prefixes
 from ayo_bridge.learn.program import Const, Hole, Program, Ref, Term
 from ayo_bridge.learn.template import Template
