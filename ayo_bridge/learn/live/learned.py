@@ -16,7 +16,7 @@ from ayo_bridge.graph import Template as ModuleTemplate
 from ayo_bridge.learn.branches import follow
 from ayo_bridge.learn.live.call import Ended, LiveCall
 from ayo_bridge.learn.live.kept import Kept
-from ayo_bridge.learn.live.later import Later
+from ayo_bridge.learn.live.later import Again, Later, learn_again
 from ayo_bridge.learn.live.lesson import ENOUGH, Lesson, learn
 from ayo_bridge.learn.live.owners import Owners
 from ayo_bridge.learn.live.reach import reach
@@ -137,13 +137,15 @@ class Learned:
 
     def _what_for(self, inputs: Mapping[str, str]) -> tuple[Lesson | None, bool]:
         """What a call goes by, and whether it is traced."""
-        if not self._state.runs_ahead:
+        if not self._state.runtime.run_ahead:
             return None, False
         with self._lock:
             if not self._loaded:
                 self._loaded = True
                 worker.submit(self._load)
             if self.lesson is not None:
+                if not self._state.runs_ahead:
+                    return None, False
                 return self.lesson, self._later.wanted(inputs)
             if self.rest:
                 self.rest -= 1
@@ -162,8 +164,11 @@ class Learned:
             if call.owners is not self.owners:  # All has been forgotten since it began.
                 return
             if call.lesson is not None and call.lesson is self.lesson:
+                first = self._later.first(ended.trace) if ended.trace and ended.refuted else None
                 self._judge(call.lesson, ended)
                 self._learn_more(call.lesson, ended)
+                if first is not None and call.lesson is not self.lesson:
+                    self._take(first)
             elif ended.trace is not None:
                 self._take(ended.trace)
 
@@ -195,21 +200,22 @@ class Learned:
             return
         if ended.met_unknown:
             self._later.met_unknown()
-        traces = self._later.take(ended.trace, lesson.template) if ended.trace else None
-        if traces is not None:
-            self._submit(partial(self._learn_again, traces, lesson))
+        again = self._later.take(ended.trace, lesson.template) if ended.trace else None
+        if again is not None:
+            self._submit(partial(self._learn_again, again, lesson))
 
     # Without the lock.
 
-    def _learn_again(self, traces: Sequence[Trace], before: Lesson) -> None:
+    def _learn_again(self, again: Again, before: Lesson) -> None:
         """In the background: learn anew beside what is in use, and use it if it is worth it."""
         try:
-            lesson = learn(traces, self._state.runtime.client.call_seconds)
+            seconds = self._state.runtime.client.call_seconds
+            lesson, traces = learn_again(again, before.template, seconds)
             with self._lock:
                 if self.lesson is not before:
                     return
                 self._later.begin(traces)
-                if not lesson.worthwhile:
+                if lesson is None:
                     return
                 # What an earlier process has learned was in doubt for that alone.
                 lesson.in_doubt = frozenset() if before.earlier else before.in_doubt
@@ -296,11 +302,14 @@ class Learned:
         lesson.in_doubt = (lesson.in_doubt - ended.confirmed) | ended.refuted
         self._judged.append(bool(ended.refuted))
         self._asked |= bool(ended.confirmed)
+        self._later.doubted(bool(ended.refuted))
         bad, calls = sum(self._judged), len(self._judged)
         if bad > TOLERATED:
             self._discard(f"{bad} of {calls} calls asked for something else than was predicted")
         elif calls >= UNASKED and not self._asked:
             self._discard(f"none of {calls} calls asked for what an earlier process has learned")
+        elif ended.refuted and not lesson.earlier and not self._state.runs_ahead:
+            self._discard("too much of what it predicted was made in vain")
 
     def _discard(self, why: str) -> None:
         self._forget()
