@@ -50,9 +50,14 @@ class Template:
                 known.result(each.site, visit, result)
 
     def knows(self, site: str, visit: int) -> bool:
-        """Whether enough was seen of a visit to say how its request is made, or that it is not."""
+        """Whether enough was seen of a visit to say how its request is made, or that it is not.
+
+        Where all calls so far have made fewer visits, nothing is known of one more.
+        """
         learned = self.site(site)
-        each = learned.class_of(visit) if learned is not None else None
+        if learned is None or (isinstance(count := learned.count, Fixed) and visit >= count.visits):
+            return False
+        each = learned.class_of(visit)
         return each is not None and each.inputs >= SETTLED
 
     def expected(self, known: Known, site: str, visit: int) -> str | None:

@@ -17,7 +17,6 @@ from ayo_bridge.learn.count import Fixed, Length
 from ayo_bridge.learn.entry_id import EntryId, entry_of, entry_of_method
 from ayo_bridge.learn.kept import (
     MOST_BYTES,
-    CorruptTemplateWarning,
     KeptTemplate,
     TemplateStore,
     versions,
@@ -49,7 +48,11 @@ def kept(app: App = plain, calls: int = 4, entry: EntryId = ENTRY, at: float = 1
 def written(app: App, directory: Path, calls: int = 4) -> str:
     store = TemplateStore(directory)
     assert store.save(kept(app, calls))
-    return store.path(ENTRY).read_text()
+    return store.path(kept(app, calls)).read_text()
+
+
+def found(store: TemplateStore, entry: EntryId = ENTRY) -> list[KeptTemplate]:
+    return store.load(entry)[0]
 
 
 # The file.
@@ -58,8 +61,8 @@ def written(app: App, directory: Path, calls: int = 4) -> str:
 def test_all_that_is_needed_to_use_a_template_again_is_in_its_file(tmp_path: Path) -> None:
     store = TemplateStore(tmp_path / "new")
     assert store.save(kept())
-    assert store.load(ENTRY) == kept()
-    path = store.path(ENTRY)
+    assert found(store) == [kept()]
+    path = store.path(kept())
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
     assert store.files() == [path]
@@ -70,12 +73,12 @@ def test_another_function_code_python_or_framework_is_given_nothing(
 ) -> None:
     store = TemplateStore(tmp_path)
     store.save(kept())
-    assert store.load(replace(ENTRY, name="app.other")) is None
-    assert store.load(replace(ENTRY, code="0012")) is None
+    assert found(store, replace(ENTRY, name="app.other")) == []
+    assert found(store, replace(ENTRY, code="0012")) == []
     store.save(replace(kept(), versions={**versions(), "llama-index-core": "0.0.1"}))
-    assert store.load(ENTRY) is None
+    assert found(store) == []
     store.save(replace(kept(), versions={"python": "cpython 2.7"}))
-    assert store.load(ENTRY) is None
+    assert found(store) == []
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "empty", "list", "huge"])
@@ -84,7 +87,7 @@ def test_a_damaged_file_is_ignored_with_a_warning_and_overwritten(
 ) -> None:
     store = TemplateStore(tmp_path)
     store.save(kept())
-    text = store.path(ENTRY).read_text()
+    text = store.path(kept()).read_text()
     damaged = {
         "cut": text[: len(text) // 2],
         "changed": text.replace("Causes", "Reasons"),
@@ -93,11 +96,78 @@ def test_a_damaged_file_is_ignored_with_a_warning_and_overwritten(
         "huge": text + " " * MOST_BYTES,
     }
     assert damaged[damage] != text
-    store.path(ENTRY).write_text(damaged[damage])
-    with pytest.warns(CorruptTemplateWarning, match="is ignored"):
-        assert store.load(ENTRY) is None
+    store.path(kept()).write_text(damaged[damage])
+    there, problems = store.load(ENTRY)
+    assert there == []
+    assert [str(store.path(kept())) in problem for problem in problems] == [True]
+    assert store.load(ENTRY) == ([], [])
     store.save(kept())
-    assert store.load(ENTRY) == kept()
+    assert found(store) == [kept()]
+
+
+def other(r: Recorder, query: str) -> None:
+    r.llm("first", f"Reasons for {query}")
+    r.llm("second", f"Effects of {query}")
+
+
+def test_objects_of_one_class_that_ask_otherwise_have_each_their_own(tmp_path: Path) -> None:
+    store, one, two = TemplateStore(tmp_path), kept(), kept(other, at=2.0)
+    store.save(one)
+    store.save(two)
+    os.utime(store.path(one), (1, 1))
+    assert found(store) == [two, one]
+    store.used(one)
+    assert found(store) == [one, two]
+    store.save(kept(calls=5, at=3.0))
+    assert [each.learned for each in found(store)] == [3.0, 2.0]
+    store.discard(two)
+    assert [each.learned for each in found(store)] == [3.0]
+
+
+def test_of_one_entry_only_those_used_last_are_kept_and_no_more_is_read_than_a_file_may_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_module, "MOST_OF_ENTRY", 2)
+    store = TemplateStore(tmp_path)
+    all_three = [
+        kept(lambda r, query, word=word: plain(r, f"{word} {query}"))  # type: ignore[misc]
+        for word in ("a", "b", "c")
+    ]
+    for number, each in enumerate(all_three):
+        store.save(each)
+        os.utime(store.path(each), (number, number))
+    store.save(all_three[2])
+    assert found(store) == [all_three[2], all_three[1]]
+    monkeypatch.setattr(kept_module, "MOST_BYTES", store.path(all_three[2]).stat().st_size)
+    assert found(store) == [all_three[2]]
+
+
+def test_what_another_version_or_user_has_written_is_ignored_and_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = TemplateStore(tmp_path)
+    store.save(kept(other))
+    path = store.path(kept(other))
+    newer = json.dumps({"format": 99, "what": "nobody knows"})
+    path.write_text(newer)
+    assert "format 99" in store.load(ENTRY)[1][0]
+    store.save(kept())
+    assert path.read_text() == newer
+    own = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: own + 1)
+    there, problems = store.load(ENTRY)
+    assert there == []
+    assert "belongs to another user" in problems[0]
+    assert len(store.files()) == 2
+
+
+def test_a_file_that_only_may_be_read_is_used_and_replaced(tmp_path: Path) -> None:
+    store = TemplateStore(tmp_path)
+    store.save(kept())
+    store.path(kept()).chmod(0o400)
+    assert found(store) == [kept()]
+    store.save(kept(at=2.0))
+    assert found(store) == [kept(at=2.0)]
 
 
 def test_a_failed_write_leaves_the_old_template_and_no_debris(
@@ -112,8 +182,8 @@ def test_a_failed_write_leaves_the_old_template_and_no_debris(
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
         store.save(kept(at=2.0))
-    assert store.load(ENTRY) == kept()
-    assert [*tmp_path.iterdir()] == [store.path(ENTRY)]
+    assert found(store) == [kept()]
+    assert [*tmp_path.iterdir()] == [store.path(kept())]
 
 
 def test_a_reader_never_sees_a_part_of_what_several_write(tmp_path: Path) -> None:
@@ -127,10 +197,10 @@ def test_a_reader_never_sees_a_part_of_what_several_write(tmp_path: Path) -> Non
     with ThreadPoolExecutor(2) as pool:
         writing = [pool.submit(write, each) for each in both]
         while not all(each.done() for each in writing):
-            assert store.load(ENTRY) in both
+            assert found(store)[0] in both
     for each in writing:
         each.result()
-    assert store.files() == [store.path(ENTRY)]
+    assert store.files() == [store.path(kept())]
     assert len([*tmp_path.iterdir()]) == 1
 
 
@@ -139,10 +209,10 @@ def test_what_another_process_has_written_since_is_not_deleted(tmp_path: Path) -
     store.save(kept(at=1.0))
     store.save(kept(at=2.0))
     store.discard(kept(at=1.0))
-    assert store.load(ENTRY) == kept(at=2.0)
+    assert found(store) == [kept(at=2.0)]
     store.discard(kept(at=2.0))
     store.discard(kept(at=2.0))
-    assert store.load(ENTRY) is None
+    assert found(store) == []
 
 
 def test_templates_not_used_for_longest_go_and_so_does_what_a_dead_process_left(
@@ -153,14 +223,14 @@ def test_templates_not_used_for_longest_go_and_so_does_what_a_dead_process_left(
     entries = [EntryId(f"app.f{number}", "00") for number in range(4)]
     for number, entry in enumerate(entries[:3]):
         store.save(kept(entry=entry))
-        os.utime(store.path(entry), (number, number))
-    assert store.load(entries[0]) is not None
+        os.utime(store.path(kept(entry=entry)), (number, number))
+    store.used(found(store, entries[0])[0])
     left, being_written = tmp_path / ".new-left.json", tmp_path / ".new-now.json"
     left.write_text("{")
     os.utime(left, (1, 1))
     being_written.write_text("{")
     store.save(kept(entry=entries[3]))
-    assert [store.load(entry) is not None for entry in entries] == [True, False, True, True]
+    assert [bool(found(store, entry)) for entry in entries] == [True, False, True, True]
     assert not left.exists()
     assert being_written.exists()
     assert store.clear() == 3
@@ -255,13 +325,15 @@ def test_texts_of_tables_are_kept_only_if_short_and_seen_with_three_inputs(tmp_p
     good = Row("left", "L" * 60, 3)
     for bad in (Row("right", "R" * 61, 3), Row("right", "R" * 20, 2), Row("r@example.org", "R", 3)):
         store.save(of(good, bad))
-        assert f'"{bad.text}"' not in store.path(ENTRY).read_text()
-        assert bad.key not in store.path(ENTRY).read_text()
+        text = store.path(of(good, bad)).read_text()
+        assert f'"{bad.text}"' not in text
+        assert bad.key not in text
     counted = replace(of(good).template.sites[0], count=Length(("at", "b", 0, "json", "j@d.org")))
-    store.save(replace(kept(), template=Template((counted,))))
-    assert "j@d.org" not in store.path(ENTRY).read_text()
+    personal = replace(kept(), template=Template((counted,)))
+    store.save(personal)
+    assert "j@d.org" not in store.path(personal).read_text()
     store.save(of(good))
-    assert good.text in store.path(ENTRY).read_text()
+    assert good.text in store.path(of(good)).read_text()
 
 
 # Entries.

@@ -7,20 +7,16 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from ayo_bridge import Runtime, accelerate, explain
-from ayo_bridge.learn.kept import TemplateStore
-from ayo_bridge.learn.live.call import Ended, LiveCall
-from ayo_bridge.learn.live.learned import UNASKED, Learned
-from ayo_bridge.learn.live.lesson import Lesson
-from ayo_bridge.learn.template import Template
-from ayo_bridge.runahead import AcceleratedState
+from ayo_bridge.learn.kept import CorruptTemplateWarning, TemplateStore, UnkeptTemplateWarning
+from ayo_bridge.learn.live.worker import worker
 from tests.deadline import eventually
 from tests.learn import kept_app
 from tests.stub_openai import StubOpenAI
@@ -57,6 +53,12 @@ def taught(runtime: Runtime) -> Any:
     return fast
 
 
+def settled(fast: Any) -> None:
+    """Wait until all is learned and written."""
+    eventually(lambda: kept_app.trusted(fast), "the end of learning", 10)
+    eventually(worker.is_idle, "the writing", 10)
+
+
 def test_a_second_process_runs_ahead_in_its_second_call_by_what_the_first_has_learned(
     stub: StubOpenAI, runtime: Runtime
 ) -> None:
@@ -80,60 +82,70 @@ def test_a_second_process_runs_ahead_in_its_second_call_by_what_the_first_has_le
     ]
 
 
-def test_a_template_that_is_no_longer_true_sends_nothing_and_is_deleted_and_learned_anew(
+def test_what_no_longer_fits_sends_nothing_and_is_learned_anew_beside_it(
     stub: StubOpenAI, runtime: Runtime
 ) -> None:
     taught(runtime)
     eventually(lambda: bool(files()), "the writing of the template")
     before = files()[0].read_text()
-    kept_app.change("Tell me")
-    fast = accelerate(kept_app.answer, runtime=runtime)
-    stub.reset()
-    for number in range(20, 24):
-        got = fast(kept_app.question(number))
-        assert got == kept_app.answer(kept_app.question(number))
-        assert kept_app.outcomes(fast) == ["DIRECT"] * 3
-        if number == 20:
-            eventually(lambda: "earlier process" in str(explain(fast)), "the loading")
-    eventually(lambda: not files(), "the deletion")
-    assert "learning (2 of 4 calls)" in str(explain(fast))
-    for number in range(24, 28):
-        fast(kept_app.question(number))
-    eventually(lambda: kept_app.trusted(fast), "the end of learning")
-    eventually(lambda: bool(files()) and files()[0].read_text() != before, "the writing")
-    assert "Tell me" in files()[0].read_text()
+    for word, elsewhere in (("Tell me", False), ("List", True)):
+        kept_app.change(word, elsewhere=elsewhere)
+        fast = accelerate(kept_app.answer, runtime=runtime)
+        stub.reset()
+        for number in range(20, 24):
+            got = fast(kept_app.question(number))
+            assert got == kept_app.answer(kept_app.question(number))
+            assert kept_app.outcomes(fast) == ["DIRECT"] * 3
+        settled(fast)
+    assert len(files()) == 3
+    assert before in [path.read_text() for path in files()]
 
 
-def test_a_program_that_asks_at_other_places_is_learned_anew_from_its_first_call(
+def test_two_objects_of_one_class_find_each_its_own_and_the_used_one_is_replaced_when_it_fails(
     stub: StubOpenAI, runtime: Runtime
 ) -> None:
-    taught(runtime)
-    eventually(lambda: bool(files()), "the writing of the template")
-    before = files()[0].read_text()
-    kept_app.change("List", elsewhere=True)
-    fast = accelerate(kept_app.answer, runtime=runtime)
-    fast(kept_app.question(20))
-    eventually(lambda: "learning (1 of 4 calls)" in str(explain(fast)), "the comparison")
-    eventually(lambda: not files(), "the deletion")
-    for number in range(21, 24):
+    for word in ("List", "Tell me"):
+        kept_app.change(word)
+        settled(taught(runtime))
+    both = files()
+    assert len(both) == 2
+    for word in ("List", "Tell me"):
+        kept_app.change(word)
+        fast = accelerate(kept_app.answer, runtime=runtime)
+        seen = []
+        for number in (30, 31):
+            fast(kept_app.question(number))
+            seen.append(kept_app.outcomes(fast))
+            settled(fast)
+        assert seen == [["DIRECT"] * 3, ["DIRECT", "HIT", "HIT"]]
+    kept_app.change("Give")
+    for number in range(40, 45):
         fast(kept_app.question(number))
-    eventually(lambda: kept_app.trusted(fast), "the end of learning")
-    eventually(lambda: bool(files()) and files()[0].read_text() != before, "the writing")
+    settled(fast)
+    assert len(files()) == 2
+    assert sorted("Give" in path.read_text() for path in files()) == [False, True]
+    assert not any("Tell me" in path.read_text() for path in files())
 
 
-def test_a_lesson_of_an_earlier_process_that_no_call_has_asked_for_is_discarded_in_time() -> None:
-    state = cast(AcceleratedState, None)
-    learned = Learned(state, "app.answer", None)
-    call = cast(LiveCall, SimpleNamespace(owners=learned.owners, lesson=None))
-    for confirmed in (False, True):
-        lesson = Lesson(Template(()), 4, 0.3, 0.1, frozenset(), earlier=True)
-        call.owners = learned.owners
-        call.lesson = learned.lesson = lesson
-        sites = frozenset({"first"}) if confirmed else frozenset()
-        for _ in range(UNASKED):
-            assert learned.lesson is lesson
-            learned.ended(call, Ended(None, frozenset(), sites))
-        assert (learned.lesson is lesson) == confirmed
+@pytest.mark.parametrize("what", ["a damaged file", "a folder that cannot be written"])
+def test_what_is_wrong_on_disk_is_said_once_and_the_app_learns_and_runs_ahead(
+    what: str, stub: StubOpenAI, runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected: type[Warning] = CorruptTemplateWarning
+    settled(taught(runtime))
+    if what == "a damaged file":
+        files()[0].write_text("{")
+    else:
+        expected = UnkeptTemplateWarning
+        (tmp_path / "file").write_text("")
+        monkeypatch.setenv("AYO_TEMPLATE_DIR", str(tmp_path / "file" / "in"))
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            settled(fast := taught(runtime))
+    assert [each.category for each in warned] == [expected]
+    fast(kept_app.question(50))
+    assert kept_app.outcomes(fast) == ["DIRECT", "HIT", "HIT"]
 
 
 def test_a_runtime_that_keeps_nothing_neither_writes_nor_reads(

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ayo_bridge.learn.live.later import MOST_KEPT, MOST_SIZE, PATIENCE, Later, unknown_sites
+from ayo_bridge.learn.live.later import (
+    MOST_KEPT,
+    MOST_SIZE,
+    PATIENCE,
+    Later,
+    learn_again,
+    unknown_sites,
+)
 from ayo_bridge.learn.live.lesson import learn
 from ayo_bridge.learn.replay import replay
 from ayo_bridge.learn.trace import Trace, TracedCall, trace_size
@@ -56,13 +63,42 @@ def test_the_branch_is_learned_from_four_calls_and_the_rest_stays_learned() -> N
     assert later.take(common(9), template) is None
     for number in range(3):
         assert later.take(rare(number), template) is None
-    enough = later.take(rare(3), template)
-    assert enough is not None
+    again = later.take(rare(3), template)
+    assert again is not None
+    enough = again.traces
+    assert again.latest == []
     assert len(enough) == MOST_KEPT == 2 * len(traces)
     lesson = learn(enough)
     for trace in (rare(20), common(21)):
         assert not replay(lesson.template, trace).false
     assert replay(lesson.template, rare(20)).exact == {("check", 0), ("weigh", 0)}
+
+
+def test_where_all_calls_since_come_more_often_to_a_site_they_are_learned_from_alone() -> None:
+    def changed(run: Recorder, query: str) -> None:
+        usual(run, query)
+        run.llm("answer", f"Answer for a child: {query}")
+
+    later, _ = _in_use()
+    template = learned(usual)
+    more = [record(changed, question(number)) for number in range(5, 9)]
+    again = [later.take(trace, template) for trace in more][-1]
+    assert again is not None
+    assert again.latest == more
+    lesson, traces = learn_again(again, template, 0.0)
+    assert lesson is not None
+    assert traces == more
+    assert ("answer", 1) in replay(lesson.template, record(changed, question(20))).exact
+    assert learn_again(again, lesson.template, 0.0)[0] is None
+
+
+def test_a_call_is_traced_after_one_that_asked_something_else_and_no_longer() -> None:
+    later, _ = _in_use()
+    inputs = dict(rare(9).inputs)
+    later.doubted(True)
+    assert later.wanted(inputs)
+    later.doubted(False)
+    assert not later.wanted(inputs)
 
 
 def test_what_took_no_time_because_it_ran_ahead_is_as_long_as_before() -> None:
@@ -71,9 +107,9 @@ def test_what_took_no_time_because_it_ran_ahead_is_as_long_as_before() -> None:
     ready = Trace(rare(0).inputs, tuple(_at_once(rare(0))), 0.0)
     later.take(ready, template)
     for number in range(1, 4):
-        enough = later.take(rare(number), template)
-    assert enough is not None
-    first = next(trace for trace in enough if trace.inputs == ready.inputs)
+        again = later.take(rare(number), template)
+    assert again is not None
+    first = next(trace for trace in again.traces if trace.inputs == ready.inputs)
     assert [call.seconds for call in first.calls] == [0.1, 0.1, 0.0, 0.0]
 
 

@@ -126,6 +126,21 @@ def test_a_doubtful_site_that_asks_something_else_again_is_refuted() -> None:
     assert foresight.refuted == {"part"}
 
 
+def test_nothing_is_made_of_results_that_the_original_asks_for_in_another_order() -> None:
+    foresight = _begun()
+    _ready(foresight)
+    foresight.asked("part", (), "part b")
+    foresight.answered(("part", 1), Result("of b"), own=True)
+    foresight.answered(("part", 0), Result("of a"), own=False)
+    assert _ready(foresight) == ["part c"]
+    foresight.asked("part", (), "part a")
+    foresight.answered(("part", 0), Result("of a"), own=True)
+    foresight.asked("part", (), "part c")
+    foresight.asked("join", (), "join of b")
+    assert _ready(foresight) == []
+    assert foresight.refuted == {"join"}
+
+
 def test_visits_in_tasks_are_numbered_by_their_tasks() -> None:
     foresight = Foresight(TEMPLATE, {"q": "x"}, by_branch={"part"})
     assert foresight.asked("part", (2,), "unknown") == ("part", 2)

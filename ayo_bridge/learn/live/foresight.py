@@ -52,6 +52,8 @@ class Foresight:
         """How many of these there are of each site."""
         self._own: set[Waiting] = set()
         """What the original has an answer to by itself."""
+        self._disordered: set[str] = set()
+        """Sites of which the original, in its own thread, has asked for a later visit first."""
         self.confirmed: set[str] = set()
         self.met_unknown = False
         """Whether the original has come to a site of which too little was seen."""
@@ -60,7 +62,8 @@ class Foresight:
     def refuted(self) -> set[str]:
         """Once the call has ended well: sites of which the original asked something else."""
         watched = {each.site for each in self._held} & self._doubtful - self.confirmed
-        return watched | {site for site, _ in self._sent}
+        unsure = {each.site for each in self._held if self._is_unsure(each)}
+        return watched | unsure | {site for site, _ in self._sent}
 
     def ready(self, can_be_made: Callable[[Predicted], bool]) -> list[Predicted]:
         """What is to be sent now; ``can_be_made`` says of a request whether it can."""
@@ -68,7 +71,8 @@ class Foresight:
         out: list[Predicted] = []
         held: list[Predicted] = []
         for each in self._held:
-            if self._visits.seen(each.site, each.visit) and each.site not in self._doubtful:
+            watched = each.site in self._doubtful or self._is_unsure(each)
+            if self._visits.seen(each.site, each.visit) and not watched:
                 continue
             if self._may_go(each) and can_be_made(each):
                 self._sent[each.site, each.visit] = each
@@ -82,13 +86,21 @@ class Foresight:
     def _may_go(self, each: Predicted) -> bool:
         if self._visits.seen(each.site, each.visit):
             return False
-        if each.site not in self.confirmed | self._free and (
-            each.site in self._doubtful or self._outstanding[each.site]
+        if each.site not in self.confirmed and (
+            each.site in self._doubtful
+            or self._is_unsure(each)
+            or (self._outstanding[each.site] and each.site not in self._free)
         ):
             return False
         return all(
             need not in self._sent or need in self._own or need[0] in self.confirmed
             for need in each.depends_on
+        )
+
+    def _is_unsure(self, each: Predicted) -> bool:
+        """Whether it is made of results that may stand in each other's place: then it waits."""
+        return each.site not in self.confirmed and any(
+            site in self._disordered for site, _ in each.depends_on
         )
 
     def prefixes(self) -> list[Prefix]:
@@ -110,6 +122,11 @@ class Foresight:
         if found is not None:
             self.confirmed.add(site)
             self.given_up(found)
+            if not branch and any(
+                each.site == site and each.visit < found.visit
+                for each in (*self._sent.values(), *self._held)
+            ):
+                self._disordered.add(site)
             self._held = [each for each in self._held if each is not found]
         if found is not None and not self._visits.seen(site, found.visit):
             visit = found.visit

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
+from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ayo_bridge.learn.entry_id import EntryId, entry_of, entry_of_method
-from ayo_bridge.learn.kept import KeptTemplate, TemplateStore, versions
+from ayo_bridge.learn.kept import (
+    CorruptTemplateWarning,
+    KeptTemplate,
+    TemplateStore,
+    UnkeptTemplateWarning,
+    versions,
+)
 from ayo_bridge.learn.live.lesson import Lesson
 from ayo_bridge.learn.live.reach import shape_of
 from ayo_bridge.learn.replay import replay
@@ -21,6 +29,13 @@ from ayo_bridge.runahead.home import Home
 
 _WORTH_KEEPING: Final = 0.9
 """Of the gain has to be left without what may not be kept: else it is better to learn anew."""
+
+
+class Earlier(NamedTuple):
+    """What an earlier process has learned, as it is kept and as it is used."""
+
+    kept: KeptTemplate
+    lesson: Lesson
 
 
 class Kept:
@@ -39,27 +54,15 @@ class Kept:
     def _id(self) -> EntryId:
         return self._entry()
 
-    def load(self) -> Lesson | None:
-        """What an earlier process has learned, all of it in doubt.
+    def load(self) -> tuple[list[Earlier], list[str]]:
+        """What earlier processes have learned, all of it in doubt, and why some cannot be used."""
+        found, problems = TemplateStore().load(self._id)
+        return [Earlier(each, _lesson(each)) for each in found], problems
 
-        Warns:
-            CorruptTemplateWarning: it cannot be read.
-        """
-        kept = self._there = TemplateStore().load(self._id)
-        if kept is None:
-            return None
-        return Lesson(
-            kept.template,
-            kept.calls,
-            kept.before,
-            kept.after,
-            kept.by_branch,
-            kept.shaky,
-            kept.own,
-            in_doubt=frozenset(each.site for each in kept.template.sites if each.predicts),
-            earlier=True,
-            spread=kept.spread,
-        )
+    def chosen(self, earlier: Earlier) -> None:
+        """This is what is used."""
+        self._there = earlier.kept
+        TemplateStore().used(earlier.kept)
 
     def save(
         self, lesson: Lesson, traces: Sequence[Trace], frames: Mapping[str, tuple[str, ...]]
@@ -83,9 +86,15 @@ class Kept:
             {site: where for site, where in frames.items() if site in sites},
             less.spread & sites,
         )
-        with suppress(OSError):  # A directory that cannot be written only costs the next start.
-            if TemplateStore().save(kept):
-                self._there = kept
+        store, before = TemplateStore(), self._there
+        try:
+            if not store.save(kept):
+                return
+            self._there = kept
+            if before is not None and store.path(before) != store.path(kept):
+                store.discard(before)
+        except OSError as error:
+            _cannot_keep(store, error)
 
     def forget(self) -> None:
         """Delete what is on disk of what has been discarded."""
@@ -93,6 +102,59 @@ class Kept:
         if kept is not None:
             with suppress(OSError):  # What cannot be deleted is discarded again by the next.
                 TemplateStore().discard(kept)
+
+
+def warn_of(problems: Iterable[str]) -> None:
+    """Say why templates are ignored.
+
+    Warns:
+        CorruptTemplateWarning: once for each.
+    """
+    for problem in problems:
+        warnings.warn(problem, CorruptTemplateWarning, stacklevel=2)
+
+
+_unkept: set[Path] = set()
+
+
+def _cannot_keep(store: TemplateStore, error: OSError) -> None:
+    """A directory that cannot be written only costs the next start: say so once."""
+    if store.directory not in _unkept:
+        _unkept.add(store.directory)
+        warnings.warn(
+            f"what was learned cannot be kept in {store.directory}: {error}; name another folder "
+            "by AYO_TEMPLATE_DIR, or keep nothing with AYO_TEMPLATES=0",
+            UnkeptTemplateWarning,
+            stacklevel=2,
+        )
+
+
+def _lesson(kept: KeptTemplate) -> Lesson:
+    return Lesson(
+        kept.template,
+        kept.calls,
+        kept.before,
+        kept.after,
+        kept.by_branch,
+        kept.shaky,
+        kept.own,
+        in_doubt=frozenset(each.site for each in kept.template.sites if each.predicts),
+        earlier=True,
+        spread=kept.spread,
+    )
+
+
+def fitting(earlier: Iterable[Earlier], trace: Trace) -> tuple[Earlier, frozenset[str]] | None:
+    """The one that predicts most of a call and nothing false, and the sites that it predicts."""
+    best: tuple[Earlier, frozenset[str]] | None = None
+    most = 0
+    for each in earlier:
+        if each.lesson.template.moved(trace):
+            continue
+        seen = replay(each.lesson.template, trace)
+        if not seen.false and len(seen.exact) > most:
+            most, best = len(seen.exact), (each, frozenset(site for site, _ in seen.exact))
+    return best
 
 
 def kept_of(function: Callable[..., Any], runtime: Home) -> Kept | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import os
 import threading
-from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import partial
 from types import FrameType
@@ -15,26 +14,20 @@ from ayo_bridge.graph import Graph
 from ayo_bridge.graph import Template as ModuleTemplate
 from ayo_bridge.learn.branches import follow
 from ayo_bridge.learn.live.call import Ended, LiveCall
-from ayo_bridge.learn.live.kept import Kept
-from ayo_bridge.learn.live.later import Later
+from ayo_bridge.learn.live.judging import Judging
+from ayo_bridge.learn.live.kept import Earlier, Kept, fitting, warn_of
+from ayo_bridge.learn.live.later import Again, Later, learn_again
 from ayo_bridge.learn.live.lesson import ENOUGH, Lesson, learn
 from ayo_bridge.learn.live.owners import Owners
 from ayo_bridge.learn.live.pipelining import stages_of
 from ayo_bridge.learn.live.reach import reach
 from ayo_bridge.learn.live.warmth import by_prefills
 from ayo_bridge.learn.live.worker import Job, worker
-from ayo_bridge.learn.replay import replay
 from ayo_bridge.learn.trace import Kind, Trace
 from ayo_bridge.learn.tracer import Tracer, inputs_of
 from ayo_bridge.runahead import AcceleratedState, Plan, current_scope, open_scope
 
 MOST_TRACES: Final = 6
-JUDGED: Final = 20
-"""So many of the last calls are judged together."""
-TOLERATED: Final = 1
-"""So many of them may have asked for something else than was predicted."""
-UNASKED: Final = 5
-"""After so many calls, none of which asked what an earlier process has learned, that is wrong."""
 FIRST_REST: Final = 16
 LONGEST_REST: Final = 4096
 """Calls that are not traced after tracing has taught nothing: the first time, doubled, the most."""
@@ -76,10 +69,10 @@ class Learned:
         self._next_rest = FIRST_REST
         self._learning = 0
         """The process in which something is being learned; a child has no such thread."""
-        self._judged: deque[bool] = deque(maxlen=JUDGED)
+        self._judging = Judging()
         self._later = Later()
-        self._asked = False
-        """Whether a call of this process has asked what was predicted."""
+        self._earlier: list[Earlier] = []
+        """What earlier processes have learned, until something is in use."""
         self._epoch = 0
         """Changes with all that was learned before being forgotten."""
 
@@ -139,13 +132,15 @@ class Learned:
 
     def _what_for(self, inputs: Mapping[str, str]) -> tuple[Lesson | None, bool]:
         """What a call goes by, and whether it is traced."""
-        if not self._state.runs_ahead:
+        if not self._state.runtime.run_ahead:
             return None, False
         with self._lock:
             if not self._loaded:
                 self._loaded = True
                 worker.submit(self._load)
             if self.lesson is not None:
+                if not self._state.runs_ahead:
+                    return None, False
                 return self.lesson, self._later.wanted(inputs)
             if self.rest:
                 self.rest -= 1
@@ -164,8 +159,11 @@ class Learned:
             if call.owners is not self.owners:  # All has been forgotten since it began.
                 return
             if call.lesson is not None and call.lesson is self.lesson:
+                first = self._later.first(ended.trace) if ended.trace and ended.refuted else None
                 self._judge(call.lesson, ended)
                 self._learn_more(call.lesson, ended)
+                if first is not None and call.lesson is not self.lesson:
+                    self._take(first)
             elif ended.trace is not None:
                 self._take(ended.trace)
 
@@ -173,8 +171,8 @@ class Learned:
 
     def _take(self, trace: Trace) -> None:
         known = any(trace.inputs == each.inputs for each in self.traces)
-        if self.lesson is not None and self.lesson.in_doubt and self.lesson.earlier:
-            worker.submit(partial(self._compare, self.lesson, trace))
+        if self.lesson is None and self._earlier:
+            worker.submit(partial(self._choose, trace))
         if self.lesson is not None or known or len(self.traces) >= MOST_TRACES:
             return
         if not any(each.kind is not Kind.HELPER for each in trace.calls):
@@ -197,9 +195,9 @@ class Learned:
             return
         if ended.met_unknown:
             self._later.met_unknown()
-        traces = self._later.take(ended.trace, lesson.template) if ended.trace else None
-        if traces is not None:
-            self._submit(partial(self._learn_again, traces, lesson))
+        again = self._later.take(ended.trace, lesson.template) if ended.trace else None
+        if again is not None:
+            self._submit(partial(self._learn_again, again, lesson))
 
     # Without the lock.
 
@@ -210,19 +208,19 @@ class Learned:
         warms = partial(by_prefills, runtime, self.owners, traces)
         return learn(traces, seconds, grows=grows, warms=warms)
 
-    def _learn_again(self, traces: Sequence[Trace], before: Lesson) -> None:
+    def _learn_again(self, again: Again, before: Lesson) -> None:
         """In the background: learn anew beside what is in use, and use it if it is worth it."""
         try:
-            lesson = self._learned_from(traces)
+            lesson, traces = learn_again(again, before.template, self._learned_from)
             with self._lock:
                 if self.lesson is not before:
                     return
                 self._later.begin(traces)
-                if not lesson.worthwhile:
+                if lesson is None:
                     return
                 # What an earlier process has learned was in doubt for that alone.
                 lesson.in_doubt = frozenset() if before.earlier else before.in_doubt
-                self.lesson, self._asked = lesson, True
+                self.lesson = lesson
             if self._kept is not None:
                 self._kept.save(lesson, traces, self.owners.frames)
         finally:
@@ -268,48 +266,47 @@ class Learned:
     def _use(self, lesson: Lesson, traces: Sequence[Trace] = ()) -> None:
         self.lesson = lesson
         self._later.begin(traces)
-        self.traces = []
-        self._judged.clear()
-        self._asked = not lesson.earlier
+        self.traces, self._earlier = [], []
+        self._judging = Judging()
         self._next_rest = FIRST_REST
 
     def _load(self) -> None:
-        """In the background: take over what an earlier process has learned, for now in doubt."""
+        """In the background: see what earlier processes have learned."""
         assert self._kept is not None, "else nothing is to be loaded"
-        lesson = self._kept.load()
+        earlier, problems = self._kept.load()
         with self._lock:
-            if lesson is None or self.lesson is not None or self._epoch:
-                return
-            traces = self.traces
-            self._use(lesson)
-            self.reason, self.rest, self._asks_nothing = "", 0, False
+            if self.lesson is None and not self._epoch and earlier:
+                self._earlier = earlier
+                self.reason, self.rest, self._asks_nothing = "", 0, False
+            traces = list(self.traces)
         for trace in traces:
-            self._compare(lesson, trace)
+            self._choose(trace)
+        warn_of(problems)
 
-    def _compare(self, lesson: Lesson, trace: Trace) -> None:
-        """In the background: see what an earlier lesson would have predicted of a call."""
-        if lesson.template.moved(trace):
-            with self._lock:
-                if lesson is self.lesson:
-                    self._discard("calls are made at other places of the program by now")
-                    self._take(trace)
+    def _choose(self, trace: Trace) -> None:
+        """In the background: use what an earlier process has learned, if it fits this call.
+
+        Objects of one class may have been learned, and the program may have changed since.
+        """
+        epoch, found = self._epoch, fitting(self._earlier, trace)
+        if found is None or self._kept is None:
             return
-        seen = replay(lesson.template, trace)
-        false = frozenset(site for site, _ in seen.false)
-        exact = frozenset(site for site, _ in seen.exact)
+        earlier, sites = found
         with self._lock:
-            if lesson is self.lesson:
-                self._judge(lesson, Ended(None, false, exact - false))
+            if self.lesson is not None or epoch != self._epoch:
+                return
+            self._use(earlier.lesson)
+            self._judge(earlier.lesson, Ended(None, frozenset(), sites))
+        self._kept.chosen(earlier)
 
     def _judge(self, lesson: Lesson, ended: Ended) -> None:
         lesson.in_doubt = (lesson.in_doubt - ended.confirmed) | ended.refuted
-        self._judged.append(bool(ended.refuted))
-        self._asked |= bool(ended.confirmed)
-        bad, calls = sum(self._judged), len(self._judged)
-        if bad > TOLERATED:
-            self._discard(f"{bad} of {calls} calls asked for something else than was predicted")
-        elif calls >= UNASKED and not self._asked:
-            self._discard(f"none of {calls} calls asked for what an earlier process has learned")
+        self._later.doubted(bool(ended.refuted))
+        why = self._judging.heard(ended)
+        if not why and ended.refuted and not self._state.runs_ahead:
+            why = "too much of what it predicted was made in vain"
+        if why:
+            self._discard(why)
 
     def _discard(self, why: str) -> None:
         self._forget()
@@ -327,5 +324,6 @@ class Learned:
         self.traces = []
         self._later = Later()
         self.owners = Owners()
-        self._judged.clear()
+        self._earlier = []
+        self._judging = Judging()
         self._epoch += 1

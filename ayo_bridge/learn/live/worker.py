@@ -34,6 +34,10 @@ class Worker:
             self._running = True
         threading.Thread(target=self._run, name=NAME, daemon=True).start()
 
+    def is_idle(self) -> bool:
+        """Whether all jobs are done."""
+        return not self._running
+
     def forked(self) -> None:
         """In a child process there is no such thread, and its jobs are the parent's."""
         self._lock = threading.Lock()
