@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ayo_bridge.learn.live.later import (
@@ -12,7 +13,7 @@ from ayo_bridge.learn.live.later import (
     learn_again,
     unknown_sites,
 )
-from ayo_bridge.learn.live.lesson import learn
+from ayo_bridge.learn.live.lesson import Lesson, learn
 from ayo_bridge.learn.replay import replay
 from ayo_bridge.learn.trace import Trace, TracedCall, trace_size
 from tests.learn.apps import Recorder, learned, question, record
@@ -32,6 +33,10 @@ def rare(number: int) -> Trace:
 
 def common(number: int) -> Trace:
     return record(usual, question(number))
+
+
+def by_calls(traces: Sequence[Trace]) -> Lesson:
+    return learn(traces, 0.0)
 
 
 def _in_use() -> tuple[Later, list[Trace]]:
@@ -85,11 +90,11 @@ def test_where_all_calls_since_come_more_often_to_a_site_they_are_learned_from_a
     again = [later.take(trace, template) for trace in more][-1]
     assert again is not None
     assert again.latest == more
-    lesson, traces = learn_again(again, template, 0.0)
+    lesson, traces = learn_again(again, template, by_calls)
     assert lesson is not None
     assert traces == more
     assert ("answer", 1) in replay(lesson.template, record(changed, question(20))).exact
-    assert learn_again(again, lesson.template, 0.0)[0] is None
+    assert learn_again(again, lesson.template, by_calls)[0] is None
 
 
 def test_a_call_is_traced_after_one_that_asked_something_else_and_no_longer() -> None:
