@@ -199,6 +199,23 @@ class Contextualising(Component):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LearnedCalls(Component):
+    """The calls of one engine from one place of a program, as they were learned.
+
+    One of ``llm``, ``embedding``, ``store`` and ``reranker`` is the engine's name, empty where it
+    is not known yet. ``visits`` says in words how many calls there are, ``status`` whether they
+    are predicted.
+    """
+
+    llm: str = ""
+    embedding: str = ""
+    store: str = ""
+    reranker: str = ""
+    visits: str = ""
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Opaque(Component):
     """Framework code that is run as it stands.
 

@@ -23,6 +23,9 @@ VECTORS: Final = "vectors"
 _ENDS: Final = '\n",]}'
 _MOST_STEPPED: Final = 8000
 """Characters of an answer that is taken apart as if it were being written."""
+_SHARE: Final = 16
+"""A document is read again once it has grown by such a part of it: long ones not member by member.
+"""
 _CLOSING: Final = {"[": "]", "{": "}"}
 
 
@@ -164,6 +167,7 @@ class _Document:
     def __init__(self) -> None:
         self._at = 0
         self._start = -1
+        self._taken = 0
         self._open: list[str] = []
         self._quoted = self._escaped = False
         self._over = False
@@ -183,6 +187,9 @@ class _Document:
         if cut is None:
             return None
         end, still_open = cut
+        if (end - self._taken) * _SHARE < end - self._start:
+            return None
+        self._taken = end
         made = text[self._start : end] + "".join(_CLOSING[each] for each in reversed(still_open))
         try:
             json.loads(made)

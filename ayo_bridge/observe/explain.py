@@ -15,7 +15,17 @@ from ayo_bridge.runahead.state import AcceleratedState
 from ayo_bridge.seam import EngineCall, Outcome
 
 _ENGINES = ("llm", "embedding", "store", "reranker", "api")
-_NUMBERS = ("mode", "queries", "items", "chunks", "top_k", "candidates", "top_n")
+_NUMBERS = (
+    "mode",
+    "queries",
+    "items",
+    "chunks",
+    "top_k",
+    "candidates",
+    "top_n",
+    "visits",
+    "status",
+)
 
 
 @dataclass(frozen=True, slots=True)

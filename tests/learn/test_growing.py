@@ -81,6 +81,14 @@ def test_a_member_of_a_json_list_is_asked_about_once_it_is_closed() -> None:
     ]
 
 
+def test_a_long_document_is_not_read_again_for_each_of_its_members() -> None:
+    answer = json.dumps([{"part": f"number {at}"} for at in range(500)])
+    reader, read = Growing({"json"}), 0
+    for end in range(len(answer)):
+        read += reader.feed(answer[:end]) is not None
+    assert 20 < read < 100
+
+
 def test_a_list_in_an_object_is_asked_about_member_by_member() -> None:
     assert _seen('{"of": "x", "all": [1, 22, 3], "n": 3}', "json", "all") == [
         ('{"of": "x", "all": [1,', ["part 1"]),

@@ -282,7 +282,7 @@ class LiveCall:
         lesson, scope = self.lesson, self.scope
         if made and lesson is not None:
             plan = planned(scope.plan.template, made, lesson.numbers, self._maker, gain)
-            scope.expand("", plan, {})
+            scope.expand("", plan, dict.fromkeys(plan.e_graph.inputs, True))
 
     def _may_ask(self, each: Predicted) -> bool:
         wins = self._pipelining is None or self._pipelining.may_go(each)

@@ -172,7 +172,7 @@ def kept_of_methods(owner: object, methods: Iterable[str], runtime: Home) -> dic
 
 def _of_what_may_be_kept(lesson: Lesson, traces: Sequence[Trace]) -> Lesson | None:
     """The lesson without what may not be kept; ``None`` if little is won by the rest."""
-    template = stored(lesson.template)
+    template = stored(lesson.unwatched)
     if template == lesson.template:
         return lesson
     after = median(replay(template, trace).after for trace in traces)

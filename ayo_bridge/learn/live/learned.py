@@ -6,6 +6,7 @@ import inspect
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from types import FrameType
 from typing import Any, Final
@@ -14,6 +15,7 @@ from ayo_bridge.graph import Graph
 from ayo_bridge.graph import Template as ModuleTemplate
 from ayo_bridge.learn.branches import follow
 from ayo_bridge.learn.live.call import Ended, LiveCall
+from ayo_bridge.learn.live.drawn import module_template
 from ayo_bridge.learn.live.judging import Judging
 from ayo_bridge.learn.live.kept import Earlier, Kept, fitting, warn_of
 from ayo_bridge.learn.live.later import Again, Later, learn_again
@@ -56,7 +58,8 @@ class Learned:
         self._kept = kept
         self._loaded = kept is None
         """Whether an earlier process's lesson was asked for."""
-        self._plan = Plan(ModuleTemplate((), inputs=(), name=entry), Graph(()), Graph(()))
+        template = ModuleTemplate((), inputs=(), name=entry)
+        self._plan = self._unknown = Plan(template, Graph(()), Graph(()))
         self._lock = threading.Lock()
         self.owners = Owners()
         self.traces: list[Trace] = []
@@ -220,7 +223,7 @@ class Learned:
                     return
                 # What an earlier process has learned was in doubt for that alone.
                 lesson.in_doubt = frozenset() if before.earlier else before.in_doubt
-                self.lesson = lesson
+                self._show(lesson)
             if self._kept is not None:
                 self._kept.save(lesson, traces, self.owners.frames)
         finally:
@@ -264,11 +267,18 @@ class Learned:
         return False
 
     def _use(self, lesson: Lesson, traces: Sequence[Trace] = ()) -> None:
-        self.lesson = lesson
+        self._show(lesson)
         self._later.begin(traces)
         self.traces, self._earlier = [], []
         self._judging = Judging()
         self._next_rest = FIRST_REST
+
+    def _show(self, lesson: Lesson | None) -> None:
+        """Go by a lesson from now on; calls are recorded with what it says of them."""
+        self.lesson, self._plan = lesson, self._unknown
+        if lesson is not None:
+            template = module_template(lesson, self._entry, self.owners.engine)
+            self._plan = replace(self._unknown, template=template)
 
     def _load(self) -> None:
         """In the background: see what earlier processes have learned."""
@@ -320,7 +330,7 @@ class Learned:
         self._next_rest = min(LONGEST_REST, 2 * self._next_rest)
 
     def _forget(self) -> None:
-        self.lesson = None
+        self._show(None)
         self.traces = []
         self._later = Later()
         self.owners = Owners()

@@ -72,9 +72,15 @@ class Lesson:
         self.numbers = {each.site: at for at, each in enumerate(sites, 1)}
         needed = frozenset[str]().union(*(each.depends_on for each in sites if each.predicts))
         self.helpers = needed & {each.site for each in sites if each.kind is Kind.HELPER}
-        self.feeding = feeding(self.template)
+        # Which answers can be watched is not kept on disk.
+        self.feeding = {} if self.earlier else feeding(self.template)
         fed = (each.site for each in sites if each.depends_on & self.feeding.keys())
         self.clean = dict.fromkeys(fed, 0)
+
+    @property
+    def unwatched(self) -> Template:
+        """The template less the sites that win something only while an answer can be watched."""
+        return self.template.without(self.only_grown, _LATE, Status.LATE)
 
     @property
     def gain(self) -> float:

@@ -56,12 +56,12 @@ class LearnedMaker:
         return [self._made[work.primitive.id].call]
 
     def outputs(self, work: Work, results: Sequence[object]) -> Values:
-        """No values: what follows from the result is predicted, and grows the graph again.
+        """That the result is there; what follows from it is predicted, and grows the graph again.
 
         Of a prefix warm nobody asks the result.
         """
         self._arrived(self._made[work.primitive.id].predicted, results[0])
-        return {}
+        return dict.fromkeys(work.primitive.outputs, True)
 
 
 def planned(
@@ -71,24 +71,41 @@ def planned(
     maker: LearnedMaker,
     gain: float,
 ) -> Plan:
-    """The plan of some requests, all of which can be sent now.
+    """The plan of some requests, all of which can be sent now: what they are made of is known.
+
+    The values of its graph are results, named by site and visit: they are its edges.
 
     Args:
         numbers: of the sites, by which ``explain`` names them.
         gain: seconds that running ahead is expected to win by them.
     """
     primitives: list[Primitive] = []
+    needed: set[str] = set()
     makers: dict[ComponentOp, Maker] = {}
     for made in requests:
         site, op = f"site{numbers[made.predicted.site]}", OPS[made.kind]
         makers[site, op] = maker
         name = f"{site}.{made.kind}[{made.predicted.visit}]"
+        inputs = sorted(f"site{numbers[need]}[{at}]" for need, at in made.predicted.depends_on)
+        needed.update(inputs)
+        outputs: tuple[str, ...] = (f"{site}[{made.predicted.visit}]",)
         if made.call.warm:
+            outputs = ()
             op, name = _WARM, f"{site}.prefix{maker.warms}[{made.predicted.visit}]"
             maker.warms += 1
-        primitives.append(Primitive(name, op, site, made.call.engine, items=made.call.items))
+        primitives.append(
+            Primitive(
+                name,
+                op,
+                site,
+                made.call.engine,
+                inputs=tuple(inputs),
+                outputs=outputs,
+                items=made.call.items,
+            )
+        )
         maker.take(name, made)
-    graph = Graph(primitives)
+    graph = Graph(primitives, inputs=tuple(sorted(needed)))
     return Plan(
         template,
         graph,

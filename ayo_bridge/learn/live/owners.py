@@ -161,6 +161,11 @@ class Owners:
             START,
         )
 
+    def engine(self, site: str) -> str:
+        """The name of the engine that calls of a site ask; empty where that is not known."""
+        way = self._ways.get(site)
+        return way.engine if isinstance(way, Way) else ""
+
     def of(self, site: str) -> Way | str:
         """How all calls of a site were made so far, or why that is not known."""
         return self._ways.get(site, "")
