@@ -95,8 +95,10 @@ def _used(runnable: Any) -> _Used:
         RunnableLambda,
         RunnableParallel,
         RunnableSequence,
+        RunnableWithFallbacks,
     )
     from langchain_core.runnables.base import RunnableEach
+    from langchain_core.runnables.retry import RunnableRetry
     from langchain_core.vectorstores import VectorStoreRetriever
 
     cls = class_of(runnable)
@@ -106,8 +108,11 @@ def _used(runnable: Any) -> _Used:
         return _side_by_side(runnable.steps__.values())
     if cls is RunnableAssign:
         return _used(runnable.mapper)
-    if cls is RunnableEach or is_binding(runnable):
+    if cls in (RunnableEach, RunnableRetry) or is_binding(runnable):
         return _used(runnable.bound)
+    if cls is RunnableWithFallbacks:  # It begins with the first, whatever comes after that.
+        used = _used(runnable.runnable)
+        return _Used(used.owners, used.certain, chooses=True)
     if cls is RunnableLambda:
         return _by_function(runnable)
     if isinstance(runnable, BaseLanguageModel) and cls.__module__.startswith(_LIBRARIES):

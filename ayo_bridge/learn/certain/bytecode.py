@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial, reduce
 from inspect import CO_ASYNC_GENERATOR
+from itertools import accumulate
 from operator import and_, or_
 from types import CodeType
 from typing import Any, Final
@@ -101,8 +102,10 @@ class _Reading:
 
     def __init__(self, code: CodeType, instructions: list[dis.Instruction], some: bool) -> None:
         self._code = code
-        self._list = instructions
-        self._index = {each.offset: index for index, each in enumerate(instructions)}
+        self._list = [each for each in instructions if each.opname != "EXTENDED_ARG"]
+        # Whoever jumps to an instruction jumps to what lengthens its argument.
+        before = accumulate(each.opname != "EXTENDED_ARG" for each in instructions[:-1])
+        self._index = dict(zip((e.offset for e in instructions), (0, *before), strict=True))
         body: Any = dis.Bytecode(code)
         self._handlers = list(body.exception_entries)
         count = code.co_argcount + code.co_kwonlyargcount
@@ -254,7 +257,7 @@ class _Reading:
             if instruction.opname == "KW_NAMES":
                 names: tuple[str, ...] = self._code.co_consts[instruction.arg or 0]
                 return names
-            if instruction.opname not in ("PRECALL", "EXTENDED_ARG"):
+            if instruction.opname != "PRECALL":
                 break
         return ()
 

@@ -13,7 +13,7 @@ _ROWS: Final[dict[str, tuple[int, int, int]]] = {
     **dict.fromkeys(
         (
             *("NOP", "RESUME", "MAKE_CELL", "COPY_FREE_VARS", "PRECALL", "KW_NAMES"),
-            *("EXTENDED_ARG", "JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT"),
+            *("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT"),
         ),
         (0, 0, 0),
     ),

@@ -111,6 +111,13 @@ def test_nothing_is_certain_after_a_function_that_may_change_it() -> None:
     assert by_functions(RunnableParallel(one=RunnableLambda(switch), two=asking)) == set()
 
 
+def test_what_is_tried_again_or_has_fallbacks_begins_with_its_own_model() -> None:
+    assert always(default.with_retry()) == {"first"}
+    with_fallback = default.with_fallbacks([other])
+    assert always(with_fallback) == {"first"}
+    assert chooses(with_fallback)
+
+
 def test_plain_functions_call_chains_and_search_stores() -> None:
     store = InMemoryVectorStore(DeterministicFakeEmbedding(size=4))
     chain = RunnableLambda(joined) | other

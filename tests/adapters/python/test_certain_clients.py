@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from contextvars import ContextVar
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar, copy_context
 
 import pytest
 
@@ -110,3 +111,40 @@ def test_a_client_that_is_put_in_the_place_of_another_is_seen(
     time.sleep(0.05)
     keys = {request.headers["authorization"] for request in stub.requests}
     assert keys == {"Bearer small", "Bearer another"}
+
+
+def test_what_the_call_itself_certainly_uses_asks_nothing_for_its_jobs(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    clients = {name: client_of(stub, name) for name in ("first", "second", "third")}
+    default = clients["first"]
+
+    def served(given: tuple[str, str]) -> str:
+        name, query = given
+        causes = asked(clients[name], f"List the causes: {query}")
+        return causes + asked(clients[name], f"List the effects: {query}")
+
+    def answers(queries: list[str], names: list[str]) -> list[str]:
+        polite = asked(default, f"Are they polite? {', '.join(queries)}")
+        with ThreadPoolExecutor(3) as pool:
+            jobs = [
+                pool.submit(copy_context().run, served, each)
+                for each in zip(names, queries, strict=True)
+            ]
+            return [polite, *(job.result() for job in jobs)]
+
+    fast = accelerate(answers, runtime=runtime)
+    for number in range(5):
+        fast([question(number), question(number + 20), question(number + 40)], ["first"] * 3)
+    learned(fast)
+    stub.reset()
+    owners: dict[str, str] = {}
+    for number in range(5, 8):
+        queries = [question(number), question(number + 20), question(number + 40)]
+        owners.update(zip(queries, clients, strict=True))
+        fast(queries, list(clients))
+    time.sleep(0.05)
+    for request in stub.requests:
+        if "polite" not in request.prompt:
+            (owner,) = (name for query, name in owners.items() if query in request.prompt)
+            assert request.headers["authorization"] == f"Bearer {owner}"

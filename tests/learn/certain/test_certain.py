@@ -114,6 +114,18 @@ def test_the_first_turn_of_a_loop_over_literals_is_certain() -> None:
     assert certainly(turns, "q") == certainly(parts, "q") == certainly(names, "q") == ["main"]
 
 
+def test_the_first_turn_of_a_long_loop_can_end_early_too() -> None:
+    """Its head is reached over an instruction that lengthens the jump."""
+    body = "".join("        q = q.strip()\n" for _ in range(60))
+    space: dict[str, Any] = {"main": main, "tenant": tenant}
+    exec(
+        "def answer(q):\n    for _ in (1,):\n        if tenant.get() == 'first':\n"
+        f"            continue\n{body}        return main.ask(q)\n    return q\n",
+        space,
+    )
+    assert certainly(space["answer"], "q") == []
+
+
 def test_a_range_that_is_not_the_builtin_is_no_literal(monkeypatch: pytest.MonkeyPatch) -> None:
     def turns(q: str) -> str:
         for turn in range(1, 4):
