@@ -103,6 +103,7 @@ async def test_it_streams_what_the_original_streams_in_every_mode(
 
 
 async def test_its_events_are_those_of_the_original(stub: StubOpenAI, fast: Accelerate) -> None:
+    stub.latency = 0.03  # There is to be something to gain.
     original = graphs.views(chat(stub.base_url))
     accelerated = fast(original)
     for number in range(5):
@@ -154,6 +155,7 @@ class CountingSaver(InMemorySaver):
 def test_a_conversation_leaves_the_checkpoints_of_the_original(
     stub: StubOpenAI, fast: Accelerate
 ) -> None:
+    stub.latency = 0.03  # There is to be something to gain.
     model, savers = chat(stub.base_url), (CountingSaver(), CountingSaver())
     original = graphs.conversation(model, savers[0])
     accelerated = fast(graphs.conversation(model, savers[1]))
