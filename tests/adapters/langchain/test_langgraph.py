@@ -14,7 +14,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 
-from ayo_bridge import stats
+from ayo_bridge import explain, stats
 from ayo_bridge.lift.subclass import state_of
 from tests.adapters.langchain import graphs
 from tests.adapters.python.programs import learned, question
@@ -71,6 +71,7 @@ def test_its_type_and_its_looks(stub: StubOpenAI, fast: Accelerate) -> None:
     assert [name for name, _ in accelerated.get_subgraphs()] == ["views"]
     assert accelerated.builder is original.builder
     assert state_of(original) is None
+    assert "not known" not in str(explain(accelerated))
 
 
 def test_its_copies_are_accelerated(stub: StubOpenAI, fast: Accelerate) -> None:
