@@ -1,4 +1,4 @@
-"""LangGraph: its engine tells which node runs, what it was written, and with what a run begins.
+"""LangGraph: its engine tells which node runs, what it has written, and with what a run begins.
 
 Whether a node runs in the calling thread, in a pool or in a task, alone in its step or beside
 others, what it asks is asked at the same site: below the node, by its name. What a node has written
@@ -107,11 +107,12 @@ for _function in (_run, _arun, _wrote):
 
 def _part(place: CallPlace, node: Any) -> CallPlace:
     """Where a node runs. What is sent to nodes may be of one tenant each: it is told apart."""
-    return place.part(_name(node), one_of_several=node.path[:1] == (_PUSH,))
+    path = getattr(node, "path", ())
+    return place.part(_name(node), one_of_several=path[:1] == (_PUSH,))
 
 
 def _name(node: Any) -> str:
-    return f"node {node.name}"
+    return f"node {getattr(node, 'name', '')}"
 
 
 # Values.

@@ -16,7 +16,7 @@ from ayo_bridge.lift.computing import only_computes
 from ayo_bridge.lift.lifted import Asked, Draft
 from ayo_bridge.lift.parts import Parts
 from ayo_bridge.lift.places import Kind, Place, kind_of
-from ayo_bridge.lift.recognise import class_of
+from ayo_bridge.lift.recognise import class_of, loaded
 from ayo_bridge.lift.witness import saw
 from ayo_bridge.runahead import AcceleratedState
 from ayo_langchain.kinds import KINDS
@@ -182,8 +182,13 @@ class _Walk:
         )
         return self.add(component, flow)
 
-    def unknown(self, step: Any, flow: _Flow, reason: str = "") -> _Flow:
+    def graph(self, step: Any, flow: _Flow) -> _Flow:
+        """What the nodes of LangGraph's graphs ask is learned; nothing is missing there."""
+        return self.unknown(step, flow, None)
+
+    def unknown(self, step: Any, flow: _Flow, reason: str | None = "") -> _Flow:
         cls = class_of(step).__name__
+        said = f"{cls}: {reason}" if reason else f"{cls} is not known"
         self.draft.covers.discard(id(step))
         name = self.draft.name("step")
         return self.add(
@@ -191,7 +196,7 @@ class _Walk:
                 name=name,
                 inputs=flow.values() or (self.question,),
                 outputs=(f"{name}.result",),
-                reason=f"{cls}: {reason}" if reason else f"{cls} is not known",
+                reason="" if reason is None else said,
             ),
             flow,
         )
@@ -236,6 +241,9 @@ def _handler(step: Any) -> _Handler:
         return found
     if is_binding(step):
         return _Walk.binding
+    pregel = loaded("langgraph.pregel", "Pregel")
+    if pregel is not None and isinstance(step, pregel):
+        return _Walk.graph
     kinds: Sequence[tuple[type, _Handler]] = (
         (BaseRetriever, _Walk.retriever),
         (BaseLanguageModel, _Walk.model),

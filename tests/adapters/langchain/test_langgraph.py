@@ -14,7 +14,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 
-from ayo_bridge import stats
+from ayo_bridge import explain, stats
 from ayo_bridge.lift.subclass import state_of
 from tests.adapters.langchain import graphs
 from tests.adapters.python.programs import learned, question
@@ -71,6 +71,7 @@ def test_its_type_and_its_looks(stub: StubOpenAI, fast: Accelerate) -> None:
     assert [name for name, _ in accelerated.get_subgraphs()] == ["views"]
     assert accelerated.builder is original.builder
     assert state_of(original) is None
+    assert "not known" not in str(explain(accelerated))
 
 
 def test_its_copies_are_accelerated(stub: StubOpenAI, fast: Accelerate) -> None:
@@ -103,6 +104,7 @@ async def test_it_streams_what_the_original_streams_in_every_mode(
 
 
 async def test_its_events_are_those_of_the_original(stub: StubOpenAI, fast: Accelerate) -> None:
+    stub.latency = 0.03  # There is to be something to gain.
     original = graphs.views(chat(stub.base_url))
     accelerated = fast(original)
     for number in range(5):
@@ -154,6 +156,7 @@ class CountingSaver(InMemorySaver):
 def test_a_conversation_leaves_the_checkpoints_of_the_original(
     stub: StubOpenAI, fast: Accelerate
 ) -> None:
+    stub.latency = 0.03  # There is to be something to gain.
     model, savers = chat(stub.base_url), (CountingSaver(), CountingSaver())
     original = graphs.conversation(model, savers[0])
     accelerated = fast(graphs.conversation(model, savers[1]))

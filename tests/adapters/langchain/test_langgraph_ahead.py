@@ -152,7 +152,7 @@ def test_documents_are_graded_side_by_side_and_an_edge_decides_as_in_the_origina
     for number in range(6):
         invoked(fast, number)
     learned(fast)
-    for number in (9, 10):
+    for number in (9, 10):  # Enough are relevant in the one, none in the other.
         stub.requests.clear()
         given = invoked(fast, number)
         assert outcomes(fast)[Outcome.HIT] >= 3
@@ -173,10 +173,10 @@ def test_a_conversation_that_a_checkpointer_holds_is_known(
         state = graph.invoke({"messages": [("user", question(number))]}, config)
         return [message.content for message in state["messages"]]
 
-    for number in range(5):
+    for number in range(4):
         assert turn(fast, "a", number) == turn(original, "a", number)
     learned(fast)
-    for number, thread in enumerate(("a", "b", "b"), 8):
+    for number, thread in enumerate(("b", "b"), 8):
         assert turn(fast, thread, number) == turn(original, thread, number)
     assert outcomes(fast) == {Outcome.HIT: 1, Outcome.DIRECT: 1}
 
