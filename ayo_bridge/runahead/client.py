@@ -90,6 +90,11 @@ class Client:
         self._sent += (seconds - self._sent) * _LAST
 
     @property
+    def at_once(self) -> int:
+        """So many accelerated calls are open."""
+        return len(self._open)
+
+    @property
     def call_seconds(self) -> float:
         """Processor time of a call ahead."""
         return self._built + self._sent

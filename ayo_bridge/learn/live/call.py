@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from ayo_bridge.learn.known import Waiting
+from ayo_bridge.learn.live.busy import Busy
 from ayo_bridge.learn.live.clients import Clients
 from ayo_bridge.learn.live.foresight import Foresight
 from ayo_bridge.learn.live.lesson import Lesson
@@ -104,6 +105,8 @@ class LiveCall:
             self._warming = Warming(scope, self._foresight, self._clients.way)
         self._gain = lesson.gain if lesson is not None else 0.0
         self._closed = False
+        self.busy: Busy | None = None
+        """Says how busy the process was while it was traced."""
 
     # What the original does.
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from ayo_bridge.graph import Graph
 from ayo_bridge.graph import Template as ModuleTemplate
 from ayo_bridge.learn.branches import follow
+from ayo_bridge.learn.live.busy import Busy
 from ayo_bridge.learn.live.call import Ended, LiveCall
 from ayo_bridge.learn.live.judging import Judging
 from ayo_bridge.learn.live.kept import Earlier, Kept, fitting, warn_of
@@ -111,6 +112,8 @@ class Learned:
         tracer = Tracer(place, inputs) if traced else None
         given = reach((*args, *kwargs.values()))
         call = LiveCall(scope, place, self.owners, inputs, tracer, lesson, given)
+        if traced:
+            call.busy = Busy(self._state.runtime.client)
         scope.follower = call
         return call
 
@@ -163,7 +166,8 @@ class Learned:
                 if first is not None and call.lesson is not self.lesson:
                     self._take(first)
             elif ended.trace is not None:
-                self._take(ended.trace)
+                trace = ended.trace
+                self._take(trace if call.busy is None else call.busy.less_waiting(trace))
 
     # Learning. The lock is held.
 
