@@ -95,6 +95,11 @@ class Client:
         return len(self._open)
 
     @property
+    def granted(self) -> float:
+        """Share of the time in which a thread that could run had a core: neighbours take some."""
+        return self._had
+
+    @property
     def call_seconds(self) -> float:
         """Processor time of a call ahead."""
         return self._built + self._sent

@@ -36,7 +36,8 @@ class Busy:
         """The trace of the call, which has ended, with what its engines have taken at most."""
         began, used = self._began
         taken = self._clock() - began
-        share = min(1.0, (self._cpu() - used) / taken) if taken > 0 else 0.0
+        could = taken * self._client.granted
+        share = min(1.0, (self._cpu() - used) / could) if could > 0 else 0.0
         if share < LEAST_SHARE or not (self._shared or self._client.at_once):
             return trace
         idle = 1.0 - share

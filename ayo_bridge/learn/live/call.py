@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from ayo_bridge.learn.known import Waiting
 from ayo_bridge.learn.live.busy import Busy
@@ -17,16 +16,16 @@ from ayo_bridge.learn.live.lesson import Lesson
 from ayo_bridge.learn.live.making import LearnedMaker, Made, planned
 from ayo_bridge.learn.live.named import Named
 from ayo_bridge.learn.live.owners import Owners, Way
+from ayo_bridge.learn.live.texts import Texts, result_of, said
 from ayo_bridge.learn.live.warming import Warming
 from ayo_bridge.learn.places import CallPlace, current_place
 from ayo_bridge.learn.predict import Predicted
-from ayo_bridge.learn.trace import Item, Kind, Result, ToolCall, Trace, Vector, vector_name
+from ayo_bridge.learn.trace import Kind, Result, Trace
 from ayo_bridge.learn.tracer import Tracer
 from ayo_bridge.runahead import Scope
-from ayo_bridge.seam import Answer, BoundaryCall, Fields, Outcome
+from ayo_bridge.seam import Answer, BoundaryCall, Outcome
 
 _logger: Final = logging.getLogger(__name__)
-_VECTOR: Final = "vector"
 
 
 class _Handle(NamedTuple):
@@ -98,7 +97,7 @@ class LiveCall:
         )
         self._sent_by: dict[Waiting, Way] = {}
         """How what was sent ahead was made."""
-        self._vectors: dict[str, tuple[float, ...]] = {}
+        self._texts = Texts()
         self._complained: set[str] = set()
         self._warming: Warming | None = None
         if self._foresight is not None:
@@ -142,7 +141,7 @@ class LiveCall:
         site = here.site()
         self.owners.saw(site, call, self._given)
         asked = call.request()
-        request = self._text(asked)
+        request = self._texts.of(asked)
         traced = visit = None
         if self._tracer is not None:
             traced = self._tracer.begin(Kind(call.kind), request)
@@ -161,7 +160,7 @@ class LiveCall:
         if not isinstance(handle, _Handle) or self._closed:
             return
         try:
-            answer = None if error is not None else _said(handle.call, result)
+            answer = None if error is not None else said(handle.call, result)
             if self._tracer is not None:
                 self._tracer.end(handle.traced, answer, error)
             if handle.visit is not None:
@@ -169,7 +168,7 @@ class LiveCall:
                     self._warming.ended(handle.visit, handle.call, result)
                 self._answered(handle.visit, answer, own=True)
             elif answer is not None:
-                self._keep(answer)
+                self._texts.keep(answer)
         except Exception as wrong:
             self._broken(wrong)
 
@@ -196,7 +195,7 @@ class LiveCall:
     def _told(self, name: str, value: Callable[[], Answer]) -> Result | None:
         """What a helper's value says, if it says anything."""
         try:
-            return _result(value())
+            return result_of(value())
         except (TypeError, ValueError):
             return None
         except Exception as error:
@@ -215,7 +214,7 @@ class LiveCall:
             if self._closed:
                 return
             try:
-                answer = _result(way.answer(result))
+                answer = result_of(way.answer(result))
             except ValueError:
                 return  # The original will see it for itself.
             try:
@@ -230,7 +229,7 @@ class LiveCall:
             return
         with self._lock:
             if answer is not None:
-                self._keep(answer)
+                self._texts.keep(answer)
             self._foresight.answered(visit, answer, own=own)
         self._go_on()
 
@@ -256,7 +255,7 @@ class LiveCall:
         try:
             if way is None or learned is None:
                 raise ValueError("by whom it was made is gone")
-            fields = self._fields(each.request)
+            fields = self._texts.fields(each.request)
             if learned.kind is Kind.SEARCH:
                 way = self.owners.store(each.site, fields.get("engine")) or way
             self._sent_by[each.site, each.visit] = way
@@ -269,34 +268,6 @@ class LiveCall:
                 self._complained.add(each.site)
                 self.scope.note(f"a learned request is left to the original: {error}")
             return None
-
-    # Requests as texts.
-
-    def _text(self, fields: Fields) -> str:
-        plain = dict(fields)
-        vector = plain.get(_VECTOR)
-        if isinstance(vector, tuple):
-            plain[_VECTOR] = vector_name(vector)
-        return json.dumps(plain, sort_keys=True, ensure_ascii=False)
-
-    def _fields(self, request: str) -> dict[str, Any]:
-        """A predicted request, with its vector.
-
-        Raises:
-            ValueError: it is no request, or its vector is not known.
-        """
-        fields = json.loads(request)
-        if not isinstance(fields, dict):
-            raise ValueError("no request")
-        name = fields.get(_VECTOR)
-        if isinstance(name, str):
-            if name not in self._vectors:
-                raise ValueError("its vector is not known")
-            fields[_VECTOR] = self._vectors[name]
-        return fields
-
-    def _keep(self, answer: Result) -> None:
-        self._vectors.update((vector.name, vector.numbers) for vector in answer.vectors)
 
     # The end.
 
@@ -337,23 +308,3 @@ class LiveCall:
         if self._tracer is not None:
             self._tracer.close(error)
         self._foresight = None
-
-
-def _said(call: BoundaryCall, result: object) -> Result | None:
-    """What a result says, if it can be read."""
-    try:
-        return _result(call.answer(result))
-    except ValueError:
-        return None
-
-
-def _result(answer: Answer) -> Result:
-    items = answer.items
-    return Result(
-        text=answer.text,
-        tool_calls=tuple(ToolCall(*tool) for tool in answer.tools),
-        vectors=tuple(Vector(vector_name(numbers), numbers) for numbers in answer.vectors),
-        items=None
-        if items is None
-        else tuple(Item(item.text, item.id, None, item.metadata) for item in items),
-    )
