@@ -90,6 +90,16 @@ class Client:
         self._sent += (seconds - self._sent) * _LAST
 
     @property
+    def at_once(self) -> int:
+        """So many accelerated calls are open."""
+        return len(self._open)
+
+    @property
+    def granted(self) -> float:
+        """Share of the time in which a thread that could run had a core: neighbours take some."""
+        return self._had
+
+    @property
     def call_seconds(self) -> float:
         """Processor time of a call ahead."""
         return self._built + self._sent

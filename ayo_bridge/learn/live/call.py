@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from ayo_bridge.learn.known import Waiting
+from ayo_bridge.learn.live.busy import Busy
 from ayo_bridge.learn.live.clients import Clients
 from ayo_bridge.learn.live.foresight import Foresight
 from ayo_bridge.learn.live.lesson import Lesson
@@ -17,18 +17,17 @@ from ayo_bridge.learn.live.making import LearnedMaker, Made, planned
 from ayo_bridge.learn.live.named import Named
 from ayo_bridge.learn.live.owners import Owners, Way
 from ayo_bridge.learn.live.pipelining import Pipelining, freed, judge
-from ayo_bridge.learn.live.results import result_of, said
+from ayo_bridge.learn.live.texts import Texts, result_of, said
 from ayo_bridge.learn.live.warming import Warming, sees_cache
 from ayo_bridge.learn.places import CallPlace, current_place
 from ayo_bridge.learn.predict import Predicted
-from ayo_bridge.learn.trace import Kind, Result, Trace, vector_name
+from ayo_bridge.learn.trace import Kind, Result, Trace
 from ayo_bridge.learn.tracer import Tracer
 from ayo_bridge.learn.values import Part
 from ayo_bridge.runahead import Scope
-from ayo_bridge.seam import Answer, BoundaryCall, Fields, Outcome, Told
+from ayo_bridge.seam import Answer, BoundaryCall, Outcome, Told
 
 _logger: Final = logging.getLogger(__name__)
-_VECTOR: Final = "vector"
 
 
 class _Handle(NamedTuple):
@@ -105,7 +104,7 @@ class LiveCall:
         )
         self._sent_by: dict[Waiting, Way] = {}
         """How what was sent ahead was made."""
-        self._vectors: dict[str, tuple[float, ...]] = {}
+        self._texts = Texts()
         self._complained: set[str] = set()
         self._warming: Warming | None = None
         if self._foresight is not None:
@@ -115,6 +114,8 @@ class LiveCall:
             self._pipelining = Pipelining(scope, lesson, self._clients.way, self._grown, self._read)
         self._gain = lesson.gain if lesson is not None else 0.0
         self._closed = False
+        self.busy: Busy | None = None
+        """Says how busy the process was while it was traced."""
 
     # What the original does.
 
@@ -150,7 +151,7 @@ class LiveCall:
         site = here.site()
         self.owners.saw(site, call, self._given)
         asked = call.request()
-        request = self._text(asked)
+        request = self._texts.of(asked)
         traced = visit = None
         if self._tracer is not None:
             traced = self._tracer.begin(Kind(call.kind), request)
@@ -186,7 +187,7 @@ class LiveCall:
                     self._warming.ended(handle.visit, handle.call, result)
                 self._answered(handle.visit, answer, own=True)
             elif answer is not None:
-                self._keep(answer)
+                self._texts.keep(answer)
         except Exception as wrong:
             self._broken(wrong)
 
@@ -257,7 +258,7 @@ class LiveCall:
         """What a part of a result says."""
         result = result_of(answer)
         with self._lock:
-            self._keep(result)
+            self._texts.keep(result)
         return result
 
     def _answered(self, visit: Waiting, answer: Result | None, *, own: bool) -> None:
@@ -265,7 +266,7 @@ class LiveCall:
             return
         with self._lock:
             if answer is not None:
-                self._keep(answer)
+                self._texts.keep(answer)
             self._foresight.answered(visit, answer, own=own)
         self._go_on()
 
@@ -295,7 +296,7 @@ class LiveCall:
         try:
             if way is None or learned is None:
                 raise ValueError("by whom it was made is gone")
-            fields = self._fields(each.request)
+            fields = self._texts.fields(each.request)
             if learned.kind is Kind.SEARCH:
                 way = self.owners.store(each.site, fields.get("engine")) or way
             self._sent_by[each.site, each.visit] = way
@@ -311,34 +312,6 @@ class LiveCall:
                 self._complained.add(each.site)
                 self.scope.note(f"a learned request is left to the original: {error}")
             return None
-
-    # Requests as texts.
-
-    def _text(self, fields: Fields) -> str:
-        plain = dict(fields)
-        vector = plain.get(_VECTOR)
-        if isinstance(vector, tuple):
-            plain[_VECTOR] = vector_name(vector)
-        return json.dumps(plain, sort_keys=True, ensure_ascii=False)
-
-    def _fields(self, request: str) -> dict[str, Any]:
-        """A predicted request, with its vector.
-
-        Raises:
-            ValueError: it is no request, or its vector is not known.
-        """
-        fields = json.loads(request)
-        if not isinstance(fields, dict):
-            raise ValueError("no request")
-        name = fields.get(_VECTOR)
-        if isinstance(name, str):
-            if name not in self._vectors:
-                raise ValueError("its vector is not known")
-            fields[_VECTOR] = self._vectors[name]
-        return fields
-
-    def _keep(self, answer: Result) -> None:
-        self._vectors.update((vector.name, vector.numbers) for vector in answer.vectors)
 
     # The end.
 

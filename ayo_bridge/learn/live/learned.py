@@ -14,18 +14,19 @@ from typing import Any, Final
 from ayo_bridge.graph import Graph
 from ayo_bridge.graph import Template as ModuleTemplate
 from ayo_bridge.learn.branches import follow
+from ayo_bridge.learn.live.busy import Busy
 from ayo_bridge.learn.live.call import Ended, LiveCall
 from ayo_bridge.learn.live.drawn import module_template
 from ayo_bridge.learn.live.judging import Judging
 from ayo_bridge.learn.live.kept import Earlier, Kept, fitting, warn_of
-from ayo_bridge.learn.live.later import Again, Later, learn_again
+from ayo_bridge.learn.live.later import MOST_SIZE, Again, Later, learn_again
 from ayo_bridge.learn.live.lesson import ENOUGH, Lesson, learn
 from ayo_bridge.learn.live.owners import Owners
 from ayo_bridge.learn.live.pipelining import stages_of
 from ayo_bridge.learn.live.reach import reach
 from ayo_bridge.learn.live.warmth import by_prefills
 from ayo_bridge.learn.live.worker import Job, worker
-from ayo_bridge.learn.trace import Kind, Trace
+from ayo_bridge.learn.trace import Kind, Trace, trace_size
 from ayo_bridge.learn.tracer import Tracer, inputs_of
 from ayo_bridge.runahead import AcceleratedState, Plan, current_scope, open_scope
 
@@ -116,6 +117,8 @@ class Learned:
         tracer = Tracer(place, inputs) if traced else None
         given = reach((*args, *kwargs.values()))
         call = LiveCall(scope, place, self.owners, inputs, tracer, lesson, given)
+        if traced:
+            call.busy = Busy(self._state.runtime.client)
         scope.follower = call
         return call
 
@@ -148,7 +151,7 @@ class Learned:
             if self.rest:
                 self.rest -= 1
                 return None, False
-            full = len(self.traces) >= MOST_TRACES
+            full = self._is_full
             known = any(trace.inputs == inputs for trace in self.traces)
             if not inputs:
                 self._teaches_nothing("its calls differ in no text among their arguments")
@@ -168,7 +171,8 @@ class Learned:
                 if first is not None and call.lesson is not self.lesson:
                     self._take(first)
             elif ended.trace is not None:
-                self._take(ended.trace)
+                trace = ended.trace
+                self._take(trace if call.busy is None else call.busy.less_waiting(trace))
 
     # Learning. The lock is held.
 
@@ -176,7 +180,7 @@ class Learned:
         known = any(trace.inputs == each.inputs for each in self.traces)
         if self.lesson is None and self._earlier:
             worker.submit(partial(self._choose, trace))
-        if self.lesson is not None or known or len(self.traces) >= MOST_TRACES:
+        if self.lesson is not None or known or self._is_full:
             return
         if not any(each.kind is not Kind.HELPER for each in trace.calls):
             self._teaches_nothing("it makes no engine calls that can be followed")
@@ -186,6 +190,12 @@ class Learned:
         self.traces.append(trace)
         if len(self.traces) >= ENOUGH:
             self._submit(self._learn)
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether no more is learned from: of large calls only as many as are needed."""
+        large = sum(map(trace_size, self.traces)) > MOST_SIZE
+        return len(self.traces) >= (ENOUGH if large else MOST_TRACES)
 
     def _submit(self, job: Job) -> None:
         if self._learning != os.getpid():
@@ -252,7 +262,7 @@ class Learned:
 
     def _again(self, traces: Sequence[Trace], lesson: Lesson | None, why: str) -> bool:
         """Take in what was learned; whether to learn once more."""
-        last = len(traces) >= MOST_TRACES
+        last = self._is_full and len(traces) >= len(self.traces)
         if lesson is not None and lesson.worthwhile and (last or not lesson.shaky):
             self._use(lesson, traces)
             return False
