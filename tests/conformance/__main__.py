@@ -1,6 +1,6 @@
 """``python -m tests.conformance``: the frameworks' own tests, as they are and accelerated.
 
-Exits with 1 if a test fails accelerated that passes without, with 3 if there are no sources.
+Exits with 1 if a test fails or passes only accelerated, with 3 if there are no sources.
 """
 
 from __future__ import annotations
