@@ -11,10 +11,11 @@ import pytest
 from ayo_bridge.learn.count import Graded
 from ayo_bridge.learn.describe import describe
 from ayo_bridge.learn.known import Known
+from ayo_bridge.learn.live.foresight import Foresight
 from ayo_bridge.learn.replay import replay
 from ayo_bridge.learn.storage import template_from_json, template_to_json
 from ayo_bridge.learn.template import Template
-from ayo_bridge.learn.trace import Result
+from ayo_bridge.learn.trace import Kind, Result
 from tests.learn.apps import App, Recorder, known_of, learned, question, record
 
 Decide = Callable[[list[str]], bool]
@@ -113,3 +114,30 @@ def test_what_follows_in_two_calls_only_is_not_told_by_a_verdict() -> None:
     assert site is not None
     assert not isinstance(site.count, Graded)
     assert not site.predicts
+
+
+def test_what_follows_a_call_goes_once_the_original_has_asked_for_that() -> None:
+    def judged(r: Recorder, query: str) -> None:
+        answer = r.llm("answer", f"Answer {query}")
+        failed = ["start", "end"] if len(query) % 2 else []
+        told = Result(text=json.dumps({"failed": failed}))
+        r.call("failed", Kind.HELPER, "failed", told)
+        for part in failed:
+            r.llm("judge", f"Judge the {part} of {answer}")
+        if failed:
+            r.llm("again", f"Answer again: {query}")
+
+    odd = next(question(n) for n in range(20, 90) if len(question(n)) % 2)
+    trace = record(judged, odd)
+    foresight = Foresight(learned(judged, 12), {"query": odd})
+    answered = foresight.asked("answer", (), trace.calls[0].request)
+    foresight.answered(answered, trace.calls[0].result, own=True)
+    assert trace.calls[1].result is not None
+    foresight.told("failed", (), trace.calls[1].result)
+    assert _due(foresight) == {("judge", 0)}
+    foresight.asked("judge", (), trace.calls[2].request)
+    assert _due(foresight) == {("judge", 1), ("again", 0)}
+
+
+def _due(foresight: Foresight) -> set[tuple[str, int]]:
+    return {(each.site, each.visit) for each in foresight.ready(lambda _: True)}
