@@ -1,14 +1,14 @@
 """The clients and stores that every call of a runnable uses, whatever its input is.
 
-They are read off the structure that does not choose: sequences, parallels, what is bound, and nodes
-of graphs to which plain edges lead; and of functions in it off their bodies.
+They are read off the structure that does not choose: sequences, parallels and what is bound; and of
+functions in it off their bodies.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter, itemgetter
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any, Final
@@ -18,8 +18,8 @@ from ayo_bridge.learn.certain.reading import ABSENT, cells_of, global_of, innerm
 from ayo_bridge.learn.certain.running import Certain, run_of
 from ayo_bridge.learn.live.clients import OTHERS
 from ayo_bridge.lift.asking import Asking
-from ayo_bridge.lift.recognise import class_of
-from ayo_langchain.graph_nodes import always_run
+from ayo_bridge.lift.recognise import class_of, loaded
+from ayo_langchain.graph_nodes import always_run, first_steps, is_graph
 from ayo_langchain.known import is_binding, overridden
 from ayo_langchain.stores import store_differs
 
@@ -113,8 +113,10 @@ def _used(runnable: Any) -> _Used:
     if cls is RunnableWithFallbacks:  # It begins with the first, whatever comes after that.
         used = _used(runnable.runnable)
         return _Used(used.owners, used.certain, chooses=True)
-    if cls is RunnableLambda:
+    if cls is RunnableLambda or cls is loaded("langgraph._internal._runnable", "RunnableCallable"):
         return _by_function(runnable)
+    if is_graph(runnable):
+        return _by_nodes(runnable)
     if isinstance(runnable, BaseLanguageModel) and cls.__module__.startswith(_LIBRARIES):
         held = [each for each in vars(runnable).values() if not isinstance(each, _SIMPLE)]
         return _Used(held, plain=True, single=True)
@@ -122,13 +124,6 @@ def _used(runnable: Any) -> _Used:
         store = runnable.vectorstore
         plain = _is_store(store) and store_differs(store) is None
         return _Used([store], plain=plain, single=True)
-    if nodes := list(always_run(runnable)):
-        used = _side_by_side(nodes)
-        # Its other nodes run only sometimes: they may change what these ask by, or choose others.
-        if len(nodes) < len(runnable.builder.nodes):
-            used.certain, used.chooses = [], True
-        used.plain = False
-        return used
     return _Used(plain=cls.__module__.startswith(_PLAIN) and not vars(runnable).get("func"))
 
 
@@ -149,6 +144,21 @@ def _side_by_side(parts: Iterable[Any]) -> _Used:
     for used in found:
         whole.certain += used.certain if all(o.plain for o in found if o is not used) else []
         _join(whole, used)
+    return whole
+
+
+def _by_nodes(graph: Any) -> _Used:
+    """What functions of the first step use is certain; of later ones if none changes anything.
+
+    Which nodes run beside those may be said by any of them.
+    """
+    whole = _Used(plain=True)
+    paths = [each.path for named in graph.builder.branches.values() for each in named.values()]
+    for part in (*(node.bound for node in graph.nodes.values()), *paths):
+        _join(whole, replace(_used(part), owners=[]))
+    for at, step in enumerate(first_steps(graph)):
+        whole.certain += _side_by_side(step).certain if at == 0 or whole.plain else []
+    whole.owners = [owner for part in always_run(graph) for owner in _used(part).owners]
     return whole
 
 

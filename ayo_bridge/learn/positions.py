@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import NamedTuple
 
-from ayo_bridge.learn.known import Known, Missing
+from ayo_bridge.learn.known import Known, Missing, Waiting
 from ayo_bridge.learn.program import EVERY, Index, Place
 from ayo_bridge.learn.values import Path
 
@@ -75,16 +75,18 @@ def sizes_of(place: Place, known: Known) -> Iterator[int]:
     at = place.index(EVERY)
     head = resolve(place[:at], Where(), known)
     for i in count():
+        members: int | None = None
+        waits: tuple[Waiting, ...] = ()
+        try:
+            members = known.length(head)
+        except Missing as missing:
+            waits = missing.waits
+        if members is not None and i >= members:  # An input's list has no member after its last.
+            return
         try:
             size = known.length(resolve(place[at + 1 :], Where(), known, (*head, i)))
         except Missing as missing:
-            try:
-                ended = i >= known.length(head)
-            except Missing as other:
-                raise Missing(*missing.waits, *other.waits) from None
-            if ended:
-                return
-            raise
+            raise Missing(*missing.waits, *waits) from None
         yield size
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 
 import pytest
 
@@ -148,3 +149,11 @@ def test_members_of_the_first_lists_do_not_wait_for_the_others() -> None:
     known.result("find", 0, found.result)
     due = first_round(template, known)
     assert {visit for site, visit in due if site == "grade"} == {0, 1, 2}
+
+
+def test_lists_of_an_input_end_where_the_input_ends() -> None:
+    known = Known()
+    for place in ("messages[0].parts[0]", "messages[0].parts[1]", "messages[1].parts[0]"):
+        known.input(place, f"text at {place}")
+    sizes = sizes_of(("in", "messages", EVERY, "parts"), known)
+    assert list(islice(sizes, 5)) == [2, 1]
