@@ -43,7 +43,7 @@ def test_nothing_is_certain(function: Choosing) -> None:
         proxy,
         object(),
     ],
-    ids=str,
+    ids=lambda method: getattr(method, "__qualname__", type(method).__name__),
 )
 def test_nothing_is_certain_of_methods_and_partials(method: Any) -> None:
     assert certainly(method, "q") == []
