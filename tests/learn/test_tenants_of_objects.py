@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -31,6 +33,16 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def one_loop() -> Iterator[None]:
+    """Sync methods that await take the thread's loop, to which a client's connections belong."""
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    asyncio.set_event_loop(None)
+    loop.close()
 
 
 def model(stub: StubOpenAI, key: str, cls: type[OpenAILike] = OpenAILike) -> Any:
