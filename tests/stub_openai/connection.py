@@ -164,6 +164,10 @@ class Connection(asyncio.Protocol):
         kind = ("content-type", "text/event-stream; charset=utf-8")
         self._transport.write(_head(200, [kind, ("transfer-encoding", "chunked"), *extra]))
         sent = 0
+        if self._stub.spread:
+            all_events = list(events)
+            events, interval = iter(all_events), interval / max(1, len(all_events) - 1)
+        began = self._stub.loop.time()
 
         def send() -> None:
             nonlocal sent
@@ -184,8 +188,10 @@ class Connection(asyncio.Protocol):
                     self._ended()
                     self.data_received(b"")
                     return
-                if interval > 0:
-                    self.later(interval, send)
+                # By the time since the first one: what a timer is late by does not add up.
+                left = began + sent * interval - self._stub.loop.time()
+                if left > 0:
+                    self.later(left, send)
                     return
 
         send()

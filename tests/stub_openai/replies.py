@@ -187,6 +187,7 @@ def stream_events(
         first = choice(delta=role, logprobs=None, finish_reason=None)
         yield event(choices=first, prompt_token_ids=None, prompt_text=None)
     offset = 0
+    tokens = tokens or [""]  # The end comes with the last token, if only with an empty one.
     for index, token in enumerate(tokens):
         last = index == len(tokens) - 1
         end: Body = {"finish_reason": finish if last else None, "token_ids": None}

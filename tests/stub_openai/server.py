@@ -192,8 +192,9 @@ class StubOpenAI:
         if script is not None and script.latency is not None:
             latency = script.latency
         if self.spread and request.body.get("stream"):
+            whole = latency
             latency /= len(tokens_of(self.text(request.body))) + 1
-            interval = latency
+            interval = whole - latency  # Of all events together.
         else:
             interval = self.token_interval
         if latency <= 0:

@@ -8,7 +8,7 @@ import logging
 import zlib
 from collections.abc import Callable, Coroutine, Hashable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ayo_bridge.engines.openai_http.address import origin
@@ -142,6 +142,12 @@ class OpenAIServer(AsyncEngine):
         self.caches_prefixes = self.caches_prefixes or "kv_transfer_params" in fields
         return proof
 
+    def _disprove(self, request: LLMRequest, error: CannotRebuildError) -> None:
+        """The server streams otherwise than its probe did: each such reply costs a call."""
+        key = _proof_key(request)
+        self._proofs[key] = replace(self._proofs[key], proven=False, reason=str(error))
+        self.streams = any(proof.proven for proof in self._proofs.values())
+
     # Serving.
 
     async def serve(self, call: Call) -> Reply:
@@ -163,7 +169,11 @@ class OpenAIServer(AsyncEngine):
             if request.delivery is Delivery.REPLAY_STREAM:
                 return await self._replay(request)
             if request.delivery is Delivery.REBUILD and self.can_rebuild(request):
-                return await self._rebuild(request)
+                try:
+                    return await self._rebuild(request)
+                except CannotRebuildError as error:
+                    self._disprove(request, error)
+                    raise
             return await self._plain(request)
 
     async def _plain(self, request: LLMRequest) -> Reply:

@@ -108,6 +108,26 @@ def test_a_stream_that_breaks_off_is_dropped(world: World) -> None:
     assert outcomes(scope) == [Outcome.DROPPED, Outcome.DIRECT]
 
 
+def test_what_streams_otherwise_than_its_probe_is_not_asked_for_a_stream_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(*_: object) -> None:
+        raise CannotRebuildError("the message has 'reasoning', which is not rebuilt")
+
+    assert proven(world, **CHAT).proven
+    with monkeypatch.context() as patched:
+        patched.setattr(Assembler, "build", refuses)
+        with world.ahead(world.call(Delivery.REBUILD, **CHAT)) as scope:
+            world.client().chat.completions.create(model="stub", messages=MESSAGES)
+    assert outcomes(scope) == [Outcome.DROPPED, Outcome.DIRECT]
+    request = world.request(Delivery.REBUILD, **CHAT)
+    served(world, request)
+    assert "stream" not in world.stub.requests[-1].body
+    proof = proven(world, **CHAT)
+    assert not proof.proven
+    assert "reasoning" in proof.reason
+
+
 async def test_a_probe_runs_once_and_is_marked(world: World) -> None:
     request = world.request(**CHAT)
     assert world.server.can_rebuild(request) is None
