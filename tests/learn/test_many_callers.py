@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -31,18 +29,10 @@ CALLS = 2
 """LLM calls of one answer."""
 
 pytestmark = [
+    pytest.mark.usefixtures("leaves_no_garbage"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _leaves_no_garbage() -> Iterator[None]:
-    """Clients are not all closed: no later test is to hear of that."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 def reply(body: Body) -> str:

@@ -1,36 +1,10 @@
-"""Functions that ask a stub server, and the runtime that they are accelerated by."""
-
-from __future__ import annotations
-
-import gc
-import warnings
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from ayo_bridge import Runtime
-from ayo_bridge.profile import ProfileStore
-from tests.stub_openai import StubOpenAI
+from tests.learning_fixtures import leaves_no_garbage, runtime, stub
 
-
-@pytest.fixture
-def stub() -> Iterator[StubOpenAI]:
-    with StubOpenAI(latency=0.03) as made:
-        yield made
-
-
-@pytest.fixture
-def runtime(tmp_path: Path) -> Iterator[Runtime]:
-    made = Runtime(measure=False, profiles=ProfileStore(tmp_path))
-    yield made
-    made.close()
+__all__ = ["leaves_no_garbage", "runtime", "stub"]
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _leaves_no_garbage() -> Iterator[None]:
-    """Clients that functions have kept are not closed: no later test is to hear of that."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+def _leaves_no_garbage(leaves_no_garbage: None) -> None:
+    """In all of these tests functions keep clients."""

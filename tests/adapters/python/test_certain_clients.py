@@ -144,6 +144,7 @@ def test_what_the_call_itself_certainly_uses_asks_nothing_for_its_jobs(
         owners.update(zip(queries, clients, strict=True))
         fast(queries, list(clients))
     time.sleep(0.05)
+    assert len(stub.requests) >= 3 * (1 + 6)
     for request in stub.requests:
         if "polite" not in request.prompt:
             (owner,) = (name for query, name in owners.items() if query in request.prompt)

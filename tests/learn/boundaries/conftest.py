@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -18,9 +16,5 @@ def stub() -> Iterator[StubOpenAI]:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _leaves_no_garbage() -> Iterator[None]:
-    """Clients that functions have kept are not closed: no later test is to hear of that."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+def _leaves_no_garbage(leaves_no_garbage: None) -> None:
+    """In all of these tests functions keep clients."""
