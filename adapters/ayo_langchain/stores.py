@@ -8,6 +8,7 @@ ahead is taken only while the store still holds the very same entries.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,8 +31,9 @@ _METHODS: Final = (
     "similarity_search_with_score_by_vector",
     _SEARCH,
 )
-_AT_ONCE: Final = 2
-"""A search compares the whole store with one vector, in Python, which one thread runs at a time."""
+_AT_ONCE: Final = min(32, (os.cpu_count() or 1) + 4)
+"""As many as the pool in which LangChain itself would run them (``ThreadPoolExecutor``'s default,
+which its ``max_concurrency`` only lowers)."""
 
 
 @dataclass(frozen=True, slots=True)

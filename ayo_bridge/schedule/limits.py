@@ -21,7 +21,7 @@ from typing import Final
 
 from ayo_bridge.errors import AyoBridgeError
 
-START: Final = 4
+START: Final = 8
 MOST: Final = 64
 HELD_OUT: Final = 4
 """One query in so many goes by half the limit."""

@@ -9,6 +9,7 @@ import pytest
 from ayo_bridge import Runtime, explain, stats
 from ayo_bridge.errors import AyoBridgeError
 from ayo_bridge.profile import ProfileStore
+from ayo_bridge.schedule.limits import START
 from tests.lift.toy.adapter import accelerate
 from tests.lift.toy.answerer import Answerer
 from tests.stub_openai import StubOpenAI
@@ -30,7 +31,7 @@ def said(stub: StubOpenAI, runtime: Runtime) -> tuple[str, str]:
 
 def test_a_limit_that_is_found(stub: StubOpenAI, tmp_path: Path) -> None:
     for text in said(stub, Runtime(profiles=ProfileStore(tmp_path))):
-        assert f"{stub.base_url.split('/')[2]}: at most 4 calls ahead." in text
+        assert f"{stub.base_url.split('/')[2]}: at most {START} calls ahead." in text
 
 
 def test_a_limit_that_is_set(
