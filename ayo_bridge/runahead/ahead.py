@@ -66,7 +66,6 @@ class Ahead(Driver[Work, Values]):
     """
 
     _home: Home
-    together = False  # What can run starts before the calls of the rest are made: that takes time.
 
     def __init__(
         self, runtime: Home, plan: Plan, record: CallRecord, number: int, lock: threading.RLock
@@ -143,6 +142,12 @@ class Ahead(Driver[Work, Values]):
         tier = self._tier
         part = part_of(tier.graph, primitive)
         return Running(Work(primitive, tier.values, self.feed, part), maker)
+
+    def _joins(self, primitive: Primitive, before: Running[Work, Values]) -> bool:
+        """Calls of one model of this process share a batch; what goes to a server starts before the
+        calls of the rest are made, which takes time."""
+        engine = before.work.primitive.engine
+        return primitive.engine == engine and not self._home.scheduler(engine).engine.server
 
     def _taken(self, running: Running[Work, Values], outputs: Values) -> list[Primitive]:
         primitive = running.work.primitive
