@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ayo_bridge.cli import profile, serve, templates
+from ayo_bridge.cli import doctor, profile, serve, templates
 from ayo_bridge.errors import AyoBridgeError
 
 __all__ = ["app"]
@@ -58,4 +58,5 @@ def _main(
 
 app.command("serve-llm")(serve.serve_llm)
 app.command("profile")(profile.profile)
+app.command("doctor")(doctor.doctor)
 app.add_typer(templates.app)

@@ -43,12 +43,27 @@ def is_launched(url: str) -> bool:
     return started is not None and noted.get("started") == started
 
 
+def running() -> tuple[str, ...]:
+    """The base URLs of the servers of our launcher that run here, by name."""
+    found = []
+    for path in sorted(_directory().glob("*.json")):
+        host, _, port = path.stem.rpartition("-")
+        url = f"http://{host}:{port}/v1"
+        if is_launched(url):
+            found.append(url)
+    return tuple(found)
+
+
 def _path(url: str) -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME")
-    base = Path(cache) if cache else Path.home() / ".cache"
     parts = urlsplit(url)
     host = (parts.hostname or "").replace(":", "-")
-    return base / "ayo-bridge" / "servers" / f"{host}-{parts.port}.json"
+    return _directory() / f"{host}-{parts.port}.json"
+
+
+def _directory() -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME")
+    base = Path(cache) if cache else Path.home() / ".cache"
+    return base / "ayo-bridge" / "servers"
 
 
 def _started(pid: int) -> str | None:
