@@ -23,6 +23,7 @@ from ayo_llamaindex.asking import asks_by
 from ayo_llamaindex.engines import lift
 from ayo_llamaindex.helper_rows import HELPERS
 from ayo_llamaindex.learned import entries_of, kept, returned
+from ayo_llamaindex.opaque import PARTS
 from ayo_llamaindex.retrieval import QUESTION
 from ayo_llamaindex.stores import BINDINGS as STORE_BINDINGS
 from ayo_llamaindex.taps import INSTRUMENTATION, TAPS
@@ -33,7 +34,7 @@ class LlamaIndexAdapter(Adapter):
 
     name = "llama-index"
     required = (TAPS, HELPERS)
-    bindings = (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *STORE_BINDINGS, INSTRUMENTATION)
+    bindings = (PARTS, *HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *STORE_BINDINGS, INSTRUMENTATION)
     stores = STORE_BINDINGS
     helpers = (HELPERS,)
     remembers = True
@@ -71,7 +72,7 @@ class LlamaIndexAdapter(Adapter):
 
     def lift(self, obj: Any, state: AcceleratedState, asked: Asked) -> Lifted:
         """What it consists of, as far as that is known."""
-        return lift(obj, state.runtime, asked)
+        return lift(obj, state, asked)
 
     def returned(self, result: Any, scope: Scope) -> Any:
         """Close the scope, or let it live as long as the response still streams."""

@@ -48,6 +48,8 @@ class AcceleratedState:
     """What is kept of lifting it for earlier calls, as long as it holds."""
     expected: dict[int, int] = field(init=False, default_factory=dict)
     """How many items its parts made last, by the ids of these parts."""
+    parts: Any = field(init=False, default=None)
+    """What is learned of its opaque parts, if some are."""
     learning: Callable[[], Sequence[str]] | None = field(init=False, default=None)
     """Says what was learned of its calls, where that is how it is lifted."""
     _records: deque[CallRecord] = field(init=False)
