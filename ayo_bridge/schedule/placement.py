@@ -45,6 +45,7 @@ class ThreadPlacement:
         self._pool: ThreadPoolExecutor | None = None
         self._running = 0
         self._idle_since = 0.0
+        self._closed = False
 
     def start(
         self, engine: Engine, calls: Sequence[Call], done: Done, abortable: Abortable
@@ -82,6 +83,8 @@ class ThreadPlacement:
         """Let the threads end if they have been idle for long enough, else look again later."""
         assert self._loop is not None
         with self._lock:
+            if self._closed:
+                return
             idle = 0.0 if self._running else time.monotonic() - self._idle_since
             if idle >= IDLE_SECONDS:
                 pool, self._pool = self._pool, None
@@ -94,6 +97,7 @@ class ThreadPlacement:
     def close(self) -> None:
         """Let running batches end and take no more."""
         with self._lock:
+            self._closed = True
             pool = self._pool = self._pool or ThreadPoolExecutor(self._most, self._name)
         pool.shutdown(wait=False, cancel_futures=True)
 
