@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -23,6 +24,7 @@ from ayo_bridge.errors import AyoBridgeError
 from ayo_bridge.passes import DependencyPruning
 from ayo_bridge.seam import EngineKind
 from ayo_bridge.serving import vllm_arguments
+from ayo_bridge.serving.ports import require_free
 from ayo_bridge.serving.vllm_log import in_words
 from ayo_bridge.serving.vllm_server import VLLMServer
 
@@ -149,6 +151,7 @@ GPU: Final = {"vllm": "0.19.1"}
             "holds it, name another port, or name none to get a free one",
         ),
         (["{model}", "--host", "192.0.2.1"], CPU, "'192.0.2.1' is no address of this machine"),
+        (["{model}", "--host", "2001:db8::1"], CPU, "'2001:db8::1' is no address of this machine"),
         (
             ["{model}", "--dtype", "flot32"],
             CPU,
@@ -248,6 +251,17 @@ def test_serve_llm_refuses(
     kind, _, said = run.output.rstrip("\n").partition(": ")
     assert said == sentence.format(**values)
     assert kind.endswith("Error")
+
+
+def test_a_port_that_needs_privileges_is_not_said_to_be_in_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("socket.socket.bind", refused)
+    with pytest.raises(AyoBridgeError, match="port 80 needs privileges: take one from 1024 on"):
+        require_free(80)
 
 
 @pytest.mark.parametrize(

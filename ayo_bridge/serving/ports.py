@@ -33,7 +33,7 @@ def require_free(port: int, host: str = LOOPBACK) -> int:
     """
     if not 0 < port <= HIGHEST_PORT:
         raise ArgumentError(f"a port is a number from 1 to {HIGHEST_PORT}, not {port}")
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         # As servers do: connections of a former server that are still closing do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

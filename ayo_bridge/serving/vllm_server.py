@@ -140,7 +140,8 @@ class VLLMServer:
         """
         if self._port is None:
             raise EngineUnavailableError("this VLLMServer was not started: call start()")
-        return f"http://{self._host}:{self._port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
 
     @property
     def url(self) -> str:
@@ -309,7 +310,7 @@ class VLLMServer:
         _logger.info("vllm serve ready at %s", self.url)
 
     def _healthy(self) -> bool:
-        reached_by = LOOPBACK if self._host in ("0.0.0.0", "") else self._host
+        reached_by = {"0.0.0.0": LOOPBACK, "": LOOPBACK, "::": "::1"}.get(self._host, self._host)
         with contextlib.closing(
             http.client.HTTPConnection(reached_by, self._port, timeout=5)
         ) as connection:
