@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
+from ayo_bridge.arguments import checked_engines
 from ayo_bridge.errors import AyoBridgeError
 from ayo_bridge.passes import PIPELINE, Pass
 from ayo_bridge.profile import (
@@ -28,6 +29,7 @@ from ayo_bridge.runahead.client import Client
 from ayo_bridge.runahead.planner import Planner
 from ayo_bridge.schedule import (
     EngineScheduler,
+    FoundLater,
     LoopPlacement,
     Placement,
     Policies,
@@ -67,6 +69,9 @@ class Runtime:
         profiles: where measured engine profiles are kept.
         templates: keep what is learned on disk, and use what earlier processes have learned.
             ``None`` takes the environment variable ``AYO_TEMPLATES`` (``0`` is no), else yes.
+
+    Raises:
+        ArgumentError: an argument is of a wrong kind or value.
     """
 
     def __init__(
@@ -85,6 +90,10 @@ class Runtime:
         profiles: ProfileStore | None = None,
         templates: bool | None = None,
     ) -> None:
+        flags: dict[str, bool | None] = {"strict": strict, "priority": priority}
+        flags |= {"run_ahead": run_ahead, "prefix_warming": prefix_warming}
+        flags |= {"measure": measure, "templates": templates}
+        engines = checked_engines(engines, passes, history, profiles, flags)
         self.passes = passes
         self.run_ahead = run_ahead
         self.strict = strict
@@ -152,7 +161,7 @@ class Runtime:
                 scheduler = EngineScheduler(
                     engine,
                     self._policies[engine.kind],
-                    self._placed.get(engine.name) or _Lazy(self, engine),
+                    self._placed.get(engine.name) or FoundLater(self.placement),
                     lambda: self.clock(),
                     lambda: self.profiles.profiles().best_batch(engine.name),
                 )
@@ -358,20 +367,6 @@ class LocalRuntime(Runtime):
 
 def _no_time() -> float:
     return 0.0
-
-
-class _Lazy:
-    """Finds an engine's placement when the first batch starts, so that nothing runs before."""
-
-    def __init__(self, runtime: Runtime, engine: Engine) -> None:
-        self._runtime = weakref.ref(runtime)
-        self._engine = engine
-
-    def start(self, engine: Engine, calls: Any, done: Any, abortable: Any) -> None:
-        runtime = self._runtime()
-        if runtime is None:
-            raise RuntimeError("the runtime is gone")
-        runtime.placement(engine).start(engine, calls, done, abortable)
 
 
 _runtimes: weakref.WeakSet[Runtime] = weakref.WeakSet()

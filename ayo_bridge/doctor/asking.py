@@ -78,6 +78,8 @@ def _why(reason: object, seconds: float) -> str:
             return "its certificate is not accepted"
         case ssl.SSLError():
             return "it does not speak TLS; is it http instead of https?"
+        case http.client.RemoteDisconnected():
+            return "it closes the connection without a reply; is it https instead of http?"
         case http.client.BadStatusLine():
             return "it does not speak HTTP; is it https instead of http?"
         case OSError() if "Tunnel connection failed" in str(reason):

@@ -45,14 +45,67 @@ def _off_by_zero(variable: str, off: str) -> Meaning:
             return _ok(f"{variable}=0: {off}, {_RUNTIME_WINS}")
         if value in ("", "1"):
             return _ok(f"{variable}={value}: as without it")
+        return _nothing(variable, value, f"only {variable}=0 has an effect: {off}")
+
+    return meaning
+
+
+def _switch(value: str) -> Check:
+    if value == "0":
         return Check(
             Area.ENVIRONMENT,
             Level.NOTE,
-            f"{variable}={value} does nothing",
-            f"only {variable}=0 has an effect: {off}",
+            "AYO_BRIDGE=0: nothing is accelerated, whatever the program says",
+            "unset it, and `accelerate` does again what it says",
         )
+    if value == "1":
+        return _ok("AYO_BRIDGE=1: programs are accelerated that do not know of it")
+    return _nothing("AYO_BRIDGE", value, "1 accelerates every program, 0 none")
+
+
+def _on_by_one(variable: str, on: str) -> Meaning:
+    def meaning(value: str) -> Check:
+        if value in ("", "0"):
+            return _ok(f"{variable}={value}: as without it")
+        if value == "1":
+            return _ok(f"{variable}=1: {on}")
+        return _nothing(variable, value, f"1 is for: {on}")
 
     return meaning
+
+
+def _log(value: str) -> Check:
+    if not value or value.upper() in _LEVELS:
+        return _ok(f"AYO_LOG={value}: ayo-bridge logs to stderr from that level on")
+    return _nothing("AYO_LOG", value, f"levels are {', '.join(_LEVELS)}")
+
+
+def _timeline(value: str) -> Check:
+    if not value or value.lower().endswith((".html", ".json")):
+        return _ok(f"AYO_TIMELINE={value}: the last calls are written there at exit")
+    return _nothing("AYO_TIMELINE", value, "name a .html or a .json file")
+
+
+def _share(value: str) -> Check:
+    try:
+        share = float(value.strip() or 0)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        return Check(
+            Area.ENVIRONMENT,
+            Level.PROBLEM,
+            f"AYO_VERIFY={value} is no share of calls: no Runtime can be made",
+            "set a number from 0 to 1, such as 0.01, or unset it",
+        )
+    return _ok(
+        f"AYO_VERIFY={value}: {share:.3g} of all calls are compared with the original, "
+        f"{_RUNTIME_WINS}"
+    )
+
+
+def _nothing(variable: str, value: str, instead: str) -> Check:
+    return Check(Area.ENVIRONMENT, Level.NOTE, f"{variable}={value} does nothing", instead)
 
 
 def _remote(value: str) -> Check:
@@ -87,8 +140,16 @@ def _max_ahead(value: str) -> Check:
     return _ok(f"AYO_MAX_AHEAD={limit}: at most {calls} ahead at a server, {_RUNTIME_WINS}")
 
 
+_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 SETTINGS: Final[Mapping[str, Meaning]] = MappingProxyType(
     {
+        "AYO_BRIDGE": _switch,
+        "AYO_EXPLAIN": _on_by_one("AYO_EXPLAIN", "what was done is said at exit"),
+        "AYO_STATS": _on_by_one("AYO_STATS", "counters are written at exit"),
+        "AYO_TIMELINE": _timeline,
+        "AYO_LOG": _log,
+        "AYO_LEARN": _off_by_zero("AYO_LEARN", "nothing is learned of frameworks' objects"),
+        "AYO_VERIFY": _share,
         "AYO_PROFILE_DIR": _place("AYO_PROFILE_DIR", "profiles are kept there"),
         "AYO_TEMPLATE_DIR": _place("AYO_TEMPLATE_DIR", "learned templates are kept there"),
         "AYO_TEMPLATES": _off_by_zero(
@@ -101,12 +162,14 @@ SETTINGS: Final[Mapping[str, Meaning]] = MappingProxyType(
         "AYO_MODEL": lambda value: _ok(f"AYO_MODEL={value}: the model that the demo serves"),
     }
 )
-"""All that docs/configuration.md names."""
+"""All that are read, and those of the demo and `make`."""
+OWN: Final = frozenset({"AYO_BRIDGE_PID"})
+"""What ayo-bridge sets itself, for processes that it starts."""
 
 
 def check_settings() -> Iterator[Check]:
     """Each variable that is set, with its effect; unknown ones with the one that was meant."""
-    found = sorted(name for name in os.environ if name.upper().startswith(PREFIX))
+    found = sorted(name for name in {*os.environ} - OWN if name.upper().startswith(PREFIX))
     if not found:
         yield _ok("no AYO_* variables are set: everything is as documented")
     for name in found:

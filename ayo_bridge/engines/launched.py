@@ -21,7 +21,8 @@ def note(url: str, pid: int) -> None:
     path = _path(url)
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"pid": pid, "started": _started(pid)}), encoding="utf-8")
+        noted = {"url": url, "pid": pid, "started": _started(pid)}
+        path.write_text(json.dumps(noted), encoding="utf-8")
 
 
 def forget(url: str) -> None:
@@ -47,8 +48,10 @@ def running() -> tuple[str, ...]:
     """The base URLs of the servers of our launcher that run here, by name."""
     found = []
     for path in sorted(_directory().glob("*.json")):
-        host, _, port = path.stem.rpartition("-")
-        url = f"http://{host}:{port}/v1"
+        try:
+            url = str(json.loads(path.read_text(encoding="utf-8"))["url"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # Just deleted, or by an older version: it is found when it is named.
         if is_launched(url):
             found.append(url)
     return tuple(found)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ayo_bridge.errors import ArgumentError
 from ayo_bridge.profile.curve import Curve
 from ayo_bridge.profile.profiles import EngineProfile, LLMProfile, Profile
 
@@ -56,6 +57,21 @@ class ProfileStore:
                 stacklevel=2,
             )
             return None
+
+    def prepare(self) -> None:
+        """Make the directory, before something is measured that takes long.
+
+        Raises:
+            ArgumentError: it cannot be made or written.
+        """
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ArgumentError(
+                f"profiles cannot be kept in {self.directory}: {error.strerror}"
+            ) from error
+        if not os.access(self.directory, os.W_OK | os.X_OK):
+            raise ArgumentError(f"profiles cannot be kept in {self.directory}: it is read-only")
 
     def files(self) -> tuple[Path, ...]:
         """The files that profiles are kept in, by name."""

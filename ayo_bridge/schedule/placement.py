@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, cast
@@ -165,3 +166,23 @@ class LoopPlacement:
             await serving  # type: ignore[misc]
         except asyncio.CancelledError:
             done([asyncio.CancelledError() for _ in calls])
+
+
+class FoundLater:
+    """Finds an engine's placement when the first batch starts, so that nothing runs before.
+
+    Args:
+        find: a bound method, which is asked for it. Its object is not kept alive.
+    """
+
+    def __init__(self, find: Callable[[Engine], LoopPlacement | ThreadPlacement]) -> None:
+        self._find = weakref.WeakMethod(find)
+
+    def start(
+        self, engine: Engine, calls: Sequence[Call], done: Done, abortable: Abortable
+    ) -> None:
+        """Start a batch where it is found."""
+        find = self._find()
+        if find is None:
+            raise RuntimeError("the runtime is gone")
+        find(engine).start(engine, calls, done, abortable)

