@@ -9,15 +9,10 @@ from xml.etree.ElementTree import Element, SubElement
 
 from ayo_bridge.observe.decisions import grouped
 from ayo_bridge.observe.drawing import draw, kind_class
-from ayo_bridge.observe.explain import (
-    Explanation,
-    details_of,
-    engines_of,
-    kind_of,
-    opaque_parts,
-)
+from ayo_bridge.observe.explain import Explanation
 from ayo_bridge.observe.gantt import chart
 from ayo_bridge.observe.markup import add, svg, write
+from ayo_bridge.observe.parts import details_of, engines_of, kind_of, opaque_parts
 from ayo_bridge.observe.waits import end_of, waits
 from ayo_bridge.observe.wording import counted, duration, gain
 from ayo_bridge.record.counters import is_own
