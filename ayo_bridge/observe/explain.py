@@ -11,6 +11,7 @@ from ayo_bridge.graph import Template
 from ayo_bridge.graph.picture import mermaid, to_json
 from ayo_bridge.observe.details import call_lines, last_line, left_alone, template_lines, took
 from ayo_bridge.observe.parts import kind_of, opaque_parts
+from ayo_bridge.observe.summary import fragment
 from ayo_bridge.observe.verdict import Seen, Verdict, verdict
 from ayo_bridge.observe.wording import let_through
 from ayo_bridge.record.record import CallRecord
@@ -76,6 +77,10 @@ class Explanation:
         if notes:
             lines += ["", "notes", *(f"  {note}" for note in notes)]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the verdict, and the last call over time."""
+        return fragment(self.target, self.verdict, self.record)
 
     @property
     def verdict(self) -> Verdict:

@@ -31,6 +31,12 @@ def about(seconds: float) -> str:
     return f"{milliseconds:.0f} ms" if milliseconds >= 9.95 else f"{milliseconds:.1f} ms"
 
 
+def spread(seconds: Sequence[float]) -> str:
+    """Durations in one: ``"103 ms"``, or ``"81 ms to 103 ms"`` if they differ."""
+    least, most = duration(min(seconds)), duration(max(seconds))
+    return least if least == most else f"{least} to {most}"
+
+
 def gain(seconds: float | None) -> str:
     """A predicted or measured gain; empty if there is none to tell."""
     return "" if seconds is None else ("+" if seconds > 0 else "") + duration(seconds)
