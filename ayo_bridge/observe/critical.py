@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Final
 
-from ayo_bridge.observe.expected import Alone, helped
+from ayo_bridge.observe.expected import Alone, helped, was_used
 from ayo_bridge.observe.lanes import union
 from ayo_bridge.observe.waits import wait_of, waits
 from ayo_bridge.observe.wording import about
+from ayo_bridge.record.counters import is_own
 from ayo_bridge.record.record import CallRecord
-from ayo_bridge.seam import EngineCall, EngineKind, Outcome
+from ayo_bridge.seam import EngineCall, EngineKind
 
 _LAST: Final = 8
 """So many of the last calls are looked at."""
@@ -98,14 +99,14 @@ def _advice(together: Sequence[Sequence[EngineCall]], alone: Alone) -> str:
     calls = [call for each in together for call in each if call.waited > 0]
     kind = calls[0].kind if calls else EngineKind.LLM
     shorter = _SHORTER[kind]
-    ahead = [call for call in calls if call.outcome is Outcome.HIT]
+    ahead = [call for call in calls if was_used(call)]
     slowed = median(map(alone.slowed, ahead)) if ahead else 1.0
     if slowed >= _SLOWED:
         return (
             f"Side by side each takes {slowed:.1f} times as long as alone: "
             "more slots on that server, a second one or a GPU would shorten it"
         )
-    direct = [[call for call in each if call.outcome is Outcome.DIRECT] for each in together]
+    direct = [[call for call in each if is_own(call)] for each in together]
     if len(direct[-1]) > 1 and _one_by_one(direct[-1]):
         return (
             f"The original makes {len(direct[-1])} one after another, and what they ask is not "

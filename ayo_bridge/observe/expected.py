@@ -60,7 +60,12 @@ def expected(records: Sequence[CallRecord]) -> Expected | None:
 
 def helped(record: CallRecord) -> bool:
     """Whether a result that was made ahead was used."""
-    return any(call.outcome is Outcome.HIT for call in record.calls)
+    return any(map(was_used, record.calls))
+
+
+def was_used(call: EngineCall) -> bool:
+    """Whether the call was made ahead, and its result used."""
+    return call.outcome is Outcome.HIT and not call.fused
 
 
 class Alone:
@@ -137,7 +142,7 @@ def spared(record: CallRecord, alone: Alone) -> float:
 
 
 def _spared(record: CallRecord, alone: Alone) -> float:
-    hits = [call for call in record.own_calls if call.outcome is Outcome.HIT]
+    hits = [call for call in record.own_calls if was_used(call)]
     if not hits:
         return 0.0
     waited = _length(wait for call in hits if (wait := wait_of(call)))

@@ -87,6 +87,11 @@ def test_of_a_batch_each_call_is_its_share() -> None:
     assert won(alone(), called(graph(4, ordered=True), *calls)) == (1.5, 1.0)
 
 
+def test_calls_that_shared_a_batch_when_they_were_asked_win_nothing() -> None:
+    fused = [call(fused=True, batch=2, waited=0.1) for _ in range(2)]
+    assert expected([record(*fused)]) is None
+
+
 def test_learned_calls_add_up_as_far_as_their_traces_did() -> None:
     template = Template((LearnedCalls(name="answer", llm="llm"),), name="query")
     p_graph = graph(4, ordered=False)
