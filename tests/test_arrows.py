@@ -10,7 +10,7 @@ CORE = REPOSITORY / "ayo_bridge"
 LAYERS = (
     *("errors", "seam", "graph", "passes", "schedule", "engines", "bindings", "record"),
     *("profile", "runahead", "runtime", "lift", "learn", "observe", "serving", "workflow"),
-    *("simulate", "adapter", "api", "cli"),
+    *("simulate", "adapter", "autorun", "api", "cli"),
 )
 """From the bottom to the top: a module may import its own layer and those before it."""
 

@@ -20,7 +20,9 @@ from ayo_bridge.learn.live.learned import Learned
 from ayo_bridge.learn.live.words import learning
 from ayo_bridge.lift.adapter import Again
 from ayo_bridge.lift.asking import Asking
+from ayo_bridge.lift.entries import Base
 from ayo_bridge.lift.functions import keep
+from ayo_bridge.lift.subclass import Methods
 from ayo_bridge.runahead import AcceleratedState
 from ayo_bridge.runahead.home import Home
 
@@ -33,6 +35,7 @@ class PythonAdapter:
     name: ClassVar[str] = "python"
     stores: ClassVar[Sequence[Binding]] = ()
     helpers: ClassVar[Sequence[Binding]] = ()
+    bases: ClassVar[Sequence[Base]] = ()
 
     def accepts(self, obj: object) -> bool:
         """Whether ``obj`` is written in Python and called like a function."""
@@ -61,13 +64,21 @@ class PythonAdapter:
         keep(fast, state)
         return fast
 
+    def attach(self, obj: Any, runtime: Home) -> tuple[AcceleratedState, Methods] | str:
+        """A function is accelerated where its program says so."""
+        return "functions are accelerated by accelerate() only"
+
+    def followed(self) -> Sequence[Binding]:
+        """All that it puts on."""
+        known = [each for adapter in adapters() for each in (*adapter.stores, *adapter.helpers)]
+        return (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *known)
+
     def asks(self, obj: Any, steps: Sequence[str], awaited: bool) -> Asking | None:
         """Nothing: functions are read."""
         return None
 
     def _install(self) -> None:
-        known = [each for adapter in adapters() for each in (*adapter.stores, *adapter.helpers)]
-        for binding in (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *known):
+        for binding in self.followed():
             binding.install()
 
 
