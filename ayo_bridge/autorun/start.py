@@ -30,8 +30,10 @@ def start() -> None:
 def install() -> None:
     """Accelerate objects of frameworks, once these are imported. Idempotent.
 
-    One that is there already is followed from now on.
+    One that is there already is followed from now on. The kill switch keeps everything as it is.
     """
+    if settings.switched_off():
+        return
     if any(name in sys.modules for name in FRAMEWORKS):
         _begin()
     elif _finder not in sys.meta_path:

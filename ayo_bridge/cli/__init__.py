@@ -57,6 +57,8 @@ def _main(
 
 
 app.command("serve-llm")(serve.serve_llm)
-app.command("run", cls=run.RunCommand, context_settings=run.SETTINGS)(run.run)
+app.command("run", cls=run.RunCommand, context_settings=run.SETTINGS, options_metavar=run.USAGE)(
+    run.run
+)
 app.command("profile")(profile.profile)
 app.add_typer(templates.app)

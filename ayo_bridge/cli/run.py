@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperCommand
 
+USAGE: Final = "[OPTIONS] {app.py | -m PACKAGE | -- COMMAND} [ARGS]..."
 SETTINGS: Final = {"allow_extra_args": True, "allow_interspersed_args": False}
 _AS_COMMAND: Final = "ayo_bridge.command"
 
@@ -21,7 +22,7 @@ class RunCommand(TyperCommand):
             name for each in self.params if not getattr(each, "is_flag", True) for name in each.opts
         }
         at = 0
-        while at < len(args) and args[at].startswith("-") and args[at][:2] != "-m":
+        while at < len(args) and args[at][:1] == "-" != args[at] and args[at][:2] != "-m":
             if args[at] == "--":
                 ctx.meta[_AS_COMMAND] = True
                 return super().parse_args(ctx, args)
@@ -50,8 +51,9 @@ def run(
 ) -> None:
     """Run a program with its LlamaIndex and LangChain calls accelerated, unchanged.
 
-    `app.py [args]`, `-m package [args]`, or any command behind `--`, with all Python processes it
-    starts. Input, output, signals, exit status are the program's. AYO_BRIDGE=0 runs it as it is.
+    A script, -m and a module, or any command after --, with all Python processes that it starts.
+
+    Input, output, signals and exit status are the program's. AYO_BRIDGE=0 runs it as it is.
     """
     from ayo_bridge.autorun.launch import Wanted, launch
 
