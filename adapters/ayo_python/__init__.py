@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from types import FunctionType, MethodType
 from typing import Any, ClassVar, Final
@@ -26,6 +27,7 @@ from ayo_bridge.lift.subclass import Methods
 from ayo_bridge.runahead import AcceleratedState
 from ayo_bridge.runahead.home import Home
 
+_NOT_LEARNED: Final = "nothing is learned of it: AYO_LEARN=0 is set"
 _STREAMS: Final = "a generator is passed through: its calls are made while it is read"
 
 
@@ -51,11 +53,13 @@ class PythonAdapter:
         """
         kind = kind_of(obj)
         notes = (_STREAMS,) if kind is FunctionKind.STREAM else ()
+        if os.environ.get("AYO_LEARN") == "0":
+            notes = (_NOT_LEARNED,)
         name = _name(obj)
         template = Template((), inputs=(), name=name, notes=notes)
         state = AcceleratedState(self.name, name, runtime, template, again)
         self._install()
-        if kind is FunctionKind.STREAM:
+        if notes:
             fast = _copied(obj)
         else:
             learned = Learned(state, name, signature_of(obj), kept_of(obj, runtime))

@@ -22,6 +22,7 @@ import wrapt
 from ayo_bridge.adapter import adapters
 from ayo_bridge.autorun import settings
 from ayo_bridge.autorun.attached import attached_to, forget_all
+from ayo_bridge.autorun.tracebacks import SHOWN
 from ayo_bridge.bindings.binding import Binding
 from ayo_bridge.errors import keep_quiet
 from ayo_bridge.lift.entries import Base
@@ -49,6 +50,7 @@ class Hooks:
             return
         self._on = True
         keep_quiet(True)
+        SHOWN.install()
         self.remember = any(os.environ.get(name, "0") not in ("", "0") for name in _REPORTS)
         known = adapters()
         self._bindings = [
@@ -71,6 +73,7 @@ class Hooks:
             return
         self._on = False
         keep_quiet(False)
+        SHOWN.uninstall()
         for cls in self._bases:
             for each in (cls, *_derived(cls)):
                 _put_back(each)

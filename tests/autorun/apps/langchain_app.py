@@ -24,3 +24,15 @@ for number in range(8):
     time.sleep(0.1)  # As between the questions of a user.
 print([*answer.stream({"what": "streams"})])
 print(type(answer).__qualname__, sorted(vars(answer)))
+
+
+def failing(given: str) -> str:
+    try:
+        raise KeyError(given)
+    except KeyError as error:
+        raise ValueError("what the application raises") from error
+
+
+chain = RunnableLambda(failing) | StrOutputParser()
+outer: RunnableLambda[str, str] = RunnableLambda(lambda given: chain.invoke(given))
+outer.invoke("x")
