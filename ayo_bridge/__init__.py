@@ -1,7 +1,28 @@
 """Make LLM applications fast end to end without rewriting them."""
 
-from ayo_bridge.api import accelerate, explain, stats, timeline
-from ayo_bridge.runtime import Runtime, default_runtime
+from __future__ import annotations
+
+TYPE_CHECKING = False  # Importing typing takes half as long as starting an interpreter.
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ayo_bridge.api import accelerate, explain, stats, timeline
+    from ayo_bridge.runtime import Runtime, default_runtime
 
 __all__ = ["Runtime", "accelerate", "default_runtime", "explain", "stats", "timeline"]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for: interpreters that only wait for a framework start at once."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    module = "ayo_bridge.runtime" if name in ("Runtime", "default_runtime") else "ayo_bridge.api"
+    found = globals()[name] = getattr(import_module(module), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import warnings
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from ayo_bridge.adapter import adapters
+from ayo_bridge.autorun.attached import known_state
+from ayo_bridge.autorun.settings import switched_off
 from ayo_bridge.bindings.monkey import patched
 from ayo_bridge.errors import NotAccelerableError, NotAcceleratedWarning
+from ayo_bridge.graph import Template
 from ayo_bridge.lift.functions import function_state
 from ayo_bridge.lift.subclass import state_of
 from ayo_bridge.observe import Explanation, Stats, explain_state, stats_state, timeline_state
@@ -17,6 +20,7 @@ from ayo_bridge.runahead.state import AcceleratedState
 from ayo_bridge.runtime import Runtime, default_runtime
 
 T = TypeVar("T")
+_SWITCHED_OFF: Final = "nothing is accelerated: AYO_BRIDGE=0 is set"
 
 
 def accelerate(obj: T, *, runtime: Runtime | None = None) -> T:
@@ -29,10 +33,14 @@ def accelerate(obj: T, *, runtime: Runtime | None = None) -> T:
     Raises:
         NotAccelerableError: no installed adapter knows this kind of object.
 
+    Where the environment variable ``AYO_BRIDGE`` is ``0`` it returns ``obj`` itself.
+
     Warns:
         NotAcceleratedWarning: ``obj`` was returned as it is, and why: it is accelerated already,
             its library is outside the tested range, or gevent has patched the threads.
     """
+    if switched_off():
+        return obj
     if (state_of(obj) or function_state(obj)) is not None:
         warnings.warn(
             f"this {type(obj).__name__} is accelerated already; it is returned as it is",
@@ -51,6 +59,8 @@ def again(obj: T, runtime: Runtime | None = None) -> T:
 
 
 def _accelerated(obj: Any, runtime: Runtime | None, *, quiet: bool) -> Any:
+    if switched_off():  # Unpickled, in a process where nothing is to be done.
+        return obj
     for adapter in adapters():
         if adapter.accepts(obj):
             reason = patched()
@@ -74,7 +84,10 @@ def _accelerated(obj: Any, runtime: Runtime | None, *, quiet: bool) -> Any:
 
 
 def _state(obj: object) -> AcceleratedState:
-    state = state_of(obj) or function_state(obj)
+    state = state_of(obj) or function_state(obj) or known_state(obj)
+    if state is None and switched_off():
+        template = Template((), inputs=(), name=type(obj).__name__, notes=(_SWITCHED_OFF,))
+        return AcceleratedState("no adapter", template.name, default_runtime(), template, again)
     if state is None:
         raise NotAccelerableError(
             f"this {type(obj).__name__} is not accelerated: pass what accelerate() returned"

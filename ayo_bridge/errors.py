@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
+from typing import Final
+
+_logger: Final = logging.getLogger("ayo_bridge")
+_logger.addHandler(logging.NullHandler())  # What nobody asked to see goes nowhere.
+_quiet = False
+
 
 class AyoBridgeError(Exception):
     """Base of every error that ayo-bridge raises itself."""
@@ -57,3 +65,20 @@ class UnsupportedVersionWarning(UserWarning):
 
 class NotAcceleratedWarning(UserWarning):
     """An object was returned as it is; the message says why and what to do."""
+
+
+def keep_quiet(wanted: bool) -> None:
+    """Whether what concerns the whole process is logged instead of warned of.
+
+    So it is in applications that do not know of us.
+    """
+    global _quiet
+    _quiet = wanted
+
+
+def announce(text: str, category: type[Warning], stacklevel: int = 2) -> None:
+    """Warn of something that concerns the whole process."""
+    if _quiet:
+        _logger.info("%s", text)
+    else:
+        warnings.warn(text, category, stacklevel=stacklevel + 1)

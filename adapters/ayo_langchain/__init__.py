@@ -12,7 +12,7 @@ from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
 from ayo_bridge.learn.live.objects import learned_methods
 from ayo_bridge.lift.adapter import Adapter
 from ayo_bridge.lift.asking import Asking
-from ayo_bridge.lift.entries import Entry, Kind
+from ayo_bridge.lift.entries import Base, Entry, Kind
 from ayo_bridge.lift.lifted import Asked, Lifted
 from ayo_bridge.lift.recognise import class_of, loaded
 from ayo_bridge.lift.subclass import Methods
@@ -50,6 +50,10 @@ class LangChainAdapter(Adapter):
     stores = STORE_BINDINGS
     helpers = (*HELPERS, GRAPHS)
     bindings = (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *TAPS, COMPOSING)
+    bases = (
+        Base("langchain_core.runnables.base", "Runnable", (*_ENTRIES, *_BATCHES)),
+        Base("langchain_core.tools.base", "BaseTool", _RUNS),
+    )
 
     def accepts(self, obj: object) -> bool:
         """Whether ``obj`` is a runnable."""

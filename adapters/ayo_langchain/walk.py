@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from inspect import getattr_static
 from typing import Any, Final
 
 from ayo_bridge.graph import Component, Opaque, Synthesis, SynthesisMode
@@ -114,7 +116,7 @@ class _Walk:
             return flow
         if only_computes(function):
             return self.glue(step, flow)
-        inner = any(kind_of(KINDS, dep) for dep in step.deps)
+        inner = any(kind_of(KINDS, dep) for dep in _deps(step))
         self.draft.followed |= inner
         self.draft.leads |= inner
         return self.unknown(step, flow, "what a function does is not known")
@@ -251,3 +253,10 @@ def _handler(step: Any) -> _Handler:
         (BaseLLMOutputParser, _Walk.parser),
     )
     return next((handler for kind, handler in kinds if isinstance(step, kind)), _Walk.unknown)
+
+
+def _deps(step: Any) -> Sequence[Any]:
+    """The runnables that a function uses. Asked for by name, they would stay in its attributes."""
+    found: Any = getattr_static(type(step), "deps")
+    deps: Sequence[Any] = found.func(step) if isinstance(found, cached_property) else step.deps
+    return deps

@@ -13,7 +13,7 @@ from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
 from ayo_bridge.learn.live.objects import learned_methods
 from ayo_bridge.lift.adapter import Adapter
 from ayo_bridge.lift.asking import Asking
-from ayo_bridge.lift.entries import Entry
+from ayo_bridge.lift.entries import Base, Entry
 from ayo_bridge.lift.lifted import Asked, Lifted
 from ayo_bridge.lift.subclass import Methods
 from ayo_bridge.runahead import AcceleratedState, Scope
@@ -22,7 +22,7 @@ from ayo_llamaindex.always_used import AlwaysUsed
 from ayo_llamaindex.asking import asks_by
 from ayo_llamaindex.engines import lift
 from ayo_llamaindex.helper_rows import HELPERS
-from ayo_llamaindex.learned import entries_of, kept, returned
+from ayo_llamaindex.learned import ROWS, entries_of, kept, returned
 from ayo_llamaindex.opaque import PARTS
 from ayo_llamaindex.retrieval import QUESTION
 from ayo_llamaindex.stores import BINDINGS as STORE_BINDINGS
@@ -37,6 +37,7 @@ class LlamaIndexAdapter(Adapter):
     bindings = (PARTS, *HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *STORE_BINDINGS, INSTRUMENTATION)
     stores = STORE_BINDINGS
     helpers = (HELPERS,)
+    bases = tuple(Base(row.module, row.name, row.entries) for row in ROWS)
     remembers = True
 
     def accepts(self, obj: object) -> bool:

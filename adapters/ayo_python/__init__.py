@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from types import FunctionType, MethodType
 from typing import Any, ClassVar, Final
@@ -20,10 +21,13 @@ from ayo_bridge.learn.live.learned import Learned
 from ayo_bridge.learn.live.words import learning
 from ayo_bridge.lift.adapter import Again
 from ayo_bridge.lift.asking import Asking
+from ayo_bridge.lift.entries import Base
 from ayo_bridge.lift.functions import keep
+from ayo_bridge.lift.subclass import Methods
 from ayo_bridge.runahead import AcceleratedState
 from ayo_bridge.runahead.home import Home
 
+_NOT_LEARNED: Final = "nothing is learned of it: AYO_LEARN=0 is set"
 _STREAMS: Final = "a generator is passed through: its calls are made while it is read"
 
 
@@ -33,6 +37,7 @@ class PythonAdapter:
     name: ClassVar[str] = "python"
     stores: ClassVar[Sequence[Binding]] = ()
     helpers: ClassVar[Sequence[Binding]] = ()
+    bases: ClassVar[Sequence[Base]] = ()
 
     def accepts(self, obj: object) -> bool:
         """Whether ``obj`` is written in Python and called like a function."""
@@ -48,11 +53,13 @@ class PythonAdapter:
         """
         kind = kind_of(obj)
         notes = (_STREAMS,) if kind is FunctionKind.STREAM else ()
+        if os.environ.get("AYO_LEARN") == "0":
+            notes = (_NOT_LEARNED,)
         name = _name(obj)
         template = Template((), inputs=(), name=name, notes=notes)
         state = AcceleratedState(self.name, name, runtime, template, again)
         self._install()
-        if kind is FunctionKind.STREAM:
+        if notes:
             fast = _copied(obj)
         else:
             learned = Learned(state, name, signature_of(obj), kept_of(obj, runtime))
@@ -61,13 +68,21 @@ class PythonAdapter:
         keep(fast, state)
         return fast
 
+    def attach(self, obj: Any, runtime: Home) -> tuple[AcceleratedState, Methods] | str:
+        """A function is accelerated where its program says so."""
+        return "functions are accelerated by accelerate() only"
+
+    def followed(self) -> Sequence[Binding]:
+        """All that it puts on."""
+        known = [each for adapter in adapters() for each in (*adapter.stores, *adapter.helpers)]
+        return (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *known)
+
     def asks(self, obj: Any, steps: Sequence[str], awaited: bool) -> Asking | None:
         """Nothing: functions are read."""
         return None
 
     def _install(self) -> None:
-        known = [each for adapter in adapters() for each in (*adapter.stores, *adapter.helpers)]
-        for binding in (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *known):
+        for binding in self.followed():
             binding.install()
 
 

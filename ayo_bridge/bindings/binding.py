@@ -12,7 +12,6 @@ import importlib
 import os
 import sys
 import threading
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,7 +23,7 @@ import wrapt
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from ayo_bridge.errors import UnsupportedVersionWarning
+from ayo_bridge.errors import UnsupportedVersionWarning, announce
 
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
 """``wrapper(wrapped, instance, args, kwargs)``, as :mod:`wrapt` calls it."""
@@ -195,7 +194,7 @@ class Binding:
     def _refuse(self, reason: str, *, missing: bool = False) -> None:
         self._take_off(reason)
         if not missing:
-            warnings.warn(reason, UnsupportedVersionWarning, stacklevel=4)
+            announce(reason, UnsupportedVersionWarning, stacklevel=4)
 
     def _take_off(self, reason: str) -> None:
         with _lock:

@@ -12,6 +12,7 @@ from types import CodeType
 from typing import Any, Final
 
 from ayo_bridge.learn.sites import body_digest
+from ayo_bridge.lift.hooked import below
 
 _DIGEST_BYTES: Final = 12
 
@@ -67,6 +68,7 @@ def _plain(function: Any) -> Any:
 def _codes(function: Any) -> Iterator[CodeType]:
     """The code of a function and of those that it wraps."""
     for _ in range(8):  # A wrapper of itself would have no end.
+        function = below(function)
         if isinstance(code := getattr(function, "__code__", None), CodeType):
             yield code
         if (function := getattr(function, "__wrapped__", None)) is None:

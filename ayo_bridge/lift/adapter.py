@@ -6,6 +6,7 @@ what can be done for it, and returns a copy whose entry points open scopes.
 
 from __future__ import annotations
 
+import os
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -15,10 +16,10 @@ from ayo_bridge.bindings.binding import Binding
 from ayo_bridge.errors import NotAcceleratedWarning
 from ayo_bridge.graph import Component, Opaque, Synthesis, Template
 from ayo_bridge.lift.asking import Asking
-from ayo_bridge.lift.entries import Entry, Kind, entry_methods
+from ayo_bridge.lift.entries import Base, Entry, Kind, entry_methods
 from ayo_bridge.lift.lifted import Asked, Lifted
 from ayo_bridge.lift.recognise import class_of
-from ayo_bridge.lift.subclass import accelerated, convert
+from ayo_bridge.lift.subclass import Methods, Owner, accelerated, convert
 from ayo_bridge.runahead import AcceleratedState, Scope
 from ayo_bridge.runahead.home import Home
 
@@ -31,12 +32,19 @@ class Accelerator(Protocol):
     name: ClassVar[str]
     stores: ClassVar[Sequence[Binding]]
     helpers: ClassVar[Sequence[Binding]]
+    bases: ClassVar[Sequence[Base]]
 
     def accepts(self, obj: object) -> bool:
         """Whether ``obj`` can be accelerated."""
 
     def accelerate(self, obj: Any, runtime: Home, again: Again, *, quiet: bool = False) -> Any:
         """Return an object of the same type whose calls run ahead."""
+
+    def attach(self, obj: Any, runtime: Home) -> tuple[AcceleratedState, Methods] | str:
+        """The state and the methods of an object that stays itself; or why there are none."""
+
+    def followed(self) -> Sequence[Binding]:
+        """All that it puts on."""
 
     def asks(self, obj: Any, steps: Sequence[str], awaited: bool) -> Asking | None:
         """What a call of an object of the framework asks by (:class:`.asking.Asked`)."""
@@ -51,6 +59,7 @@ class Adapter(ABC):
         bindings: bindings of engines and stores; each is skipped where its library is missing.
         stores: those of the framework's own stores, which any program may use.
         helpers: those of the framework's helpers whose results any learned call may be made of.
+        bases: the base classes of what applications call.
     """
 
     name: ClassVar[str]
@@ -58,6 +67,7 @@ class Adapter(ABC):
     bindings: ClassVar[Sequence[Binding]] = ()
     stores: ClassVar[Sequence[Binding]] = ()
     helpers: ClassVar[Sequence[Binding]] = ()
+    bases: ClassVar[Sequence[Base]] = ()
 
     @abstractmethod
     def accepts(self, obj: object) -> bool:
@@ -90,7 +100,7 @@ class Adapter(ABC):
 
     def learned(
         self, obj: Any, state: AcceleratedState, entries: Sequence[Entry]
-    ) -> Callable[[type], Mapping[str, Callable[..., Any]]] | None:
+    ) -> Methods | None:
         """The methods by which entries are learned that lifting can do nothing for.
 
         ``None``: the adapter does not learn.
@@ -122,6 +132,18 @@ class Adapter(ABC):
         """Accelerate in place an object that nobody else has seen yet."""
         convert(obj, *self._prepared(obj, runtime, again, True))
 
+    def attach(self, obj: Any, runtime: Home) -> tuple[AcceleratedState, Methods] | str:
+        """The state and the methods of an object that stays itself; or why there are none.
+
+        Nothing is changed in the object, and copies of it are plain.
+        """
+        reason = self._install()
+        return reason if reason is not None else self._prepared(obj, runtime, _itself, True)
+
+    def followed(self) -> Sequence[Binding]:
+        """All that it puts on."""
+        return (*self.required, *self.bindings, *self.helpers, *self.stores)
+
     def _install(self) -> str | None:
         for binding in self.required:
             if not binding.install():
@@ -132,7 +154,7 @@ class Adapter(ABC):
 
     def _prepared(
         self, obj: Any, runtime: Home, again: Again, quiet: bool
-    ) -> tuple[AcceleratedState, Callable[[type], Mapping[str, Callable[..., Any]]]]:
+    ) -> tuple[AcceleratedState, Methods]:
         base = type(obj)
         state = AcceleratedState(self.name, base.__name__, runtime, Template(()), again)
         state.remembers = self.remembers
@@ -143,7 +165,8 @@ class Adapter(ABC):
         if not lifted.template.components:  # No engine can be reached: nothing is to be seen.
             entries = ()
         unhelped = [entry for entry in entries if not _helps(lifted, entry)]
-        learned = self.learned(obj, state, unhelped) if unhelped else None
+        learns = unhelped and os.environ.get("AYO_LEARN") != "0"
+        learned = self.learned(obj, state, unhelped) if learns else None
         if learned is None:
             unhelped = []
         elif len(unhelped) == len(entries):
@@ -154,11 +177,15 @@ class Adapter(ABC):
             _warn(_unhelped(obj, lifted.template.components))
         kept, own = [each for each in entries if each not in unhelped], self.methods(base)
 
-        def methods(owner: type) -> Mapping[str, Callable[..., Any]]:
+        def methods(owner: Owner) -> Mapping[str, Callable[..., Any]]:
             by_learning = learned(owner) if learned is not None else {}
             return {**entry_methods(owner, kept, self), **by_learning, **own}
 
         return state, methods
+
+
+def _itself(obj: Any, runtime: Home | None = None) -> Any:
+    return obj
 
 
 def _helps(lifted: Lifted, entry: Entry) -> bool:

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from ayo_bridge.lift.kept import kept
 from ayo_bridge.lift.lifted import Asked, Lifted
-from ayo_bridge.lift.subclass import state_of
+from ayo_bridge.lift.subclass import Owner
 from ayo_bridge.runahead import AcceleratedState, Maker, Scope, current_scope, open_scope
 from ayo_bridge.runahead.streams import scoped_async_stream, scoped_stream
 from ayo_bridge.schedule import ComponentOp
@@ -56,6 +56,15 @@ class Entry:
         return self.kind in (Kind.CALL, Kind.STREAM)
 
 
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A base class of a framework, by its module, and the entries of its objects."""
+
+    module: str
+    name: str
+    entries: tuple[Entry, ...]
+
+
 class Lifter(Protocol):
     """What a framework knows of the calls of its objects."""
 
@@ -69,8 +78,8 @@ class Lifter(Protocol):
         """What a call returns to its caller; closes the scope, or lets a stream keep it open."""
 
 
-def entry_methods(owner: type, entries: Sequence[Entry], lifter: Lifter) -> dict[str, Method]:
-    """The entry points of the subclass ``owner``, run under scopes."""
+def entry_methods(owner: Owner, entries: Sequence[Entry], lifter: Lifter) -> dict[str, Method]:
+    """The entry points of an accelerated object, run under scopes."""
     make = {
         Kind.CALL: _called,
         Kind.AWAIT: _awaited,
@@ -84,7 +93,12 @@ def entry_methods(owner: type, entries: Sequence[Entry], lifter: Lifter) -> dict
 
 
 def _opened(
-    lifter: Lifter, obj: Any, entry: Entry, args: Sequence[Any], kwargs: Mapping[str, Any]
+    owner: Owner,
+    lifter: Lifter,
+    obj: Any,
+    entry: Entry,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
 ) -> Scope | None:
     """The scope of one call, with its run-ahead started; ``None`` where the original goes alone.
 
@@ -94,7 +108,7 @@ def _opened(
     outer = current_scope()
     if outer is not None and outer.covers(obj):
         return None
-    state = state_of(obj)
+    state = owner.state(obj)
     if state is None or state.rest.lets_through():
         return None
     try:
@@ -155,13 +169,13 @@ class _Makers(Mapping[ComponentOp, Maker]):
 # Methods.
 
 
-def _called(owner: type, entry: Entry, lifter: Lifter) -> Method:
+def _called(owner: Owner, entry: Entry, lifter: Lifter) -> Method:
     name = entry.name
 
-    @wraps(getattr(owner, name))
+    @wraps(owner.like(name))
     def method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        original = getattr(super(owner, self), name)
-        scope = _opened(lifter, self, entry, args, kwargs)
+        original = owner.original(self, name)
+        scope = _opened(owner, lifter, self, entry, args, kwargs)
         if scope is None:
             return original(*args, **kwargs)
         try:
@@ -175,13 +189,13 @@ def _called(owner: type, entry: Entry, lifter: Lifter) -> Method:
     return method
 
 
-def _awaited(owner: type, entry: Entry, lifter: Lifter) -> Method:
+def _awaited(owner: Owner, entry: Entry, lifter: Lifter) -> Method:
     name = entry.name
 
-    @wraps(getattr(owner, name))
+    @wraps(owner.like(name))
     async def method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        original = getattr(super(owner, self), name)
-        scope = _opened(lifter, self, entry, args, kwargs)
+        original = owner.original(self, name)
+        scope = _opened(owner, lifter, self, entry, args, kwargs)
         if scope is None:
             return await original(*args, **kwargs)
         try:
@@ -195,15 +209,15 @@ def _awaited(owner: type, entry: Entry, lifter: Lifter) -> Method:
     return method
 
 
-def _streamed(owner: type, entry: Entry, lifter: Lifter) -> Method:
+def _streamed(owner: Owner, entry: Entry, lifter: Lifter) -> Method:
     name = entry.name
 
-    @wraps(getattr(owner, name))
+    @wraps(owner.like(name))
     def method(self: Any, /, *args: Any, **kwargs: Any) -> Iterator[Any]:
         # What the original raises at the call, it raises at the call. A generator function does
         # nothing before its first step, and so the scope opens there.
-        stream = getattr(super(owner, self), name)(*args, **kwargs)
-        return _steps(stream, lambda: _opened(lifter, self, entry, args, kwargs))
+        stream = owner.original(self, name)(*args, **kwargs)
+        return _steps(stream, lambda: _opened(owner, lifter, self, entry, args, kwargs))
 
     return method
 
@@ -216,13 +230,13 @@ def _steps(stream: Iterator[Any], opened: Callable[[], Scope | None]) -> Generat
         yield from scoped_stream(_generator(stream), scope)
 
 
-def _astreamed(owner: type, entry: Entry, lifter: Lifter) -> Method:
+def _astreamed(owner: Owner, entry: Entry, lifter: Lifter) -> Method:
     name = entry.name
 
-    @wraps(getattr(owner, name))
+    @wraps(owner.like(name))
     def method(self: Any, /, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-        stream = getattr(super(owner, self), name)(*args, **kwargs)
-        return _async_steps(stream, lambda: _opened(lifter, self, entry, args, kwargs))
+        stream = owner.original(self, name)(*args, **kwargs)
+        return _async_steps(stream, lambda: _opened(owner, lifter, self, entry, args, kwargs))
 
     return method
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 import wrapt
 
 from ayo_bridge.engines.originals import is_ours
+from ayo_bridge.lift.hooked import below
 from ayo_bridge.lift.subclass import state_of
 from ayo_bridge.lift.witness import Found, found, saw, stand, wavers
 
@@ -99,6 +100,7 @@ class Recogniser:
     def _innermost(self, function: Any, name: str) -> Any:
         """The function under descriptors, our own wrappers and the framework's decorators."""
         while True:
+            function = below(function)
             if isinstance(function, staticmethod | classmethod):
                 function = function.__func__
             elif isinstance(function, property):

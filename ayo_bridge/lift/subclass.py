@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 from ayo_bridge.runahead.state import AcceleratedState
 
@@ -30,8 +31,42 @@ def plain(obj: T) -> T:
     return clone
 
 
-Methods = Callable[[type], Mapping[str, Callable[..., Any]]]
-"""The methods that are replaced, given the class which will have them."""
+class Owner(Protocol):
+    """What the methods of an accelerated object belong to."""
+
+    def original(self, obj: Any, name: str) -> Callable[..., Any]:
+        """The method ``name`` that ``obj`` would have without us, bound to it."""
+
+    def like(self, name: str) -> Callable[..., Any]:
+        """What a method in its place is to look like."""
+
+    def state(self, obj: Any) -> AcceleratedState | None:
+        """The state of ``obj``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subclass:
+    """A subclass made for one accelerated object."""
+
+    cls: type
+
+    def original(self, obj: Any, name: str) -> Callable[..., Any]:
+        """The method of the user's class, which is looked up anew: it may have been patched."""
+        found: Callable[..., Any] = getattr(super(self.cls, obj), name)
+        return found
+
+    def like(self, name: str) -> Callable[..., Any]:
+        """The method of the user's class."""
+        found: Callable[..., Any] = getattr(self.cls, name)
+        return found
+
+    def state(self, obj: Any) -> AcceleratedState | None:
+        """What the class carries."""
+        return state_of(obj)
+
+
+Methods = Callable[[Owner], Mapping[str, Callable[..., Any]]]
+"""The methods that are replaced, given what will have them."""
 
 
 def accelerated(obj: T, state: AcceleratedState, methods: Methods) -> T:
@@ -69,7 +104,7 @@ def _subclass(base: type, state: AcceleratedState, methods: Methods) -> type:
         "__reduce_ex__": _reduce,
         "__copy__": copied,
         "__deepcopy__": deeply_copied,
-        **methods(subclass),
+        **methods(Subclass(subclass)),
     }
     # Set after the class exists: frameworks decorate the methods they find in a class body, and
     # these call the decorated originals.

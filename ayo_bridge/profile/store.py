@@ -7,12 +7,11 @@ import json
 import os
 import re
 import tempfile
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ayo_bridge.errors import ArgumentError
+from ayo_bridge.errors import ArgumentError, announce
 from ayo_bridge.profile.curve import Curve
 from ayo_bridge.profile.profiles import EngineProfile, LLMProfile, Profile
 
@@ -51,7 +50,7 @@ class ProfileStore:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            warnings.warn(
+            announce(
                 f"the profile {path} is ignored: {error!r}; measure the engine again or delete it",
                 CorruptProfileWarning,
                 stacklevel=2,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -12,6 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final, NamedTuple
 
+from ayo_bridge.errors import announce
 from ayo_bridge.learn.entry_id import EntryId, entry_of, entry_of_method
 from ayo_bridge.learn.kept import (
     CorruptTemplateWarning,
@@ -111,7 +111,7 @@ def warn_of(problems: Iterable[str]) -> None:
         CorruptTemplateWarning: once for each.
     """
     for problem in problems:
-        warnings.warn(problem, CorruptTemplateWarning, stacklevel=2)
+        announce(problem, CorruptTemplateWarning, stacklevel=2)
 
 
 _unkept: set[Path] = set()
@@ -121,7 +121,7 @@ def _cannot_keep(store: TemplateStore, error: OSError) -> None:
     """A directory that cannot be written only costs the next start: say so once."""
     if store.directory not in _unkept:
         _unkept.add(store.directory)
-        warnings.warn(
+        announce(
             f"what was learned cannot be kept in {store.directory}: {error}; name another folder "
             "by AYO_TEMPLATE_DIR, or keep nothing with AYO_TEMPLATES=0",
             UnkeptTemplateWarning,

@@ -25,7 +25,7 @@ from ayo_bridge.learn.live.learned import Learned
 from ayo_bridge.learn.live.streams import followed_async_stream, followed_stream
 from ayo_bridge.learn.live.words import learning
 from ayo_bridge.lift.entries import Entry, Kind
-from ayo_bridge.lift.subclass import Methods
+from ayo_bridge.lift.subclass import Methods, Owner
 from ayo_bridge.runahead import AcceleratedState
 
 Method = Callable[..., Any]
@@ -75,9 +75,9 @@ def _kind(obj: object, entry: Entry) -> Kind:
 
 @dataclass(frozen=True, slots=True)
 class _Followed:
-    """An entry of the subclass ``owner``."""
+    """An entry of what ``owner`` has."""
 
-    owner: type
+    owner: Owner
     name: str
     learned: Learned
     returned: Returned
@@ -86,12 +86,11 @@ class _Followed:
 
     def original(self, obj: Any) -> Method:
         """The method of the user's class."""
-        found: Method = getattr(super(self.owner, obj), self.name)
-        return found
+        return self.owner.original(obj, self.name)
 
     def named(self, method: Method) -> Method:
         """The method under the names that the original has."""
-        return wraps(getattr(self.owner, self.name))(method)
+        return wraps(self.owner.like(self.name))(method)
 
 
 def _called(entry: _Followed) -> Method:

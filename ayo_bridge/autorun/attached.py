@@ -1,0 +1,119 @@
+"""Objects that are accelerated where they stand: each keeps its identity, class and attributes.
+
+What belongs to an object is kept beside it, for as long as it lives.
+"""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from ayo_bridge.adapter import adapters
+from ayo_bridge.bindings.monkey import patched
+from ayo_bridge.lift.hooked import below
+from ayo_bridge.runahead import AcceleratedState
+from ayo_bridge.runtime import default_runtime
+
+_logger: Final = logging.getLogger(__name__)
+_REMEMBERED: Final = 64
+Method = Callable[..., Any]
+
+
+class Attached:
+    """What is kept beside one object."""
+
+    __slots__ = ("methods", "own", "whose")
+
+    def __init__(self, whose: Callable[[], Any]) -> None:
+        self.whose = whose
+        self.own: AcceleratedState | None = None
+        self.methods: Mapping[str, Method] = {}
+        """Its entries, to be called with the object: nothing, while they are being made."""
+
+    def original(self, obj: Any, name: str) -> Method:
+        """The method of its class, below our hook."""
+        found: Method = below(getattr_of(type(obj), name)).__get__(obj, type(obj))
+        return found
+
+    def like(self, name: str) -> Method:
+        """The method as its class has it."""
+        found: Method = getattr(type(self.whose()), name)
+        return found
+
+    def state(self, obj: Any) -> AcceleratedState | None:
+        """The state that is kept."""
+        return self.own
+
+
+def getattr_of(cls: type, name: str) -> Any:
+    """What stands under a name in a class or the first of its bases that has it; not bound."""
+    for each in cls.__mro__:
+        if name in vars(each):
+            return vars(each)[name]
+    raise AttributeError(f"{cls.__name__} has no {name}")
+
+
+_attached: Final[dict[int, Attached]] = {}
+remembered: Final[deque[AcceleratedState]] = deque(maxlen=_REMEMBERED)
+"""States of the first objects, whether they live or not, where somebody wants to see them."""
+
+
+def attached_to(obj: Any, *, remember: bool = False) -> Attached | None:
+    """What is kept beside an object, made at its first call; ``None``: nothing can be."""
+    key = id(obj)
+    known = _attached.get(key)
+    if known is not None and known.whose() is obj:
+        return known
+
+    def forget(whose: Any) -> None:
+        if (there := _attached.get(key)) is not None and there.whose is whose:
+            _attached.pop(key, None)
+
+    try:
+        made = Attached(weakref.ref(obj, forget))
+    except TypeError:
+        return None
+    # Known before it is whole: other threads, and calls that lifting might make, go alone until it
+    # is. So no lock is held while foreign objects are read.
+    _attached[key] = made
+    try:
+        _fill(made, obj)
+    except Exception:
+        _logger.info("a %s is left as it is", type(obj).__name__, exc_info=True)
+    if made.own is not None and remember and len(remembered) < _REMEMBERED:
+        remembered.append(made.own)
+    return made
+
+
+def _fill(made: Attached, obj: Any) -> None:
+    name = f"{type(obj).__module__}.{type(obj).__qualname__}"
+    reason = patched()
+    adapter = next((each for each in adapters() if each.accepts(obj)), None)
+    if reason is None and adapter is None:
+        reason = "no adapter knows it"
+    if reason is None and adapter is not None:
+        found = adapter.attach(obj, default_runtime())
+        if not isinstance(found, str):
+            made.own, methods = found
+            known = methods(made)
+            names = {entry for base in adapter.bases for entry in (e.name for e in base.entries)}
+            made.methods = {entry: method for entry, method in known.items() if entry in names}
+            _logger.info("a %s is accelerated (%s)", name, ", ".join(made.methods) or "no entry")
+            return
+        reason = found
+    _logger.info("a %s is left as it is: %s", name, reason)
+
+
+def known_state(obj: object) -> AcceleratedState | None:
+    """The state kept beside an object, if there is one."""
+    known = _attached.get(id(obj))
+    return known.own if known is not None and known.whose() is obj else None
+
+
+def forget_all() -> None:
+    """Let go of everything that is kept."""
+    _attached.clear()
+    remembered.clear()

@@ -1,0 +1,37 @@
+"""The environment variables by which an unchanged program is accelerated. Imports next to nothing.
+
+They are inherited by child processes, and so are the settings.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
+SWITCH: Final = "AYO_BRIDGE"
+"""``1``: accelerate what frameworks offer. ``0``: do nothing, whatever the program says."""
+EXPLAIN: Final = "AYO_EXPLAIN"
+"""``1``: say at exit, on stderr, what was done."""
+STATS: Final = "AYO_STATS"
+"""``1``: write counters at exit, on stderr."""
+TIMELINE: Final = "AYO_TIMELINE"
+"""The file, ``.html`` or ``.json``, that gets the last calls at exit."""
+LEARN: Final = "AYO_LEARN"
+"""``0``: learn nothing from calls of frameworks' objects."""
+LOG: Final = "AYO_LOG"
+"""The level from which ayo-bridge logs to stderr."""
+FIRST: Final = "AYO_BRIDGE_PID"
+"""The process that the user has started: files that are written at exit are its own."""
+
+
+def wanted() -> bool:
+    """Whether programs are to be accelerated that do not know of it."""
+    return os.environ.get(SWITCH) == "1"
+
+
+def switched_off() -> bool:
+    """Whether the kill switch is set: then ``accelerate`` returns what it is given."""
+    return os.environ.get(SWITCH) == "0"

@@ -1,0 +1,68 @@
+"""`ayo-bridge run`: an unchanged program, accelerated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from typer.core import TyperCommand
+
+USAGE: Final = "[OPTIONS] {app.py | -m PACKAGE | -- COMMAND} [ARGS]..."
+SETTINGS: Final = {"allow_extra_args": True, "allow_interspersed_args": False}
+_AS_COMMAND: Final = "ayo_bridge.command"
+
+
+class RunCommand(TyperCommand):
+    """Options end where the program begins, at its name, ``-m`` or ``--``, as Python's own do."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Leave everything of the program's to the program."""
+        valued = {
+            name for each in self.params if not getattr(each, "is_flag", True) for name in each.opts
+        }
+        at = 0
+        while at < len(args) and args[at][:1] == "-" != args[at] and args[at][:2] != "-m":
+            if args[at] == "--":
+                ctx.meta[_AS_COMMAND] = True
+                return super().parse_args(ctx, args)
+            at += 2 if args[at] in valued else 1
+        return super().parse_args(ctx, [*args[:at], "--", *args[at:]])
+
+
+def run(
+    context: typer.Context,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say at exit, on stderr, what was done and why.")
+    ] = False,
+    stats: Annotated[
+        bool, typer.Option("--stats", help="Write counters at exit, on stderr.")
+    ] = False,
+    timeline: Annotated[
+        Path | None,
+        typer.Option("--timeline", help="Write the last calls at exit: .html or .json."),
+    ] = None,
+    no_learn: Annotated[
+        bool, typer.Option("--no-learn", help="Accelerate only what is known beforehand.")
+    ] = False,
+    log: Annotated[
+        str | None, typer.Option("--log", help="Log to stderr from this level on.")
+    ] = None,
+) -> None:
+    """Run a program with its LlamaIndex and LangChain calls accelerated, unchanged.
+
+    A script, -m and a module, or any command after --, with all Python processes that it starts.
+
+    Input, output, signals and exit status are the program's. AYO_BRIDGE=0 runs it as it is.
+    """
+    from ayo_bridge.autorun.launch import Wanted, launch
+
+    if not context.args:
+        raise typer.BadParameter("name a program: app.py, -m package, or -- command")
+    if timeline is not None and timeline.suffix.lower() not in (".html", ".json"):
+        raise typer.BadParameter(f"--timeline is a .html or a .json file, not {timeline}")
+    if log is not None and log.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
+        raise typer.BadParameter(f"--log is debug, info, warning, error or critical, not {log}")
+    file = timeline.absolute() if timeline is not None else None
+    wanted = Wanted(explain, stats, file, not no_learn, log.upper() if log else None)
+    launch(context.args, wanted, as_command=bool(context.meta.get(_AS_COMMAND)))
