@@ -83,6 +83,21 @@ class Adapter(ABC):
     def lift(self, obj: Any, state: AcceleratedState, asked: Asked) -> Lifted:
         """Lift ``obj`` for calls of this shape. Reads it, calls nothing of it."""
 
+    silencers: ClassVar[Sequence[Binding] | None] = None
+    """Bindings that keep from listeners what an object does when it is run once more to be
+    verified; ``None``: its objects are not run once more."""
+
+    def verifiable(self) -> str | None:
+        """Why its objects are not run once more; ``None`` if they are, and nobody hears of it."""
+        if self.silencers is None:
+            return f"what listens to {self.name} would hear of it"
+        refused = [each.status for each in self.silencers if not each.install()]
+        return next(iter(refused), None)
+
+    def shown(self, result: Any) -> object:
+        """What an answer says, as plain data to compare; ``None`` if that is not known."""
+        return result if isinstance(result, str) else None
+
     def returned(self, result: Any, scope: Scope) -> Any:
         """What a call returns to its caller. Closes the scope."""
         scope.close()
