@@ -150,13 +150,9 @@ class Verification:
         second = self._replayed(again)
         if second is None or second.asked != first.asked:
             raise _UnsureError("the original itself does something else each time")
-        if self._is_ambiguous:
+        if first.ambiguous:
             raise _UnsureError("equal requests were answered differently, in an unknown order")
         return first.difference
-
-    @property
-    def _is_ambiguous(self) -> bool:
-        return any(len(answers) > 1 for answers in self._kept.answers.values())
 
     def _replayed(self, again: Callable[[], object]) -> _Replayed | None:
         """What the original does otherwise; ``None``: nothing."""
@@ -176,14 +172,14 @@ class Verification:
             _, text = scope.lacking[0]
             what = "the original asks what was not asked"
             found = Difference(what, self._texts(scope.left), text)
-            return _Replayed(found, tuple(key for key, _ in scope.lacking))
+            return _Replayed(found, tuple(k for k, _ in scope.lacking), scope.ambiguous)
         if scope.left:
             what = "more was asked than the original asks"
             found = Difference(what, self._texts(scope.left), "nothing of that")
-            return _Replayed(found, tuple(scope.left))
+            return _Replayed(found, tuple(scope.left), scope.ambiguous)
         if answer != self._answer:
             found = Difference("its answers differ", _short(self._answer), _short(answer))
-            return _Replayed(found, (repr(answer),))
+            return _Replayed(found, (repr(answer),), scope.ambiguous)
         return None
 
     def _texts(self, keys: list[Hashable]) -> str:
@@ -195,6 +191,7 @@ class _Replayed(NamedTuple):
     difference: Difference
     asked: tuple[Hashable, ...]
     """By what two runs are compared."""
+    ambiguous: bool
 
 
 class _UnsureError(Exception):

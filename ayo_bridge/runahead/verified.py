@@ -68,7 +68,7 @@ class VerifiedScope(Scope):
 class ReplayScope(Scope):
     """Gives the original what it was answered before, each result once; asks nobody."""
 
-    __slots__ = ("_left", "_noting", "lacking")
+    __slots__ = ("_left", "_noting", "_several", "ambiguous", "lacking")
 
     def __init__(self, runtime: Home, kept: Kept) -> None:
         plan = Plan(Template(()), Graph(()), Graph(()))
@@ -78,6 +78,9 @@ class ReplayScope(Scope):
         self.quiet = False
         self.follower = self._noting = Noting()
         self._left = defaultdict(deque, {key: deque(v) for key, v in kept.answers.items()})
+        self._several = {key for key, values in kept.answers.items() if len(values) > 1}
+        self.ambiguous = False
+        """Whether one of several answers to equal requests was given, perhaps out of order."""
         self.lacking: list[tuple[Hashable, str]] = []
         """What was asked and was not there."""
 
@@ -97,6 +100,7 @@ class ReplayScope(Scope):
             if not values:
                 return None
             value = values.popleft()
+            self.ambiguous = self.ambiguous or key in self._several
         self._noting.asks()
         future: Future[object] = Future()
         future.set_result(value)
