@@ -126,7 +126,7 @@ class Adapter(ABC):
             NotAcceleratedWarning: nothing can be done for the object, and why. If its framework
                 cannot be followed, ``obj`` itself is returned.
         """
-        reason = self._install()
+        reason = self._install(runtime.verify)
         if reason is not None:
             _warn(f"{type(obj).__name__} is returned as it is: {reason}")
             return obj
@@ -137,12 +137,14 @@ class Adapter(ABC):
         """Accelerate in place an object that nobody else has seen yet."""
         convert(obj, *self._prepared(obj, runtime, again, True))
 
-    def _install(self) -> str | None:
+    def _install(self, verify: float) -> str | None:
         for binding in self.required:
             if not binding.install():
                 return binding.status
         for binding in (*self.bindings, *self.helpers):
             binding.install()
+        if verify:  # Before anything is lifted: a lift holds as long as no wrapper goes on.
+            self.verifiable()
         return None
 
     def _prepared(

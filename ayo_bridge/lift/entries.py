@@ -10,6 +10,7 @@ from collections.abc import (
     AsyncIterator,
     Callable,
     Generator,
+    Hashable,
     Iterator,
     Mapping,
     Sequence,
@@ -19,10 +20,10 @@ from functools import cached_property, wraps
 from typing import Any, Protocol
 
 from ayo_bridge.lift.entry import Entry, Kind
-from ayo_bridge.lift.kept import kept
+from ayo_bridge.lift.kept import kept, unchanged
 from ayo_bridge.lift.lifted import Asked, Lifted
 from ayo_bridge.lift.subclass import state_of
-from ayo_bridge.lift.twice import compare
+from ayo_bridge.lift.twice import Second, compare
 from ayo_bridge.runahead import AcceleratedState, Maker, Scope, current_scope, open_scope
 from ayo_bridge.runahead.streams import scoped_async_stream, scoped_stream
 from ayo_bridge.schedule import ComponentOp
@@ -84,7 +85,8 @@ def _opened(
             return None
         scope = _open(lifter, obj, state, entry, asked, outer)
         if scope.verification is not None:
-            compare(scope.verification, lifter, scope.plan.template, obj, entry, args, kwargs)
+            second = Second(obj, entry, args, kwargs, unchanged(obj, state, _shape(state, asked)))
+            compare(scope.verification, lifter, scope.plan.template, second)
         return scope
     except Exception as error:
         state.switch_off(f"a call could not be planned: {error!r}")
@@ -99,7 +101,7 @@ def _open(
     asked: Asked,
     outer: Scope | None,
 ) -> Scope:
-    shape = (asked.shape, tuple(state.expected.items()))
+    shape = _shape(state, asked)
     guided = not state.switched_off
     while True:
         lifted, doubtful = kept(obj, state, shape, lambda: lifter.lift(obj, state, asked))
@@ -115,6 +117,11 @@ def _open(
             scope.note(note)
     scope.start(asked.values)
     return scope
+
+
+def _shape(state: AcceleratedState, asked: Asked) -> Hashable:
+    """What a template depends on."""
+    return asked.shape, tuple(state.expected.items())
 
 
 class _Makers(Mapping[ComponentOp, Maker]):

@@ -9,7 +9,8 @@ changed. It works on copies of the arguments.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from ayo_bridge.graph import (
@@ -40,26 +41,30 @@ class Shows(Protocol):
         """What an answer says, as plain data to compare; ``None`` if that is not known."""
 
 
-def compare(
-    verification: Verifies,
-    shows: Shows,
-    template: Template,
-    obj: Any,
-    entry: Entry,
-    args: Sequence[Any],
-    kwargs: Mapping[str, Any],
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Second:
+    """What a second run would be of; ``unchanged`` tells later whether ``obj`` is as it was."""
+
+    obj: Any
+    entry: Entry
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    unchanged: Callable[[], bool]
+
+
+def compare(verification: Verifies, shows: Shows, template: Template, second: Second) -> None:
     """Have a call that begins be compared with the original, or say why it is not."""
+    entry, args, kwargs = second.entry, second.args, second.kwargs
     why = _refusal(shows, template, entry, (*args, *kwargs.values()))
     if why is not None:
         verification.alone(why)
         return
-    given, named = own(tuple(args)), own(dict(kwargs))
+    given, named, original = own(tuple(args)), own(dict(kwargs)), plain(second.obj)
 
     def again() -> object:
-        return getattr(plain(obj), entry.name)(*own(given), **own(named))
+        return getattr(original, entry.name)(*own(given), **own(named))
 
-    verification.by(again, shows.shown)
+    verification.by(again, shows.shown, second.unchanged)
 
 
 def _refusal(shows: Shows, template: Template, entry: Entry, given: Sequence[object]) -> str | None:
@@ -90,4 +95,4 @@ def _is_plain(value: object) -> bool:
     return False
 
 
-__all__ = ["compare"]
+__all__ = ["Second", "compare"]

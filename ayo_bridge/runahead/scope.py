@@ -32,7 +32,12 @@ _logger = logging.getLogger(__name__)
 class Verifies(Protocol):
     """Who compares a call with the original."""
 
-    def by(self, again: Callable[[], object], shown: Callable[[object], object]) -> None:
+    def by(
+        self,
+        again: Callable[[], object],
+        shown: Callable[[object], object],
+        unchanged: Callable[[], bool],
+    ) -> None:
         """Run the original once more by ``again``; compare what ``shown`` says of its answers."""
 
     def alone(self, why: str) -> None:

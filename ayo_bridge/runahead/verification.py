@@ -49,14 +49,16 @@ class Verification:
         self._kept = kept
         self._again: Callable[[], object] | None = None
         self._shown: Shown = lambda answer: None
+        self._unchanged: Callable[[], bool] = lambda: False
         self._answer: object = None
 
-    def by(self, again: Callable[[], object], shown: Shown) -> None:
+    def by(self, again: Callable[[], object], shown: Shown, unchanged: Callable[[], bool]) -> None:
         """Run the original once more by ``again``, too, which shares no argument with its caller's.
 
-        ``shown`` says what its answers are compared by.
+        ``shown`` says what its answers are compared by, ``unchanged`` whether it still is what it
+        was: somebody may have given it another prompt by then.
         """
-        self._again, self._shown = again, shown
+        self._again, self._shown, self._unchanged = again, shown, unchanged
 
     def alone(self, why: str) -> None:
         """The original is not run once more."""
@@ -150,6 +152,8 @@ class Verification:
         second = self._replayed(again)
         if second is None or second.asked != first.asked:
             raise _UnsureError("the original itself does something else each time")
+        if not self._unchanged():
+            raise _UnsureError("it may have been changed since")
         if first.ambiguous:
             raise _UnsureError("equal requests were answered differently, in an unknown order")
         return first.difference

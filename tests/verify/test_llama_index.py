@@ -97,6 +97,8 @@ def test_chunks_that_are_handed_over_wrong_are_found(
 
     engine = _engine(stub, ResponseMode.ACCUMULATE, request)
     fast = accelerate(engine, runtime=runtime)
+    fast.query("What is known?")  # Makes the client, which changes the model object.
+    eventually(background.is_idle, "the end of verifying")
     monkeypatch.setattr(Guide, "merge", wrong)
     fast.query("What grows?")
     eventually(background.is_idle, "the end of verifying")

@@ -219,6 +219,27 @@ def test_an_original_that_asks_something_else_each_time_is_not_taken_for_wrong(
     assert not explain(fast).switched_off
 
 
+def test_an_object_that_is_changed_after_its_call_is_not_taken_for_wrong(
+    answerer: Answerer, runtime_of: Callable[[float], Runtime], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast = accelerated(answerer, runtime_of(1.0))
+    offered: list[Callable[[], None]] = []
+
+    def later(job: Callable[[], None]) -> bool:
+        offered.append(job)
+        return True
+
+    monkeypatch.setattr(background, "offer", later)
+    fast.ask("right")
+    right = Answerer.body
+    monkeypatch.setattr(Answerer, "body", lambda self, prompt: right(self, f"Please: {prompt}"))
+    for job in offered:
+        job()
+    assert (len(offered), stats(fast).mismatched) == (1, 0)
+    assert "it may have been changed since" in str(explain(fast))
+    assert not explain(fast).switched_off
+
+
 def test_without_a_share_nothing_is_drawn_and_nothing_kept(
     answerer: Answerer, runtime_of: Callable[[float], Runtime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
