@@ -43,6 +43,8 @@ class Explanation:
     learning: tuple[str, ...] = ()
     unseen: int = 0
     """What was learned of its calls, where that is how it is lifted."""
+    verified: str = ""
+    """What came of verifying its calls, in words."""
 
     records: tuple[CallRecord, ...] = ()
     """The last finished calls, oldest first."""
@@ -97,6 +99,8 @@ class Explanation:
             notes.append(f"Run-ahead is switched off for this object: {self.switched_off}.")
         if self.on_trial:
             notes.append(f"Run-ahead was switched off for this object: {self.on_trial}.")
+        if self.verified:
+            notes.append(self.verified)
         if self.unseen:
             notes.append(f"{let_through(self.unseen)}.")
         notes += self._limits()
@@ -175,6 +179,7 @@ def explain_state(state: AcceleratedState) -> Explanation:
         state.limits(),
         () if state.learning is None else tuple(state.learning()),
         state.rest.unseen,
+        state.checks.note(),
         history,
         state.runtime.run_ahead,
     )

@@ -70,6 +70,10 @@ class Stats:
     to be done in those before them."""
     limits: Mapping[str, str] = field(default_factory=dict)
     """How much may be ahead at each server: by ``host:port``, in words."""
+    verified: int = 0
+    """Calls that were compared with the original."""
+    mismatched: int = 0
+    """Of these, those that differed."""
 
     @property
     def hit_rate(self) -> float:
@@ -116,6 +120,8 @@ class Stats:
                 for p in self.primitives
             ]
             lines += ["", *columns([head, *rows], right="llrrr")]
+        if self.verified:
+            lines += ["", f"{counted(self.verified, 'call')} verified, {self.mismatched} differed."]
         if self.unseen:
             lines += ["", f"{let_through(self.unseen)}."]
         if self.limits:
@@ -184,6 +190,8 @@ def stats_state(state: AcceleratedState) -> Stats:
         on_trial=state.on_trial,
         unseen=state.rest.unseen,
         limits=state.limits(),
+        verified=state.checks.verified,
+        mismatched=state.checks.mismatched,
     )
 
 

@@ -198,7 +198,8 @@ class Ahead(Driver[Work, Values]):
         """Have a result that is there already, or on its way, serve once more. The lock is held."""
         self._record.note_call(record)
         record.started = record.ended = record.queued
-        self._tickets[shared.call.key].append(Ticket(self._home.clock, shared.future, record))
+        again = Ticket(self._home.clock, shared.future, record, shared.call)
+        self._tickets[shared.call.key].append(again)
         return shared.future
 
     def _here(
@@ -209,7 +210,7 @@ class Ahead(Driver[Work, Values]):
         self._count += 1
         future = self._share(call, engine, self._requested(call, running, record).future)
         if not call.warm:
-            self._tickets[call.key].append(Ticket(self._home.clock, future, record))
+            self._tickets[call.key].append(Ticket(self._home.clock, future, record, call))
         return future
 
     # Servers that others share.
@@ -236,7 +237,7 @@ class Ahead(Driver[Work, Values]):
             if share is None:
                 share = self._shares[server] = load.draw(self._kind)
             if not call.warm:
-                ticket = Ticket(self._home.clock, offered.future, record)
+                ticket = Ticket(self._home.clock, offered.future, record, call)
                 self._offers[ticket] = offered
                 self._tickets[call.key].append(ticket)
                 self._share(call, engine, offered.future)
@@ -327,7 +328,7 @@ class Ahead(Driver[Work, Values]):
         record = EngineCall("", call.engine, shared.kind, call.key, Outcome.AHEAD, now, now, now)
         record.items = call.items
         self._record.note_call(record)
-        return Ticket(self._home.clock, shared.future, record)
+        return Ticket(self._home.clock, shared.future, record, call)
 
     def observe(self, record: EngineCall) -> Observation:
         """The observation of a call that the original makes itself, for whoever waits for it."""
