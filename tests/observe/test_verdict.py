@@ -137,6 +137,11 @@ Details: explain(x).full()"""
             "learning: 3 of 4 calls with different inputs seen",
         ),
         (
+            ["learned from 4 calls; running ahead would win 0 of 9 ms"],
+            "nothing won: about 1.0 s a call, as in the original, over 1 call; "
+            "learned from 4 calls; running ahead would win 0 of 9 ms",
+        ),
+        (
             ["makes no engine calls"],
             "nothing won: about 1.0 s a call, as in the original, over 1 call; "
             "makes no engine calls",
