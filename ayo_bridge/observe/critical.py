@@ -49,7 +49,10 @@ class Left:
 
 
 def longest_left(records: Sequence[CallRecord]) -> Left | None:
-    """The longest of what the last calls waited for, or their own code; ``None`` without calls."""
+    """The longest of what the last calls waited for, or their own code.
+
+    ``None`` if they asked no engine.
+    """
     last = [record for record in records if record.whole and record.ended is not None][-_LAST:]
     if not last:
         return None
@@ -67,7 +70,9 @@ def longest_left(records: Sequence[CallRecord]) -> Left | None:
     stood = {group: sum(map(_stood, together)) / len(last) for group, together in groups.items()}
     own = took - fmean(sum(end - start for start, end in waits(record)) for record in last)
     longest = max(stood, key=lambda group: stood[group], default=None)
-    if longest is None or own > stood[longest]:
+    if longest is None:
+        return None
+    if own > stood[longest]:
         return Left(
             "your own code and the framework's, between engine calls",
             max(own, 0.0),
@@ -109,8 +114,7 @@ def _advice(together: Sequence[Sequence[EngineCall]], alone: Alone) -> str:
     direct = [[call for call in each if is_own(call)] for each in together]
     if len(direct[-1]) > 1 and _one_by_one(direct[-1]):
         return (
-            f"The original makes {len(direct[-1])} one after another, and what they ask is not "
-            f"known earlier: {shorter}"
+            f"The original makes {len(direct[-1])} one after another, none of them ahead: {shorter}"
         )
     tokens = round(fmean(call.completion_tokens for call in calls)) if calls else 0
     said = f"Each writes about {tokens} tokens: " if kind is EngineKind.LLM and tokens else ""

@@ -19,8 +19,8 @@ from ayo_bridge.observe.waits import wait_of
 from ayo_bridge.record.record import CallRecord
 from ayo_bridge.seam import EngineCall, EngineKind, Outcome
 
-_PREFILLS_A_DECODE: Final = 32
-"""Prompt tokens that are taken to cost as much as one token of the answer."""
+_NEAREST: Final = 5
+"""So many of the calls most alike say how long one takes alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +72,15 @@ class Alone:
     """How long an engine call takes by itself.
 
     One that ran beside others of its engine may have been slowed down by them, so it is measured
-    by those that ran alone: seconds for each token, or item.
+    by those most alike that ran alone, in proportion to the tokens of the answers, or the items. A
+    longer prompt is taken to cost nothing more: else more would seem won than is certain.
     """
 
     def __init__(self, calls: Iterable[EngineCall]) -> None:
         self.guessed = False
         """Whether a call was asked about that nothing is known of but how long it took."""
         self._alone: set[int] = set()
-        self._each: dict[tuple[str, bool], float] = {}
+        self._ran: dict[tuple[str, bool], list[EngineCall]] = defaultdict(list)
         engines: dict[str, dict[int, EngineCall]] = defaultdict(dict)
         for call in calls:
             if call.started is not None and call.ended is not None:
@@ -88,7 +89,6 @@ class Alone:
             self._measure(sorted(ran.values(), key=lambda call: call.started or 0.0))
 
     def _measure(self, calls: list[EngineCall]) -> None:
-        each: dict[tuple[str, bool], list[float]] = defaultdict(list)
         busy = float("-inf")
         for i, call in enumerate(calls):
             started, ended = call.started or 0.0, call.ended or 0.0
@@ -96,9 +96,8 @@ class Alone:
             if busy <= started and free_after:
                 self._alone.add(id(call))
                 if call.outcome is not Outcome.WARM and not call.error and call.batch == 1:
-                    each[_kind(call)].append(call.seconds / _size(call))
+                    self._ran[_kind(call)].append(call)
             busy = max(busy, ended)
-        self._each.update((kind, median(seconds)) for kind, seconds in each.items())
 
     def seconds(self, call: EngineCall) -> float:
         """Seconds that the call would have taken; of a batch only its share."""
@@ -106,11 +105,17 @@ class Alone:
             return call.seconds / call.batch
         if id(call) in self._alone:
             return call.seconds
-        each = self._each.get(_kind(call))
-        if each is None:
+        ran = self._ran.get(_kind(call))
+        if ran is None:
             self.guessed = True
             return call.seconds
-        return min(call.seconds, each * _size(call))
+        size, prompt = _size(call), call.prompt_tokens
+
+        def unlike(other: EngineCall) -> tuple[float, int]:
+            return abs(_size(other) - size), abs(other.prompt_tokens - prompt)
+
+        alike = sorted(ran, key=unlike)[:_NEAREST]
+        return min(call.seconds, size * median(each.seconds / _size(each) for each in alike))
 
     def slowed(self, call: EngineCall) -> float:
         """How many times as long the call took as it would have alone."""
@@ -118,10 +123,10 @@ class Alone:
         return call.seconds / seconds if seconds > 0 and call.batch == 1 else 1.0
 
 
-def _size(call: EngineCall) -> float:
+def _size(call: EngineCall) -> int:
     if call.kind is not EngineKind.LLM:
         return max(call.items, 1)
-    return max(call.completion_tokens + call.prompt_tokens / _PREFILLS_A_DECODE, 1.0)
+    return max(call.completion_tokens, 1)
 
 
 def _kind(call: EngineCall) -> tuple[str, bool]:

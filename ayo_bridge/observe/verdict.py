@@ -15,6 +15,8 @@ from ayo_bridge.record.record import CallRecord
 from ayo_bridge.seam import Outcome
 
 _LEARNING: Final = re.compile(r"learning \((\d+) of (\d+) calls\)")
+_LEARNED: Final = " are expected instead of "
+"""Said of what was learned and is used."""
 _LEAST: Final = 1.02
 """So many times as fast is worth being called won."""
 _SHOWN: Final = 3
@@ -112,7 +114,7 @@ def _learning(lines: Sequence[str]) -> str:
 
 
 def _learned(lines: Sequence[str]) -> bool:
-    return any(line.strip().startswith("learned from") for line in lines)
+    return any(_LEARNED in line for line in lines)
 
 
 def _nothing_learned(lines: Sequence[str]) -> str:

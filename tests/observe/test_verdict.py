@@ -74,6 +74,23 @@ def test_what_slowed_down_side_by_side_was_not_won() -> None:
     assert "Side by side each takes 4.0 times as long as alone" in said
 
 
+def test_a_longer_prompt_is_no_reason_to_have_taken_longer() -> None:
+    calls = [asked(i, 4.0 if i == 0 else 0.0, seconds=4.0) for i in range(4)]
+    for each in calls:
+        each.tokens = (5000, 10)
+    assert won(alone(), called(graph(4, ordered=True), *calls, ended=14.0)) == (4.0, 4.0)
+
+
+def test_the_calls_most_alike_say_how_long_one_takes_alone() -> None:
+    """A short answer costs more for each token: the fixed time is spread over few."""
+    short = [record(asked(0, 1.0, Outcome.DIRECT, start=-1e3 * i)) for i in range(1, 6)]
+    for each in short:
+        each.calls[0].tokens = (0, 1)
+    calls = [asked(i, 4.0 if i == 0 else 0.0, seconds=4.0) for i in range(4)]
+    long = [record(asked(0, 1.0, Outcome.DIRECT, start=-100.0 * i)) for i in range(1, 6)]
+    assert won(*short, *long, called(graph(4, ordered=True), *calls, ended=14.0)) == (4.0, 4.0)
+
+
 def test_where_nothing_ran_alone_it_says_at_most() -> None:
     calls = [asked(i, 1.0 if i == 0 else 0.0) for i in range(2)]
     said = str(explain_state(state(called(graph(2, ordered=True), *calls))))
@@ -135,6 +152,11 @@ Details: explain(x).full()"""
         (
             ["query:", "  learning (1 of 4 calls)", "aquery:", "  learning (3 of 4 calls)"],
             "learning: 3 of 4 calls with different inputs seen",
+        ),
+        (
+            ["learned from 4 calls; running ahead would win 0 of 9 ms"],
+            "nothing won: about 1.0 s a call, as in the original, over 1 call; "
+            "learned from 4 calls; running ahead would win 0 of 9 ms",
         ),
         (
             ["makes no engine calls"],
