@@ -1,21 +1,30 @@
 """Hooks on frameworks' classes: what they leave as it is, and that they go without a trace."""
 
+import gc
 import inspect
 import pickle
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import langchain_core.tools.base  # noqa: F401  Its classes are to be hooked, as the next one's are.
 import llama_index.core  # noqa: F401
 import pytest
+from langchain_classic.retrievers import MultiQueryRetriever
+from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.runnables import Runnable, RunnableLambda, RunnableSequence
+from langchain_core.vectorstores import InMemoryVectorStore
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
 
 from ayo_bridge import accelerate, explain, stats
 from ayo_bridge.adapter import adapters
-from ayo_bridge.autorun import start
+from ayo_bridge.autorun import attached, start
 from ayo_bridge.autorun.attached import known_state
 from ayo_bridge.lift.recognise import loaded
 from ayo_bridge.lift.subclass import state_of
+from tests.deadline import eventually
+from tests.stub_openai import StubOpenAI
 
 KINDS = (
     inspect.isfunction,
@@ -138,6 +147,25 @@ def test_what_an_application_patches_over_a_hook_is_called_and_stays(
     monkeypatch.undo()
     start.install()
     start.uninstall()
+
+
+@pytest.mark.usefixtures("hooked")
+def test_an_object_that_is_dropped_is_freed_though_lifting_it_holds_it(
+    stub_openai: StubOpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub_openai.latency = 0.0
+    llm = ChatOpenAI(model="stub", base_url=stub_openai.base_url, api_key=SecretStr("k"))
+    store = InMemoryVectorStore.from_texts(["text"], DeterministicFakeEmbedding(size=8))
+    retriever = MultiQueryRetriever.from_llm(store.as_retriever(), llm)
+    assert retriever.invoke("What is it?")
+    dropped = weakref.ref(retriever)
+    state = known_state(retriever)
+    assert state is not None
+    assert state.lifts  # What this is about: else it would pass by accident.
+    del retriever, state
+    monkeypatch.setattr(attached, "_IDLE", 0.0)
+    assert RunnableLambda(add).invoke(1) == 2
+    eventually(lambda: gc.collect() >= 0 and dropped() is None, "freeing it")
 
 
 def test_the_kill_switch_makes_accelerate_give_back_what_it_is_given(
