@@ -17,10 +17,12 @@ from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
+import ayo_bridge
 from ayo_bridge import accelerate, explain, stats
 from ayo_bridge.adapter import adapters
 from ayo_bridge.autorun import attached, start
 from ayo_bridge.autorun.attached import known_state
+from ayo_bridge.autorun.hooks import HOOKS
 from ayo_bridge.lift.recognise import loaded
 from ayo_bridge.lift.subclass import state_of
 from tests.deadline import eventually
@@ -70,7 +72,7 @@ def add(number: int) -> int:
 
 def test_uninstalled_hooks_leave_every_attribute_the_very_same() -> None:
     before = attributes()
-    start.install()
+    ayo_bridge.load_ipython_extension(None)
     start.install()
     try:
         during = attributes()
@@ -83,7 +85,7 @@ def test_uninstalled_hooks_leave_every_attribute_the_very_same() -> None:
 
         late = vars(Late)["invoke"]
     finally:
-        start.uninstall()
+        ayo_bridge.unload_ipython_extension(None)
     names = {f"{cls.__name__}.{name}" for cls, name in changed}
     assert names >= {
         *("Runnable.stream", "RunnableSequence.ainvoke", "BaseTool.run", "Workflow.run"),
@@ -118,6 +120,7 @@ def test_an_object_stays_itself_and_what_it_calls_goes_along_with_it() -> None:
     sequence = RunnableLambda(add) | RunnableLambda(add)
     assert sequence.invoke(1) == 3
     assert type(pickle.loads(pickle.dumps(sequence))) is RunnableSequence
+    assert pickle.loads(pickle.dumps(HOOKS)) is HOOKS
 
 
 @pytest.mark.usefixtures("hooked")
