@@ -15,6 +15,10 @@ class AyoBridgeError(Exception):
     """Base of every error that ayo-bridge raises itself."""
 
 
+class ArgumentError(AyoBridgeError, ValueError):
+    """An argument or setting is of a wrong kind or value; the message says what would do."""
+
+
 class GraphError(AyoBridgeError):
     """A primitive graph or module template breaks one of its invariants."""
 

@@ -13,8 +13,10 @@ import weakref
 from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
+from random import Random
 from typing import Any
 
+from ayo_bridge.arguments import checked_engines
 from ayo_bridge.errors import AyoBridgeError
 from ayo_bridge.passes import PIPELINE, Pass
 from ayo_bridge.profile import (
@@ -24,10 +26,12 @@ from ayo_bridge.profile import (
     ProfileStore,
     measure_when_idle,
 )
+from ayo_bridge.runahead.checks import wanted_share
 from ayo_bridge.runahead.client import Client
 from ayo_bridge.runahead.planner import Planner
 from ayo_bridge.schedule import (
     EngineScheduler,
+    FoundLater,
     LoopPlacement,
     Placement,
     Policies,
@@ -58,15 +62,17 @@ class Runtime:
         prefix_warming: allow prefix warms (partial prefilling) on LLM servers.
         engines: each takes the place of the one an adapter would create under its name.
         max_ahead: how many calls may be ahead of the original at one LLM server at a time, all
-            users together. ``None`` takes the environment variable ``AYO_MAX_AHEAD``; without that
-            the limit is found for each server by what it gains, starting low.
+            users together. ``None``: ``AYO_MAX_AHEAD``, or what is found to gain at each server.
         history: how many finished calls each accelerated object remembers.
-        measure: measure an engine in the background when it is first used and then idle, so that
-            its b* is known. ``None`` takes the environment variable ``AYO_MEASURE`` (``0`` is no),
-            else yes. A profile on disk is not measured again.
+        measure: measure an engine without a profile in the background, when it is first used and
+            then idle, so that its b* is known. ``None``: unless ``AYO_MEASURE=0`` is set.
         profiles: where measured engine profiles are kept.
         templates: keep what is learned on disk, and use what earlier processes have learned.
-            ``None`` takes the environment variable ``AYO_TEMPLATES`` (``0`` is no), else yes.
+            ``None``: unless ``AYO_TEMPLATES=0`` is set.
+        verify: share of calls (0 to 1) compared with the original. ``None``: ``AYO_VERIFY``, or 0.
+
+    Raises:
+        ArgumentError: an argument is of a wrong kind or value.
     """
 
     def __init__(
@@ -84,7 +90,12 @@ class Runtime:
         measure: bool | None = None,
         profiles: ProfileStore | None = None,
         templates: bool | None = None,
+        verify: float | None = None,
     ) -> None:
+        flags: dict[str, bool | None] = {"strict": strict, "priority": priority}
+        flags |= {"run_ahead": run_ahead, "prefix_warming": prefix_warming}
+        flags |= {"measure": measure, "templates": templates}
+        engines = checked_engines(engines, passes, history, profiles, flags)
         self.passes = passes
         self.run_ahead = run_ahead
         self.strict = strict
@@ -94,6 +105,7 @@ class Runtime:
         self.history = history
         self.measure = os.environ.get("AYO_MEASURE") != "0" if measure is None else measure
         self.templates = os.environ.get("AYO_TEMPLATES") != "0" if templates is None else templates
+        self.verify = wanted_share(verify)
         self.clock: Callable[[], float] = time.perf_counter
         self.store = profiles if profiles is not None else ProfileStore()
         self.profiles = LiveProfiles(self.store)
@@ -109,8 +121,7 @@ class Runtime:
 
     def _reset(self) -> None:
         """Start from nothing: at first, and in a forked child, which has no threads of ours."""
-        self.generation = next(_generations)
-        """Changes when everything that was set up once has to be set up again."""
+        self.generation, self.chance = next(_generations), Random()
         self._lock = threading.RLock()
         self._done: set[Hashable] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -152,7 +163,7 @@ class Runtime:
                 scheduler = EngineScheduler(
                     engine,
                     self._policies[engine.kind],
-                    self._placed.get(engine.name) or _Lazy(self, engine),
+                    self._placed.get(engine.name) or FoundLater(self.placement),
                     lambda: self.clock(),
                     lambda: self.profiles.profiles().best_batch(engine.name),
                 )
@@ -254,8 +265,6 @@ class Runtime:
             self._done.add(what)
             return not known
 
-    # The loop.
-
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The runtime's event loop, started on first use. No framework code runs on it.
@@ -308,8 +317,8 @@ class Runtime:
 class LocalRuntime(Runtime):
     """A runtime without a thread of its own: it runs on the loop of whoever awaits, by its time.
 
-    On a :class:`~ayo_bridge.simulate.VirtualClockLoop` it simulates. What engines cost is what it
-    is told; it neither measures nor learns.
+    On a :class:`~ayo_bridge.simulate.VirtualClockLoop` it simulates. It is told what engines cost;
+    it neither measures nor learns.
 
     Args:
         profiles: what the engines cost.
@@ -350,7 +359,7 @@ class LocalRuntime(Runtime):
         self.profiles, self.clock = LiveProfiles(known=known), _no_time
 
     def close(self) -> None:
-        """End the threads of batch engines; the loop is somebody else's. Idempotent."""
+        """End the threads of batch engines, not the loop of somebody else. Idempotent."""
         super().close()
         self.clock = _no_time
         self._renew()
@@ -358,20 +367,6 @@ class LocalRuntime(Runtime):
 
 def _no_time() -> float:
     return 0.0
-
-
-class _Lazy:
-    """Finds an engine's placement when the first batch starts, so that nothing runs before."""
-
-    def __init__(self, runtime: Runtime, engine: Engine) -> None:
-        self._runtime = weakref.ref(runtime)
-        self._engine = engine
-
-    def start(self, engine: Engine, calls: Any, done: Any, abortable: Any) -> None:
-        runtime = self._runtime()
-        if runtime is None:
-            raise RuntimeError("the runtime is gone")
-        runtime.placement(engine).start(engine, calls, done, abortable)
 
 
 _runtimes: weakref.WeakSet[Runtime] = weakref.WeakSet()

@@ -23,9 +23,11 @@ from ayo_llamaindex.asking import asks_by
 from ayo_llamaindex.engines import lift
 from ayo_llamaindex.helper_rows import HELPERS
 from ayo_llamaindex.learned import ROWS, entries_of, kept, returned
+from ayo_llamaindex.opaque import PARTS
 from ayo_llamaindex.retrieval import QUESTION
 from ayo_llamaindex.stores import BINDINGS as STORE_BINDINGS
 from ayo_llamaindex.taps import INSTRUMENTATION, TAPS
+from ayo_llamaindex.unheard import UNHEARD, shown
 
 
 class LlamaIndexAdapter(Adapter):
@@ -33,11 +35,12 @@ class LlamaIndexAdapter(Adapter):
 
     name = "llama-index"
     required = (TAPS, HELPERS)
-    bindings = (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *STORE_BINDINGS, INSTRUMENTATION)
+    bindings = (PARTS, *HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *STORE_BINDINGS, INSTRUMENTATION)
     stores = STORE_BINDINGS
     helpers = (HELPERS,)
     bases = tuple(Base(row.module, row.name, row.entries) for row in ROWS)
     remembers = True
+    silencers = (UNHEARD,)
 
     def accepts(self, obj: object) -> bool:
         """Whether ``obj`` has an entry that applications call."""
@@ -72,7 +75,11 @@ class LlamaIndexAdapter(Adapter):
 
     def lift(self, obj: Any, state: AcceleratedState, asked: Asked) -> Lifted:
         """What it consists of, as far as that is known."""
-        return lift(obj, state.runtime, asked)
+        return lift(obj, state, asked)
+
+    def shown(self, result: Any) -> object:
+        """The text of a response and its sources with their scores; of a retriever, its nodes."""
+        return shown(result)
 
     def returned(self, result: Any, scope: Scope) -> Any:
         """Close the scope, or let it live as long as the response still streams."""

@@ -6,25 +6,47 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ayo_bridge.graph import Op, Primitive
+from ayo_bridge.learn.live.opaque import LearnedPart, parts_of
 from ayo_bridge.lift.growth import SynthesisGrowth
 from ayo_bridge.lift.makers import IndexedMaker, WarmMaker, item_values
-from ayo_bridge.runahead import Maker, Scope, index_of
+from ayo_bridge.runahead import AcceleratedState, Maker, Scope, index_of
 from ayo_bridge.schedule import ComponentOp
 from ayo_bridge.seam import Hit
+from ayo_llamaindex.always_used import AlwaysUsed
 from ayo_llamaindex.retrieval import QUERIES, QUESTION
 from ayo_llamaindex.synthesis import NAME, LiftedSynthesis
 
 
 class Guide:
-    """Follows one call of a query engine. Lives as long as its scope."""
+    """Follows one call of a query engine. Lives as long as its scope.
 
-    def __init__(self, scope: Scope, fusion: Any, synthesis: LiftedSynthesis) -> None:
+    ``asking`` are the opaque parts that ask an LLM: they are learned inside of the call.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        state: AcceleratedState,
+        fusion: Any,
+        synthesis: LiftedSynthesis,
+        asking: Sequence[object],
+    ) -> None:
         self._scope = scope
+        self._state = state
+        self._asking = asking
         self._fusion = fusion
         self._synthesis = synthesis
         self._grown: SynthesisGrowth | None = None
         self._tree: Mapping[str, Any] | None = None
         self._warms: list[Primitive] = []
+
+    # Opaque parts.
+
+    def learned(self, part: object, method: str) -> LearnedPart | None:
+        """What is learned of a part that is called; ``None``: it is none of the opaque ones."""
+        if not any(each is part for each in self._asking):
+            return None
+        return parts_of(self._state, AlwaysUsed).learned(part, method)
 
     # Retrieval.
 

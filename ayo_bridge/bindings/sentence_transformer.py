@@ -7,7 +7,6 @@ have got alone (:mod:`ayo_bridge.engines.exact_fusing`).
 
 from __future__ import annotations
 
-import itertools
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -34,11 +33,11 @@ from ayo_bridge.seam import (
     Fields,
     FoundItem,
     Scope,
+    Unkeyed,
     current_scope,
 )
 
 _LIBRARY: Final = "sentence_transformers"
-_unkeyed: Final = itertools.count()
 MOST_NUMBERS: Final = 125_000
 """Of the vectors of one call that are followed: a trace has no room for more."""
 
@@ -95,7 +94,7 @@ def _intercepted(
     try:
         call = make_call(name, engine.original(), instance, args, kwargs, engine.is_item)
     except ValueError:
-        call = Call(name, (name, "left to the original", next(_unkeyed)), None)
+        call = Call(name, Unkeyed(name), None)
         return observe(scope, call, engine.kind, original, own)
     if _bound_to_thread(instance):
         return observe(scope, call, engine.kind, original, own)

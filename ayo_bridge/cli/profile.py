@@ -41,7 +41,9 @@ def profile(
     """Measure engines that are otherwise idle, and keep their profiles for every later run."""
     from rich.console import Console
 
+    from ayo_bridge.engines.model_timing import require_model
     from ayo_bridge.profile import ProfileStore
+    from ayo_bridge.profile.llm_server import require_base_url
 
     if not (embedding or reranker or llm):
         raise typer.BadParameter("name an engine: --embedding, --reranker or --llm")
@@ -49,6 +51,11 @@ def profile(
         raise typer.BadParameter("--llm needs --model")
     console = Console()
     store = ProfileStore(directory)
+    store.prepare()
+    if llm:
+        require_base_url(llm)
+    for source in filter(None, (embedding, reranker)):
+        require_model(source)
     if embedding:
         _profile_model(console, store, "SentenceTransformer", embedding, limit, repeats)
     if reranker:

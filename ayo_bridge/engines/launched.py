@@ -21,7 +21,8 @@ def note(url: str, pid: int) -> None:
     path = _path(url)
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"pid": pid, "started": _started(pid)}), encoding="utf-8")
+        noted = {"url": url, "pid": pid, "started": _started(pid)}
+        path.write_text(json.dumps(noted), encoding="utf-8")
 
 
 def forget(url: str) -> None:
@@ -43,12 +44,29 @@ def is_launched(url: str) -> bool:
     return started is not None and noted.get("started") == started
 
 
+def running() -> tuple[str, ...]:
+    """The base URLs of the servers of our launcher that run here, by name."""
+    found = []
+    for path in sorted(_directory().glob("*.json")):
+        try:
+            url = str(json.loads(path.read_text(encoding="utf-8"))["url"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # Just deleted, or by an older version: it is found when it is named.
+        if is_launched(url):
+            found.append(url)
+    return tuple(found)
+
+
 def _path(url: str) -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME")
-    base = Path(cache) if cache else Path.home() / ".cache"
     parts = urlsplit(url)
     host = (parts.hostname or "").replace(":", "-")
-    return base / "ayo-bridge" / "servers" / f"{host}-{parts.port}.json"
+    return _directory() / f"{host}-{parts.port}.json"
+
+
+def _directory() -> Path:
+    cache = os.environ.get("XDG_CACHE_HOME")
+    base = Path(cache) if cache else Path.home() / ".cache"
+    return base / "ayo-bridge" / "servers"
 
 
 def _started(pid: int) -> str | None:

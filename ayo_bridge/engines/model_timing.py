@@ -6,6 +6,7 @@ import importlib
 import itertools
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 from ayo_bridge.engines.sentence_transformer import CrossEncoderModel, Model
@@ -49,12 +50,24 @@ def measure(
     return run
 
 
+def require_model(source: str) -> None:
+    """Refuse at once what is meant as a directory and is none: the library takes seconds to load.
+
+    Raises:
+        EngineUnavailableError: there is no such directory.
+    """
+    path = Path(source).expanduser()
+    if source.startswith(("/", ".", "~")) and not path.is_dir():
+        raise EngineUnavailableError(f"there is no model directory {path}")
+
+
 def load(cls: str, source: str) -> Any:
     """Load a ``SentenceTransformer`` or ``CrossEncoder`` by path or hub name.
 
     Raises:
         EngineUnavailableError: sentence-transformers is not installed, or there is no such model.
     """
+    require_model(source)
     try:
         library = importlib.import_module("sentence_transformers")
     except ImportError as error:

@@ -10,7 +10,7 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from ayo_bridge.engines.live_names import model_name
@@ -168,6 +168,15 @@ def embedding_call(
         ValueError: such a call is left to the original (not text, a pool of processes, ...).
     """
     return _ahead(EmbeddingModel, engine_name, model, texts_or_text, kwargs)
+
+
+def identity_of(engine: Model, asked: ModelRequest) -> Hashable:
+    """The key of a request, found from what it asks; ``None`` if it has none by now."""
+    inputs = asked.inputs[0] if asked.single else asked.inputs
+    try:
+        return _ahead(type(engine), engine.name, asked.model, inputs, asked.arguments).key
+    except ValueError:
+        return None
 
 
 def rerank_call(

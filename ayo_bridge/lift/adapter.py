@@ -93,6 +93,21 @@ class Adapter(ABC):
     def lift(self, obj: Any, state: AcceleratedState, asked: Asked) -> Lifted:
         """Lift ``obj`` for calls of this shape. Reads it, calls nothing of it."""
 
+    silencers: ClassVar[Sequence[Binding] | None] = None
+    """Bindings that keep from listeners what an object does when it is run once more to be
+    verified; ``None``: its objects are not run once more."""
+
+    def verifiable(self) -> str | None:
+        """Why its objects are not run once more; ``None`` if they are, and nobody hears of it."""
+        if self.silencers is None:
+            return f"what listens to {self.name} would hear of it"
+        refused = [each.status for each in self.silencers if not each.install()]
+        return next(iter(refused), None)
+
+    def shown(self, result: Any) -> object:
+        """What an answer says, as plain data to compare; ``None`` if that is not known."""
+        return result if isinstance(result, str) else None
+
     def returned(self, result: Any, scope: Scope) -> Any:
         """What a call returns to its caller. Closes the scope."""
         scope.close()
@@ -121,7 +136,7 @@ class Adapter(ABC):
             NotAcceleratedWarning: nothing can be done for the object, and why. If its framework
                 cannot be followed, ``obj`` itself is returned.
         """
-        reason = self._install()
+        reason = self._install(runtime.verify)
         if reason is not None:
             _warn(f"{type(obj).__name__} is returned as it is: {reason}")
             return obj
@@ -137,19 +152,22 @@ class Adapter(ABC):
 
         Nothing is changed in the object, and copies of it are plain.
         """
-        reason = self._install()
+        reason = self._install(runtime.verify)
         return reason if reason is not None else self._prepared(obj, runtime, _itself, True)
 
     def followed(self) -> Sequence[Binding]:
         """All that it puts on."""
-        return (*self.required, *self.bindings, *self.helpers, *self.stores)
+        silencers = self.silencers or ()
+        return (*self.required, *self.bindings, *self.helpers, *self.stores, *silencers)
 
-    def _install(self) -> str | None:
+    def _install(self, verify: float) -> str | None:
         for binding in self.required:
             if not binding.install():
                 return binding.status
         for binding in (*self.bindings, *self.helpers):
             binding.install()
+        if verify:  # Before anything is lifted: a lift holds as long as no wrapper goes on.
+            self.verifiable()
         return None
 
     def _prepared(

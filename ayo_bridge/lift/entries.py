@@ -5,64 +5,31 @@ The original is looked up when it is called, so that a class which is patched la
 
 from __future__ import annotations
 
-import enum
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
     Callable,
     Generator,
+    Hashable,
     Iterator,
     Mapping,
     Sequence,
 )
 from contextlib import aclosing
-from dataclasses import dataclass
 from functools import cached_property, wraps
 from typing import Any, Protocol
 
-from ayo_bridge.lift.kept import kept
+from ayo_bridge.lift.entry import Base, Entry, Kind
+from ayo_bridge.lift.kept import kept, unchanged
 from ayo_bridge.lift.lifted import Asked, Lifted
 from ayo_bridge.lift.subclass import Owner
+from ayo_bridge.lift.twice import Second, compare
 from ayo_bridge.runahead import AcceleratedState, Maker, Scope, current_scope, open_scope
 from ayo_bridge.runahead.streams import scoped_async_stream, scoped_stream
 from ayo_bridge.schedule import ComponentOp
 from ayo_bridge.seam import entered
 
 Method = Callable[..., Any]
-
-
-class Kind(enum.Enum):
-    """How an entry point is called."""
-
-    CALL = enum.auto()
-    AWAIT = enum.auto()
-    STREAM = enum.auto()
-    """It returns a generator."""
-    ASTREAM = enum.auto()
-    """It returns an asynchronous generator."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A method that users call. ``many`` takes a list of inputs through the object at once."""
-
-    name: str
-    kind: Kind = Kind.CALL
-    many: bool = False
-
-    @property
-    def sync(self) -> bool:
-        """Whether it blocks its caller."""
-        return self.kind in (Kind.CALL, Kind.STREAM)
-
-
-@dataclass(frozen=True, slots=True)
-class Base:
-    """A base class of a framework, by its module, and the entries of its objects."""
-
-    module: str
-    name: str
-    entries: tuple[Entry, ...]
 
 
 class Lifter(Protocol):
@@ -73,6 +40,12 @@ class Lifter(Protocol):
 
     def lift(self, obj: Any, state: AcceleratedState, asked: Asked) -> Lifted:
         """Lift ``obj`` for calls of this shape. Reads it, calls nothing of it."""
+
+    def verifiable(self) -> str | None:
+        """Why its objects are not run once more to be verified; ``None`` if they are, unheard."""
+
+    def shown(self, result: Any) -> object:
+        """What an answer says, as plain data to compare; ``None`` if that is not known."""
 
     def returned(self, result: Any, scope: Scope) -> Any:
         """What a call returns to its caller; closes the scope, or lets a stream keep it open."""
@@ -113,7 +86,13 @@ def _opened(
         return None
     try:
         asked = lifter.asked(entry, args, kwargs)
-        return None if asked is None else _open(lifter, obj, state, entry, asked, outer)
+        if asked is None:
+            return None
+        scope = _open(lifter, obj, state, entry, asked, outer)
+        if scope.verification is not None:
+            second = Second(obj, entry, args, kwargs, unchanged(obj, state, _shape(state, asked)))
+            compare(scope.verification, lifter, scope.plan.template, second)
+        return scope
     except Exception as error:
         state.switch_off(f"a call could not be planned: {error!r}")
         return None
@@ -127,7 +106,7 @@ def _open(
     asked: Asked,
     outer: Scope | None,
 ) -> Scope:
-    shape = (asked.shape, tuple(state.expected.items()))
+    shape = _shape(state, asked)
     guided = not state.switched_off
     while True:
         lifted, doubtful = kept(obj, state, shape, lambda: lifter.lift(obj, state, asked))
@@ -143,6 +122,11 @@ def _open(
             scope.note(note)
     scope.start(asked.values)
     return scope
+
+
+def _shape(state: AcceleratedState, asked: Asked) -> Hashable:
+    """What a template depends on."""
+    return asked.shape, tuple(state.expected.items())
 
 
 class _Makers(Mapping[ComponentOp, Maker]):
@@ -184,6 +168,8 @@ def _called(owner: Owner, entry: Entry, lifter: Lifter) -> Method:
         except BaseException as error:
             _failed(scope, error)
             raise
+        if scope.verification is not None:
+            scope.verification.answered(result)
         return lifter.returned(result, scope)
 
     return method
@@ -264,3 +250,6 @@ def _generator(stream: Iterator[Any]) -> Generator[Any, Any, Any]:
 
 def _async_generator(stream: AsyncIterator[Any]) -> AsyncGenerator[Any, Any]:
     return stream if isinstance(stream, AsyncGenerator) else (item async for item in stream)
+
+
+__all__ = ["Base", "Entry", "Kind", "Lifter", "Method", "entry_methods"]

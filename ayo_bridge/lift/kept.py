@@ -33,6 +33,14 @@ class _Kept:
         return True
 
 
+def unchanged(obj: Any, state: AcceleratedState, shape: Hashable) -> Callable[[], bool]:
+    """Tells later whether ``obj`` still is as it was lifted; where that is not known, it is not."""
+    found: _Kept | None = state.lifts.get((shape, state.runtime.generation))
+    if found is None or found.whose() is not obj:
+        return lambda: False
+    return found.witness.stands
+
+
 def kept(
     obj: Any, state: AcceleratedState, shape: Hashable, lift: Callable[[], Lifted]
 ) -> tuple[Lifted, Callable[[], bool] | None]:

@@ -67,6 +67,8 @@ class Draft:
     covers: set[int] = field(default_factory=set)
     followed: bool = False
     leads: bool = False
+    asking: list[object] = field(default_factory=list)
+    """Opaque parts that ask an LLM."""
     _names: dict[str, int] = field(default_factory=dict)
 
     def name(self, kind: str) -> str:
@@ -104,6 +106,7 @@ class Draft:
         self.covers |= other.covers
         self.followed |= other.followed
         self.leads |= other.leads
+        self.asking += other.asking
 
     def template(self, name: str) -> Template:
         """The template, called like the class that it describes.

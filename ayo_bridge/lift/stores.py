@@ -7,7 +7,6 @@ is nothing to fuse.
 
 from __future__ import annotations
 
-import itertools
 import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,10 +27,10 @@ from ayo_bridge.seam import (
     FoundItem,
     Limits,
     Scope,
+    Unkeyed,
     current_scope,
 )
 
-_unkeyed: Final = itertools.count()
 names: Final = LiveNames()
 """Names of vector stores, which are their engines' names."""
 
@@ -90,7 +89,7 @@ def texts_of(metadata: Mapping[str, Any]) -> dict[str, str]:
 
 def unidentified(engine: str) -> Call:
     """A call of the original's own whose key equals no other."""
-    return Call(engine, (engine, "unidentified", next(_unkeyed)), None)
+    return Call(engine, Unkeyed(engine), None)
 
 
 Engines = Callable[[Any, EngineHome], str]

@@ -25,9 +25,13 @@ def state_of(obj: object) -> AcceleratedState | None:
 
 
 def plain(obj: T) -> T:
-    """A shallow copy of an accelerated object with its original class."""
+    """A shallow copy of an accelerated object with its original class.
+
+    Of an object that stays itself while it is accelerated that is the class it has.
+    """
     clone = _shallow(obj)
-    object.__setattr__(clone, "__class__", type(obj).__mro__[1])
+    if state_of(obj) is not None:
+        object.__setattr__(clone, "__class__", type(obj).__mro__[1])
     return clone
 
 

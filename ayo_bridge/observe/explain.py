@@ -5,27 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, fields
+from typing import Final
 
-from ayo_bridge.graph import Component, Opaque, Template, picture
+from ayo_bridge.graph import Template
 from ayo_bridge.graph.picture import mermaid, to_json
-from ayo_bridge.observe.decisions import grouped
-from ayo_bridge.observe.wording import columns, counted, duration, gain, indented, let_through
+from ayo_bridge.observe.details import call_lines, last_line, left_alone, template_lines, took
+from ayo_bridge.observe.parts import kind_of, opaque_parts
+from ayo_bridge.observe.summary import fragment
+from ayo_bridge.observe.verdict import Seen, Verdict, verdict
+from ayo_bridge.observe.wording import let_through
 from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead.state import AcceleratedState
-from ayo_bridge.seam import EngineCall, Outcome
+from ayo_bridge.seam import EngineCall
 
-_ENGINES = ("llm", "embedding", "store", "reranker", "api")
-_NUMBERS = (
-    "mode",
-    "queries",
-    "items",
-    "chunks",
-    "top_k",
-    "candidates",
-    "top_n",
-    "visits",
-    "status",
-)
+_SHOWN: Final = 4
+"""Parts and notes that are told without being asked for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +43,53 @@ class Explanation:
     learning: tuple[str, ...] = ()
     unseen: int = 0
     """What was learned of its calls, where that is how it is lifted."""
+    verified: str = ""
+    """What came of verifying its calls, in words."""
+
+    records: tuple[CallRecord, ...] = ()
+    """The last finished calls, oldest first."""
+    runs_ahead: bool = True
+    """Whether the runtime is to run anything ahead."""
 
     def __str__(self) -> str:
-        lines = [f"{self.target}, accelerated by {self.adapter}", *self._template()]
+        verdict = self.verdict
+        lines = [str(verdict), *(verdict.left.lines() if verdict.left else ())]
+        if self.record is not None:
+            lines.append(last_line(self.record))
+        parts = opaque_parts(self.template, self.opaque)
+        lines += [left_alone(name, reason) for name, reason in parts[:_SHOWN]]
+        if len(parts) > _SHOWN:
+            lines.append(f"Left alone: {len(parts) - _SHOWN} more")
+        notes = [note for note in self.notes if note not in self._limits()]
+        lines += notes[:_SHOWN]
+        return "\n".join([*lines, "Details: explain(x).full()"])
+
+    def full(self) -> str:
+        """Everything: the verdict, the template, and the graphs, rewrites and engine calls of the
+        last call."""
+        verdict = self.verdict
+        lines = [str(verdict), *(verdict.left.lines() if verdict.left else ()), ""]
+        lines.append(f"{self.target}, accelerated by {self.adapter}")
+        lines += template_lines(self.template, self.opaque, self.learning)
         if self.record is None:
             lines += ["", "No call has finished yet: make one, and its graphs are shown here."]
         else:
-            lines += _call(self.record)
+            lines += call_lines(self.record)
         notes = self.notes
         if notes:
             lines += ["", "notes", *(f"  {note}" for note in notes)]
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the verdict, and the last call over time."""
+        return fragment(self.target, self.verdict, self.record)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether it helped, over the calls that are remembered."""
+        off = self.switched_off or ("" if self.runs_ahead else "Runtime(run_ahead=False)")
+        parts = opaque_parts(self.template, self.opaque)
+        return verdict(Seen(self.records, parts, self.learning, off, self.limits))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -69,33 +99,17 @@ class Explanation:
             notes.append(f"Run-ahead is switched off for this object: {self.switched_off}.")
         if self.on_trial:
             notes.append(f"Run-ahead was switched off for this object: {self.on_trial}.")
+        if self.verified:
+            notes.append(self.verified)
         if self.unseen:
             notes.append(f"{let_through(self.unseen)}.")
-        notes += [f"{server}: {limit}." for server, limit in self.limits.items()]
+        notes += self._limits()
         if self.record is not None and self.record.error:
             notes.append(f"The last call failed: {self.record.error}")
         return tuple(notes)
 
-    def _template(self) -> list[str]:
-        lines = ["", "module template"]
-        if not self.template.components:
-            said = self.learning or ("nothing was lifted",)
-            lines += [f"  {line}" for line in said]
-        previous: str | None = None
-        rows = []
-        for component in self.template.components:
-            after = [before for before, name in self.template.edges if name == component.name]
-            usual = [previous] if previous is not None else []
-            previous = component.name
-            engines = ", ".join(engines_of(component))
-            order = f"after {', '.join(after) or 'nothing'}" if after != usual else ""
-            rows.append((component.name, kind_of(component), engines, details_of(component), order))
-        lines += columns(rows) if rows else []
-        if self.template.components:
-            lines += [f"  {line}" for line in self.learning]
-        for name, reason in opaque_parts(self.template, self.opaque):
-            lines.append(f"  left as it is: {name}" + (f" ({reason})" if reason else ""))
-        return lines
+    def _limits(self) -> list[str]:
+        return [f"{server}: {limit}." for server, limit in self.limits.items()]
 
     def mermaid(self) -> str:
         """A Mermaid flowchart of the last call's e-graph; of the template before any call."""
@@ -114,6 +128,7 @@ class Explanation:
         """
         record = self.record
         return {
+            "verdict": self.verdict.to_dict(),
             "adapter": self.adapter,
             "target": self.target,
             "switched_off": self.switched_off,
@@ -164,42 +179,10 @@ def explain_state(state: AcceleratedState) -> Explanation:
         state.limits(),
         () if state.learning is None else tuple(state.learning()),
         state.rest.unseen,
+        state.checks.note(),
+        history,
+        state.runtime.run_ahead,
     )
-
-
-def took(record: CallRecord) -> float | None:
-    """Seconds from entry to the end of the scope; ``None`` while it lives."""
-    return None if record.ended is None else record.ended - record.started
-
-
-def kind_of(component: Component) -> str:
-    """What a component is, in words: ``QueryExpansion`` is ``"query expansion"``."""
-    name = type(component).__name__
-    return "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
-
-
-def engines_of(component: Component) -> list[str]:
-    """Names of the engines a component uses."""
-    return [engine for name in _ENGINES if (engine := getattr(component, name, ""))]
-
-
-def details_of(component: Component) -> str:
-    """The numbers of a component, e.g. ``"queries 4, top k 8"``."""
-    known = {f.name: getattr(component, f.name) for f in fields(component)}
-    return ", ".join(
-        f"{name.replace('_', ' ')} {known[name]}"
-        for name in _NUMBERS
-        if known.get(name) is not None
-    )
-
-
-def opaque_parts(template: Template, opaque: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
-    """Everything that runs as it is, with the reason: lifted as opaque, or not lifted at all.
-
-    Glue that is known to be pure holds nothing back and is not listed.
-    """
-    parts = {c.name: c.reason for c in template.components if isinstance(c, Opaque) and not c.pure}
-    return list((parts | dict(opaque)).items())
 
 
 def digest(key: Hashable) -> str:
@@ -255,52 +238,6 @@ def _plain(value: object) -> object:
     if value is None or isinstance(value, bool | int | float):
         return value
     return str(value)
-
-
-def _call(record: CallRecord) -> list[str]:
-    seconds = took(record)
-    time = "still running" if seconds is None else duration(seconds)
-    lines = ["", f"last call: {record.entry}, {time}"]
-    lines += ["", f"p-graph, {counted(len(record.p_graph), 'primitive')}"]
-    lines += indented(picture(record.p_graph))
-    if record.e_graph == record.p_graph:
-        lines += ["", "e-graph: the same; nothing was rewritten"]
-    else:
-        lines += ["", f"e-graph, {counted(len(record.e_graph), 'primitive')}"]
-        lines += indented(picture(record.e_graph))
-    lines += ["", "rewrites", *_rewrites(record)]
-    lines += ["", f"engine calls, {len(record.calls)}", *_calls(record)]
-    return lines
-
-
-def _rewrites(record: CallRecord) -> list[str]:
-    rows = [(r.verdict, r.name, r.predicted, r.where, r.reason) for r in grouped(record.decisions)]
-    warmed = any(call.outcome is Outcome.WARM for call in record.calls)
-    return [
-        *(columns(rows, right="llr") if rows else ["  none was considered"]),
-        f"  predicted gain {gain(record.predicted_gain) or 'unknown'}; "
-        f"the original did not wait for {duration(record.measured_gain)} of engine time"
-        + (", besides what prefix warms made shorter" if warmed else ""),
-    ]
-
-
-def _calls(record: CallRecord) -> list[str]:
-    if not record.calls:
-        return ["  none"]
-    head = ("primitive", "engine", "outcome", "batch", "waited", "took", "")
-    rows = [
-        (
-            call.primitive,
-            call.engine,
-            call.outcome.value + (", fused" if call.fused else ""),
-            str(call.batch),
-            duration(call.waited),
-            duration(call.seconds),
-            call.error,
-        )
-        for call in record.calls
-    ]
-    return columns([head, *rows], right="lllrrr")
 
 
 def _quoted(text: str) -> str:

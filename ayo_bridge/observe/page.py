@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
-from importlib.resources import files
-from xml.etree.ElementTree import Element, SubElement
+from itertools import groupby
+from typing import TYPE_CHECKING
+from xml.etree.ElementTree import Element
 
 from ayo_bridge.observe.decisions import grouped
-from ayo_bridge.observe.drawing import draw, kind_class
-from ayo_bridge.observe.explain import (
-    Explanation,
-    details_of,
-    engines_of,
-    kind_of,
-    opaque_parts,
-)
-from ayo_bridge.observe.gantt import chart
-from ayo_bridge.observe.markup import add, svg, write
+from ayo_bridge.observe.details import left_alone
+from ayo_bridge.observe.drawing import draw
+from ayo_bridge.observe.markup import add, write
+from ayo_bridge.observe.parts import details_of, engines_of, kind_of, opaque_parts
+from ayo_bridge.observe.summary import add_legend, add_patterns, add_time, add_verdict, sheet
 from ayo_bridge.observe.waits import end_of, waits
-from ayo_bridge.observe.wording import counted, duration, gain
+from ayo_bridge.observe.wording import counted, duration, gain, ranges, spread
 from ayo_bridge.record.counters import is_own
 from ayo_bridge.record.record import CallRecord
-from ayo_bridge.seam import EngineKind, Outcome
+from ayo_bridge.seam import EngineCall, EngineKind, Outcome
 
-_KINDS = {
-    EngineKind.LLM: "LLM",
-    EngineKind.EMBEDDING: "embedding",
-    EngineKind.RERANKER: "reranker",
-    EngineKind.VECTOR_STORE: "vector store",
-    EngineKind.SEARCH_API: "search API",
-}
-_STATES = {
-    Outcome.HIT: "computed ahead",
-    Outcome.DIRECT: "the original's own call",
-    Outcome.WARM: "prefix warm",
-    Outcome.WASTED: "never used",
-    Outcome.DROPPED: "failed ahead",
-    Outcome.CANCELLED: "cancelled with the call",
-}
+if TYPE_CHECKING:
+    from ayo_bridge.observe.explain import Explanation
 
 
 def page(explanation: Explanation, records: Sequence[CallRecord]) -> str:
@@ -53,19 +37,18 @@ def page(explanation: Explanation, records: Sequence[CallRecord]) -> str:
     add(head, "meta", name="viewport", content="width=device-width, initial-scale=1")
     add(head, "title", f"{explanation.target} · ayo-bridge")
     add(head, "style", _style(len(records)))
-    body = add(html, "body")
-    _patterns(body)
+    body = add(html, "body", class_="ayo")
+    add_patterns(body)
     _heading(body, explanation)
-    if not records:
-        add(body, "p", "No call has finished yet: make one, and it is shown here.", class_="notice")
     _picker(body, explanation, records)
     for number, record in enumerate(records):
         _call(add(body, "section", id=f"call-{number}"), explanation.target, record)
+    _parts(body, explanation)
     return f"<!doctype html>\n{write(html)}\n"
 
 
 def _style(number: int) -> str:
-    rules = [files("ayo_bridge.observe").joinpath("page.css").read_text("utf-8")]
+    rules = [sheet("chart.css"), sheet("page.css")]
     for i in range(number):
         picked = f"#pick-{i}:checked ~"
         rules.append(
@@ -76,20 +59,18 @@ def _style(number: int) -> str:
     return "".join(rules)
 
 
-def _patterns(body: Element) -> None:
-    root = svg(0, 0, "", style="position: absolute")
-    hatch = add(add(root, "defs"), "pattern", id="hatch", width=5, height=5)
-    hatch.attrib.update({"patternUnits": "userSpaceOnUse", "patternTransform": "rotate(45)"})
-    add(hatch, "path", d="M0 0V5", class_="mesh")
-    body.append(root)
-
-
 def _heading(body: Element, explanation: Explanation) -> None:
     header = add(body, "header")
     add(header, "h1", explanation.target)
-    add(header, "p", f"accelerated by ayo-bridge, lifted by {explanation.adapter}", class_="soft")
+    add_verdict(header, explanation.verdict)
+    for note in explanation.notes:
+        add(header, "p", note, class_="notice")
+
+
+def _parts(body: Element, explanation: Explanation) -> None:
     template = explanation.template
-    parts = add(header, "ol", class_="template")
+    details = _details(body, "What it consists of", f"lifted by {explanation.adapter}")
+    parts = add(details, "ol", class_="template")
     for number, component in enumerate(template.components):
         if number:
             add(parts, "li", "→", class_="then")
@@ -99,14 +80,14 @@ def _heading(body: Element, explanation: Explanation) -> None:
         title = ", ".join(engines_of(component))
         add(item, "span", f" {says}", class_="soft", title=title)
     for name, reason in opaque_parts(template, explanation.opaque):
-        add(
-            header,
-            "p",
-            f"Left as it is: {name}" + (f" ({reason})" if reason else ""),
-            class_="soft",
-        )
-    for note in explanation.notes:
-        add(header, "p", note, class_="notice")
+        add(details, "p", left_alone(name, reason), class_="soft")
+
+
+def _details(parent: Element, title: str, more: str) -> Element:
+    """A part that opens when it is asked for."""
+    details = add(parent, "details")
+    add(add(details, "summary", f"{title} "), "small", more)
+    return details
 
 
 def _picker(body: Element, explanation: Explanation, records: Sequence[CallRecord]) -> None:
@@ -123,22 +104,25 @@ def _picker(body: Element, explanation: Explanation, records: Sequence[CallRecor
 
 
 def _call(section: Element, target: str, record: CallRecord) -> None:
-    _figures(section, record)
     title = add(section, "h2", "Time ")
     add(title, "small", "when engines worked, and when the original stood still")
-    _legend(section, record, over_time=True)
-    name = f"{target}.{record.entry}"
-    add(section, "div", class_="scroll").append(chart(record, f"Time chart of {name}"))
-    title = add(section, "h2", "e-graph ")
-    add(title, "small", f"{counted(len(record.e_graph), 'primitive')}, after the passes")
-    _legend(section, record, over_time=False)
-    drawn = draw(record.e_graph, f"e-graph of {name}", record)
-    add(section, "div", class_="scroll").append(drawn)
-    title = add(section, "h2", "p-graph ")
-    add(title, "small", f"{counted(len(record.p_graph), 'primitive')}, before the passes")
-    add(section, "div", class_="scroll").append(draw(record.p_graph, f"p-graph of {name}"))
-    _decisions(section, record)
+    add_time(section, target, record)
+    _figures(section, record)
     _calls(section, record)
+    _graphs(section, f"{target}.{record.entry}", record)
+    _decisions(section, record)
+
+
+def _graphs(section: Element, name: str, record: CallRecord) -> None:
+    made = counted(len(record.e_graph), "primitive")
+    details = _details(section, "Graphs", f"{made} after the passes")
+    add(add(details, "h2", "e-graph "), "small", f"{made}, after the passes")
+    add_legend(details, record, over_time=False)
+    drawn = draw(record.e_graph, f"e-graph of {name}", record)
+    add(details, "div", class_="scroll").append(drawn)
+    title = add(details, "h2", "p-graph ")
+    add(title, "small", f"{counted(len(record.p_graph), 'primitive')}, before the passes")
+    add(details, "div", class_="scroll").append(draw(record.p_graph, f"p-graph of {name}"))
 
 
 def _figures(section: Element, record: CallRecord) -> None:
@@ -165,42 +149,9 @@ def _figures(section: Element, record: CallRecord) -> None:
         add(add(tile, "dd", f"{value} "), "small", more)
 
 
-def _legend(section: Element, record: CallRecord, *, over_time: bool) -> None:
-    """Explain the colours and strokes that this call has."""
-    kinds = {call.kind for call in record.calls}
-    found = {call.outcome for call in record.calls}
-    legend = add(section, "div", class_="legend")
-    for kind, text in _KINDS.items():
-        if kind in kinds:
-            _swatch(legend, f"k-{kind.value} o-hit", text)
-    if not over_time and any(kind_class(primitive.op) == "k-host" for primitive in record.e_graph):
-        _swatch(legend, "k-host o-plan", "framework")
-    add(legend, "span", class_="divide")
-    for outcome, text in _STATES.items():
-        if outcome in found:
-            _swatch(legend, f"k-any o-{outcome.value}", text, hatched=outcome is Outcome.WARM)
-    if over_time:
-        _swatch(legend, "", "the original's own code", mark="own")
-        _swatch(legend, "", "it stands still", mark="still")
-
-
-def _swatch(
-    legend: Element, names: str, text: str, *, hatched: bool = False, mark: str = "back"
-) -> None:
-    item = SubElement(legend, "span")
-    sample = svg(18, 12, "")
-    group = add(sample, "g", class_=names)
-    place = {"x": 1, "y": 1, "width": 16, "height": 10, "rx": 2}
-    add(group, "rect", "", place, class_=mark)
-    if hatched:
-        add(group, "rect", "", place, class_="hatch", fill="url(#hatch)")
-    sample.tail = text
-    item.append(sample)
-
-
 def _decisions(section: Element, record: CallRecord) -> None:
-    add(add(section, "h2", "Rewrites "), "small", "what the passes did, what they refused, and why")
-    table = _table(section, ["pass", "", "primitives", "why", "predicted"], numbers=1)
+    details = _details(section, "Rewrites", "what the passes did, what they refused, and why")
+    table = _table(details, ["pass", "", "primitives", "why", "predicted"], numbers=1)
     for group in grouped(record.decisions):
         row = add(table, "tr")
         add(row, "td", group.name, class_="w")
@@ -213,26 +164,40 @@ def _decisions(section: Element, record: CallRecord) -> None:
 
 
 def _calls(section: Element, record: CallRecord) -> None:
-    details = add(section, "details")
-    add(add(details, "summary", "Engine calls "), "small", str(len(record.calls)))
+    details = _details(section, "Engine calls", str(len(record.calls)))
     heads = ["primitive", "engine", "outcome", "tokens", "batch", "started", "took", "waited"]
     table = _table(details, heads, numbers=5)
-    for call in list(record.calls):
+    for calls in _alike(list(record.calls)):
+        call = calls[0]
         row = add(table, "tr")
-        add(row, "td", call.primitive, class_="id")
+        many = f" x {len(calls)}" if len(calls) > 1 else ""
+        add(row, "td", ranges([each.primitive for each in calls]) + many, class_="id")
         add(row, "td", call.engine)
         bad = call.outcome in (Outcome.WASTED, Outcome.DROPPED)
         fused = ", fused" if call.fused else ""
         outcome = add(row, "td", call.outcome.value + fused, class_="w bad" if bad else "w")
         if call.error:
             add(outcome, "span", f" {call.error}")
-        tokens = f"{call.prompt_tokens} + {call.completion_tokens}"
-        started = "never" if call.started is None else duration(call.started - record.started)
+        tokens = (
+            f"{sum(c.prompt_tokens for c in calls)} + {sum(c.completion_tokens for c in calls)}"
+        )
+        started = [c.started - record.started for c in calls if c.started is not None]
         add(row, "td", tokens if call.kind is EngineKind.LLM else "", class_="n")
         add(row, "td", str(call.batch), class_="n")
-        add(row, "td", started, class_="n")
-        add(row, "td", duration(call.seconds), class_="n")
-        add(row, "td", duration(call.waited), class_="n")
+        add(row, "td", spread(started) if started else "never", class_="n")
+        add(row, "td", spread([each.seconds for each in calls]), class_="n")
+        add(row, "td", spread([each.waited for each in calls]), class_="n")
+
+
+def _alike(calls: Sequence[EngineCall]) -> list[list[EngineCall]]:
+    """Calls in a row that fared alike together, if there are three of them or more."""
+
+    def kind(call: EngineCall) -> tuple[object, ...]:
+        name = re.sub(r"\d+", "#", call.primitive)
+        return name, call.engine, call.outcome, call.fused, call.batch, call.error
+
+    runs = [list(run) for _, run in groupby(calls, kind)]
+    return [part for run in runs for part in ([run] if len(run) > 2 else [[call] for call in run])]
 
 
 def _table(parent: Element, heads: Sequence[str], *, numbers: int) -> Element:

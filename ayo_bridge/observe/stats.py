@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Final
 
 from ayo_bridge.graph import Op
 from ayo_bridge.observe.wording import columns, counted, duration, let_through
 from ayo_bridge.runahead.state import AcceleratedState
+
+_WHAT: Final = {
+    Op.PREFILLING: "LLM",
+    Op.FULL_PREFILLING: "LLM",
+    Op.PARTIAL_PREFILLING: "prompt begun ahead",
+    Op.SEARCHING: "search",
+    Op.API_CALL: "API",
+    Op.HOST: "own call",
+    Op.EXPAND: "own call",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +70,10 @@ class Stats:
     to be done in those before them."""
     limits: Mapping[str, str] = field(default_factory=dict)
     """How much may be ahead at each server: by ``host:port``, in words."""
+    verified: int = 0
+    """Calls that were compared with the original."""
+    mismatched: int = 0
+    """Of these, those that differed."""
 
     @property
     def hit_rate(self) -> float:
@@ -88,38 +103,25 @@ class Stats:
     def __str__(self) -> str:
         original = self.hits + self.direct + self.missed
         lines = [
-            f"{self.target}: {counted(self.calls, 'call')}, {counted(original, 'engine call')}",
-            *columns(
-                [
-                    ("hits", str(self.hits), f"computed ahead: {self.ahead_rate:.1%} of the calls"),
-                    ("direct", str(self.direct), "made by the original, not computed ahead"),
-                    ("missed", str(self.missed), "made by the original, computed ahead in vain"),
-                    ("wasted", str(self.wasted), "computed ahead, never asked for"),
-                    (
-                        "dropped",
-                        str(self.dropped),
-                        f"failed ahead; with the wasted {self.wasted_rate:.1%} of the work ahead",
-                    ),
-                    (
-                        "cancelled",
-                        str(self.cancelled),
-                        "ahead in calls that did not come to an end",
-                    ),
-                    ("warms", str(self.warms), "prefixes prefilled early"),
-                    ("fused", str(self.fused), self._batches()),
-                    ("saved", duration(self.saved), "engine time the original did not wait for"),
-                    ("waited", duration(self.waited), "engine time it did wait for"),
-                ],
-                right="lr",
-            ),
+            f"{self.target}: {counted(self.calls, 'call')}, "
+            f"which needed {counted(original, 'result')} of engines",
+            *columns([row for row in self._rows() if row is not None], right="lr"),
         ]
         if self.primitives:
-            head = ("primitive", "engine", "calls", "took", "waited")
+            head = ("what", "engine", "calls", "worked", "waited for")
             rows = [
-                (p.op.value, p.engine, str(p.calls), duration(p.seconds), duration(p.waited))
+                (
+                    _WHAT.get(p.op, p.op.value.replace("_", " ")),
+                    p.engine,
+                    str(p.calls),
+                    duration(p.seconds),
+                    duration(p.waited),
+                )
                 for p in self.primitives
             ]
             lines += ["", *columns([head, *rows], right="llrrr")]
+        if self.verified:
+            lines += ["", f"{counted(self.verified, 'call')} verified, {self.mismatched} differed."]
         if self.unseen:
             lines += ["", f"{let_through(self.unseen)}."]
         if self.limits:
@@ -130,9 +132,37 @@ class Stats:
             lines += ["", f"Run-ahead was switched off: {self.on_trial}."]
         return "\n".join(lines)
 
-    def _batches(self) -> str:
-        batch = f"; mean batch {self.mean_fused_batch:.1f}" if self.mean_fused_batch else ""
-        return f"of the original's own calls, scheduled with others{batch}"
+    def _rows(self) -> list[tuple[str, str, str] | None]:
+        """What there was, in words; of what went wrong only what did."""
+        batch = f", {self.mean_fused_batch:.1f} on average" if self.mean_fused_batch else ""
+        vain = f"{self.wasted_rate:.1%} of the work ahead was in vain"
+        more = [
+            (
+                "asked otherwise",
+                self.missed,
+                "the original's own calls; what was ahead did not fit",
+            ),
+            ("ahead, never used", self.wasted, vain),
+            ("failed ahead", self.dropped, "the original made its own call"),
+            ("ahead, stopped", self.cancelled, "its call was cancelled, failed or was left"),
+            (
+                "prompts begun ahead",
+                self.warms,
+                "so that the server has read what is known of them",
+            ),
+            ("in shared batches", self.fused, f"the original's own calls, run with others{batch}"),
+        ]
+        return [
+            (
+                "made ahead",
+                str(self.hits),
+                f"there or on its way when asked for: {self.ahead_rate:.1%}",
+            ),
+            ("made when asked", str(self.direct), "the original's own calls, nothing was ahead"),
+            *((name, str(number), says) if number else None for name, number, says in more),
+            ("saved", duration(self.saved), "engine time not waited for; side by side it adds up"),
+            ("waited", duration(self.waited), "engine time waited for"),
+        ]
 
 
 def stats_state(state: AcceleratedState) -> Stats:
@@ -160,6 +190,8 @@ def stats_state(state: AcceleratedState) -> Stats:
         on_trial=state.on_trial,
         unseen=state.rest.unseen,
         limits=state.limits(),
+        verified=state.checks.verified,
+        mismatched=state.checks.mismatched,
     )
 
 

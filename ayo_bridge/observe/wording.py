@@ -19,6 +19,24 @@ def duration(seconds: float) -> str:
     return f"{sign}{milliseconds:.1f} ms"
 
 
+def about(seconds: float) -> str:
+    """A rough duration: ``4.63`` is ``"4.6 s"``, ``0.316`` is ``"320 ms"``."""
+    if seconds >= 9.95:
+        return f"{seconds:.0f} s"
+    if seconds >= 0.995:
+        return f"{seconds:.1f} s"
+    milliseconds = seconds * 1000
+    if milliseconds >= 99.5:
+        return f"{round(milliseconds, -1):.0f} ms"
+    return f"{milliseconds:.0f} ms" if milliseconds >= 9.95 else f"{milliseconds:.1f} ms"
+
+
+def spread(seconds: Sequence[float]) -> str:
+    """Durations in one: ``"103 ms"``, or ``"81 ms to 103 ms"`` if they differ."""
+    least, most = duration(min(seconds)), duration(max(seconds))
+    return least if least == most else f"{least} to {most}"
+
+
 def gain(seconds: float | None) -> str:
     """A predicted or measured gain; empty if there is none to tell."""
     return "" if seconds is None else ("+" if seconds > 0 else "") + duration(seconds)

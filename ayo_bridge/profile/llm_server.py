@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ayo_bridge.errors import EngineUnavailableError
+from ayo_bridge.errors import ArgumentError, EngineUnavailableError
 from ayo_bridge.profile import LLMProfile
 
 Point = tuple[int, float]
@@ -25,6 +25,24 @@ _TIMEOUT_SECONDS: Final = 120.0
 def llm_profile_name(base_url: str, model: str) -> str:
     """The name of a served model's engine, under which its profile is kept."""
     return f"llm:{model}@{urlsplit(base_url).netloc}"
+
+
+def require_base_url(url: str) -> None:
+    """Refuse what is no base URL.
+
+    Raises:
+        ArgumentError: it is none; the message shows one.
+    """
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return
+    except ValueError:
+        pass  # A port that is no number: said below.
+    shown = url.rpartition("@")[2]  # Without a password.
+    raise ArgumentError(
+        f"{shown!r} is no base URL of a server: name it like http://localhost:8000/v1"
+    )
 
 
 def measure_llm(
@@ -42,8 +60,10 @@ def measure_llm(
         The profile, and the points ``(tokens, seconds)`` of prefilling and of decoding.
 
     Raises:
+        ArgumentError: that is no base URL.
         EngineUnavailableError: the server cannot be reached or refuses what is asked of it.
     """
+    require_base_url(base_url)
     server = _Server(base_url, model, api_key, clock)
     server.time(_PREFILL_WORDS[0], 1)  # The first request of a server may compile.
     prefill = list(_points(server, [(w, 1) for w in _PREFILL_WORDS], 0, repeats, on_step))

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ayo_bridge.errors import announce
+from ayo_bridge.errors import ArgumentError, announce
 from ayo_bridge.profile.curve import Curve
 from ayo_bridge.profile.profiles import EngineProfile, LLMProfile, Profile
 
@@ -46,7 +46,7 @@ class ProfileStore:
         """
         path = self.path(model, device)
         try:
-            return _from_json(json.loads(path.read_text(encoding="utf-8")))
+            return self.read(path)[1]
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -56,6 +56,37 @@ class ProfileStore:
                 stacklevel=2,
             )
             return None
+
+    def prepare(self) -> None:
+        """Make the directory, before something is measured that takes long.
+
+        Raises:
+            ArgumentError: it cannot be made or written.
+        """
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ArgumentError(
+                f"profiles cannot be kept in {self.directory}: {error.strerror}"
+            ) from error
+        if not os.access(self.directory, os.W_OK | os.X_OK):
+            raise ArgumentError(f"profiles cannot be kept in {self.directory}: it is read-only")
+
+    def files(self) -> tuple[Path, ...]:
+        """The files that profiles are kept in, by name."""
+        found = self.directory.glob("*.json")
+        return tuple(sorted(path for path in found if not path.name.startswith(".")))
+
+    @staticmethod
+    def read(path: Path) -> tuple[str, Profile]:
+        """The profile in a file, with the model it is of.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError, KeyError, TypeError: it holds no profile of this version.
+        """
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return str(data["model"]), _from_json(data)
 
     def save(self, model: str, device: str, profile: Profile) -> Path:
         """Write the profile; a reader sees the old file or the new one, never a part.

@@ -1,8 +1,9 @@
 """In: a plan and the original's own requests. Out: results that are there when it asks."""
 
+from ayo_bridge.runahead.opening import open_scope
 from ayo_bridge.runahead.plan import Maker, Plan, index_of
 from ayo_bridge.runahead.planner import Planner
-from ayo_bridge.runahead.scope import Scope, current_scope, open_scope
+from ayo_bridge.runahead.scope import Scope, current_scope
 from ayo_bridge.runahead.state import AcceleratedState
 from ayo_bridge.runahead.tickets import Observation, Ticket
 

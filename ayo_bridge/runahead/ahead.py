@@ -66,7 +66,6 @@ class Ahead(Driver[Work, Values]):
     """
 
     _home: Home
-    together = False  # What can run starts before the calls of the rest are made: that takes time.
 
     def __init__(
         self, runtime: Home, plan: Plan, record: CallRecord, number: int, lock: threading.RLock
@@ -144,6 +143,12 @@ class Ahead(Driver[Work, Values]):
         part = part_of(tier.graph, primitive)
         return Running(Work(primitive, tier.values, self.feed, part), maker)
 
+    def _joins(self, primitive: Primitive, before: Running[Work, Values]) -> bool:
+        """Calls of one model of this process share a batch; what goes to a server starts before the
+        calls of the rest are made, which takes time."""
+        engine = before.work.primitive.engine
+        return primitive.engine == engine and not self._home.scheduler(engine).engine.server
+
     def _taken(self, running: Running[Work, Values], outputs: Values) -> list[Primitive]:
         primitive = running.work.primitive
         if self._closed or (primitive.outputs and not outputs):
@@ -193,7 +198,8 @@ class Ahead(Driver[Work, Values]):
         """Have a result that is there already, or on its way, serve once more. The lock is held."""
         self._record.note_call(record)
         record.started = record.ended = record.queued
-        self._tickets[shared.call.key].append(Ticket(self._home.clock, shared.future, record))
+        again = Ticket(self._home.clock, shared.future, record, shared.call)
+        self._tickets[shared.call.key].append(again)
         return shared.future
 
     def _here(
@@ -204,7 +210,7 @@ class Ahead(Driver[Work, Values]):
         self._count += 1
         future = self._share(call, engine, self._requested(call, running, record).future)
         if not call.warm:
-            self._tickets[call.key].append(Ticket(self._home.clock, future, record))
+            self._tickets[call.key].append(Ticket(self._home.clock, future, record, call))
         return future
 
     # Servers that others share.
@@ -231,7 +237,7 @@ class Ahead(Driver[Work, Values]):
             if share is None:
                 share = self._shares[server] = load.draw(self._kind)
             if not call.warm:
-                ticket = Ticket(self._home.clock, offered.future, record)
+                ticket = Ticket(self._home.clock, offered.future, record, call)
                 self._offers[ticket] = offered
                 self._tickets[call.key].append(ticket)
                 self._share(call, engine, offered.future)
@@ -322,7 +328,7 @@ class Ahead(Driver[Work, Values]):
         record = EngineCall("", call.engine, shared.kind, call.key, Outcome.AHEAD, now, now, now)
         record.items = call.items
         self._record.note_call(record)
-        return Ticket(self._home.clock, shared.future, record)
+        return Ticket(self._home.clock, shared.future, record, call)
 
     def observe(self, record: EngineCall) -> Observation:
         """The observation of a call that the original makes itself, for whoever waits for it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Hashable
 from concurrent.futures import Future
+from random import Random
 from typing import Any, Protocol
 
 from ayo_bridge.profile import LiveProfiles
@@ -35,6 +36,14 @@ class Home(EngineHome, Schedulers, Costs, Protocol):
     @property
     def templates(self) -> bool:
         """Whether what is learned is kept on disk, and what was kept is used."""
+
+    @property
+    def verify(self) -> float:
+        """The share of calls that are compared with the original."""
+
+    @property
+    def chance(self) -> Random:
+        """Draws them."""
 
     @property
     def planner(self) -> Planner:

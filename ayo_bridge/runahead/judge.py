@@ -56,6 +56,10 @@ class Judge:
         if not self.is_off(now):
             self._off(reason, now)
 
+    def condemn(self, reason: str) -> None:
+        """Run nothing ahead any more: it was wrong, and trying again would be wrong again."""
+        self._reason, self._until = reason, math.inf
+
     def is_off(self, now: float) -> bool:
         """Whether nothing is to run ahead at this moment."""
         return now < self._until
@@ -64,6 +68,8 @@ class Judge:
         """Why nothing runs ahead, and when that is tried again; empty while something may."""
         if not self.is_off(now):
             return ""
+        if self._until == math.inf:
+            return self._reason
         return f"{self._reason}; tried again in {math.ceil(self._until - now)} s"
 
     def on_trial(self, now: float) -> str:

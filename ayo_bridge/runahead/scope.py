@@ -12,7 +12,7 @@ import itertools
 import logging
 import threading
 from collections.abc import Callable, Hashable
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 from ayo_bridge import seam
 from ayo_bridge.graph import Graph, Template
@@ -22,12 +22,32 @@ from ayo_bridge.runahead.ahead import Ahead
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.runahead.plan import Makers, Plan
 from ayo_bridge.runahead.served import served
-from ayo_bridge.runahead.state import AcceleratedState
-from ayo_bridge.runahead.tickets import Observation, Ticket
+from ayo_bridge.runahead.tickets import Observation
 from ayo_bridge.schedule import Values
 from ayo_bridge.seam import Call, EngineCall, EngineKind, Hit, Outcome
 
 _logger = logging.getLogger(__name__)
+
+
+class Verifies(Protocol):
+    """Who compares a call with the original."""
+
+    def by(
+        self,
+        again: Callable[[], object],
+        shown: Callable[[object], object],
+        unchanged: Callable[[], bool],
+    ) -> None:
+        """Run the original once more by ``again``; compare what ``shown`` says of its answers."""
+
+    def alone(self, why: str) -> None:
+        """The original is not run once more."""
+
+    def answered(self, result: object) -> None:
+        """What the accelerated call returns."""
+
+    def ended(self, record: CallRecord) -> None:
+        """The call is over."""
 
 
 class Scope:
@@ -61,6 +81,7 @@ class Scope:
         "quiet",
         "record",
         "runtime",
+        "verification",
     )
 
     _numbers = itertools.count(1)
@@ -88,6 +109,8 @@ class Scope:
         self.guide: object = None
         """What the adapter keeps for its taps while this scope runs."""
         self.follower: seam.Follower | None = None
+        self.verification: Verifies | None = None
+        """Compares this call with the original; of most calls nobody does."""
         self._doubtful = doubtful
         self._declined: str | None = None
         self._covers = covers
@@ -103,6 +126,10 @@ class Scope:
     def covers(self, obj: object) -> bool:
         """Whether the plan describes what ``obj`` does, so that its calls belong to this scope."""
         return id(obj) in self._covers
+
+    def followed_by(self, follower: seam.Follower) -> None:
+        """Tell ``follower`` of the calls at boundaries from now on."""
+        self.follower = follower
 
     # The graph side.
 
@@ -121,7 +148,7 @@ class Scope:
         """
         if self.closed:
             return
-        if plan.ahead and self.quiet:
+        if plan.ahead and self._ahead is None:
             self._wake(plan)
         self.record.note_growth(primitive_id, plan)
         self._tell(lambda ahead: ahead.expand(primitive_id, plan, values))
@@ -210,7 +237,7 @@ class Scope:
 
     # The binding side.
 
-    def claim(self, key: Hashable) -> Ticket | None:
+    def claim(self, key: Hashable) -> seam.Ticket | None:
         """Take the ticket for the next occurrence of a request; ``None``: make the call.
 
         The occurrence is then the original's: whoever comes to it ahead from this moment on waits
@@ -234,7 +261,7 @@ class Scope:
 
     def direct(
         self, engine: str, kind: EngineKind, key: Hashable = None, *, items: int = 1
-    ) -> Observation:
+    ) -> seam.Observation:
         """Note that the original makes a call itself. A quiet scope needs no key."""
         now = self.runtime.clock()
         record = EngineCall("", engine, kind, key, Outcome.DIRECT, now, now, items=items)
@@ -308,6 +335,7 @@ class Scope:
         """
         self.plan = _NOTHING
         self.guide = self.follower = self.on_finish = self._doubtful = self._ahead = None
+        self.verification = None
         self._past, self._closers, self._handed = [], [], {}
 
 
@@ -317,36 +345,6 @@ def current_scope() -> Scope | None:
 
 
 _NOTHING: Final = Plan(Template(()), Graph(()), Graph(()))
-
-
-def open_scope(
-    state: AcceleratedState,
-    entry: str,
-    plan: Plan,
-    doubtful: Callable[[], bool] | None = None,
-    *,
-    outer: Scope | None = None,
-    covers: frozenset[int] = frozenset(),
-) -> Scope:
-    """The scope of one call of an accelerated object; its record goes to the object's state.
-
-    Inside of an ``outer`` scope it goes to the record of that, too.
-    """
-    runtime = state.runtime
-    record = CallRecord(
-        entry,
-        runtime.clock(),
-        plan.template,
-        plan.p_graph,
-        plan.e_graph,
-        plan.decisions,
-        predicted_gain=plan.predicted_gain,
-    )
-    scope = Scope(runtime, plan, record, doubtful, covers)
-    if outer is not None:
-        outer.record.note_nested(record)
-    scope.on_finish = state.note
-    return scope
 
 
 def _yes() -> bool:

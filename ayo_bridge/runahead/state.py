@@ -12,6 +12,7 @@ from typing import Any, Final
 from ayo_bridge.graph import Template
 from ayo_bridge.record.counters import Counters
 from ayo_bridge.record.record import CallRecord
+from ayo_bridge.runahead.checks import Checks
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.runahead.judge import Judge
 from ayo_bridge.runahead.rest import Rest
@@ -48,8 +49,12 @@ class AcceleratedState:
     """What is kept of lifting it for earlier calls, as long as it holds."""
     expected: dict[int, int] = field(init=False, default_factory=dict)
     """How many items its parts made last, by the ids of these parts."""
+    parts: Any = field(init=False, default=None)
+    """What is learned of its opaque parts, if some are."""
     learning: Callable[[], Sequence[str]] | None = field(init=False, default=None)
     """Says what was learned of its calls, where that is how it is lifted."""
+    checks: Checks = field(init=False, default_factory=Checks)
+    """What came of verifying its calls."""
     _records: deque[CallRecord] = field(init=False)
     _new: deque[CallRecord] = field(init=False, default_factory=deque)
     _counters: Counters = field(init=False, default_factory=Counters)
@@ -106,6 +111,11 @@ class AcceleratedState:
         """Run nothing ahead for this object for a while; the first reason stays until then."""
         with self._lock:
             self._judge.switch_off(reason, self.runtime.clock())
+
+    def condemn(self, reason: str) -> None:
+        """Run nothing ahead for this object any more."""
+        with self._lock:
+            self._judge.condemn(reason)
 
     @property
     def switched_off(self) -> str:

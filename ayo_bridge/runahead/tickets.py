@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import AbstractContextManager, nullcontext, suppress
 
-from ayo_bridge.seam import EngineCall, Hit, Outcome
+from ayo_bridge.seam import Call, EngineCall, Hit, Outcome
 
 Clock = Callable[[], float]
 """Seconds, as the runtime counts them."""
@@ -16,10 +16,18 @@ Clock = Callable[[], float]
 class Ticket:
     """A result on its way, for one consumer."""
 
-    def __init__(self, clock: Clock, future: Future[object], record: EngineCall) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        future: Future[object],
+        record: EngineCall,
+        call: Call | None = None,
+    ) -> None:
         self._clock = clock
         self._future = future
         self.record = record
+        self.call = call
+        """What was asked ahead."""
         self.waiting = False
         """Whether its consumer waits for it."""
         self._unwanted: Callable[[], object] | None = None

@@ -4,7 +4,7 @@ from ayo_bridge.schedule.driver import Driver, Running, Schedulers
 from ayo_bridge.schedule.engine_scheduler import EngineScheduler, Placement, Request
 from ayo_bridge.schedule.graph_scheduler import MISSING, GraphScheduler, Missing
 from ayo_bridge.schedule.own_loop import new_own_loop
-from ayo_bridge.schedule.placement import LoopPlacement, ThreadPlacement
+from ayo_bridge.schedule.placement import FoundLater, LoopPlacement, ThreadPlacement
 from ayo_bridge.schedule.policies import (
     DEFAULT,
     POLICIES,
@@ -37,6 +37,7 @@ __all__ = [
     "Driver",
     "EngineScheduler",
     "Feed",
+    "FoundLater",
     "GraphScheduler",
     "Handler",
     "LoopPlacement",

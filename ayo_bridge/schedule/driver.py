@@ -63,9 +63,6 @@ class Driver(ABC, Generic[W, O]):
         number, since: of the query, and when it began.
     """
 
-    together = True
-    """Whether what becomes ready together is submitted together, so that it shares batches."""
-
     def __init__(
         self,
         home: Schedulers,
@@ -108,6 +105,11 @@ class Driver(ABC, Generic[W, O]):
         """The result of a call as its handler takes it."""
         return result
 
+    def _joins(self, primitive: Primitive, before: Running[W, O]) -> bool:
+        """Whether a primitive is submitted together with the one ``before`` it, so that they share
+        batches."""
+        return True
+
     # Driving.
 
     def start(self, values: Values) -> None:
@@ -132,7 +134,7 @@ class Driver(ABC, Generic[W, O]):
             primitive = pending.popleft()
             if not self._is_over(primitive):
                 pending.extend(self._begin(primitive, started))
-            if started and not (pending and self.together):
+            if started and not (pending and self._joins(pending[0], started[-1])):
                 self._submit(started)
                 started = []
 

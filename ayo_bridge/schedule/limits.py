@@ -19,7 +19,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Final
 
-from ayo_bridge.errors import AyoBridgeError
+from ayo_bridge.errors import ArgumentError
 
 START: Final = 8
 MOST: Final = 64
@@ -226,7 +226,7 @@ def wanted_limit(given: int | None) -> int | None:
     """What the user says, as an argument or in the environment variable ``AYO_MAX_AHEAD``.
 
     Raises:
-        AyoBridgeError: that is no number of calls.
+        ArgumentError: that is no number of calls.
     """
     said: object = given
     if given is None:
@@ -234,8 +234,8 @@ def wanted_limit(given: int | None) -> int | None:
         if not said:
             return None
         given = int(said) if said.isdecimal() else -1
-    if given < 0:
-        raise AyoBridgeError(
+    if isinstance(given, bool) or not isinstance(given, int) or given < 0:
+        raise ArgumentError(
             f"max_ahead (or AYO_MAX_AHEAD) is to be a number of calls, 0 or more, not {said!r}"
         )
     return given

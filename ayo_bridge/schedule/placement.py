@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, cast
@@ -45,6 +46,7 @@ class ThreadPlacement:
         self._pool: ThreadPoolExecutor | None = None
         self._running = 0
         self._idle_since = 0.0
+        self._closed = False
 
     def start(
         self, engine: Engine, calls: Sequence[Call], done: Done, abortable: Abortable
@@ -82,6 +84,8 @@ class ThreadPlacement:
         """Let the threads end if they have been idle for long enough, else look again later."""
         assert self._loop is not None
         with self._lock:
+            if self._closed:
+                return
             idle = 0.0 if self._running else time.monotonic() - self._idle_since
             if idle >= IDLE_SECONDS:
                 pool, self._pool = self._pool, None
@@ -94,6 +98,7 @@ class ThreadPlacement:
     def close(self) -> None:
         """Let running batches end and take no more."""
         with self._lock:
+            self._closed = True
             pool = self._pool = self._pool or ThreadPoolExecutor(self._most, self._name)
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -161,3 +166,23 @@ class LoopPlacement:
             await serving  # type: ignore[misc]
         except asyncio.CancelledError:
             done([asyncio.CancelledError() for _ in calls])
+
+
+class FoundLater:
+    """Finds an engine's placement when the first batch starts, so that nothing runs before.
+
+    Args:
+        find: a bound method, which is asked for it. Its object is not kept alive.
+    """
+
+    def __init__(self, find: Callable[[Engine], LoopPlacement | ThreadPlacement]) -> None:
+        self._find = weakref.WeakMethod(find)
+
+    def start(
+        self, engine: Engine, calls: Sequence[Call], done: Done, abortable: Abortable
+    ) -> None:
+        """Start a batch where it is found."""
+        find = self._find()
+        if find is None:
+            raise RuntimeError("the runtime is gone")
+        find(engine).start(engine, calls, done, abortable)

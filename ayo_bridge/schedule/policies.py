@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ayo_bridge.errors import ArgumentError
 from ayo_bridge.schedule.queues import FunctionQueue, Rank, RankedQueue
 from ayo_bridge.schedule.topology_queue import TopologyQueue
 from ayo_bridge.schedule.waiting import Queue, Waiting
@@ -104,19 +105,19 @@ def policy_for(kind: EngineKind, chosen: Policies | None = None) -> Policy:
     """The policy of the engines of a kind; :data:`DEFAULT` where none was chosen.
 
     Raises:
-        ValueError: there is no policy of that name, or no such kind of engine.
+        ArgumentError: there is no policy of that name, or no such kind of engine.
     """
     if isinstance(chosen, Mapping):
         if unknown := [f"{key!r}" for key in chosen if key not in set(EngineKind)]:
             kinds = ", ".join(EngineKind)
-            raise ValueError(f"no kind of engine is called {', '.join(unknown)}: take {kinds}")
+            raise ArgumentError(f"no kind of engine is called {', '.join(unknown)}: take {kinds}")
         chosen = chosen.get(kind)
     if chosen is None:
         return DEFAULT
-    if not isinstance(chosen, str):
+    if callable(chosen):
         return chosen
-    if chosen not in POLICIES:
-        raise ValueError(
+    if not isinstance(chosen, str) or chosen not in POLICIES:
+        raise ArgumentError(
             f"no policy is called {chosen!r}: take {', '.join(POLICIES)}, or a function"
         )
     return POLICIES[chosen]

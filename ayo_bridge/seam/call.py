@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
+import itertools
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 class EngineKind(enum.StrEnum):
@@ -34,6 +35,17 @@ class Outcome(enum.StrEnum):
     """Failed ahead; the original made its own call."""
     WARM = "warm"
     """A declared prefix warm; the original never asks for it."""
+
+
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Unkeyed:
+    """The key of a call that has no identity: it equals no other."""
+
+    engine: str
+    number: int = field(default_factory=lambda: next(_numbers))
 
 
 @dataclass(frozen=True, slots=True)

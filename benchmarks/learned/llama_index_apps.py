@@ -108,16 +108,25 @@ def _router(engines: Engines) -> Program:
     return Program(router_engine(engines, ("history", "economy", "people")), query)
 
 
-def rerank_engine(engines: Engines) -> Any:
-    """Twenty passages, reranked five to a prompt, four of them kept."""
+def rerank_engine(engines: Engines, *, top_n: int = 4, **settings: Any) -> Any:
+    """Twenty passages, reranked five to a prompt, ``top_n`` of them kept."""
     from llama_index.core.postprocessor import LLMRerank
 
-    rerank = LLMRerank(llm=engines.llama_llm(), choice_batch_size=5, top_n=4)
-    return town_engine(engines, similarity_top_k=20, node_postprocessors=[rerank])
+    rerank = LLMRerank(llm=engines.llama_llm(), choice_batch_size=5, top_n=top_n)
+    return town_engine(engines, similarity_top_k=20, node_postprocessors=[rerank], **settings)
 
 
 def _rerank(engines: Engines) -> Program:
     return Program(rerank_engine(engines), query)
+
+
+def _rerank_tree(engines: Engines) -> Program:
+    engine = rerank_engine(engines, top_n=12, narrow=True, response_mode="tree_summarize")
+    return Program(engine, query)
+
+
+def _rerank_accumulate(engines: Engines) -> Program:
+    return Program(rerank_engine(engines, response_mode="accumulate"), query)
 
 
 def retry_engine(engines: Engines) -> Any:
@@ -201,6 +210,20 @@ APPS = (
         Group.LLAMA_INDEX,
         _rerank,
         exactly(5),
+        longest=Longest(llm=2, embedding=1, search=1),
+    ),
+    App(
+        "li_rerank_tree",
+        Group.LLAMA_INDEX,
+        _rerank_tree,
+        Calls(5, 9),
+        longest=Longest(llm=3, embedding=1, search=1),
+    ),
+    App(
+        "li_rerank_accumulate",
+        Group.LLAMA_INDEX,
+        _rerank_accumulate,
+        Calls(5, 8),
         longest=Longest(llm=2, embedding=1, search=1),
     ),
     App(

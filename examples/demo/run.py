@@ -150,7 +150,7 @@ def _report(settings: Settings, outcomes: list[Outcome], model: str, console: Co
         page = settings.results / f"{outcome.workflow.name}-trace.html"
         console.print(f"{outcome.workflow.name}: {timeline(outcome.fast, page)}", soft_wrap=True)
     if settings.verbose:
-        console.print(str(explain(outcomes[0].fast)), markup=False)
+        console.print(explain(outcomes[0].fast).full(), markup=False)
     if settings.json_file is not None:
         settings.json_file.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps(figures(settings, outcomes, model), indent=1)

@@ -13,10 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.compositions.compare import WORLDS, comparing
+from tests.compositions.drawing import LATE_TREES, TREES, WIDER_TREES
 from tests.compositions.engines import running_engines
 from tests.compositions.searching import smallest_difference
 
 _CHUNK = 25
+_TREES = {"plain": TREES, "wider": WIDER_TREES, "late": LATE_TREES}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,7 +27,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--examples", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0, help="of the first 25 examples")
     parser.add_argument("--entry", help="ask by this entry only")
+    parser.add_argument(
+        "--trees",
+        choices=sorted(_TREES),
+        default="plain",
+        help="wider: with failing servers, answers that decide, streams; late: with time-outs too",
+    )
     chosen = parser.parse_args(arguments)
+    trees = _TREES[chosen.trees]
     differences = 0
     with (
         tempfile.TemporaryDirectory(prefix="ayo-profiles-") as folder,
@@ -36,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for first in range(0, chosen.examples, _CHUNK):
             count = min(_CHUNK, chosen.examples - first)
             seed = chosen.seed + first // _CHUNK
-            found = smallest_difference(compared, seed, count, chosen.entry)
+            found = smallest_difference(compared, seed, count, chosen.entry, trees)
             if found is not None:
                 differences += 1
                 print(f"DIFFERENCE, --seed {seed}:\n{found}", flush=True)

@@ -63,12 +63,38 @@ class Check(enum.Enum):
                 return False
 
 
+class Failure(enum.Enum):
+    """How a server fails a request."""
+
+    REFUSED = "refused"
+    BROKEN = "broken"
+    LOST = "lost"
+    CUT = "cut"
+    LATE = "late"
+    """It never replies: the client's time-out ends the call."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """Asks the LLM, with a prompt of its own by ``number``; ``lines``: for a numbered list."""
 
     number: int
     lines: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """Asks, and reads the answer as a stream."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fails:
+    """Asks; the server fails one text in three."""
+
+    number: int
+    how: Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +150,32 @@ class Branch:
 
 
 @dataclass(frozen=True, slots=True)
+class Route:
+    """Like :class:`Branch`, but a function returns which (LangChain goes on with what it is)."""
+
+    check: Check
+    yes: Node
+    no: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One of two of the same text: the LLM is asked about it, and its answer decides."""
+
+    number: int
+    check: Check
+    yes: Node
+    no: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The text, and the result of ``inner`` as one more paragraph: a history grows like this."""
+
+    inner: Node
+
+
+@dataclass(frozen=True, slots=True)
 class Each:
     """Of each line of the text, four at most; the results as lines."""
 
@@ -134,6 +186,16 @@ class Each:
 class Until:
     """Again with its own result until the check holds, ``times`` at most."""
 
+    check: Check
+    inner: Node
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class Persist:
+    """Like :class:`Until`, but the LLM is asked about each result, and its answer decides."""
+
+    number: int
     check: Check
     inner: Node
     times: int
@@ -161,8 +223,20 @@ class Rescue:
     other: Node
 
 
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """A mapping to a mapping: what is asked is its ``question``; on top of a tree only.
+
+    LlamaIndex has a query bundle instead.
+    """
+
+    inner: Node
+
+
 Node: TypeAlias = (
     Ask
+    | Streamed
+    | Fails
     | Search
     | Answer
     | Compute
@@ -170,11 +244,16 @@ Node: TypeAlias = (
     | Beside
     | Apart
     | Branch
+    | Route
+    | Judged
+    | Kept
     | Each
     | Until
+    | Persist
     | Tool
     | Raises
     | Rescue
+    | Fields
 )
 
 
@@ -189,26 +268,6 @@ def checked(check: Check, text: str) -> str:
     return text
 
 
-def errors_race(node: Node, *, side_by_side: bool = False) -> bool:
-    """Whether a :class:`Raises` is in what an asynchronous application does at the same time."""
-    match node:
-        case Raises():
-            return side_by_side
-        case Beside(parts):
-            return any(errors_race(part, side_by_side=True) for part in parts)
-        case Each(inner):
-            return errors_race(inner, side_by_side=True)
-        case Then(parts) | Apart(parts):
-            return any(errors_race(part, side_by_side=side_by_side) for part in parts)
-        case Branch(_, one, other) | Rescue(one, other):
-            both = (one, other)
-            return any(errors_race(part, side_by_side=side_by_side) for part in both)
-        case Until(_, inner, _) | Tool(inner):
-            return errors_race(inner, side_by_side=side_by_side)
-        case _:
-            return False
-
-
 def lines_of(text: str) -> list[str]:
     """What an :class:`Each` goes over; never nothing."""
     return [line for line in text.splitlines() if line.strip()][:4] or ["nothing"]
@@ -219,6 +278,21 @@ def template_of(number: int, *, lines: bool = False) -> str:
     if lines:
         return f"Task {number}: give a numbered list of lines on\n{{x}}"
     return f"You do task {number}.\nText: {{x}}\nReply:"
+
+
+def failing_template(node: Fails) -> str:
+    """The prompt of a :class:`Fails`; what the server knows it by is :func:`failing_mark`."""
+    return f"{failing_mark(node.how)}, number {node.number}.\nText: {{x}}\nReply:"
+
+
+def failing_mark(how: Failure) -> str:
+    """No other prompt has this in it."""
+    return f"You do a task that is {how.value}"
+
+
+def judging_template(number: int) -> str:
+    """The prompt by which a :class:`Judged` or a :class:`Persist` asks about a text."""
+    return f"Judge by rule {number}.\nText: {{x}}\nVerdict:"
 
 
 def paragraphs(texts: list[str]) -> str:

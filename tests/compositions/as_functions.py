@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
+
+from openai import OpenAIError
 
 from tests.compositions import algebra
 from tests.compositions.algebra import Node
-from tests.compositions.engines import Engines
+from tests.compositions.engines import TIMEOUT, Engines
 
-Function: TypeAlias = Callable[[str], str]
-AsyncFunction: TypeAlias = Callable[[str], Awaitable[str]]
+Function: TypeAlias = Callable[[Any], Any]
+AsyncFunction: TypeAlias = Callable[[Any], Awaitable[Any]]
+_RESCUED: Final = (algebra.PlannedError, OpenAIError)
 
 
 def built(tree: Node, engines: Engines) -> Function:
@@ -22,6 +25,12 @@ def built(tree: Node, engines: Engines) -> Function:
     def answer(question: str) -> str:
         return run(tree, question)
 
+    def answer_fields(asked: dict[str, str]) -> dict[str, str]:
+        return {**asked, "answer": run(inner, asked["question"])}
+
+    if isinstance(tree, algebra.Fields):
+        inner = tree.inner
+        return answer_fields
     return answer
 
 
@@ -32,11 +41,21 @@ def built_async(tree: Node, engines: Engines) -> AsyncFunction:
     async def answer(question: str) -> str:
         return await run(tree, question)
 
+    async def answer_fields(asked: dict[str, str]) -> dict[str, str]:
+        return {**asked, "answer": await run(inner, asked["question"])}
+
+    if isinstance(tree, algebra.Fields):
+        inner = tree.inner
+        return answer_fields
     return answer
 
 
 def _prompt(node: algebra.Ask, x: str) -> str:
     return algebra.template_of(node.number, lines=node.lines).replace("{x}", x)
+
+
+def _about(template: str, x: str) -> str:
+    return template.replace("{x}", x)
 
 
 def _context_prompt(number: int, context: str, x: str) -> str:
@@ -51,13 +70,21 @@ def _request(prompt: str) -> dict[str, Any]:
     }
 
 
+def _patience(node: algebra.Fails) -> dict[str, Any]:
+    return {"timeout": TIMEOUT} if node.how is algebra.Failure.LATE else {}
+
+
 class _Sync:
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
 
-    def _ask(self, prompt: str) -> str:
-        made = self._engines.openai.chat.completions.create(**_request(prompt))
+    def _ask(self, prompt: str, **more: Any) -> str:
+        made = self._engines.openai.chat.completions.create(**_request(prompt), **more)
         return str(made.choices[0].message.content)
+
+    def _stream(self, prompt: str) -> str:
+        made = self._engines.openai.chat.completions.create(**_request(prompt), stream=True)
+        return "".join(chunk.choices[0].delta.content or "" for chunk in made if chunk.choices)
 
     def _search(self, count: int, x: str) -> str:
         found = self._engines.store.similarity_search(x, k=count)
@@ -67,6 +94,10 @@ class _Sync:
         match node:
             case algebra.Ask():
                 return self._ask(_prompt(node, x))
+            case algebra.Streamed(number):
+                return self._stream(_about(algebra.template_of(number), x))
+            case algebra.Fails():
+                return self._ask(_about(algebra.failing_template(node), x), **_patience(node))
             case algebra.Search(count):
                 return self._search(count, x)
             case algebra.Answer(count, number):
@@ -90,8 +121,13 @@ class _Sync:
                     return algebra.paragraphs(list(found))
             case algebra.Apart(parts):
                 return algebra.paragraphs([self.run(part, x) for part in parts])
-            case algebra.Branch(check, yes, no):
+            case algebra.Branch(check, yes, no) | algebra.Route(check, yes, no):
                 return self.run(yes if check(x) else no, x)
+            case algebra.Judged(number, check, yes, no):
+                verdict = self._ask(_about(algebra.judging_template(number), x))
+                return self.run(yes if check(verdict) else no, x)
+            case algebra.Kept(inner):
+                return algebra.paragraphs([x, self.run(inner, x)])
             case algebra.Each(inner):
                 return "\n".join([self.run(inner, line) for line in algebra.lines_of(x)])
             case algebra.Until(check, inner, times):
@@ -100,12 +136,18 @@ class _Sync:
                     if check(x):
                         break
                 return x
+            case algebra.Persist(number, check, inner, times):
+                for _ in range(times):
+                    x = self.run(inner, x)
+                    if check(self._ask(_about(algebra.judging_template(number), x))):
+                        break
+                return x
             case algebra.Tool(inner):
                 return self.run(inner, x)
             case algebra.Rescue(inner, other):
                 try:
                     return self.run(inner, x)
-                except algebra.PlannedError:
+                except _RESCUED:
                     return self.run(other, x)
             case _:
                 raise TypeError(node)
@@ -115,9 +157,15 @@ class _Async:
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
 
-    async def _ask(self, prompt: str) -> str:
-        made = await self._engines.async_openai.chat.completions.create(**_request(prompt))
+    async def _ask(self, prompt: str, **more: Any) -> str:
+        made = await self._engines.async_openai.chat.completions.create(**_request(prompt), **more)
         return str(made.choices[0].message.content)
+
+    async def _stream(self, prompt: str) -> str:
+        create = self._engines.async_openai.chat.completions.create
+        made = await create(**_request(prompt), stream=True)
+        read = [chunk.choices[0].delta.content async for chunk in made if chunk.choices]
+        return "".join(piece or "" for piece in read)
 
     async def _search(self, count: int, x: str) -> str:
         found = await self._engines.store.asimilarity_search(x, k=count)
@@ -127,6 +175,10 @@ class _Async:
         match node:
             case algebra.Ask():
                 return await self._ask(_prompt(node, x))
+            case algebra.Streamed(number):
+                return await self._stream(_about(algebra.template_of(number), x))
+            case algebra.Fails():
+                return await self._ask(_about(algebra.failing_template(node), x), **_patience(node))
             case algebra.Search(count):
                 return await self._search(count, x)
             case algebra.Answer(count, number):
@@ -149,8 +201,13 @@ class _Async:
                 return algebra.paragraphs(list(found))
             case algebra.Apart(parts):
                 return algebra.paragraphs([await self.run(part, x) for part in parts])
-            case algebra.Branch(check, yes, no):
+            case algebra.Branch(check, yes, no) | algebra.Route(check, yes, no):
                 return await self.run(yes if check(x) else no, x)
+            case algebra.Judged(number, check, yes, no):
+                verdict = await self._ask(_about(algebra.judging_template(number), x))
+                return await self.run(yes if check(verdict) else no, x)
+            case algebra.Kept(inner):
+                return algebra.paragraphs([x, await self.run(inner, x)])
             case algebra.Each(inner):
                 lines = algebra.lines_of(x)
                 return "\n".join(await asyncio.gather(*(self.run(inner, each) for each in lines)))
@@ -160,12 +217,18 @@ class _Async:
                     if check(x):
                         break
                 return x
+            case algebra.Persist(number, check, inner, times):
+                for _ in range(times):
+                    x = await self.run(inner, x)
+                    if check(await self._ask(_about(algebra.judging_template(number), x))):
+                        break
+                return x
             case algebra.Tool(inner):
                 return await self.run(inner, x)
             case algebra.Rescue(inner, other):
                 try:
                     return await self.run(inner, x)
-                except algebra.PlannedError:
+                except _RESCUED:
                     return await self.run(other, x)
             case _:
                 raise TypeError(node)

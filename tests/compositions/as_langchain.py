@@ -27,6 +27,9 @@ Text: TypeAlias = "Runnable[Any, Any]"
 
 def built(tree: Node, engines: Engines) -> Text:
     """The runnable."""
+    if isinstance(tree, algebra.Fields):
+        of_question: Text = itemgetter("question") | _of(tree.inner, engines)
+        return RunnablePassthrough.assign(answer=of_question)
     made = _of(tree, engines)
     # A sequence is what applications build; a lone step is asked as one of it.
     return made if isinstance(tree, algebra.Then) else RunnablePassthrough() | made
@@ -35,7 +38,13 @@ def built(tree: Node, engines: Engines) -> Text:
 def _of(node: Node, engines: Engines) -> Text:
     match node:
         case algebra.Ask(number, lines):
-            return _asks(algebra.template_of(number, lines=lines), engines)
+            return _asks(algebra.template_of(number, lines=lines), engines.chat_model)
+        case algebra.Streamed(number):
+            return _streams(_asks(algebra.template_of(number), engines.chat_model))
+        case algebra.Fails(_, how):
+            late = how is algebra.Failure.LATE
+            model = engines.hasty_chat_model if late else engines.chat_model
+            return _asks(algebra.failing_template(node), model)
         case algebra.Search(count):
             return _searches(count, engines)
         case algebra.Answer(count, number):
@@ -70,6 +79,14 @@ def _composed(node: Node, engines: Engines) -> Text:
             return _apart([_of(part, engines) for part in parts])
         case algebra.Branch(check, yes, no):
             return RunnableBranch((check.__call__, _of(yes, engines)), _of(no, engines))
+        case algebra.Route(check, yes, no):
+            return _routes(check, _of(yes, engines), _of(no, engines))
+        case algebra.Judged(number, check, yes, no):
+            judge = _asks(algebra.judging_template(number), engines.chat_model)
+            return _judges(judge, check, _of(yes, engines), _of(no, engines))
+        case algebra.Kept(inner):
+            kept = RunnableParallel({"p0": RunnablePassthrough(), "p1": _of(inner, engines)})
+            return kept | RunnableLambda(_paragraphs)
         case algebra.Each(inner):
             return (
                 RunnableLambda(algebra.lines_of)
@@ -78,6 +95,9 @@ def _composed(node: Node, engines: Engines) -> Text:
             )
         case algebra.Until(check, inner, times):
             return _repeats(check, _of(inner, engines), times)
+        case algebra.Persist(number, check, inner, times):
+            judge = _asks(algebra.judging_template(number), engines.chat_model)
+            return _repeats(check, _of(inner, engines), times, judge)
         case algebra.Tool(inner):
             return _in_a_tool(_of(inner, engines))
         case algebra.Rescue(inner, other):
@@ -103,10 +123,10 @@ def _paragraphs(found: dict[str, str]) -> str:
     return algebra.paragraphs([found[name] for name in names if name in found])
 
 
-def _asks(template: str, engines: Engines) -> Text:
+def _asks(template: str, model: Any) -> Text:
     named: Text = RunnableLambda(lambda x: {"x": x})
     prompt = ChatPromptTemplate.from_template(template)
-    made: Text = named | prompt | engines.chat_model | StrOutputParser()
+    made: Text = named | prompt | model | StrOutputParser()
     return made
 
 
@@ -120,18 +140,44 @@ def _contents(found: list[Document]) -> str:
     return algebra.paragraphs([document.page_content for document in found])
 
 
-def _repeats(check: algebra.Check, inner: Text, times: int) -> Text:
+def _streams(inner: Text) -> Text:
+    def read(x: str) -> str:
+        return "".join(inner.stream(x))
+
+    async def aread(x: str) -> str:
+        return "".join([piece async for piece in inner.astream(x)])
+
+    return RunnableLambda(read, aread)
+
+
+def _routes(check: algebra.Check, yes: Text, no: Text) -> Text:
+    def route(x: str) -> Text:
+        return yes if check(x) else no
+
+    return RunnableLambda(route)
+
+
+def _judges(judge: Text, check: algebra.Check, yes: Text, no: Text) -> Text:
+    def favours(seen: dict[str, str]) -> bool:
+        return check(seen["verdict"])
+
+    seen = RunnableParallel({"x": RunnablePassthrough(), "verdict": judge})
+    of_text = itemgetter("x")
+    return seen | RunnableBranch((favours, of_text | yes), of_text | no)
+
+
+def _repeats(check: algebra.Check, inner: Text, times: int, judge: Text | None = None) -> Text:
     def loop(x: str) -> str:
         for _ in range(times):
             x = inner.invoke(x)
-            if check(x):
+            if check(x if judge is None else judge.invoke(x)):
                 break
         return x
 
     async def aloop(x: str) -> str:
         for _ in range(times):
             x = await inner.ainvoke(x)
-            if check(x):
+            if check(x if judge is None else await judge.ainvoke(x)):
                 break
         return x
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import os
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -27,22 +28,19 @@ from ayo_bridge.learn.live.worker import NAME
 from ayo_bridge.learn.tracer import Tracer
 from ayo_bridge.profile import ProfileStore
 from tests.compositions import as_functions, as_langchain, as_llama_index
-from tests.compositions.algebra import errors_race
+from tests.compositions.algebra import Fields
+from tests.compositions.chance import errors_race, first_difference, whichever
 from tests.compositions.drawing import Example
-from tests.compositions.engines import Engines
+from tests.compositions.engines import Engines, failing
 from tests.deadline import eventually
 from tests.differential import langchain, llama_index
-from tests.differential.compare import difference
-from tests.differential.harness import TOLERANCE, Entry, Env, Framework, outcome_difference
+from tests.differential.harness import Entry, Env, Framework
 from tests.differential.observing import Outcome, observe, observe_async
-from tests.differential.plain import Plain
-from tests.differential.record import Log
 
 T = TypeVar("T")
 SLOWER: Final = 50.0
 """Calls are learned as if they took so many times as long: else nothing would be worth its cost."""
 QUESTIONS: Final = 7
-_RACED: Final = "langchain_core.runnables.utils.AddableDict"
 
 
 @dataclass(frozen=True)
@@ -51,6 +49,8 @@ class World:
 
     framework: Framework
     build: Callable[[Any, Engines, str], Any]
+    fields: Callable[[str], Any] = lambda question: {"question": question, "tone": "calm"}
+    """A question as a tree of :class:`Fields` is asked it."""
 
     @property
     def entries(self) -> tuple[str, ...]:
@@ -77,6 +77,12 @@ def _function(tree: Any, engines: Engines, entry: str) -> Any:
     return made(tree, engines)
 
 
+def _bundle(question: str) -> Any:
+    from llama_index.core import QueryBundle
+
+    return QueryBundle(question)
+
+
 def _only(framework: Framework, *entries: str) -> Framework:
     return replace(framework, entries={name: framework.entries[name] for name in entries})
 
@@ -92,8 +98,11 @@ WORLDS: Final = {
         lambda tree, engines, entry: as_langchain.built(tree, engines),
     ),
     "llama-index": World(
-        _only(llama_index.LLAMA_INDEX, "query", "aquery"),
-        lambda tree, engines, entry: as_llama_index.built(tree, engines),
+        _only(llama_index.LLAMA_INDEX, "query", "aquery", "stream", "astream"),
+        lambda tree, engines, entry: as_llama_index.built(
+            tree, engines, streaming="stream" in entry
+        ),
+        _bundle,
     ),
     "functions": World(_FUNCTIONS, _function),
 }
@@ -128,46 +137,63 @@ class Comparing:
         self.engines = engines
         self._env = Env(engines.stub, _no_fixture)
         self._folder = folder
+        self._at = 0
+        """The number of the question that is being asked."""
 
     def difference(self, example: Example) -> str | None:
         """The first difference between the original and the accelerated calls."""
         entry = self.world.framework.entries[example.entry]
+        entry = replace(entry, streaming="stream" in example.entry)
         build = partial(self.world.build, example.tree, self.engines, example.entry)
         self.engines.stub.reset()
+        failing(self.engines.stub, lambda: self._at >= example.sound)
+        questions: tuple[Any, ...] = example.questions
+        if isinstance(example.tree, Fields):
+            # A fresh one for each call: they can be written into.
+            questions = tuple(partial(self.world.fields, text) for text in questions)
         with closing(Runtime(measure=False, profiles=ProfileStore(self._folder))) as runtime:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", NotAcceleratedWarning)
                 fast = accelerate(build(), runtime=runtime)
             if entry.concurrent:
                 entry = replace(entry, ask=partial(_to_its_end, entry.ask))
-            original = self._asked(build(), entry, example.questions)
+            original = self._asked(build(), entry, questions)
             vain: list[int] = []
-            accelerated = self._asked(fast, entry, example.questions, partial(_settle, fast, vain))
+            accelerated = self._asked(fast, entry, questions, partial(_settle, fast, vain))
             self._count(example, original, stats(fast))
         framework, at_once = self.world.framework, "batch" in example.entry
+        # The inputs of a batch, and the steps of a streamed parallel one, race for the first error.
+        races = errors_race(example.tree, side_by_side=at_once and entry.concurrent)
         again = original
-        found = _first(original, again, accelerated, vain, framework, at_once)
+        found = first_difference(original, again, accelerated, vain, framework, at_once)
         if found is not None and any(each.log.concurrent or each.raised for each in original):
             # What the original itself leaves to chance is no difference.
-            again = self._asked(build(), entry, example.questions)
-            found = _first(original, again, accelerated, vain, framework, at_once)
-        if found is not None and entry.concurrent and errors_race(example.tree):
-            one, two, three = (list(map(_whichever, arm)) for arm in (original, again, accelerated))
-            found = _first(one, two, three, vain, framework, at_once)
+            again = self._asked(build(), entry, questions)
+            found = first_difference(original, again, accelerated, vain, framework, at_once)
+        streamed = entry.streaming and self.world is WORLDS["langchain"]
+        if found is not None and races and (entry.concurrent or streamed):
+            one, two, three = (list(map(whichever, arm)) for arm in (original, again, accelerated))
+            # A stream's steps beside a failed one end where they are.
+            found = first_difference(one, two, three, vain, framework, at_once or streamed)
         return found
 
     def _asked(
         self,
         obj: Any,
         entry: Entry,
-        questions: tuple[str, ...],
+        questions: tuple[Any, ...],
         after: Callable[[], None] = lambda: None,
     ) -> list[Outcome]:
         framework, outcomes = self.world.framework, []
-        for question in questions:
+        for self._at, question in enumerate(questions):
             if entry.concurrent:
                 asked = observe_async(self._env, framework, obj, entry, question)
                 outcomes.append(self._awaited(asked))
+                if entry.streaming and outcomes[-1].raised:
+                    # What an error leaves half read says so to its observers when it is collected:
+                    # now, when nobody listens, and not in the middle of the next question.
+                    gc.collect()
+                    self._awaited(_others_end())
             else:
                 outcomes.append(observe(self._env, framework, obj, entry, question))
             after()
@@ -195,9 +221,15 @@ async def _to_its_end(ask: Callable[[Any, Any], Any], obj: Any, question: str) -
     try:
         return await ask(obj, question)
     finally:
-        async with asyncio.timeout(30):
-            while left := asyncio.all_tasks() - before:
-                await asyncio.wait(left)
+        await _others_end(before)
+
+
+async def _others_end(spared: Collection[asyncio.Task[Any]] = ()) -> None:
+    """Wait for all tasks but this one and those."""
+    left_out = {*spared, asyncio.current_task()}
+    async with asyncio.timeout(30):
+        while left := asyncio.all_tasks() - left_out:
+            await asyncio.wait(left)
 
 
 def _settle(fast: Any, vain: list[int]) -> None:
@@ -205,63 +237,6 @@ def _settle(fast: Any, vain: list[int]) -> None:
     eventually(lambda: all(t.name != NAME for t in threading.enumerate()), "learning")
     totals = stats(fast)
     vain.append(totals.wasted + totals.dropped + totals.cancelled)
-
-
-def _first(
-    original: list[Outcome],
-    again: list[Outcome],
-    accelerated: list[Outcome],
-    vain: list[int],
-    framework: Framework,
-    at_once: bool,
-) -> str | None:
-    before = 0
-    for number, (one, two, fast, now) in enumerate(
-        zip(original, again, accelerated, vain, strict=True)
-    ):
-        more, before = now - before, now
-        one, two, fast = map(_unordered, (one, two, fast))
-        if one.raised and fast.raised and at_once:
-            # Who was still to begin when the first of a batch failed is chance.
-            found = difference(one.result, fast.result, TOLERANCE, "result")
-            if found is not None:
-                return f"question {number}: {found}"
-            continue
-        extra = fast.requests - one.requests
-        if extra.total() <= more:
-            fast = replace(fast, requests=fast.requests - extra)
-        if one.requests != two.requests and fast.requests == two.requests:
-            one = replace(one, requests=two.requests)
-        found = outcome_difference(one, two, fast, TOLERANCE, in_threads=framework.in_threads)
-        if found is not None:
-            return f"question {number}: {found}"
-    return None
-
-
-def _whichever(outcome: Outcome) -> Outcome:
-    """Without which one of several errors came first, and who saw it: what is sent is the same."""
-    result = outcome.result
-    if outcome.raised and isinstance(result, dict):
-        result = result["error"]
-    return replace(outcome, result=result, log=Log([]))
-
-
-def _unordered(outcome: Outcome) -> Outcome:
-    """Without the order in which the steps of a streamed parallel one came: they race, and a step
-    whose result was there first is first."""
-    entries = [replace(seen, content=_sorted(seen.content)) for seen in outcome.log.entries]
-    return replace(outcome, result=_sorted(outcome.result), log=Log(entries))
-
-
-def _sorted(value: Plain) -> Plain:
-    if isinstance(value, list):
-        return [_sorted(each) for each in value]
-    if not isinstance(value, dict):
-        return value
-    raced = value.get(_RACED)
-    if isinstance(raced, dict):
-        return {**value, _RACED: {name: _sorted(raced[name]) for name in sorted(raced)}}
-    return {name: _sorted(each) for name, each in value.items()}
 
 
 def _no_fixture(name: str) -> Any:

@@ -15,11 +15,19 @@ from tests.compositions.algebra import (
     Check,
     Compute,
     Each,
+    Fails,
+    Failure,
+    Fields,
     Glue,
+    Judged,
+    Kept,
     Node,
+    Persist,
     Raises,
     Rescue,
+    Route,
     Search,
+    Streamed,
     Then,
     Tool,
     Until,
@@ -59,6 +67,33 @@ def _more(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
 
 SMALL_TREES: st.SearchStrategy[Node] = _more(_LEAF)
 TREES: st.SearchStrategy[Node] = _more(st.recursive(_LEAF, _more, max_leaves=3))
+
+
+def _wider(failures: list[Failure]) -> st.SearchStrategy[Node]:
+    number = st.integers(0, 4)
+    fails = st.builds(Fails, number, st.sampled_from(failures))
+    leaf: st.SearchStrategy[Node] = st.one_of(_LEAF, fails, st.builds(Streamed, number))
+
+    def more(inner: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
+        return st.one_of(
+            _more(inner),
+            st.builds(Route, _CHECKS, inner, inner),
+            st.builds(Then, st.tuples(_ASK, st.builds(Branch, _CHECKS, inner, inner))),
+            st.builds(Judged, number, _CHECKS, inner, inner),
+            st.builds(Persist, number, _CHECKS, inner, st.integers(1, 3)),
+            st.builds(Kept, inner),
+            st.builds(Then, st.tuples(inner, fails, inner)),
+            st.builds(Rescue, fails, inner),
+        )
+
+    trees = more(st.recursive(leaf, more, max_leaves=3))
+    return trees | st.builds(Fields, trees)
+
+
+WIDER_TREES: st.SearchStrategy[Node] = _wider([each for each in Failure if each != Failure.LATE])
+"""With servers that fail, answers that decide, histories, streams and mappings."""
+LATE_TREES: st.SearchStrategy[Node] = _wider([Failure.LATE])
+"""Like these, with time-outs: they take their time."""
 _WORD = st.sampled_from(["rivers", "Bridges", "amber", "two lamps", "7 storms", "naïve  gates"])
 _QUESTION = st.builds("What of {} and {}?".format, _WORD, _WORD) | st.builds(
     "{}\n{}".format, _WORD, _WORD
@@ -72,6 +107,8 @@ class Example:
     tree: Node
     entry: str
     questions: tuple[str, ...]
+    sound: int = 0
+    """So many questions are answered before the server begins to fail: by then much is learned."""
 
 
 def examples(
@@ -82,4 +119,4 @@ def examples(
         # Equal ones teach nothing: a number tells them apart.
         lambda texts: tuple(f"{text} ({at})" for at, text in enumerate(texts))
     )
-    return st.builds(Example, trees, st.sampled_from(entries), asked)
+    return st.builds(Example, trees, st.sampled_from(entries), asked, st.sampled_from([0, 4, 5]))

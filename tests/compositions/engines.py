@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 from typing import Any, Final
 
-from tests.stub_openai import Body, StubOpenAI
+from tests.compositions.algebra import Failure, failing_mark
+from tests.stub_openai import Body, Cut, StubOpenAI, StubRequest
 
 LATENCY: Final = 0.002
+TIMEOUT: Final = 1.0
+"""Seconds that a client waits for a reply where one may never come."""
 _WORDS: Final = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heath", "islet")
 DOCUMENTS: Final = tuple(
     f"Note {number}: the {one} stands by the {two}." + (f"\nSee the {one}." if number % 3 else "")
@@ -37,6 +40,30 @@ def reply(body: Body) -> str:
     )
 
 
+_FAILURES: Final[dict[Failure, dict[str, Any]]] = {
+    Failure.REFUSED: {"status": 400},
+    Failure.BROKEN: {"status": 500},
+    Failure.LOST: {"silent": True},
+    Failure.CUT: {"disconnect": 3},
+    Failure.LATE: {"silent": True, "cut": Cut.HANG},
+}
+
+
+def failing(stub: StubOpenAI, now: Callable[[], bool]) -> None:
+    """Have the server fail what may fail, one prompt in three, always the same ones, if ``now``."""
+
+    def struck(mark: str, request: StubRequest) -> bool:
+        return now() and _struck(mark, request)
+
+    for how, reply in _FAILURES.items():
+        stub.reply_when(partial(struck, failing_mark(how)), **reply)
+
+
+def _struck(mark: str, request: StubRequest) -> bool:
+    prompt = request.prompt
+    return mark in prompt and blake2b(prompt.encode()).digest()[0] % 3 == 0
+
+
 @dataclass(frozen=True)
 class Engines:
     """Clients and stores, made once each: as an application's own are."""
@@ -49,12 +76,12 @@ class Engines:
     async def close(self) -> None:
         """Close the clients that were made."""
         made = vars(self)
-        if "chat_model" in made:
-            await made["chat_model"].root_async_client.close()
-            made["chat_model"].root_client.close()
-        if "llama_llm" in made:
-            await made["llama_llm"]._get_aclient().close()
-            made["llama_llm"]._get_client().close()
+        for name in {"chat_model", "hasty_chat_model"} & made.keys():
+            await made[name].root_async_client.close()
+            made[name].root_client.close()
+        for name in {"llama_llm", "hasty_llama_llm"} & made.keys():
+            await made[name]._get_aclient().close()
+            made[name]._get_client().close()
         if "openai" in made:
             made["openai"].close()
         if "async_openai" in made:
@@ -63,6 +90,14 @@ class Engines:
     @cached_property
     def chat_model(self) -> Any:
         """LangChain's client."""
+        return self._chat_model()
+
+    @cached_property
+    def hasty_chat_model(self) -> Any:
+        """LangChain's client with a time-out."""
+        return self._chat_model(timeout=TIMEOUT)
+
+    def _chat_model(self, **more: Any) -> Any:
         from langchain_openai import ChatOpenAI
         from pydantic import SecretStr
 
@@ -72,6 +107,7 @@ class Engines:
             api_key=SecretStr("none"),
             temperature=0.0,
             max_retries=0,
+            **more,
         )
 
     @cached_property
@@ -91,6 +127,14 @@ class Engines:
     @cached_property
     def llama_llm(self) -> Any:
         """LlamaIndex's client."""
+        return self._llama_llm()
+
+    @cached_property
+    def hasty_llama_llm(self) -> Any:
+        """LlamaIndex's client with a time-out."""
+        return self._llama_llm(timeout=TIMEOUT)
+
+    def _llama_llm(self, **more: Any) -> Any:
         from llama_index.llms.openai_like import OpenAILike
 
         return OpenAILike(
@@ -102,6 +146,7 @@ class Engines:
             max_tokens=64,
             temperature=0.0,
             max_retries=0,
+            **more,
         )
 
     @cached_property

@@ -17,9 +17,18 @@ from tests.compositions.algebra import (
     Check,
     Compute,
     Each,
+    Fails,
+    Failure,
+    Fields,
     Glue,
+    Judged,
+    Kept,
+    Persist,
     Raises,
+    Rescue,
+    Route,
     Search,
+    Streamed,
     Then,
 )
 from tests.compositions.compare import WORLDS, Comparing, comparing
@@ -79,6 +88,26 @@ def test_what_runs_on_after_an_error_does_not_differ(compared: Comparing) -> Non
     entry = next(name for name in entries if entries[name].concurrent)
     assert compared.difference(Example(LEAVES_TASKS, entry, QUESTIONS)) is None
     assert compared.seen.raised
+
+
+@pytest.mark.parametrize("how", [Failure.REFUSED, Failure.CUT])
+def test_a_server_that_fails_after_much_is_learned_does_not_differ(
+    compared: Comparing, how: Failure
+) -> None:
+    asks = Then((Ask(1), Fails(2, how), Fails(3, how)))
+    tree = Apart((Ask(0), Rescue(Fails(4, how), Ask(2)), asks))
+    entry = compared.world.entries[0]
+    assert compared.difference(Example(tree, entry, QUESTIONS, sound=4)) is None
+    assert compared.seen.raised
+
+
+def test_answers_that_decide_streams_and_mappings_do_not_differ(compared: Comparing) -> None:
+    judged = Judged(0, Check.AMBER, Ask(1), Kept(Streamed(2)))
+    routed = Route(Check.EVEN, Ask(1), judged)
+    tree = Fields(Apart((judged, Persist(3, Check.AMBER, Ask(4), 2), routed)))
+    entry = compared.world.entries[0]
+    assert compared.difference(Example(tree, entry, QUESTIONS)) is None
+    assert not compared.seen.raised
 
 
 def test_a_difference_is_found(compared: Comparing, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -168,7 +168,7 @@ def test_a_transport_of_the_users_own_is_left_alone(env: Env, runtime: Runtime) 
             engine.query("one")
         counts.append(Counted.requests)
     assert counts[0] == counts[1] > 0
-    assert "client" in str(explain(engine)) or "transport" in str(explain(engine))
+    assert "client" in explain(engine).full() or "transport" in explain(engine).full()
 
 
 def test_a_limiter_is_named_in_the_explanation(env: Env, runtime: Runtime) -> None:
@@ -176,4 +176,4 @@ def test_a_limiter_is_named_in_the_explanation(env: Env, runtime: Runtime) -> No
         generation(env, model=parts.llm(env, rate_limiter=Counting())), runtime=runtime
     )
     fast.query("one")
-    assert "rate limiter" in str(explain(fast))
+    assert "rate limiter" in explain(fast).full()

@@ -73,7 +73,7 @@ def test_the_outer_record_tells_of_the_calls_inside(env: Env, faster: Change) ->
     seen = sum(row.calls for row in made.primitives if row.engine.startswith("llm:"))
     assert seen == len([call for call in env.stub.calls if call.mark is None])
     assert made.hits > 0
-    listed = [line for line in str(explain(outer)).splitlines() if "llm:stub" in line]
+    listed = [line for line in explain(outer).full().splitlines() if "llm:stub" in line]
     assert len([line for line in listed if "hit" in line or "direct" in line]) >= seen
 
 
@@ -86,7 +86,7 @@ def test_an_outer_engine_that_describes_the_inner_one_serves_it(env: Env, faster
 
 
 def test_an_unknown_engine_is_learned_and_said_to_be_unknown(env: Env, runtime: Runtime) -> None:
-    said = str(explain(accelerate(router(env, lambda engine: engine), runtime=runtime)))
+    said = explain(accelerate(router(env, lambda engine: engine), runtime=runtime)).full()
     assert "learning (0 of 4 calls)" in said
     assert "RouterQueryEngine is not a known query engine" in said
 

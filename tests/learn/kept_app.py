@@ -72,7 +72,7 @@ def outcomes(fast: Any) -> list[str]:
 
 def trusted(fast: Any) -> bool:
     """Whether something is learned that is not in doubt."""
-    explained = str(explain(fast))
+    explained = explain(fast).full()
     return "learned from" in explained and "watched only" not in explained
 
 

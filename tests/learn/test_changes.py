@@ -98,7 +98,7 @@ def test_a_change_after_learning_costs_few_calls_and_is_learned_within_five(
     assert in_vain <= most
     assert asked(fast, 20) == asked(original, 20)
     assert outcomes(fast)[Outcome.HIT] >= 2
-    said = str(explain(fast))
+    said = explain(fast).full()
     assert "learned from" in said
     assert "watched only" not in said
     if change is one_tool_more:

@@ -13,7 +13,7 @@ from ayo_bridge.learn.predict import Predicted
 from ayo_bridge.learn.program import Const, Index, Program, Ref, Term
 from ayo_bridge.learn.template import Template as LearnedTemplate
 from ayo_bridge.learn.trace import Kind
-from ayo_bridge.observe.explain import details_of, engines_of, kind_of
+from ayo_bridge.observe.parts import details_of, engines_of, kind_of
 from ayo_bridge.seam import Call
 
 

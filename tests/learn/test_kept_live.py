@@ -163,6 +163,6 @@ def test_a_runtime_that_keeps_nothing_neither_writes_nor_reads(
     used = files()[0].stat().st_mtime_ns
     fast(kept_app.question(30))
     time.sleep(0.05)
-    assert "learning (1 of 4 calls)" in str(explain(fast))
+    assert "learning (1 of 4 calls)" in explain(fast).full()
     assert files()[0].stat().st_mtime_ns == used
     nothing.close()

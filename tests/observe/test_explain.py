@@ -19,8 +19,10 @@ def refused(number: int, reason: str = "too short") -> Decision:
 
 
 def test_before_any_call_it_shows_the_template_and_what_to_do() -> None:
-    assert str(explain_state(state(opaque=(("Postprocessor", "a subclass of the user's"),)))) == (
+    assert explain_state(state(opaque=(("Postprocessor", "a subclass of the user's"),))).full() == (
         """\
+no call has finished yet: make one; 1 part left alone: Postprocessor
+
 RetrieverQueryEngine, accelerated by llama_index
 
 module template
@@ -46,10 +48,12 @@ def test_after_a_call_it_shows_graphs_rewrites_and_calls() -> None:
         e_graph=GRAPH.replace(add=[cached]),
     )
     made.template = replace(TEMPLATE, notes=("the retriever is shared",))
-    assert str(explain_state(state(made, switched_off="it was asked to"))) == GOLDEN
+    assert explain_state(state(made, switched_off="it was asked to")).full() == GOLDEN
 
 
 GOLDEN = """\
+switched off: it was asked to; tried again in 60 s; calls run as in the original
+
 RetrieverQueryEngine, accelerated by llama_index
 
 module template
@@ -86,7 +90,7 @@ notes
 
 
 def test_equal_graphs_are_shown_once() -> None:
-    text = str(explain_state(state(record())))
+    text = explain_state(state(record())).full()
     assert "e-graph: the same; nothing was rewritten" in text
     assert text.count("search.embed   embedding") == 1
 
@@ -96,7 +100,7 @@ def test_components_out_of_line_say_what_they_come_after() -> None:
     template = Template(tuple(parts), (("a", "b"), ("a", "c")))
     made = record()
     made.template = template
-    lines = str(explain_state(state(made))).splitlines()
+    lines = explain_state(state(made)).full().splitlines()
     assert [line for line in lines if "  opaque" in line] == [
         "  a  opaque",
         "  b  opaque",
@@ -106,13 +110,13 @@ def test_components_out_of_line_say_what_they_come_after() -> None:
 
 def test_reasons_that_differ_in_numbers_only_are_one_line() -> None:
     made = record(decisions=[refused(i, f"answer.prefill[{i}]: {i} tokens") for i in range(3)])
-    text = str(explain_state(state(made)))
+    text = explain_state(state(made)).full()
     assert "x3  answer.prefill[0-2]  e.g. answer.prefill[0]: 0 tokens" in text
 
 
 def test_predicted_gains_of_one_line_add_up() -> None:
     decisions = [Decision("p", (f"x[{i}]",), True, "long", 0.1) for i in range(3)]
-    text = str(explain_state(state(record(decisions=decisions))))
+    text = explain_state(state(record(decisions=decisions))).full()
     assert "done  p x3  +300 ms  x[0-2]  long" in text
 
 

@@ -26,7 +26,7 @@ def said(stub: StubOpenAI, runtime: Runtime) -> tuple[str, str]:
         fast = accelerate(Answerer(stub.base_url, "stub", client), runtime)
         fast.ask("bridges")
     runtime.close()
-    return str(explain(fast)), str(stats(fast))
+    return explain(fast).full(), str(stats(fast))
 
 
 def test_a_limit_that_is_found(stub: StubOpenAI, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def test_rates_are_shares_of_the_originals_calls_and_of_the_work_ahead() -> None
 def test_nothing_divides_by_zero_before_the_first_call() -> None:
     stats = stats_state(state())
     assert (stats.hit_rate, stats.wasted_rate, stats.mean_fused_batch) == (0.0, 0.0, 0.0)
-    assert "0 calls, 0 engine calls" in str(stats)
+    assert "0 calls, which needed 0 results of engines" in str(stats)
 
 
 def test_batches_of_one_are_not_fused() -> None:
@@ -48,19 +48,21 @@ def test_it_reads_as_a_table() -> None:
 
 
 GOLDEN = """\
-RetrieverQueryEngine: 1 call, 3 engine calls
-  hits            1  computed ahead: 33.3% of the calls
-  direct          2  made by the original, not computed ahead
-  missed          0  made by the original, computed ahead in vain
-  wasted          0  computed ahead, never asked for
-  dropped         0  failed ahead; with the wasted 0.0% of the work ahead
-  cancelled       0  ahead in calls that did not come to an end
-  warms           0  prefixes prefilled early
-  fused           2  of the original's own calls, scheduled with others; mean batch 2.0
-  saved       90 ms  engine time the original did not wait for
-  waited     510 ms  engine time it did wait for
+RetrieverQueryEngine: 1 call, which needed 3 results of engines
+  made ahead              1  there or on its way when asked for: 33.3%
+  made when asked         2  the original's own calls, nothing was ahead
+  in shared batches       2  the original's own calls, run with others, 2.0 on average
+  saved               90 ms  engine time not waited for; side by side it adds up
+  waited             510 ms  engine time waited for
 
-  primitive  engine  calls    took  waited
-  embedding  minilm      3  500 ms  510 ms
+  what       engine  calls  worked  waited for
+  embedding  minilm      3  500 ms      510 ms
 
 Run-ahead is switched off: it was asked to; tried again in 60 s."""
+
+
+def test_what_went_wrong_is_told_only_where_it_did() -> None:
+    said = str(stats_state(state(record(call(), call(Outcome.WASTED), call(Outcome.DIRECT)))))
+    assert "asked otherwise         1" in said
+    assert "ahead, never used       1  50.0% of the work ahead was in vain" in said
+    assert "failed ahead" not in said

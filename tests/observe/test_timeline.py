@@ -100,7 +100,7 @@ def test_the_last_call_is_shown_and_the_others_can_be_picked(tmp_path: Path) -> 
 
 
 def test_a_page_can_be_written_before_any_call(tmp_path: Path) -> None:
-    assert "No call has finished yet" in written(state(), tmp_path)
+    assert "no call has finished yet" in written(state(), tmp_path)
 
 
 def test_odd_records_are_drawn(tmp_path: Path) -> None:

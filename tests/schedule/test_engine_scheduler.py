@@ -265,6 +265,22 @@ def test_idle_threads_end_and_others_come_with_the_next_batch(
     loop.close()
 
 
+def test_threads_of_a_closed_placement_are_no_longer_looked_after(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ayo_bridge.schedule.placement.IDLE_SECONDS", 0.01)
+    loop = asyncio.new_event_loop()
+    failed: list[object] = []
+    loop.set_exception_handler(lambda loop, context: failed.append(context))
+    placement = ThreadPlacement("closed", 1, loop)
+    tier = EngineScheduler(Engine(), throughput, placement, lambda: 0.0)
+    assert tier.submit(call(1), query=0, node="embed").future.result(30) == 2
+    placement.close()
+    loop.run_until_complete(asyncio.sleep(0.05))
+    loop.close()
+    assert failed == []
+
+
 def test_b_star_bounds_a_batch_where_the_limits_do_not(placement: Manual) -> None:
     tier = EngineScheduler(Engine(), throughput, placement, lambda: 0.0, lambda: 2)
     for n in range(4):

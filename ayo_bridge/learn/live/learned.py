@@ -119,7 +119,7 @@ class Learned:
         call = LiveCall(scope, place, self.owners, inputs, tracer, lesson, given)
         if traced:
             call.busy = Busy(self._state.runtime.client)
-        scope.follower = call
+        scope.followed_by(call)
         return call
 
     @property

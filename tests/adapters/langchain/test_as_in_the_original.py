@@ -118,5 +118,5 @@ def test_a_function_that_may_reach_an_engine_is_learned_and_said_to_be_unknown(
     model = chat(stub.base_url)
     accelerated: Any = accelerate(RunnableLambda(model.invoke), runtime=Runtime())
     assert accelerated.invoke("of rivers").content
-    assert "learning (1 of 4 calls)" in str(explain(accelerated))
-    assert "what a function does is not known" in str(explain(accelerated))
+    assert "learning (1 of 4 calls)" in explain(accelerated).full()
+    assert "what a function does is not known" in explain(accelerated).full()

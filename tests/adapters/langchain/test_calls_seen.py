@@ -18,10 +18,10 @@ def test_explain_counts_the_calls_of_a_chain_that_is_left_alone(
     stub: StubOpenAI, fast: Callable[[Any], Any]
 ) -> None:
     chain = fast(load_summarize_chain(chat(stub.base_url), chain_type="refine"))
-    assert "RefineDocumentsChain is not known" in str(explain(chain))
+    assert "RefineDocumentsChain is not known" in explain(chain).full()
     chain.invoke({"input_documents": [Document(page_content=f"Part {n}") for n in range(8)]})
     assert len(stub.calls) == 8
-    assert "engine calls, 8" in str(explain(chain))
+    assert "engine calls, 8" in explain(chain).full()
 
 
 def test_explain_names_the_model_that_a_function_asks(
@@ -30,4 +30,6 @@ def test_explain_names_the_model_that_a_function_asks(
     model = chat(stub.base_url)
     chain = fast(RunnableLambda(lambda question: model.invoke(question).content))
     chain.invoke("Why?")
-    assert f"llm:{model.model_name}@{stub.root_url.removeprefix('http://')}" in str(explain(chain))
+    assert (
+        f"llm:{model.model_name}@{stub.root_url.removeprefix('http://')}" in explain(chain).full()
+    )

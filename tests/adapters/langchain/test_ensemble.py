@@ -239,7 +239,7 @@ async def test_an_unknown_retriever_in_it_runs_in_its_turn(
     seen = await made(accelerated, entry, stub)
     assert_same(expected, seen)
     assert once == twice == [QUESTION]
-    assert "Noting is not a known retriever" in str(explain(accelerated))
+    assert "Noting is not a known retriever" in explain(accelerated).full()
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
@@ -273,7 +273,7 @@ async def test_a_search_that_fails_ends_the_call_and_what_ran_ahead(
 async def test_without_retrievers_it_does_what_it_did(stub: StubOpenAI, fast: Accelerate) -> None:
     original = MergerRetriever(retrievers=[])
     accelerated = fast(original)
-    assert "asks no retriever" in str(explain(accelerated))
+    assert "asks no retriever" in explain(accelerated).full()
     expected = await made(original, "invoke", stub)
     assert_same(expected, await made(accelerated, "invoke", stub))
 
@@ -288,7 +288,7 @@ class Own(EnsembleRetriever):
 async def test_a_subclass_is_left_alone(stub: StubOpenAI, fast: Accelerate) -> None:
     original = Own(retrievers=[*retrievers()], weights=[])
     accelerated = fast(original)
-    assert "Own is not EnsembleRetriever itself" in str(explain(accelerated))
+    assert "Own is not EnsembleRetriever itself" in explain(accelerated).full()
     expected = await made(original, "invoke", stub)
     assert_same(expected, await made(accelerated, "invoke", stub))
     assert (stats(accelerated).hits, stats(accelerated).wasted) == (0, 0)
@@ -315,7 +315,7 @@ async def test_a_patched_method_is_left_alone(
     expected = await made(original, "invoke", stub)
     assert_same(expected, await made(accelerated, "invoke", stub))
     assert (stats(accelerated).hits, stats(accelerated).wasted) == (0, 0)
-    assert f"EnsembleRetriever.{name} has been replaced" in str(explain(accelerated))
+    assert f"EnsembleRetriever.{name} has been replaced" in explain(accelerated).full()
 
 
 async def test_a_retriever_added_later_is_asked(stub: StubOpenAI, fast: Accelerate) -> None:

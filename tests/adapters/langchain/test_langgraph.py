@@ -71,7 +71,7 @@ def test_its_type_and_its_looks(stub: StubOpenAI, fast: Accelerate) -> None:
     assert [name for name, _ in accelerated.get_subgraphs()] == ["views"]
     assert accelerated.builder is original.builder
     assert state_of(original) is None
-    assert "not known" not in str(explain(accelerated))
+    assert "not known" not in explain(accelerated).full()
 
 
 def test_its_copies_are_accelerated(stub: StubOpenAI, fast: Accelerate) -> None:

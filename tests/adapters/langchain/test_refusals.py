@@ -48,7 +48,7 @@ async def assert_left_alone(
     for _ in range(2):
         assert_same(expected, await made(accelerated, entry, stub))
         assert set(llm_outcomes(accelerated)) <= {"direct"}
-    assert reason in str(explain(accelerated))
+    assert reason in explain(accelerated).full()
 
 
 class Limiter(BaseRateLimiter):
@@ -90,7 +90,7 @@ async def test_what_the_global_cache_knows_reaches_no_engine(
     expected = await made(original, entry, stub)
     assert expected.requests.total() == 0
     assert_same(expected, await made(accelerated, entry, stub))
-    assert "the model has a cache" in str(explain(accelerated))
+    assert "the model has a cache" in explain(accelerated).full()
 
 
 async def test_a_cache_of_the_model_is_left_to_it(stub: StubOpenAI, fast: Accelerate) -> None:
@@ -220,7 +220,7 @@ async def test_a_patched_search_is_made_by_the_original(
     assert_same(expected, await made(accelerated, "invoke", stub))
     assert calls[: len(calls) // 2] == calls[len(calls) // 2 :]
     assert stats(accelerated).wasted == 0
-    assert f"{cls.__name__}.{name} has been replaced" in str(explain(accelerated))
+    assert f"{cls.__name__}.{name} has been replaced" in explain(accelerated).full()
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def asking(stub: StubOpenAI) -> Ask:
 
 def learned(fast: Any) -> None:
     """Wait until something has been learned."""
-    eventually(lambda: "learned from" in str(explain(fast)), "the end of learning", 10)
+    eventually(lambda: "learned from" in explain(fast).full(), "the end of learning", 10)
 
 
 def outcomes(fast: Any) -> Counter[Outcome]:

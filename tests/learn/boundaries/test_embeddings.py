@@ -67,7 +67,7 @@ def test_what_is_embedded_over_http_is_made_ahead_to_the_byte_and_searched_with(
     made = ahead(fast)
     assert made[EngineKind.EMBEDDING, Outcome.DIRECT] == 1
     assert made[EngineKind.EMBEDDING, Outcome.HIT] == 2
-    assert "{vector of site 2, visit k [0]}" in str(explain(fast))
+    assert "{vector of site 2, visit k [0]}" in explain(fast).full()
 
 
 def test_lists_of_texts_and_plain_numbers_are_embedded_ahead_too(
@@ -136,7 +136,7 @@ def test_tokens_of_a_loaded_encoding_are_predicted_as_the_texts_that_they_stand_
     fast = taught(answer, runtime)
     equal_arms(fast, answer, stub, 9)
     assert ahead(fast)[EngineKind.EMBEDDING, Outcome.HIT] == 1
-    assert '"input": ["Not {query}", "Perhaps"]' in str(explain(fast))
+    assert '"input": ["Not {query}", "Perhaps"]' in explain(fast).full()
 
 
 def test_tokens_that_no_text_is_encoded_to_are_not_taken_for_one(

@@ -88,8 +88,8 @@ def test_what_is_reranked_is_made_ahead_and_its_order_is_known_then(
     made = ahead(fast)
     assert made[EngineKind.RERANKER, Outcome.HIT] == 1
     assert not any(outcome is Outcome.WASTED for _, outcome in made)
-    assert "(rerank): learned" in str(explain(fast))
-    assert "{item of site 3" in str(explain(fast))
+    assert "(rerank): learned" in explain(fast).full()
+    assert "{item of site 3" in explain(fast).full()
 
 
 def test_texts_are_ranked_as_the_frameworks_rank_them() -> None:

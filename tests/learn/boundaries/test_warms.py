@@ -104,7 +104,7 @@ def test_what_only_prefilling_wins_by_is_learned_and_nothing_is_made_ahead(
     _profiled(stub, runtime, 5e-5)
     monkeypatch.setattr(runtime.profiles, "observe", lambda call: None)  # It stays as it is.
     fast = taught(answer, runtime)
-    assert "are won by prefilling" in str(explain(fast))
+    assert "are won by prefilling" in explain(fast).full()
     stub.requests.clear()
     assert fast(question(9))
     (warm,) = _marked(stub)

@@ -62,7 +62,7 @@ def test_both_questions_are_asked_at_once_and_nothing_else_changes(
     assert stub.max_in_flight == 2
     assert type(fast).__name__ == "Answerer"
     assert (stats(fast).hits, stats(fast).wasted) == (6, 0)
-    assert "answer  synthesis" in str(explain(fast))
+    assert "answer  synthesis" in explain(fast).full()
 
 
 def test_a_request_ahead_has_the_headers_of_the_client(

@@ -1,0 +1,59 @@
+"""What a `Runtime` may be given: wrong kinds and values are refused at once, in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ayo_bridge.errors import ArgumentError
+from ayo_bridge.profile import ProfileStore
+from ayo_bridge.seam import Engine
+
+
+def checked_engines(
+    engines: Iterable[Engine],
+    passes: object,
+    history: object,
+    profiles: object,
+    flags: Mapping[str, object],
+) -> tuple[Engine, ...]:
+    """The engines, each of them one, where all other arguments are what they should be too.
+
+    Args:
+        passes, history, profiles: as given to the runtime.
+        flags: by name; ``None`` is one that was not given.
+
+    Raises:
+        ArgumentError: the first that is not; the message says what would do.
+    """
+    for name, flag in flags.items():
+        if flag is not None and not isinstance(flag, bool):
+            raise ArgumentError(f"{name} is to be True or False, not {flag!r}")
+    if isinstance(history, bool) or not isinstance(history, int) or history < 0:
+        raise ArgumentError(f"history is to be a number of calls, 0 or more, not {history!r}")
+    if not isinstance(passes, tuple):
+        raise ArgumentError(f"passes is to be a tuple of passes, () for none, not {passes!r}")
+    for each in passes:
+        _check_pass(each)
+    if profiles is not None and not isinstance(profiles, ProfileStore):
+        raise ArgumentError(f"profiles is to be a ProfileStore(DIRECTORY), not {profiles!r}")
+    return _checked(engines)
+
+
+def _check_pass(each: object) -> None:
+    if not callable(getattr(each, "apply", None)):
+        raise ArgumentError(f"passes holds {each!r}, which is no pass: it has no apply()")
+    if isinstance(each, type):
+        raise ArgumentError(f"passes holds the class {each.__name__}: write {each.__name__}()")
+
+
+def _checked(engines: object) -> tuple[Engine, ...]:
+    if isinstance(engines, str) or not isinstance(engines, Iterable):
+        raise ArgumentError(f"engines is to be a list of engines, not {engines!r}")
+    found = tuple(engines)
+    for each in found:
+        if not isinstance(each, Engine):
+            raise ArgumentError(
+                f"engines holds {each!r}, which is no engine: subclass "
+                "ayo_bridge.seam.BatchEngine or AsyncEngine"
+            )
+    return found

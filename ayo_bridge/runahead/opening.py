@@ -1,0 +1,59 @@
+"""Opens the scope of a call; a fraction of them is verified."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ayo_bridge.record.record import CallRecord
+from ayo_bridge.runahead.plan import Plan
+from ayo_bridge.runahead.scope import Scope
+from ayo_bridge.runahead.state import AcceleratedState
+from ayo_bridge.runahead.verification import Verification
+from ayo_bridge.runahead.verified import VerifiedScope
+
+
+def open_scope(
+    state: AcceleratedState,
+    entry: str,
+    plan: Plan,
+    doubtful: Callable[[], bool] | None = None,
+    *,
+    outer: Scope | None = None,
+    covers: frozenset[int] = frozenset(),
+) -> Scope:
+    """The scope of one call of an accelerated object; its record goes to the object's state.
+
+    Inside of an ``outer`` scope it goes to the record of that, too.
+    """
+    runtime = state.runtime
+    record = CallRecord(
+        entry,
+        runtime.clock(),
+        plan.template,
+        plan.p_graph,
+        plan.e_graph,
+        plan.decisions,
+        predicted_gain=plan.predicted_gain,
+    )
+    if outer is not None:
+        outer.record.note_nested(record)
+    if runtime.verify and runtime.chance.random() < runtime.verify:
+        return _verified(state, entry, plan, record, doubtful, covers)
+    scope = Scope(runtime, plan, record, doubtful, covers)
+    scope.on_finish = state.note
+    return scope
+
+
+def _verified(
+    state: AcceleratedState,
+    entry: str,
+    plan: Plan,
+    record: CallRecord,
+    doubtful: Callable[[], bool] | None,
+    covers: frozenset[int],
+) -> Scope:
+    scope = VerifiedScope(state.runtime, plan, record, doubtful, covers)
+    scope.follow()
+    scope.verification = Verification(state, entry, scope.kept)
+    scope.on_finish = scope.verification.ended
+    return scope
