@@ -24,5 +24,19 @@ def __getattr__(name: str) -> Any:
     return found
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """``%load_ext ayo_bridge``: accelerate what this notebook calls of frameworks."""
+    from ayo_bridge.autorun import start
+
+    start.install()
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """``%unload_ext ayo_bridge``: put everything back."""
+    from ayo_bridge.autorun import start
+
+    start.uninstall()
+
+
 def __dir__() -> list[str]:
     return [*globals(), *__all__]

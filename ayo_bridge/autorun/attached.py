@@ -9,6 +9,7 @@ import logging
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any, Final
 
 from ayo_bridge.adapter import adapters
@@ -25,11 +26,13 @@ Method = Callable[..., Any]
 class Attached:
     """What is kept beside one object."""
 
-    __slots__ = ("methods", "own", "whose")
+    __slots__ = ("methods", "own", "used", "whose")
 
     def __init__(self, whose: Callable[[], Any]) -> None:
         self.whose = whose
         self.own: AcceleratedState | None = None
+        self.used = monotonic()
+        """When it was called last."""
         self.methods: Mapping[str, Method] = {}
         """Its entries, to be called with the object: nothing, while they are being made."""
 
@@ -66,6 +69,7 @@ def attached_to(obj: Any, *, remember: bool = False) -> Attached | None:
     key = id(obj)
     known = _attached.get(key)
     if known is not None and known.whose() is obj:
+        known.used = monotonic()
         return known
 
     def forget(whose: Any) -> None:
@@ -79,6 +83,7 @@ def attached_to(obj: Any, *, remember: bool = False) -> Attached | None:
     # Known before it is whole: other threads, and calls that lifting might make, go alone until it
     # is. So no lock is held while foreign objects are read.
     _attached[key] = made
+    _let_go_of_idle()
     try:
         _fill(made, obj)
     except Exception:
@@ -105,6 +110,26 @@ def _fill(made: Attached, obj: Any) -> None:
             return
         reason = found
     _logger.info("a %s is left as it is: %s", name, reason)
+
+
+_IDLE: Final = 10.0
+"""Seconds after which an object is taken to be used no longer."""
+_last_look: Final = [0.0]
+
+
+def _let_go_of_idle() -> None:
+    """Forget what idle objects were lifted to: it may hold them, and they would never be freed.
+
+    One that is called again is lifted again. Looks once a second at the most, and only where
+    objects keep being made.
+    """
+    now = monotonic()
+    if now - _last_look[0] < min(1.0, _IDLE):
+        return
+    _last_look[0] = now
+    for each in [*_attached.values()]:
+        if each.own is not None and now - each.used >= _IDLE:
+            each.own.lifts.clear()
 
 
 def known_state(obj: object) -> AcceleratedState | None:

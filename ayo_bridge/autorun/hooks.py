@@ -44,6 +44,10 @@ class Hooks:
         self._bindings: list[Binding] = []
         self.remember = False
 
+    def __reduce__(self) -> str:
+        """Those of the process where they are unpickled: a hooked class may be sent by value."""
+        return "HOOKS"
+
     def install(self) -> None:
         """Wrap the entries of classes that are there, and of others once they are. Idempotent."""
         if self._on:

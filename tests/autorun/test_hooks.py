@@ -1,21 +1,32 @@
 """Hooks on frameworks' classes: what they leave as it is, and that they go without a trace."""
 
+import gc
 import inspect
 import pickle
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import langchain_core.tools.base  # noqa: F401  Its classes are to be hooked, as the next one's are.
 import llama_index.core  # noqa: F401
 import pytest
+from langchain_classic.retrievers import MultiQueryRetriever
+from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.runnables import Runnable, RunnableLambda, RunnableSequence
+from langchain_core.vectorstores import InMemoryVectorStore
+from langchain_openai import ChatOpenAI
+from pydantic import SecretStr
 
+import ayo_bridge
 from ayo_bridge import accelerate, explain, stats
 from ayo_bridge.adapter import adapters
-from ayo_bridge.autorun import start
+from ayo_bridge.autorun import attached, start
 from ayo_bridge.autorun.attached import known_state
+from ayo_bridge.autorun.hooks import HOOKS
 from ayo_bridge.lift.recognise import loaded
 from ayo_bridge.lift.subclass import state_of
+from tests.deadline import eventually
+from tests.stub_openai import StubOpenAI
 
 KINDS = (
     inspect.isfunction,
@@ -61,7 +72,7 @@ def add(number: int) -> int:
 
 def test_uninstalled_hooks_leave_every_attribute_the_very_same() -> None:
     before = attributes()
-    start.install()
+    ayo_bridge.load_ipython_extension(None)
     start.install()
     try:
         during = attributes()
@@ -74,7 +85,7 @@ def test_uninstalled_hooks_leave_every_attribute_the_very_same() -> None:
 
         late = vars(Late)["invoke"]
     finally:
-        start.uninstall()
+        ayo_bridge.unload_ipython_extension(None)
     names = {f"{cls.__name__}.{name}" for cls, name in changed}
     assert names >= {
         *("Runnable.stream", "RunnableSequence.ainvoke", "BaseTool.run", "Workflow.run"),
@@ -109,6 +120,7 @@ def test_an_object_stays_itself_and_what_it_calls_goes_along_with_it() -> None:
     sequence = RunnableLambda(add) | RunnableLambda(add)
     assert sequence.invoke(1) == 3
     assert type(pickle.loads(pickle.dumps(sequence))) is RunnableSequence
+    assert pickle.loads(pickle.dumps(HOOKS)) is HOOKS
 
 
 @pytest.mark.usefixtures("hooked")
@@ -138,6 +150,25 @@ def test_what_an_application_patches_over_a_hook_is_called_and_stays(
     monkeypatch.undo()
     start.install()
     start.uninstall()
+
+
+@pytest.mark.usefixtures("hooked")
+def test_an_object_that_is_dropped_is_freed_though_lifting_it_holds_it(
+    stub_openai: StubOpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub_openai.latency = 0.0
+    llm = ChatOpenAI(model="stub", base_url=stub_openai.base_url, api_key=SecretStr("k"))
+    store = InMemoryVectorStore.from_texts(["text"], DeterministicFakeEmbedding(size=8))
+    retriever = MultiQueryRetriever.from_llm(store.as_retriever(), llm)
+    assert retriever.invoke("What is it?")
+    dropped = weakref.ref(retriever)
+    state = known_state(retriever)
+    assert state is not None
+    assert state.lifts  # What this is about: else it would pass by accident.
+    del retriever, state
+    monkeypatch.setattr(attached, "_IDLE", 0.0)
+    assert RunnableLambda(add).invoke(1) == 2
+    eventually(lambda: gc.collect() >= 0 and dropped() is None, "freeing it")
 
 
 def test_the_kill_switch_makes_accelerate_give_back_what_it_is_given(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ayo_bridge.autorun.launch import Wanted, environment
 from tests.stub_openai import StubOpenAI
 
 APPS = Path(__file__).parent / "apps"
@@ -97,6 +98,16 @@ def test_a_module_and_a_command_run_as_they_would() -> None:
 def test_children_inherit_it_and_import_nothing_for_it() -> None:
     run = started([*RUN, "plain_app.py", "child"])
     assert ended(run)[1].splitlines()[-1] == "['ayo_bridge.autorun.start']"
+
+
+def test_a_sitecustomize_of_the_program_runs_and_is_the_one_it_sees(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text("print('its own')\nmark = 1\n")
+    code = "import sitecustomize, sys; print(sitecustomize.mark, sys.path)"
+    env = PLAIN | {"PYTHONPATH": str(tmp_path)}
+    as_it_is = started([sys.executable, "-c", code], env=env)
+    run = started([sys.executable, "-c", code], env=environment(Wanted(), env, pth=False))
+    assert ended(run) == ended(as_it_is)
+    assert as_it_is.returncode == 0
 
 
 def test_the_line_in_the_wheel_starts_it_only_where_it_is_wanted() -> None:
