@@ -20,13 +20,15 @@ from benchmarks.learned.passages import passages, question
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 GENERATED = 3
+MOST = 8
+"""So many calls may be needed until it is known what is won by running ahead."""
 DEADLINE = 10.0
 
 
 @pytest.fixture
 def engines() -> Iterator[Engines]:
     cache_tokenizer()
-    with running_engines(Latencies(0.0, 0.0, 0.0)) as engines:
+    with running_engines(Latencies(0.05, 0.01, 0.0)) as engines:
         yield engines
 
 
@@ -35,6 +37,10 @@ def runtime(tmp_path: Path) -> Iterator[Runtime]:
     made = Runtime(measure=False, profiles=ProfileStore(tmp_path))
     yield made
     made.close()
+
+
+def texts(retriever: Any, number: int) -> list[str]:
+    return [found.node.get_content() for found in retriever.retrieve(question(number))]
 
 
 def test_generated_queries_are_embedded_side_by_side_by_a_model_that_shares_no_batch(
@@ -51,18 +57,20 @@ def test_generated_queries_are_embedded_side_by_side_by_a_model_that_shares_no_b
         use_async=True,
     )
     fast = accelerate(original, runtime=runtime)
-    expected = [found.node_id for found in original.retrieve(question(1))]
     together, numbers = threading.Barrier(GENERATED), count()
 
     def meets_the_others(*_: Any) -> None:
-        if next(numbers) > 0:  # The question is embedded first, while the model is asked.
+        if next(numbers) % (GENERATED + 1):  # The question is the first, while the LLM is asked.
             together.wait(DEADLINE)
 
     embedding._model[0].register_forward_pre_hook(meets_the_others)  # So it shares no batch.
-    assert [found.node_id for found in fast.retrieve(question(1))] == expected
-    record = explain(fast).record
-    assert record is not None
-    made = [call for call in record.calls if call.kind is EngineKind.EMBEDDING]
-    assert len(made) == next(numbers) == GENERATED + 1
-    assert {call.outcome for call in made} <= {Outcome.HIT, Outcome.DIRECT}
-    assert made[0].primitive == "search.embed[question]"
+    for number in range(MOST):
+        assert texts(fast, number) == texts(original, number)
+        assert next(numbers) == 2 * (GENERATED + 1)
+        numbers = count()
+        record = explain(fast).record
+        assert record is not None
+        made = [call.outcome for call in record.calls if call.kind is EngineKind.EMBEDDING]
+        if made == [Outcome.HIT] * (GENERATED + 1):
+            return
+    pytest.fail(f"the queries were never embedded ahead: {explain(fast)}")
