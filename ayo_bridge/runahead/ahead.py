@@ -13,6 +13,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Final, NamedTuple
 
 from ayo_bridge.engines.openai_http.errors import StatusError
@@ -49,6 +50,9 @@ class _Joiner:
 
 
 _JOINER: Final = _Joiner()
+
+
+_MODELS: Final = (EngineKind.EMBEDDING, EngineKind.RERANKER)
 
 
 class _Shared(NamedTuple):
@@ -208,9 +212,13 @@ class Ahead(Driver[Work, Values]):
         """Have an engine of this process make a call. The lock is held."""
         self._record.note_call(record)
         self._count += 1
-        future = self._share(call, engine, self._requested(call, running, record).future)
+        request = self._requested(call, running, record)
+        future = self._share(call, engine, request.future)
         if not call.warm:
-            self._tickets[call.key].append(Ticket(self._home.clock, future, record, call))
+            # The original's threads would work side by side; here they shall not queue for one.
+            run_here = partial(request.scheduler.run_queued, request)
+            hurry = run_here if call.group is None and engine.kind in _MODELS else None
+            self._tickets[call.key].append(Ticket(self._home.clock, future, record, call, hurry))
         return future
 
     # Servers that others share.

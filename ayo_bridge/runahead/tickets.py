@@ -7,14 +7,17 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import AbstractContextManager, nullcontext, suppress
 
-from ayo_bridge.seam import Call, EngineCall, Hit, Outcome
+from ayo_bridge.seam import Call, EngineCall, Hit, Outcome, entered
 
 Clock = Callable[[], float]
 """Seconds, as the runtime counts them."""
 
 
 class Ticket:
-    """A result on its way, for one consumer."""
+    """A result on its way, for one consumer.
+
+    ``hurry`` is called before a thread waits for it: what would queue is perhaps computed there.
+    """
 
     def __init__(
         self,
@@ -22,9 +25,11 @@ class Ticket:
         future: Future[object],
         record: EngineCall,
         call: Call | None = None,
+        hurry: Callable[[], object] | None = None,
     ) -> None:
         self._clock = clock
         self._future = future
+        self._hurry = hurry
         self.record = record
         self.call = call
         """What was asked ahead."""
@@ -57,6 +62,9 @@ class Ticket:
         start = self._clock()
         self.waiting = True
         try:
+            if self._hurry is not None:
+                with entered(None):  # A nested call to the same engine would wait for itself.
+                    self._hurry()
             value = self._future.result(seconds)
         except (Exception, CancelledError, asyncio.CancelledError) as error:
             late = self._late(error)

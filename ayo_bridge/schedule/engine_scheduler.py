@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 
 from ayo_bridge.schedule.policies import Policy, QueuePolicy, queue_of
 from ayo_bridge.schedule.waiting import Waiting
-from ayo_bridge.seam import Call, Engine, EngineCall, Outcome
+from ayo_bridge.seam import BatchEngine, Call, Engine, EngineCall, Outcome
 
 T = TypeVar("T")
 
@@ -272,6 +272,26 @@ class EngineScheduler:
                 self._idle_since = self._clock()
             self._dispatch()
 
+    def run_queued(self, request: Request) -> None:
+        """Run a request in the thread that needs its result, if it still waits and shares no batch.
+
+        As in :meth:`run_here`, it takes no instance.
+        """
+        engine, call = self.engine, request.call
+        if call.group is not None or not isinstance(engine, BatchEngine):
+            return
+        with self._lock:
+            if not self._taken_back(request):
+                return
+        request.begin(self._clock(), 1)
+        result: object = CancelledError()
+        try:
+            _, result = self.run_here(call, lambda: engine.run([call])[0])
+        except Exception as error:
+            result = error
+        finally:
+            request.finish(result, self._clock())
+
     def cancel(self, request: Request) -> None:
         """Drop a queued request, or abort a running one as far as its placement can.
 
@@ -279,14 +299,19 @@ class EngineScheduler:
         """
         with self._lock:
             request.aborted = True
-            queued = self._requests.pop(request.waiting.id, None)
-            if queued is not None:
-                self._waiting_items -= request.call.items
-                self._queue.discard(request.waiting)
-        if queued is not None:
-            queued.finish(CancelledError(), self._clock())
+            queued = self._taken_back(request)
+        if queued:
+            request.finish(CancelledError(), self._clock())
         elif not request.future.done():
             self._abort_unwanted(request.shares_with, request.abort)
+
+    def _taken_back(self, request: Request) -> bool:
+        """Take a request out of the queue, if it still waits. The lock is held."""
+        queued = self._requests.pop(request.waiting.id, None) is not None
+        if queued:
+            self._waiting_items -= request.call.items
+            self._queue.discard(request.waiting)
+        return queued
 
     @staticmethod
     def _abort_unwanted(batch: Sequence[Request], abort: Callable[[], None] | None) -> None:
