@@ -66,7 +66,11 @@ class Verification:
 
     def answered(self, result: object) -> None:
         """What the accelerated call returns: looked at now, as its caller may change it."""
-        self._answer = self._shown(result) if self._again is not None else None
+        if self._again is not None:
+            self._answer = self._shown(result)
+            if self._answer is None:  # A stream, of which nothing has been read yet.
+                self._again = None
+                self.alone("what it returns may go on")
 
     def ended(self, record: CallRecord) -> None:
         """The call is over: verify it if there is time for that."""

@@ -65,8 +65,10 @@ def stub() -> Iterator[StubOpenAI]:
         yield server
 
 
-def _engine(stub: StubOpenAI, mode: str, request: pytest.FixtureRequest) -> Any:
-    env = Env(stub, request.getfixturevalue)
+def _engine(
+    stub: StubOpenAI, mode: str, request: pytest.FixtureRequest, *, streaming: bool = False
+) -> Any:
+    env = Env(stub, request.getfixturevalue, streaming)
     return parts.engine(env, mode, chunk=64, top_k=3, source=parts.retriever(env, top_k=3))
 
 
@@ -84,6 +86,19 @@ def test_an_engine_is_verified_and_nobody_hears_of_it(
     assert len(stub.calls) == 2 * asked
     assert (stats(fast).verified, stats(fast).mismatched) == (1, 0)
     assert "1 by the original" in str(explain(fast))
+
+
+def test_an_answer_that_streams_is_not_asked_for_again(
+    stub: StubOpenAI, runtime: Runtime, request: pytest.FixtureRequest
+) -> None:
+    fast = accelerate(
+        _engine(stub, ResponseMode.TREE_SUMMARIZE, request, streaming=True), runtime=runtime
+    )
+    assert "".join(fast.query("What grows?").response_gen)
+    eventually(background.is_idle, "the end of verifying")
+    assert stats(fast).mismatched == 0
+    assert "by the original" not in str(explain(fast))
+    assert not explain(fast).switched_off
 
 
 def test_chunks_that_are_handed_over_wrong_are_found(
