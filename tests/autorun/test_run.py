@@ -71,7 +71,8 @@ def test_so_does_one_of_llama_index_and_what_was_done_is_told_apart_from_it(
         assert fast[:2] == plain[:2]
         assert (stub.max_in_flight, other.max_in_flight) == (1, 4)
     assert "RetrieverQueryEngine is accelerated (query, aquery)" in fast[2]
-    assert "RetrieverQueryEngine: 1 call, 5 engine calls" in fast[2]
+    engine = f"llm:stub@{other.root_url.removeprefix('http://')}"
+    assert f"LLM     {engine}            4 " in fast[2], fast[2]
     assert "RetrieverQueryEngine" in page.read_text()
 
 
