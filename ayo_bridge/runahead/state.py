@@ -53,6 +53,8 @@ class AcceleratedState:
     """What is learned of its opaque parts, if some are."""
     learning: Callable[[], Sequence[str]] | None = field(init=False, default=None)
     """Says what was learned of its calls, where that is how it is lifted."""
+    when_condemned: list[Callable[[str], object]] = field(init=False, default_factory=list)
+    """Told why it was wrong."""
     checks: Checks = field(init=False, default_factory=Checks)
     """What came of verifying its calls."""
     _records: deque[CallRecord] = field(init=False)
@@ -116,6 +118,8 @@ class AcceleratedState:
         """Run nothing ahead for this object any more."""
         with self._lock:
             self._judge.condemn(reason)
+        for told in self.when_condemned:
+            told(reason)
 
     @property
     def switched_off(self) -> str:

@@ -79,6 +79,9 @@ class Learned:
         """What earlier processes have learned, until something is in use."""
         self._epoch = 0
         """Changes with all that was learned before being forgotten."""
+        self._wrong = False
+        """Whether a call was found to differ from the original: nothing is learned again."""
+        state.when_condemned.append(self._condemned)
 
     @property
     def used(self) -> bool:
@@ -138,7 +141,7 @@ class Learned:
 
     def _what_for(self, inputs: Mapping[str, str]) -> tuple[Lesson | None, bool]:
         """What a call goes by, and whether it is traced."""
-        if not self._state.runtime.run_ahead:
+        if self._wrong or not self._state.runtime.run_ahead:
             return None, False
         with self._lock:
             if not self._loaded:
@@ -327,6 +330,13 @@ class Learned:
             why = "too much of what it predicted was made in vain"
         if why:
             self._discard(why)
+
+    def _condemned(self, why: str) -> None:
+        """A call was wrong: no later process is to go by what was learned either."""
+        with self._lock:
+            self._wrong = True
+            if self.lesson is not None:
+                self._discard(why)
 
     def _discard(self, why: str) -> None:
         self._forget()
