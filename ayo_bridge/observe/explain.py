@@ -15,6 +15,7 @@ from ayo_bridge.observe.summary import fragment
 from ayo_bridge.observe.verdict import Seen, Verdict, verdict
 from ayo_bridge.observe.wording import let_through
 from ayo_bridge.record.record import CallRecord
+from ayo_bridge.runahead.learning import Learning
 from ayo_bridge.runahead.state import AcceleratedState
 from ayo_bridge.seam import EngineCall
 
@@ -40,16 +41,21 @@ class Explanation:
     """Why it was switched off, while it is tried again."""
     limits: Mapping[str, str] = field(default_factory=dict)
     """How much may be ahead at each server: by ``host:port``, in words."""
-    learning: tuple[str, ...] = ()
-    unseen: int = 0
+    learned: Learning = field(default_factory=Learning)
     """What was learned of its calls, where that is how it is lifted."""
+    unseen: int = 0
+    """How many calls were let through as they are."""
     verified: str = ""
     """What came of verifying its calls, in words."""
-
     records: tuple[CallRecord, ...] = ()
     """The last finished calls, oldest first."""
     runs_ahead: bool = True
     """Whether the runtime is to run anything ahead."""
+
+    @property
+    def learning(self) -> tuple[str, ...]:
+        """What was learned of its calls, in words."""
+        return self.learned.lines
 
     def __str__(self) -> str:
         verdict = self.verdict
@@ -89,7 +95,7 @@ class Explanation:
         """Whether it helped, over the calls that are remembered."""
         off = self.switched_off or ("" if self.runs_ahead else "Runtime(run_ahead=False)")
         parts = opaque_parts(self.template, self.opaque)
-        return verdict(Seen(self.records, parts, self.learning, off, self.limits))
+        return verdict(Seen(self.records, parts, self.learned, off, self.limits))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -177,7 +183,7 @@ def explain_state(state: AcceleratedState) -> Explanation:
         state.switched_off,
         state.on_trial,
         state.limits(),
-        () if state.learning is None else tuple(state.learning()),
+        state.learning(),
         state.rest.unseen,
         state.checks.note(),
         history,

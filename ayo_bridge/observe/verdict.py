@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -12,10 +11,9 @@ from ayo_bridge.observe.expected import Expected, expected
 from ayo_bridge.observe.waits import waits
 from ayo_bridge.observe.wording import about, counted
 from ayo_bridge.record.record import CallRecord
+from ayo_bridge.runahead.learning import Learning
 from ayo_bridge.seam import Outcome
 
-_LEARNING: Final = re.compile(r"learning \((\d+) of (\d+) calls\)")
-_LEARNED: Final = " are expected instead of "
 """Said of what was learned and is used."""
 _LEAST: Final = 1.02
 """So many times as fast is worth being called won."""
@@ -30,7 +28,7 @@ class Seen:
     records: Sequence[CallRecord]
     left_alone: Sequence[tuple[str, str]] = ()
     """Parts that run as they are, each with the reason."""
-    learning: Sequence[str] = ()
+    learning: Learning = field(default_factory=Learning)
     off: str = ""
     """Why nothing runs ahead at the moment."""
     limits: Mapping[str, str] = field(default_factory=dict)
@@ -76,7 +74,7 @@ def _line(seen: Seen, known: Expected | None) -> str:
         won = f"; before that {_times(known)}" if known and known.ratio >= _LEAST else ""
         return f"switched off: {seen.off}; calls run as in the original{won}"
     if known is not None and known.ratio >= _LEAST:
-        state = learning or ("learned" if _learned(seen.learning) else "")
+        state = learning or ("learned" if seen.learning.in_use else "")
         return "; ".join(filter(None, [_times(known), state, _left_alone(seen.left_alone)]))
     if learning:
         return "; ".join(filter(None, [learning, _left_alone(seen.left_alone)]))
@@ -104,24 +102,18 @@ def _times(known: Expected) -> str:
     )
 
 
-def _learning(lines: Sequence[str]) -> str:
-    """How far learning is, of the entry that is farthest; empty if nothing is being learned."""
-    found = [match for line in lines if (match := _LEARNING.fullmatch(line.strip()))]
-    if not found:
+def _learning(learning: Learning) -> str:
+    """How far learning is; empty if nothing is being learned."""
+    if not learning.needed:
         return ""
-    seen, of = max((int(match[1]), int(match[2])) for match in found)
-    return f"learning: {seen} of {of} calls with different inputs seen"
+    return f"learning: {learning.seen} of {learning.needed} calls with different inputs seen"
 
 
-def _learned(lines: Sequence[str]) -> bool:
-    return any(_LEARNED in line for line in lines)
-
-
-def _nothing_learned(lines: Sequence[str]) -> str:
+def _nothing_learned(learning: Learning) -> str:
     """Why nothing is learned; empty if something is, or that is not how it is lifted."""
-    if not lines or _learned(lines) or _learning(lines):
+    if learning.in_use or learning.needed or not learning.lines:
         return ""
-    return lines[0]
+    return learning.lines[0]
 
 
 def _left_alone(parts: Sequence[tuple[str, str]]) -> str:
@@ -142,7 +134,7 @@ def _why_nothing(seen: Seen, ended: Sequence[CallRecord], known: Expected | None
         return f"nothing may be ahead at {none[0]}, as set"
     if reason := _nothing_learned(seen.learning):
         return reason
-    if _learned(seen.learning):
+    if seen.learning.in_use:
         return "learned, and no call has used it yet"
     if seen.left_alone:
         return _left_alone(seen.left_alone)

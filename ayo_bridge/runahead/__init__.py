@@ -1,5 +1,6 @@
 """In: a plan and the original's own requests. Out: results that are there when it asks."""
 
+from ayo_bridge.runahead.learning import Learning
 from ayo_bridge.runahead.opening import open_scope
 from ayo_bridge.runahead.plan import Maker, Plan, index_of
 from ayo_bridge.runahead.planner import Planner
@@ -9,6 +10,7 @@ from ayo_bridge.runahead.tickets import Observation, Ticket
 
 __all__ = [
     "AcceleratedState",
+    "Learning",
     "Maker",
     "Observation",
     "Plan",

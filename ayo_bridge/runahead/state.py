@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,6 +15,7 @@ from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead.checks import Checks
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.runahead.judge import Judge
+from ayo_bridge.runahead.learning import Learning
 from ayo_bridge.runahead.rest import Rest
 from ayo_bridge.seam import EngineKind
 
@@ -51,7 +52,7 @@ class AcceleratedState:
     """How many items its parts made last, by the ids of these parts."""
     parts: Any = field(init=False, default=None)
     """What is learned of its opaque parts, if some are."""
-    learning: Callable[[], Sequence[str]] | None = field(init=False, default=None)
+    learning: Callable[[], Learning] = field(init=False, default=Learning)
     """Says what was learned of its calls, where that is how it is lifted."""
     when_condemned: list[Callable[[str], object]] = field(init=False, default_factory=list)
     """Told why it was wrong."""

@@ -10,6 +10,7 @@ from ayo_bridge.observe import explain_state
 from ayo_bridge.observe.expected import expected
 from ayo_bridge.passes import Decision
 from ayo_bridge.record.record import CallRecord
+from ayo_bridge.runahead import Learning
 from ayo_bridge.seam import EngineCall, EngineKind, Outcome
 from tests.observe.states import TEMPLATE, call, record, state
 
@@ -132,7 +133,7 @@ def test_a_win_begins_with_the_times_and_ends_with_what_was_left_alone() -> None
     made = called(graph(4, ordered=True), asked(0, 1.0), *(asked(i, 0.0) for i in range(1, 4)))
     parts = (("Rank", "a subclass"), ("Cut", "has a cache"))
     shown = state(alone(), made, opaque=parts)
-    shown.learning = lambda: ["learned from 4 calls: 1 ms are expected instead of 4 ms"]
+    shown.learning = lambda: Learning(("learned from 4 calls",), in_use=True)
     assert str(explain_state(shown)) == (
         """\
 about 4.0 s -> 1.0 s a call (4.0x) over 1 call; learned; 2 parts left alone: Rank, Cut
@@ -148,24 +149,27 @@ Details: explain(x).full()"""
 @pytest.mark.parametrize(
     ("learning", "line"),
     [
-        (["learning (2 of 4 calls)"], "learning: 2 of 4 calls with different inputs seen"),
         (
-            ["query:", "  learning (1 of 4 calls)", "aquery:", "  learning (3 of 4 calls)"],
+            Learning(("learning (2 of 4 calls)",), 2, 4),
+            "learning: 2 of 4 calls with different inputs seen",
+        ),
+        (
+            Learning.of_several({"query": Learning((), 1, 4), "aquery": Learning((), 3, 4)}),
             "learning: 3 of 4 calls with different inputs seen",
         ),
         (
-            ["learned from 4 calls; running ahead would win 0 of 9 ms"],
+            Learning(("learned from 4 calls; running ahead would win 0 of 9 ms",)),
             "nothing won: about 1.0 s a call, as in the original, over 1 call; "
             "learned from 4 calls; running ahead would win 0 of 9 ms",
         ),
         (
-            ["makes no engine calls"],
+            Learning(("makes no engine calls",)),
             "nothing won: about 1.0 s a call, as in the original, over 1 call; "
             "makes no engine calls",
         ),
     ],
 )
-def test_while_nothing_runs_ahead_it_says_why(learning: list[str], line: str) -> None:
+def test_while_nothing_runs_ahead_it_says_why(learning: Learning, line: str) -> None:
     shown = state(alone())
     shown.learning = lambda: learning
     shown._records[0].started, shown._records[0].ended = 0.0, 1.0

@@ -26,7 +26,7 @@ from ayo_bridge.learn.live.streams import followed_async_stream, followed_stream
 from ayo_bridge.learn.live.words import learning
 from ayo_bridge.lift.entries import Entry, Kind
 from ayo_bridge.lift.subclass import Methods, Owner
-from ayo_bridge.runahead import AcceleratedState
+from ayo_bridge.runahead import AcceleratedState, Learning
 
 Method = Callable[..., Any]
 Given = Callable[[Sequence[Any], Mapping[str, Any]], bool]
@@ -147,15 +147,11 @@ _METHODS: Final[Mapping[Kind, Callable[[_Followed], Method]]] = {
 }
 
 
-def _words(known: Mapping[Entry, Learned], state: AcceleratedState) -> Sequence[str]:
+def _words(known: Mapping[Entry, Learned], state: AcceleratedState) -> Learning:
     """What was learned of the entries that were used; of several each under its name."""
     used = {entry: learned for entry, learned in known.items() if learned.used}
     if not used and not state.template.components:  # None of its entries is lifted.
         return learning(next(iter(known.values())))
     if len(used) == 1:
         return learning(*used.values())
-    return [
-        line
-        for entry, learned in used.items()
-        for line in (f"{entry.name}:", *(f"  {said}" for said in learning(learned)))
-    ]
+    return Learning.of_several({entry.name: learning(each) for entry, each in used.items()})

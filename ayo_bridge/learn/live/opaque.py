@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from ayo_bridge.learn.live.kept import kept_of_methods
 from ayo_bridge.learn.live.learned import Learned
 from ayo_bridge.learn.live.words import learning
 from ayo_bridge.lift.recognise import class_of
-from ayo_bridge.runahead import AcceleratedState
+from ayo_bridge.runahead import AcceleratedState, Learning
 
 _MOST: Final = 64
 """So many methods of parts are learned for one object: some make their parts anew for each call."""
@@ -54,7 +54,7 @@ class OpaqueParts:
         self._lock = threading.Lock()
         self._known: dict[tuple[int, str], LearnedPart] = {}
         before = state.learning
-        state.learning = lambda: [*(before() if before else ()), *self._words()]
+        state.learning = lambda: before().with_parts(self._words())
 
     def learned(self, part: Any, method: str) -> LearnedPart | None:
         """What is learned of a method of a part; ``None``: too many were met."""
@@ -81,17 +81,15 @@ class OpaqueParts:
         kept = kept_of_methods(part, [method], ours.runtime)
         return Learned(state, method, signature_of(getattr(part, method)), kept.get(method))
 
-    def _words(self) -> Sequence[str]:
+    def _words(self) -> Learning:
         known = [(each.part(), key[1], each.learned) for key, each in list(self._known.items())]
-        return [
-            line
-            for part, method, learned in known
-            if part is not None
-            for line in (
-                f"{class_of(part).__name__}.{method}:",
-                *(f"  {said}" for said in learning(learned)),
-            )
-        ]
+        return Learning.of_several(
+            {
+                f"{class_of(part).__name__}.{method}": learning(learned)
+                for part, method, learned in known
+                if part is not None
+            }
+        )
 
 
 _making: Final = threading.Lock()

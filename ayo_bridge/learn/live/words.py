@@ -8,22 +8,24 @@ from ayo_bridge.learn.describe import describe_site
 from ayo_bridge.learn.live.learned import Learned
 from ayo_bridge.learn.live.lesson import ENOUGH, Lesson
 from ayo_bridge.learn.live.owners import Owners
+from ayo_bridge.runahead import Learning
 
 _LONGEST = 400
 """Characters of a line: prompts may be long."""
 
 
-def learning(learned: Learned) -> tuple[str, ...]:
-    """Lines on the state of learning, the sites last."""
+def learning(learned: Learned) -> Learning:
+    """The state of learning; its lines end with the sites."""
     lesson, traces = learned.lesson, len(learned.traces)
     lines: list[str] = []
     if learned.reason:
         again = f"; traced again after {learned.rest} calls" if learned.rest else ""
         lines.append(learned.reason + again)
     if lesson is None:
-        if traces or not learned.reason:
-            lines.append(f"learning ({traces} of {max(ENOUGH, traces)} calls)")
-        return tuple(lines)
+        if learned.reason and not traces:
+            return Learning(tuple(lines))
+        needed = max(ENOUGH, traces)
+        return Learning((*lines, f"learning ({traces} of {needed} calls)"), traces, needed)
     before, after = lesson.before * 1000, lesson.after * 1000
     whose = " of an earlier process" if lesson.earlier else ""
     lines.append(
@@ -37,7 +39,7 @@ def learning(learned: Learned) -> tuple[str, ...]:
     for each in lesson.template.sites:
         lines += _cut(describe_site(each, lesson.numbers))
         lines += _site(each.site, each.predicts, lesson, learned.owners)
-    return tuple(lines)
+    return Learning(tuple(lines), in_use=True)
 
 
 def _site(site: str, predicts: bool, lesson: Lesson, owners: Owners) -> list[str]:
