@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -192,4 +192,7 @@ class entered:
         self._token = _current.set(self._scope)
 
     def __exit__(self, *_: object) -> None:
-        _current.reset(self._token)
+        # A coroutine that nobody awaits to its end is closed where the collector runs: there it has
+        # set nothing.
+        with suppress(ValueError):
+            _current.reset(self._token)

@@ -55,9 +55,11 @@ def check_arguments(
         raise ArgumentError(f"threads is to be 1 or more, not {threads}")
     if start_timeout is not None and not start_timeout > 0:
         raise ArgumentError(f"the start time-out is to be over 0 s, not {start_timeout:g}")
-    if sys.platform == "linux" and (absent := set(cores) - (ours := os.sched_getaffinity(0))):
+    # Of the machine: a process that is kept to some cores may give others to vLLM.
+    last = (os.cpu_count() or 1) - 1
+    if absent := set(cores) - {*range(last + 1)}:
         raise ArgumentError(
-            f"there is no core {_listed(absent)} for this process: it may use {_listed(ours)}"
+            f"there is no core {_listed(absent)} on this machine: its last one is {last}"
         )
     if log is not None:
         _check_log(log)

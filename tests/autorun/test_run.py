@@ -117,7 +117,8 @@ def test_the_line_in_the_wheel_starts_it_only_where_it_is_wanted() -> None:
         "import site, sys; before = {*sys.modules}; site.addsitedir(sys.argv[1]);"
         "print(sorted(name for name in {*sys.modules} - before if 'ayo' in name))"
     )
-    command = [sys.executable, "-c", code, str(REPOSITORY)]
+    # -S: an installed line has not run before this one does.
+    command = [sys.executable, "-S", "-c", code, str(REPOSITORY)]
     plain, on = started(command), started(command, env=PLAIN | {"AYO_BRIDGE": "1"})
     off = started(command, env=OFF)
     assert ended(plain)[1:] == ended(off)[1:] == ("[]\n", "")

@@ -189,7 +189,7 @@ def test_a_planted_wrong_learned_template_is_found_and_switched_off(
     assert fast(question(3)) == answer(question(3))
     assert WRONG not in {call.prompt for call in stub.calls}
     assert "handed over for another" in explain(fast).switched_off
-    assert "what was learned was discarded" in str(explain(fast))
+    assert "what was learned was discarded" in str(explain(fast).learning)
     assert WRONG in caplog.text
     assert "List the effects" in caplog.text
     assert "Bearer" not in caplog.text
