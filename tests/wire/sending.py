@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -165,6 +166,7 @@ def run(setting: Setting, app: str, runtime: Runtime | None, *, concurrent: bool
         answers = [answer_of(world, obj, QUESTIONS[0])]
         if setting.skip_first:
             answers.clear()
+            _quiet(world)  # Siblings of a call that was refused may still be on their way.
             _forget(world)
         if setting.change is not None:
             setting.change(world, model)
@@ -180,6 +182,13 @@ def run(setting: Setting, app: str, runtime: Runtime | None, *, concurrent: bool
             [sent for marked, sent in found if marked],
             dict(world.counts),
         )
+
+
+def _quiet(world: World) -> None:
+    """Wait until nothing arrives any more."""
+    seen = -1
+    while seen != (seen := len(world.server.requests) + len(world.other.requests)):
+        time.sleep(0.3)
 
 
 def _forget(world: World) -> None:
