@@ -94,16 +94,19 @@ class Listener:
             assert task is not None
             handling.add(task)
             self.opened += 1
-            with contextlib.suppress(*_BROKEN):
-                await self.handler(reader, writer)
-            self.ended.release()
-            writer.transport.abort()
+            try:
+                with contextlib.suppress(*_BROKEN):
+                    await self.handler(reader, writer)
+                self.ended.release()
+            finally:
+                writer.transport.abort()
 
         listening = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=self.tls)
         self.port = listening.sockets[0].getsockname()[1]
         ready.set()
         await self._stop.wait()
         listening.close()
+        await asyncio.sleep(0)  # What was accepted just now is handled, and so closed.
         for task in handling:
             task.cancel()
         await asyncio.gather(*handling, return_exceptions=True)
