@@ -17,16 +17,19 @@ from ayo_bridge.engines.model_requests import ModelRequest
 from ayo_bridge.engines.openai_http.request import LLMRequest, canonical_key
 from ayo_bridge.engines.sentence_transformer import Model, identity_of
 from ayo_bridge.record.record import CallRecord
-from ayo_bridge.runahead.background import background
 from ayo_bridge.runahead.kept import LONGEST, Kept, Taken, shortened
 from ayo_bridge.runahead.state import AcceleratedState
 from ayo_bridge.runahead.verified import AskedElsewiseError, ReplayScope
+from ayo_bridge.runahead.worker import Worker
 from ayo_bridge.seam import Call, entered
 
 APART: Final = 1.1
 """Seconds between two runs of an original that asks something else: one that puts the time into
 its prompts asks something else again."""
 _logger: Final = logging.getLogger("ayo_bridge.verify")
+MOST: Final = 2
+"""So many calls wait to be verified at most; what is more is dropped."""
+verifier: Final = Worker("ayo-verify", MOST)
 
 Shown = Callable[[object], object]
 """What an answer says, as plain data that can be compared; ``None``: that is not known."""
@@ -85,7 +88,7 @@ class Verification:
             checks = self._state.checks
             checks.alone = checks.alone or "what is learned may write, or call tools"
         client = self._state.runtime.client
-        if client.busy or not background.offer(self._verify):
+        if client.busy or not verifier.submit(self._verify):
             self._state.checks.dropped += 1
 
     def _verify(self) -> None:

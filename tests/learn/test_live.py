@@ -149,7 +149,7 @@ def test_visits_in_tasks_are_numbered_by_their_tasks() -> None:
 
 
 def test_jobs_are_done_one_after_another_in_a_thread_that_ends() -> None:
-    worker, seen, done = Worker(), [], threading.Event()
+    worker, seen, done = Worker(NAME), [], threading.Event()
 
     def fails() -> None:
         seen.append(threading.current_thread())

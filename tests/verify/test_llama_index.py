@@ -14,7 +14,7 @@ from llama_index_instrumentation import get_dispatcher
 from ayo_bridge import Runtime, accelerate, explain, stats
 from ayo_bridge.profile import ProfileStore
 from ayo_bridge.runahead import verification
-from ayo_bridge.runahead.background import background
+from ayo_bridge.runahead.verification import verifier
 from ayo_bridge.seam import Hit
 from ayo_llamaindex.guide import Guide
 from tests.deadline import eventually
@@ -81,7 +81,7 @@ def test_an_engine_is_verified_and_nobody_hears_of_it(
     engine.query("What grows?")
     plain, asked = heard.count, len(stub.calls)
     fast.query("What grows?")
-    eventually(background.is_idle, "the end of verifying")
+    eventually(verifier.is_idle, "the end of verifying")
     assert heard.count == 2 * plain
     assert len(stub.calls) == 2 * asked
     assert (stats(fast).verified, stats(fast).mismatched) == (1, 0)
@@ -95,7 +95,7 @@ def test_an_answer_that_streams_is_not_asked_for_again(
         _engine(stub, ResponseMode.TREE_SUMMARIZE, request, streaming=True), runtime=runtime
     )
     assert "".join(fast.query("What grows?").response_gen)
-    eventually(background.is_idle, "the end of verifying")
+    eventually(verifier.is_idle, "the end of verifying")
     assert stats(fast).mismatched == 0
     assert "by the original, run again" not in str(explain(fast))
     assert not explain(fast).switched_off
@@ -113,11 +113,11 @@ def test_chunks_that_are_handed_over_wrong_are_found(
     engine = _engine(stub, ResponseMode.ACCUMULATE, request)
     fast = accelerate(engine, runtime=runtime)
     fast.query("What is known?")  # Makes the client, which changes the model object.
-    eventually(background.is_idle, "the end of verifying")
+    eventually(verifier.is_idle, "the end of verifying")
     monkeypatch.setattr(Guide, "merge", wrong)
     for number in range(10):  # A busy process verifies nothing.
         fast.query(f"What grows in place {number}?")
-        eventually(background.is_idle, "the end of verifying")
+        eventually(verifier.is_idle, "the end of verifying")
         if stats(fast).mismatched:
             break
     assert stats(fast).mismatched == 1

@@ -23,7 +23,8 @@ from ayo_bridge.lift.entries import Entry
 from ayo_bridge.lift.lifted import Asked, Lifted
 from ayo_bridge.profile import ProfileStore
 from ayo_bridge.runahead import AcceleratedState, current_scope, opening, verification
-from ayo_bridge.runahead.background import Background, background
+from ayo_bridge.runahead.verification import MOST, verifier
+from ayo_bridge.runahead.worker import Worker
 from ayo_bridge.seam import Call
 from tests.adapters.python.programs import asking, learned, question
 from tests.deadline import eventually
@@ -114,7 +115,7 @@ def accelerated(obj: Any, runtime: Runtime, adapter: AnswererAdapter | None = No
 
 
 def verified() -> None:
-    eventually(background.is_idle, "the end of verifying")
+    eventually(verifier.is_idle, "the end of verifying")
 
 
 def prompts(stub: StubOpenAI) -> Counter[str]:
@@ -230,7 +231,7 @@ def test_an_object_that_is_changed_after_its_call_is_not_taken_for_wrong(
         offered.append(job)
         return True
 
-    monkeypatch.setattr(background, "offer", later)
+    monkeypatch.setattr(verifier, "submit", later)
     fast.ask("right")
     right = Answerer.body
     monkeypatch.setattr(Answerer, "body", lambda self, prompt: right(self, f"Please: {prompt}"))
@@ -254,16 +255,16 @@ def test_without_a_share_nothing_is_drawn_and_nothing_kept(
 
 
 def test_calls_that_find_two_others_waiting_are_dropped() -> None:
-    waiting = Background()
+    waiting = Worker("waiting", MOST)
     begun, go_on = threading.Event(), threading.Event()
 
     def job() -> None:
         begun.set()
         go_on.wait(10)
 
-    assert waiting.offer(job)
+    assert waiting.submit(job)
     assert begun.wait(10)
-    assert [waiting.offer(job) for _ in range(3)] == [True, True, False]
+    assert [waiting.submit(job) for _ in range(3)] == [True, True, False]
     go_on.set()
     eventually(waiting.is_idle, "the end")
 

@@ -1,4 +1,4 @@
-"""The one thread that verifies calls: of low priority, and never with a queue to speak of."""
+"""Threads of low priority for what no call waits for: never on a thread that makes calls."""
 
 from __future__ import annotations
 
@@ -10,20 +10,28 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
+from weakref import WeakSet
 
-NAME: Final = "ayo-verify"
-MOST: Final = 2
-"""So many calls wait at most; what is more is dropped."""
 _NICE: Final = 19
 _logger = logging.getLogger(__name__)
 Job = Callable[[], None]
 
 
-class Background:
-    """Does one job after another in a daemon thread; none lives without a job."""
+class Worker:
+    """Does one job after another in a daemon thread; none lives without a job. Thread-safe.
 
-    def __init__(self) -> None:
+    Args:
+        name: of the thread.
+        most: so many jobs wait at most; ``None``: any number.
+        failed: the logging level of what a job raises.
+    """
+
+    def __init__(self, name: str, most: int | None = None, failed: int = logging.ERROR) -> None:
+        self._name = name
+        self._most = most
+        self._failed = failed
         self.forked()
+        _workers.add(self)
 
     def forked(self) -> None:
         """In a child process there is no such thread, and its jobs are the parent's."""
@@ -32,16 +40,16 @@ class Background:
         self._jobs: deque[Job] = deque()
         self._running = False
 
-    def offer(self, job: Job) -> bool:
+    def submit(self, job: Job) -> bool:
         """Have a job done some time; ``False``: too many wait already."""
         with self._lock:
-            if len(self._jobs) >= MOST:
+            if self._most is not None and len(self._jobs) >= self._most:
                 return False
             self._jobs.append(job)
             if self._running:
                 return True
             self._running = True
-        threading.Thread(target=self._run, name=NAME, daemon=True).start()
+        threading.Thread(target=self._run, name=self._name, daemon=True).start()
         return True
 
     def is_idle(self) -> bool:
@@ -61,9 +69,16 @@ class Background:
             try:
                 job()
             except Exception:
-                _logger.exception("a call could not be verified")
+                _logger.log(self._failed, "a job of %s has failed", self._name, exc_info=True)
 
 
-background: Final = Background()
+_workers: Final[WeakSet[Worker]] = WeakSet()
+
+
+def _forked() -> None:
+    for worker in list(_workers):
+        worker.forked()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=background.forked)
+    os.register_at_fork(after_in_child=_forked)
