@@ -89,27 +89,29 @@ class Listener:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         handling: set[asyncio.Task[None]] = set()
 
-        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            handling.add(task)
+        async def handled(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(*_BROKEN):
+                await self.handler(reader, writer)
+            self.ended.release()
+
+        # Not a coroutine function: a task that is cancelled before its first step runs nothing,
+        # and would leave the connection open.
+        def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             self.opened += 1
-            try:
-                with contextlib.suppress(*_BROKEN):
-                    await self.handler(reader, writer)
-                self.ended.release()
-            finally:
-                writer.transport.abort()
+            task = asyncio.create_task(handled(reader, writer))
+            handling.add(task)
+            task.add_done_callback(lambda _: writer.transport.abort())
 
         listening = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=self.tls)
         self.port = listening.sockets[0].getsockname()[1]
         ready.set()
         await self._stop.wait()
         listening.close()
-        await asyncio.sleep(0)  # What was accepted just now is handled, and so closed.
-        for task in handling:
-            task.cancel()
-        await asyncio.gather(*handling, return_exceptions=True)
+        # What the loop is still accepting is a task of its own, and ends in `handle`.
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in handling & others:
+                task.cancel()
+            await asyncio.wait(others, return_when=asyncio.FIRST_COMPLETED)
 
 
 async def take(reader: asyncio.StreamReader) -> bytes:

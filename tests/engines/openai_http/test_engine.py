@@ -39,16 +39,19 @@ async def serving(answer: Answer) -> AsyncIterator[OpenAIServer]:
 
     handling: set[asyncio.Task[None]] = set()
 
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        handling.add(task)
+    async def handled(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         broken = (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError)
         with contextlib.suppress(*broken):
             await answer(reader, writer)
         writer.close()
         with contextlib.suppress(*broken):
             await writer.wait_closed()
+
+    # Not a coroutine function: a task that is cancelled before its first step closes nothing.
+    def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(handled(reader, writer))
+        handling.add(task)
+        task.add_done_callback(lambda _: writer.transport.abort())
 
     listening = await asyncio.start_server(handle, "127.0.0.1", 0)
     port = listening.sockets[0].getsockname()[1]
@@ -59,7 +62,7 @@ async def serving(answer: Answer) -> AsyncIterator[OpenAIServer]:
         await server.aclose()
         for task in handling:
             task.cancel()
-        await asyncio.gather(*handling)
+        await asyncio.gather(*handling, return_exceptions=True)
         listening.close()
         await listening.wait_closed()
 
