@@ -36,6 +36,8 @@ class QuickStart:
     """A published example: URL, model, folder of documents, question."""
     unchanged: bool = False
     """It knows nothing of ayo-bridge: it is run as it is and by ``ayo-bridge run``."""
+    overlaps: bool = False
+    """Accelerated, some of its requests are under way at once; none are as it is."""
 
 
 def _program(name: str, **needs: bool) -> QuickStart:
@@ -44,12 +46,12 @@ def _program(name: str, **needs: bool) -> QuickStart:
 
 _ALONE: Final = (_program("own_workflow"),)
 _LLAMA_INDEX: Final = (
-    _program("llama_index_engine"),
-    QuickStart("tests/autorun/apps/llama_index_app.py", unchanged=True),
+    _program("llama_index_engine", overlaps=True),
+    QuickStart("tests/autorun/apps/llama_index_app.py", unchanged=True, overlaps=True),
 )
 _LANGCHAIN: Final = (
     _program("langchain_retriever"),
-    QuickStart("tests/autorun/apps/langchain_app.py", unchanged=True),
+    QuickStart("tests/autorun/apps/langchain_app.py", unchanged=True, overlaps=True),
 )
 QUICK_STARTS: Final[dict[str, tuple[QuickStart, ...]]] = {
     NONE: _ALONE,
@@ -62,7 +64,7 @@ QUICK_STARTS: Final[dict[str, tuple[QuickStart, ...]]] = {
     "langchain-embeddings": (
         QuickStart("examples/langchain_rag.py", embedding=True, documents=True),
     ),
-    "langgraph": (_program("langgraph_graph"),),
+    "langgraph": (_program("langgraph_graph", overlaps=True),),
     "embeddings": (_program("embedding_workflow", embedding=True),),
     "pgvector": (_program("postgres_workflow", postgres=True),),
     "embedded": (_program("embedded_postgres"),),

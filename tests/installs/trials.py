@@ -7,7 +7,7 @@ import importlib.util
 import json
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +58,6 @@ class Bench:
     """Take the oldest versions that are let in."""
     torch: str
     """The torch to install once for each interpreter, below all environments that need one."""
-    stub: str
     postgres: str
     """A URL, or empty where there is no Postgres."""
     embedding: str
@@ -67,9 +66,8 @@ class Bench:
 
 @contextmanager
 def bench(folder: Path, what: str, *, lowest: bool, torch: str) -> Iterator[Bench]:
-    """Start the engines that the programs ask: a stub of an LLM server, and Postgres."""
+    """Have engines for the programs that need one, as far as they are to be had here."""
     with ExitStack() as stack:
-        stub = stack.enter_context(StubProcess(latency=0.05, lines=True))
         postgres = embedding = ""
         if importlib.util.find_spec(_POSTGRES) is not None:
             from ayo_bridge.serving.postgres import EmbeddedPostgres
@@ -77,7 +75,7 @@ def bench(folder: Path, what: str, *, lowest: bool, torch: str) -> Iterator[Benc
             postgres = stack.enter_context(EmbeddedPostgres()).url
         if (found := importlib.util.find_spec(_MODEL)) is not None and found.origin is not None:
             embedding = str(importlib.import_module(_MODEL).get_model_path())
-        yield Bench(folder, what, lowest, torch, stub.base_url, postgres, embedding)
+        yield Bench(folder, what, lowest, torch, postgres, embedding)
 
 
 def tried(python: Path, extra: str, on: Bench) -> Trial:
@@ -129,8 +127,17 @@ def _examine(environment: Environment) -> None:
 
 
 def _ran(program: QuickStart, environment: Environment, on: Bench) -> str:
+    with StubProcess(latency=0.05, lines=True) as stub:
+        arguments = [stub.base_url, *_arguments(program, environment.folder, on)]
+        seen = _seen(program, environment, arguments)
+        together = stub.seen()["max_in_flight"]
+    if program.overlaps and together < 2:
+        raise InstallError(f"{program.file} has its requests one after another: {seen}")
+    return seen
+
+
+def _seen(program: QuickStart, environment: Environment, arguments: Sequence[str]) -> str:
     file = REPOSITORY / program.file
-    arguments = [on.stub, *_arguments(program, environment.folder, on)]
     if program.unchanged:
         plain = environment.run(environment.python, file, *arguments)
         run = environment.run(environment.command, "run", file, *arguments)
