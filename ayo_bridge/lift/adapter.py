@@ -6,14 +6,16 @@ what can be done for it, and returns a copy whose entry points open scopes.
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from ayo_bridge.bindings.binding import Binding
 from ayo_bridge.errors import NotAcceleratedWarning
+from ayo_bridge.events import Event, Facts, log
 from ayo_bridge.graph import Component, Opaque, Synthesis, Template
 from ayo_bridge.lift.asking import Asking
 from ayo_bridge.lift.entries import Base, Entry, Kind, entry_methods
@@ -24,6 +26,7 @@ from ayo_bridge.runahead import AcceleratedState, Scope
 from ayo_bridge.runahead.home import Home
 
 Again = Callable[..., Any]
+_logger: Final = logging.getLogger(__name__)
 
 
 class Accelerator(Protocol):
@@ -191,8 +194,11 @@ class Adapter(ABC):
             state.template = Template((), inputs=(), name=lifted.template.name)
             parts = (each for each in lifted.template.components if isinstance(each, Opaque))
             state.opaque = tuple((each.name, each.reason) for each in parts if each.reason)
-        if not lifted.followed and not unhelped and not quiet:
-            _warn(_unhelped(obj, lifted.template.components))
+        if not lifted.followed and not unhelped:
+            text = _unhelped(obj, lifted.template.components)
+            log(_logger, Event.LEFT_ALONE, text, Facts(target=base.__name__, reason=text))
+            if not quiet:
+                _warn(text)
         kept, own = [each for each in entries if each not in unhelped], self.methods(base)
 
         def methods(owner: Owner) -> Mapping[str, Callable[..., Any]]:

@@ -23,8 +23,26 @@ def open_scope(
 ) -> Scope:
     """The scope of one call of an accelerated object; its record goes to the object's state.
 
-    Inside of an ``outer`` scope it goes to the record of that, too.
+    Inside of an ``outer`` scope it goes to the record of that, too. Who wants spans or metrics of
+    the call is told of its end.
     """
+    scope = _opened(state, entry, plan, doubtful, outer=outer, covers=covers)
+    telemetry = state.runtime.telemetry
+    if telemetry is not None and scope.on_finish is not None:
+        around = None if outer is None else outer.record
+        scope.on_finish = telemetry.follow(state.target, scope.record, around, scope.on_finish)
+    return scope
+
+
+def _opened(
+    state: AcceleratedState,
+    entry: str,
+    plan: Plan,
+    doubtful: Callable[[], bool] | None = None,
+    *,
+    outer: Scope | None = None,
+    covers: frozenset[int] = frozenset(),
+) -> Scope:
     runtime = state.runtime
     record = CallRecord(
         entry,

@@ -19,6 +19,7 @@ from ayo_bridge.graph import Graph, Template
 from ayo_bridge.passes import Decision
 from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead.ahead import Ahead
+from ayo_bridge.runahead.failures import stumbled
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.runahead.plan import Makers, Plan
 from ayo_bridge.runahead.served import served
@@ -104,7 +105,7 @@ class Scope:
 
         What is planned ahead later are later occurrences, so earlier calls need no accounting."""
         self.number = next(self._numbers)
-        self.on_finish: Callable[[CallRecord], None] | None = None
+        self.on_finish: Callable[[CallRecord], object] | None = None
         """Told once, with the finished record, when the scope has closed."""
         self.guide: object = None
         """What the adapter keeps for its taps while this scope runs."""
@@ -251,6 +252,7 @@ class Scope:
 
         What has been sent is cancelled.
         """
+        stumbled(self.record.entry, server)
         if self._ahead is not None:
             self._ahead.stop(server, cancel=True)
 

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from ayo_bridge.engines.model_requests import ModelRequest
 from ayo_bridge.engines.openai_http.request import LLMRequest, canonical_key
 from ayo_bridge.engines.sentence_transformer import Model, identity_of
+from ayo_bridge.events import Event, Facts
 from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead.kept import LONGEST, Kept, Taken, shortened
 from ayo_bridge.runahead.state import AcceleratedState
@@ -117,14 +118,15 @@ class Verification:
         self._state.checks.mismatched += 1
         reason = f"verify found that {wrong.what} ({self._entry})"
         self._state.condemn(reason)
-        _logger.warning(
-            "%s.%s: %s; it is not accelerated any more. Accelerated: %s. Original: %s",
-            self._state.target,
-            self._entry,
-            wrong.what,
-            wrong.accelerated,
-            wrong.original,
+        sides = f"Accelerated: {wrong.accelerated}. Original: {wrong.original}"
+        facts = Facts(
+            entry=self._entry,
+            reason=wrong.what,
+            accelerated=wrong.accelerated,
+            original=wrong.original,
         )
+        sentence = f"{self._entry}: {wrong.what}; it is not accelerated any more. {sides}"
+        self._state.tell(_logger, Event.MISMATCH, sentence, facts)
 
     # What was taken ahead.
 

@@ -1,6 +1,6 @@
 """In: what an engine is asked. Out: what it answers. The one thing that every layer knows."""
 
-from ayo_bridge.seam.call import Call, EngineCall, EngineKind, Outcome, Unkeyed
+from ayo_bridge.seam.call import Call, EngineCall, EngineKind, Outcome, Unkeyed, Usage
 from ayo_bridge.seam.engine import AsyncEngine, BatchEngine, Engine, Limits
 from ayo_bridge.seam.following import (
     Answer,
@@ -47,6 +47,7 @@ __all__ = [
     "Ticket",
     "Told",
     "Unkeyed",
+    "Usage",
     "current_scope",
     "entered",
 ]
