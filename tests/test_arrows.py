@@ -10,7 +10,7 @@ CORE = REPOSITORY / "ayo_bridge"
 LAYERS = (
     *("errors", "seam", "graph", "passes", "schedule", "engines", "bindings", "record"),
     *("profile", "runahead", "arguments", "runtime", "lift", "learn", "observe", "serving"),
-    *("workflow", "simulate", "adapter", "autorun", "api", "doctor", "cli"),
+    *("workflow", "simulate", "adapter", "autorun", "api", "doctor", "verify", "cli"),
 )
 """From the bottom to the top: a module may import its own layer and those before it."""
 

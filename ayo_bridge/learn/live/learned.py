@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import FrameType
@@ -28,6 +28,7 @@ from ayo_bridge.learn.live.warmth import by_prefills
 from ayo_bridge.learn.live.worker import Job, worker
 from ayo_bridge.learn.trace import Kind, Trace, trace_size
 from ayo_bridge.learn.tracer import Tracer, inputs_of
+from ayo_bridge.lift.entry import Kind as EntryKind
 from ayo_bridge.runahead import AcceleratedState, Plan, current_scope, open_scope
 
 MOST_TRACES: Final = 6
@@ -99,7 +100,7 @@ class Learned:
         learns of its calls.
         """
         outer = current_scope()
-        if outer is not None and outer.follower is not None:
+        if outer is not None and outer.followed:
             return None
         if self.rest and self._is_of_no_use:
             self.rest -= 1  # Several threads may lose one of each other: that is no harm.
@@ -124,6 +125,19 @@ class Learned:
             call.busy = Busy(self._state.runtime.client)
         scope.followed_by(call)
         return call
+
+    def compares(
+        self,
+        call: LiveCall,
+        original: Callable[..., Any],
+        kind: EntryKind,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> None:
+        """Have a call that was drawn be compared with the original."""
+        from ayo_bridge.learn.live.twice import compared
+
+        compared(call.scope, self._state.shows, self._entry, original, kind, args, kwargs)
 
     @property
     def _is_of_no_use(self) -> bool:
