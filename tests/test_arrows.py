@@ -20,7 +20,7 @@ LAYERS = (
         "observe",
         "serving",
     ),
-    *("workflow", "simulate", "adapter", "autorun", "api", "doctor", "cli"),
+    *("workflow", "simulate", "adapter", "autorun", "api", "doctor", "verify", "cli"),
 )
 """From the bottom to the top: a module may import its own layer and those before it."""
 

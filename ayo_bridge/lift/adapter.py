@@ -21,6 +21,7 @@ from ayo_bridge.lift.asking import Asking
 from ayo_bridge.lift.entries import Base, Entry, Kind, entry_methods
 from ayo_bridge.lift.lifted import Asked, Lifted
 from ayo_bridge.lift.recognise import class_of
+from ayo_bridge.lift.shows import Shows
 from ayo_bridge.lift.subclass import Methods, Owner, accelerated, convert
 from ayo_bridge.runahead import AcceleratedState, Scope
 from ayo_bridge.runahead.home import Home
@@ -48,6 +49,10 @@ class Accelerator(Protocol):
 
     def followed(self) -> Sequence[Binding]:
         """All that it puts on."""
+
+    @property
+    def shows(self) -> Shows:
+        """What is known of its objects that are run once more to be verified."""
 
     def asks(self, obj: Any, steps: Sequence[str], awaited: bool) -> Asking | None:
         """What a call of an object of the framework asks by (:class:`.asking.Asked`)."""
@@ -96,20 +101,8 @@ class Adapter(ABC):
     def lift(self, obj: Any, state: AcceleratedState, asked: Asked) -> Lifted:
         """Lift ``obj`` for calls of this shape. Reads it, calls nothing of it."""
 
-    silencers: ClassVar[Sequence[Binding] | None] = None
-    """Bindings that keep from listeners what an object does when it is run once more to be
-    verified; ``None``: its objects are not run once more."""
-
-    def verifiable(self) -> str | None:
-        """Why its objects are not run once more; ``None`` if they are, and nobody hears of it."""
-        if self.silencers is None:
-            return f"what listens to {self.name} would hear of it"
-        refused = [each.status for each in self.silencers if not each.install()]
-        return next(iter(refused), None)
-
-    def shown(self, result: Any) -> object:
-        """What an answer says, as plain data to compare; ``None`` if that is not known."""
-        return result if isinstance(result, str) else None
+    shows: ClassVar[Shows] = Shows()
+    """What is known of its objects that are run once more to be verified."""
 
     def returned(self, result: Any, scope: Scope) -> Any:
         """What a call returns to its caller. Closes the scope."""
@@ -170,7 +163,7 @@ class Adapter(ABC):
         for binding in (*self.bindings, *self.helpers):
             binding.install()
         if verify:  # Before anything is lifted: a lift holds as long as no wrapper goes on.
-            self.verifiable()
+            self.shows.verifiable()
         return None
 
     def _prepared(
@@ -178,7 +171,7 @@ class Adapter(ABC):
     ) -> tuple[AcceleratedState, Methods]:
         base = type(obj)
         state = AcceleratedState(self.name, base.__name__, runtime, Template(()), again)
-        state.remembers = self.remembers
+        state.remembers, state.shows = self.remembers, self.shows
         entries = self.entries(base)
         first = next((entry for entry in entries if entry.kind is Kind.CALL), entries[0])
         lifted = self.lift(obj, state, Asked(first.sync))

@@ -55,6 +55,8 @@ class AcceleratedState:
     """How many items its parts made last, by the ids of these parts."""
     parts: Any = field(init=False, default=None)
     """What is learned of its opaque parts, if some are."""
+    shows: Any = field(init=False, default=None)
+    """What is known of it, should it be run once more to be verified (:mod:`.lift.shows`)."""
     learning: Callable[[], Learning] = field(init=False, default=Learning)
     """Says what was learned of its calls, where that is how it is lifted."""
     when_condemned: list[Callable[[str], object]] = field(init=False, default_factory=list)

@@ -6,7 +6,7 @@ import inspect
 import logging
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import FrameType
@@ -30,6 +30,7 @@ from ayo_bridge.learn.live.warmth import by_prefills
 from ayo_bridge.learn.live.worker import Job, worker
 from ayo_bridge.learn.trace import Kind, Trace, trace_size
 from ayo_bridge.learn.tracer import Tracer, inputs_of
+from ayo_bridge.lift.entry import Kind as EntryKind
 from ayo_bridge.runahead import AcceleratedState, Plan, current_scope, open_scope
 
 _logger: Final = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ class Learned:
         learns of its calls.
         """
         outer = current_scope()
-        if outer is not None and outer.follower is not None:
+        if outer is not None and outer.followed:
             return None
         if self.rest and self._is_of_no_use:
             self.rest -= 1  # Several threads may lose one of each other: that is no harm.
@@ -127,6 +128,19 @@ class Learned:
             call.busy = Busy(self._state.runtime.client)
         scope.followed_by(call)
         return call
+
+    def compares(
+        self,
+        call: LiveCall,
+        original: Callable[..., Any],
+        kind: EntryKind,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> None:
+        """Have a call that was drawn be compared with the original."""
+        from ayo_bridge.learn.live.twice import compared
+
+        compared(call.scope, self._state.shows, self._entry, original, kind, args, kwargs)
 
     @property
     def _is_of_no_use(self) -> bool:
