@@ -22,7 +22,8 @@ from ayo_bridge.learn.live.worker import worker
 from ayo_bridge.profile import ProfileStore
 from ayo_bridge.runahead.failures import failed_ahead
 from ayo_bridge.runahead.kept import Kept
-from ayo_bridge.runahead.verification import Difference, Verification
+from ayo_bridge.runahead.replayed import Difference
+from ayo_bridge.runahead.verification import Verification
 from ayo_bridge.telemetry.telemetry import Telemetry
 from tests.adapters.python.programs import asking, learned, question
 from tests.deadline import eventually
