@@ -1,16 +1,22 @@
 # Everything runs in .venv, which .ci/environment builds (about five minutes the first time on a
 # machine, seconds after that) and which sees only this clone's code.
+# What stands behind ## is shown by `make help`.
 
 PYTHON ?= python3
 PY := .venv/bin/python
 RUFF := .venv/env/bin/ruff
+TWINE := .venv/env/bin/twine
 
-.PHONY: setup check test conformance demo bench paper clean
+.DEFAULT_GOAL := help
+.PHONY: help setup check test conformance demo bench paper package installs docs clean
 
-setup:
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: ## build .venv with the locked packages, or reuse it
 	@$(PYTHON) .ci/environment
 
-check: setup
+check: setup package ## lint, formatting, types, and what would be published
 	$(RUFF) check .
 	$(RUFF) format --check .
 	$(PY) -m mypy
@@ -19,7 +25,7 @@ check: setup
 # Two workers share out the files, in order: the long ones come first. -n 0 takes none.
 # The second run is the same code against the next major version of the OpenAI SDK (httpx2); it
 # takes place whatever the first one finds.
-test: setup
+test: setup ## every test, on real engines, then on the OpenAI SDK 3 (PYTEST_ARGS="tests/graph")
 	@status=0; \
 	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS) || status=1; \
 	if ls tests/openai3/test_*.py >/dev/null 2>&1; then \
@@ -27,30 +33,39 @@ test: setup
 	fi; \
 	exit $$status
 
-# The frameworks' own tests, as they are and accelerated; CONFORMANCE_ARGS=--all runs them whole.
-conformance: setup
+# CONFORMANCE_ARGS=--all runs them whole.
+conformance: setup ## the frameworks' own tests, as they are and accelerated
 	$(PY) -m tests.conformance $(CONFORMANCE_ARGS)
 
-demo: setup
+demo: setup ## three LlamaIndex engines with and without acceleration (DEMO_ARGS=--quick)
 	$(PY) -m examples.demo $(DEMO_ARGS)
 
 # Exits with an error if a target is missed; wants an otherwise idle machine.
-bench: setup
+bench: setup ## what is gained and what it costs, against targets
 	$(PY) -m benchmarks.stub_latency
 	$(PY) -m benchmarks.overhead
 	$(PY) -m benchmarks.graph_work
 	$(PY) -m benchmarks.scheduler
 
-# The paper's experiments in virtual time: long, and the same on any machine.
-paper: setup
+# Long, and the same on any machine.
+paper: setup ## the paper's experiments in virtual time
 	$(PY) -m benchmarks.paper all
 
-clean:
+# The wheel is built from the source distribution: what that lacks shows here. Needs no network.
+package: setup ## build the source distribution and the wheel into dist/, and check them
+	rm -rf dist
+	$(PY) -m build --no-isolation --outdir dist .
+	$(TWINE) check --strict dist/*
+
+# Downloads what the extras bring: minutes for each.
+installs: setup ## the wheel with each extra in an empty environment (INSTALLS_ARGS=--help)
+	$(PY) -m tests.installs $(INSTALLS_ARGS)
+
+clean: ## remove .venv and everything that was built
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Strictly: a dead link, a page that is missing or an unknown name of the reference is an error.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --config-file docs/mkdocs.yml
-.PHONY: docs
 docs: setup ## the documentation site, in build/site
 	$(MKDOCS)

@@ -1,22 +1,23 @@
-"""What pyproject.toml lets in is what the bindings were tested with."""
+"""What pyproject.toml lets in is what the bindings were tested with, and what it says is so."""
 
 import pkgutil
-import tomllib
+import re
 from collections.abc import Iterator
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+import ayo_bridge
 import ayo_bridge.bindings
 import ayo_langchain
 import ayo_llamaindex
 from ayo_bridge.bindings.binding import Binding
+from tests.installs.extras import PROJECT, QUICK_STARTS, REPOSITORY, SKIPPED, requirements
 
-PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
 EXTRAS = {
     extra: [Requirement(line) for line in lines]
     for extra, lines in PROJECT["optional-dependencies"].items()
@@ -68,13 +69,7 @@ def test_the_range_of_a_distribution_is_the_tested_one(
 
 def brought(extra: str) -> set[str]:
     """The distributions that an extra brings, those of the extras it names included."""
-    names: set[str] = set()
-    for requirement in EXTRAS[extra]:
-        if requirement.name == PROJECT["name"]:
-            names |= {name for other in requirement.extras for name in brought(other)}
-        else:
-            names.add(requirement.name)
-    return names
+    return {requirement.name for requirement in requirements(extra)}
 
 
 @pytest.mark.parametrize(
@@ -104,8 +99,26 @@ def test_all_is_every_extra_but_the_one_that_depends_on_the_machine() -> None:
 
 
 def test_the_locked_versions_are_ones_that_the_extras_let_in() -> None:
-    lock = (Path(__file__).parents[1] / ".ci" / "requirements.txt").read_text()
+    lock = (REPOSITORY / ".ci" / "requirements.txt").read_text()
     pinned = dict(line.split("==", 1) for line in lock.splitlines() if "==" in line)
     required = [one for lines in EXTRAS.values() for one in lines if one.name in pinned]
     assert {one.name for one in required} >= {distribution for distribution, _ in TESTED}
     assert not [str(one) for one in required if pinned[one.name] not in one.specifier]
+
+
+def test_every_program_of_an_extra_is_there() -> None:
+    assert {*QUICK_STARTS, *SKIPPED} - {"none"} <= {*EXTRAS}
+    programs = [program.file for programs in QUICK_STARTS.values() for program in programs]
+    assert not [file for file in programs if not (REPOSITORY / file).is_file()]
+
+
+def test_the_pythons_that_are_named_are_those_that_are_let_in() -> None:
+    named = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["classifiers"]))
+    assert named == ["3.11", "3.12", "3.13"]
+    let_in = SpecifierSet(PROJECT["requires-python"])
+    assert all(version in let_in for version in named)
+    assert "3.10" not in let_in
+
+
+def test_the_package_has_the_version_of_the_project() -> None:
+    assert ayo_bridge.__version__ == PROJECT["version"]

@@ -27,7 +27,7 @@ from ayo_llamaindex.opaque import PARTS
 from ayo_llamaindex.retrieval import QUESTION
 from ayo_llamaindex.stores import BINDINGS as STORE_BINDINGS
 from ayo_llamaindex.taps import INSTRUMENTATION, TAPS
-from ayo_llamaindex.unheard import UNHEARD, shown
+from ayo_llamaindex.unheard import LlamaIndexShows
 
 
 class LlamaIndexAdapter(Adapter):
@@ -40,7 +40,7 @@ class LlamaIndexAdapter(Adapter):
     helpers = (HELPERS,)
     bases = tuple(Base(row.module, row.name, row.entries) for row in ROWS)
     remembers = True
-    silencers = (UNHEARD,)
+    shows = LlamaIndexShows()
 
     def accepts(self, obj: object) -> bool:
         """Whether ``obj`` has an entry that applications call."""
@@ -76,10 +76,6 @@ class LlamaIndexAdapter(Adapter):
     def lift(self, obj: Any, state: AcceleratedState, asked: Asked) -> Lifted:
         """What it consists of, as far as that is known."""
         return lift(obj, state, asked)
-
-    def shown(self, result: Any) -> object:
-        """The text of a response and its sources with their scores; of a retriever, its nodes."""
-        return shown(result)
 
     def returned(self, result: Any, scope: Scope) -> Any:
         """Close the scope, or let it live as long as the response still streams."""

@@ -74,6 +74,26 @@ class Search:
         query = original(type(self.store), "query")
         return query(self.store, self.query, **self.kwargs)
 
+    def identity(self, key: Hashable) -> Hashable:
+        """The key of this very search, at the moment that ``key`` says."""
+        match key:
+            case (str(engine), _, moment, *_):
+                return _search_key(engine, self.store, self.query, self.kwargs, False, moment)
+        return None
+
+    def anew(self, key: Hashable) -> object | None:
+        """What is found in a store in memory now, if nothing was written since."""
+        match key:
+            case (_, _, moment, *_) if not hasattr(self.store, "_engine"):
+                if moment == _moment(self.store):
+                    found: object = self.store.query(own(self.query), **self.kwargs)
+                    return found  # As anybody would find it.
+        return None
+
+    def found(self, result: Any) -> object:
+        """Ids and scores of what was found."""
+        return [list(result.ids or ()), list(result.similarities or ())]
+
 
 SEARCHES_AT_ONCE: Final = 4
 """Fewer than the connections a Postgres store may open (5 and 10 more). In memory a search is
@@ -187,7 +207,12 @@ def _readable(store: Any) -> str:
 
 
 def _search_key(
-    engine: str, store: Any, query: Any, kwargs: Mapping[str, Any], awaited: bool
+    engine: str,
+    store: Any,
+    query: Any,
+    kwargs: Mapping[str, Any],
+    awaited: bool,
+    moment: Hashable = None,
 ) -> Hashable:
     parts: list[Hashable] = []
     for part in fields(query):
@@ -204,7 +229,7 @@ def _search_key(
     except TypeError as error:
         raise ValueError(f"the search has arguments without identity: {error}") from error
     kind = "awaited" if awaited and query.mode.value in _WITH_RANKS else "search"
-    key = (engine, kind, _moment(store), tuple(parts), extra)
+    key = (engine, kind, moment or _moment(store), tuple(parts), extra)
     try:
         hash(key)
     except TypeError as error:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from ayo_bridge.adapter import adapters
 from ayo_bridge.bindings.monkey import patched
+from ayo_bridge.events import Event, Facts, log
 from ayo_bridge.lift.hooked import below
 from ayo_bridge.runahead import AcceleratedState
 from ayo_bridge.runtime import default_runtime
@@ -86,8 +87,10 @@ def attached_to(obj: Any, *, remember: bool = False) -> Attached | None:
     _let_go_of_idle()
     try:
         _fill(made, obj)
-    except Exception:
-        _logger.info("a %s is left as it is", type(obj).__name__, exc_info=True)
+    except Exception as error:
+        name = type(obj).__name__
+        facts = Facts(target=name, reason=repr(error))
+        log(_logger, Event.LEFT_ALONE, f"a {name} is left as it is", facts, failure=error)
     if made.own is not None and remember and len(remembered) < _REMEMBERED:
         remembered.append(made.own)
     return made
@@ -106,10 +109,14 @@ def _fill(made: Attached, obj: Any) -> None:
             known = methods(made)
             names = {entry for base in adapter.bases for entry in (e.name for e in base.entries)}
             made.methods = {entry: method for entry, method in known.items() if entry in names}
-            _logger.info("a %s is accelerated (%s)", name, ", ".join(made.methods) or "no entry")
+            which = ", ".join(made.methods)
+            sentence = f"a {name} is accelerated ({which or 'no entry'})"
+            facts = Facts(target=type(obj).__name__, entry=which)
+            log(_logger, Event.ACCELERATED, sentence, facts)
             return
         reason = found
-    _logger.info("a %s is left as it is: %s", name, reason)
+    facts = Facts(target=type(obj).__name__, reason=reason)
+    log(_logger, Event.LEFT_ALONE, f"a {name} is left as it is: {reason}", facts)
 
 
 _IDLE: Final = 10.0

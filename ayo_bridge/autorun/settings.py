@@ -25,6 +25,12 @@ LOG: Final = "AYO_LOG"
 """The level from which ayo-bridge logs to stderr."""
 FIRST: Final = "AYO_BRIDGE_PID"
 """The process that the user has started: files that are written at exit are its own."""
+OTEL: Final = "AYO_OTEL"
+"""``1``: export OpenTelemetry spans of every call."""
+METRICS: Final = "AYO_METRICS"
+"""``1``: keep Prometheus metrics in the process's default registry."""
+METRICS_PORT: Final = "AYO_METRICS_PORT"
+"""Where to serve them, as ``[HOST:]PORT``; this machine only where no host is named."""
 
 
 def wanted() -> bool:

@@ -190,7 +190,8 @@ class Exchange:
             answered()
         streams = streams_of(self._library)
         watched = streams.async_watched if awaited else streams.watched
-        learn = scope.runtime.profiles if call.endpoint.completes else None
+        counted = call.endpoint.dialect.tokens is not None
+        learn = scope.runtime.profiles if counted else None
         response.stream = watched(response, observation, learn, load.ends, told)
         return response
 

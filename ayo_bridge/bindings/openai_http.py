@@ -38,6 +38,7 @@ def _sync(
     request = args[0] if args else kwargs["request"]
     call = addressed(request, scope.runtime)
     if call is None:
+        scope.touches(f"{request.url.host} is asked over HTTP")
         return wrapped(*args, **kwargs)
     return Exchange(library, scope, call, instance, request).run(wrapped)
 
@@ -54,6 +55,8 @@ async def _async(
         return await wrapped(*args, **kwargs)
     request = args[0] if args else kwargs["request"]
     call = addressed(request, scope.runtime)
+    if call is None:
+        scope.touches(f"{request.url.host} is asked over HTTP")
     if call is None or not _on_asyncio():  # trio: results cannot be awaited there.
         return await wrapped(*args, **kwargs)
     return await Exchange(library, scope, call, instance, request).arun(wrapped)

@@ -38,6 +38,13 @@ def run(
     stats: Annotated[
         bool, typer.Option("--stats", help="Write counters at exit, on stderr.")
     ] = False,
+    otel: Annotated[
+        bool, typer.Option("--otel", help="Export OpenTelemetry spans of every call.")
+    ] = False,
+    metrics_port: Annotated[
+        str | None,
+        typer.Option("--metrics-port", help="Serve Prometheus metrics there: [HOST:]PORT."),
+    ] = None,
     timeline: Annotated[
         Path | None,
         typer.Option("--timeline", help="Write the last calls at exit: .html or .json."),
@@ -59,6 +66,10 @@ def run(
 
     if not context.args:
         raise typer.BadParameter("name a program: app.py, -m package, or -- command")
+    if otel or metrics_port is not None:
+        from ayo_bridge.autorun.exports import ask_for
+
+        ask_for(otel, metrics_port)
     if timeline is not None and timeline.suffix.lower() not in (".html", ".json"):
         raise typer.BadParameter(f"--timeline is a .html or a .json file, not {timeline}")
     if log is not None and log.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):

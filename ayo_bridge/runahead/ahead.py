@@ -20,6 +20,7 @@ from ayo_bridge.engines.openai_http.errors import StatusError
 from ayo_bridge.graph import Op, Primitive
 from ayo_bridge.passes import Decision, part_of
 from ayo_bridge.record.record import CallRecord
+from ayo_bridge.runahead.failures import failed_ahead
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.runahead.offered import Offered
 from ayo_bridge.runahead.plan import Maker, Makers, Plan
@@ -161,6 +162,8 @@ class Ahead(Driver[Work, Values]):
 
     def _failed(self, primitive: Primitive, error: BaseException, reason: str = "") -> None:
         """The original goes its own way."""
+        entry, engine = self._record.entry, primitive.engine
+        failed_ahead(self._home, entry, engine, error, made=not reason)
         if reason:
             reason = f"{reason} ahead: {error!r}"
             self._record.note_decision(Decision("run-ahead", (primitive.id,), False, reason, None))

@@ -12,13 +12,14 @@ import itertools
 import logging
 import threading
 from collections.abc import Callable, Hashable
-from typing import Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from ayo_bridge import seam
 from ayo_bridge.graph import Graph, Template
 from ayo_bridge.passes import Decision
 from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead.ahead import Ahead
+from ayo_bridge.runahead.failures import stumbled
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.runahead.plan import Makers, Plan
 from ayo_bridge.runahead.served import served
@@ -26,28 +27,10 @@ from ayo_bridge.runahead.tickets import Observation
 from ayo_bridge.schedule import Values
 from ayo_bridge.seam import Call, EngineCall, EngineKind, Hit, Outcome
 
+if TYPE_CHECKING:  # Nothing of verifying is imported where nothing is verified.
+    from ayo_bridge.runahead.again import Verifies
+
 _logger = logging.getLogger(__name__)
-
-
-class Verifies(Protocol):
-    """Who compares a call with the original."""
-
-    def by(
-        self,
-        again: Callable[[], object],
-        shown: Callable[[object], object],
-        unchanged: Callable[[], bool],
-    ) -> None:
-        """Run the original once more by ``again``; compare what ``shown`` says of its answers."""
-
-    def alone(self, why: str) -> None:
-        """The original is not run once more."""
-
-    def answered(self, result: object) -> None:
-        """What the accelerated call returns."""
-
-    def ended(self, record: CallRecord) -> None:
-        """The call is over."""
 
 
 class Scope:
@@ -85,6 +68,10 @@ class Scope:
     )
 
     _numbers = itertools.count(1)
+    verified: ClassVar[bool] = False
+    """Whether what passes by is kept, to be compared with the original."""
+    replays: ClassVar[bool] = False
+    """Whether the original runs for the second time: nobody who listens to it shall hear it."""
 
     def __init__(
         self,
@@ -104,7 +91,7 @@ class Scope:
 
         What is planned ahead later are later occurrences, so earlier calls need no accounting."""
         self.number = next(self._numbers)
-        self.on_finish: Callable[[CallRecord], None] | None = None
+        self.on_finish: Callable[[CallRecord], object] | None = None
         """Told once, with the finished record, when the scope has closed."""
         self.guide: object = None
         """What the adapter keeps for its taps while this scope runs."""
@@ -130,6 +117,11 @@ class Scope:
     def followed_by(self, follower: seam.Follower) -> None:
         """Tell ``follower`` of the calls at boundaries from now on."""
         self.follower = follower
+
+    @property
+    def followed(self) -> bool:
+        """Whether somebody learns of the calls at boundaries, those of inner scopes included."""
+        return self.follower is not None
 
     # The graph side.
 
@@ -251,8 +243,12 @@ class Scope:
 
         What has been sent is cancelled.
         """
+        stumbled(self.record.entry, server)
         if self._ahead is not None:
             self._ahead.stop(server, cancel=True)
+
+    def touches(self, what: str) -> None:
+        """The original does what is no question to an engine: it writes, or asks somebody else."""
 
     @property
     def lead(self) -> float:
@@ -342,6 +338,12 @@ class Scope:
 def current_scope() -> Scope | None:
     """The open scope this code runs under, or ``None``."""
     return cast("Scope | None", seam.current_scope())
+
+
+def replaying() -> bool:
+    """Whether this code runs for the second time: whoever listens to it shall not hear it."""
+    scope = current_scope()
+    return scope is not None and scope.replays
 
 
 _NOTHING: Final = Plan(Template(()), Graph(()), Graph(()))

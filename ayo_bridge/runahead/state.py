@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from ayo_bridge.events import Event, Facts, log
 from ayo_bridge.graph import Template
 from ayo_bridge.record.counters import Counters
 from ayo_bridge.record.record import CallRecord
@@ -19,6 +21,7 @@ from ayo_bridge.runahead.learning import Learning
 from ayo_bridge.runahead.rest import Rest
 from ayo_bridge.seam import EngineKind
 
+_logger: Final = logging.getLogger(__name__)
 _MODELS: Final = (EngineKind.EMBEDDING, EngineKind.RERANKER)
 _LATER: Final = 64
 """So many finished calls in which nothing ran ahead may wait to be counted."""
@@ -52,6 +55,8 @@ class AcceleratedState:
     """How many items its parts made last, by the ids of these parts."""
     parts: Any = field(init=False, default=None)
     """What is learned of its opaque parts, if some are."""
+    shows: Any = field(init=False, default=None)
+    """What is known of it, should it be run once more to be verified (:mod:`.lift.shows`)."""
     learning: Callable[[], Learning] = field(init=False, default=Learning)
     """Says what was learned of its calls, where that is how it is lifted."""
     when_condemned: list[Callable[[str], object]] = field(init=False, default_factory=list)
@@ -63,9 +68,13 @@ class AcceleratedState:
     _counters: Counters = field(init=False, default_factory=Counters)
     _judge: Judge = field(init=False, default_factory=Judge)
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
+    _just_off: str = field(init=False, default="")
+    """Why it has just been switched off, until that is told."""
 
     def __post_init__(self) -> None:
         self._records = deque(maxlen=self.runtime.history)
+        telemetry = self.runtime.telemetry
+        self.rest.watched = telemetry is not None and telemetry.wants_all
 
     def __deepcopy__(self, memo: object) -> AcceleratedState:
         """A copy of an accelerated object shares its state; locks and engines are not copied."""
@@ -86,6 +95,7 @@ class AcceleratedState:
                 self._count()
             finally:
                 self._lock.release()
+            self._tell_if_off()
 
     def _count(self) -> None:
         """Take in what has been noted. The lock is held."""
@@ -95,7 +105,10 @@ class AcceleratedState:
             self._counters.add(record)
             self.rest.heard(useful=self._helped(record))
             if record.ran_ahead and record.whole and record.ended is not None:
+                was_off = self._judge.is_off(record.ended)
                 self._judge.hear(record.own_calls, record.ended)
+                if not was_off:
+                    self._just_off = self._judge.why_off(record.ended)
 
     def _helped(self, record: CallRecord) -> bool:
         """Whether anything was done for a call but to note what passed by."""
@@ -112,15 +125,34 @@ class AcceleratedState:
 
     def switch_off(self, reason: str) -> None:
         """Run nothing ahead for this object for a while; the first reason stays until then."""
+        now = self.runtime.clock()
         with self._lock:
-            self._judge.switch_off(reason, self.runtime.clock())
+            if not self._judge.is_off(now):
+                self._judge.switch_off(reason, now)
+                self._just_off = self._judge.why_off(now)
+        self._tell_if_off()
 
     def condemn(self, reason: str) -> None:
         """Run nothing ahead for this object any more."""
         with self._lock:
             self._judge.condemn(reason)
+            self._just_off = reason
+        self._tell_if_off()
         for told in self.when_condemned:
             told(reason)
+
+    def tell(self, logger: logging.Logger, event: Event, sentence: str, facts: Facts) -> None:
+        """Log what has happened to this object, and count it where that is wanted."""
+        named = replace(facts, target=self.target)
+        log(logger, event, f"{self.target}: {sentence}", named, depth=2)
+        if self.runtime.telemetry is not None:
+            self.runtime.telemetry.happened(event)
+
+    def _tell_if_off(self) -> None:
+        reason, self._just_off = self._just_off, ""
+        if reason:
+            sentence = f"run-ahead is switched off: {reason}"
+            self.tell(_logger, Event.SWITCHED_OFF, sentence, Facts(reason=reason))
 
     @property
     def switched_off(self) -> str:

@@ -156,6 +156,9 @@ class Scope(Protocol):
         What has been sent is cancelled.
         """
 
+    def touches(self, what: str) -> None:
+        """The original does what is no question to an engine: it writes, or asks somebody else."""
+
     def direct(
         self, engine: str, kind: EngineKind, key: Hashable = None, *, items: int = 1
     ) -> Observation:

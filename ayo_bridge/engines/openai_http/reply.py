@@ -10,10 +10,11 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 from ayo_bridge.engines.openai_http.errors import ReadTimeout
 from ayo_bridge.errors import AyoBridgeError
+from ayo_bridge.seam import Usage
 
 _DONE = b"data: [DONE]"
 
@@ -26,13 +27,6 @@ class UnreadableReplyError(AyoBridgeError):
 
 class ReplyAbandonedError(AyoBridgeError):
     """The reader closed a reply before its end, or the runtime was closed."""
-
-
-class Usage(NamedTuple):
-    """What a server says it has computed, in tokens."""
-
-    prompt_tokens: int
-    completion_tokens: int
 
 
 class Body:
@@ -283,12 +277,13 @@ def usage_of(headers: RawHeaders, chunks: Sequence[bytes]) -> Usage | None:
     prompt = _PROMPT_TOKENS.search(raw, at) if at >= 0 else None
     if prompt is None:
         return None
-    completion = _COMPLETION_TOKENS.search(raw, at)
-    return Usage(int(prompt[1]), int(completion[1]) if completion is not None else 0)
+    others = (_COMPLETION_TOKENS.search(raw, at), _CACHED_TOKENS.search(raw, at))
+    return Usage(int(prompt[1]), *(int(found[1]) if found is not None else 0 for found in others))
 
 
 _PROMPT_TOKENS = re.compile(rb'"prompt_tokens"\s*:\s*(\d+)')
 _COMPLETION_TOKENS = re.compile(rb'"completion_tokens"\s*:\s*(\d+)')
+_CACHED_TOKENS = re.compile(rb'"cached_tokens"\s*:\s*(\d+)')
 
 
 def _header(headers: RawHeaders, name: bytes) -> bytes | None:

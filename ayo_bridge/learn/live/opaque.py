@@ -78,6 +78,7 @@ class OpaqueParts:
         ours, name = self._state, class_of(part).__name__
         template = Template((), inputs=(), name=name)
         state = AcceleratedState(ours.adapter, name, ours.runtime, template, ours.again)
+        state.shows = ours.shows
         kept = kept_of_methods(part, [method], ours.runtime)
         return Learned(state, method, signature_of(getattr(part, method)), kept.get(method))
 
