@@ -150,7 +150,7 @@ def test_a_setting_is_told_by_its_effect(
 
 
 def test_every_setting_that_is_documented_or_read_is_known() -> None:
-    text = (REPOSITORY / "docs" / "configuration.md").read_text("utf-8")
+    text = (REPOSITORY / "docs" / "pages" / "configuration.md").read_text("utf-8")
     documented = set(re.findall(r"^\| `(AYO_\w+)` \|", text, re.MULTILINE))
     sources = (REPOSITORY / "ayo_bridge").rglob("*.py")
     read = {name for each in sources for name in re.findall(r'"(AYO_[A-Z_]+)"', each.read_text())}
