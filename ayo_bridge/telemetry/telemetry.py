@@ -32,6 +32,7 @@ class Telemetry:
         self._tracing: Tracing | None = None
         self._metrics: Metrics | None = None
         self._worker = Worker("ayo-telemetry", MOST, logging.WARNING, _LINGERS)
+        self._failures: set[str] = set()
         self.dropped = 0
         """Calls that were not exported as too many waited."""
 
@@ -94,15 +95,26 @@ class Telemetry:
                 self._say(f"more than {MOST} ended calls wait to be exported; further ones are not")
 
     def _export(self, followed: Followed, record: CallRecord) -> None:
+        if self._metrics is not None:
+            self._attempt(partial(self._metrics.count, followed.target, record))
+        outer = followed.outer
+        # A call inside of another is exported with that, or after it.
+        due = followed.span is None and (outer is None or outer.span is not None)
+        if self._tracing is not None and due:
+            self._attempt(partial(self._tracing.export, followed, record))
+
+    def _attempt(self, step: Callable[[], None]) -> None:
+        """What fails is told of once a kind: each call may fail alike."""
         try:
-            if self._metrics is not None:
-                self._metrics.count(followed.target, record)
-        finally:
-            outer = followed.outer
-            # A call inside of another is exported with that, or after it.
-            due = followed.span is None and (outer is None or outer.span is not None)
-            if self._tracing is not None and due:
-                self._tracing.export(followed, record)
+            step()
+        except Exception as error:
+            kind = type(error).__name__
+            if kind in self._failures:
+                _logger.debug("a call was not exported", exc_info=True)
+                return
+            self._failures.add(kind)
+            reason = f"a call was not exported: {error!r}"
+            log(_logger, Event.NOT_EXPORTED, reason, Facts(reason=repr(error)), failure=error)
 
     @staticmethod
     def _say(reason: str) -> None:
