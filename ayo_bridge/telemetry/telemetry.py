@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from ayo_bridge.events import Event, Facts, log
 from ayo_bridge.record.record import CallRecord
+from ayo_bridge.runahead.rest import Rest
 from ayo_bridge.runahead.worker import Worker
 from ayo_bridge.telemetry.followed import Followed
 
@@ -44,15 +45,16 @@ class Telemetry:
         """Have calls counted, from now on."""
         self._metrics = metrics
 
+    def rests(self, owner: object, rest: Rest) -> None:
+        """An object is accelerated: its calls may be let through unseen, unless all are wanted."""
+        rest.watched = self._tracing is not None
+        if self._metrics is not None:
+            self._metrics.rests(owner, rest)
+
     @property
     def wanted(self) -> bool:
         """Whether anybody is told."""
         return self._tracing is not None or self._metrics is not None
-
-    @property
-    def wants_all(self) -> bool:
-        """Whether every call is to be seen, also those of objects for which nothing can be done."""
-        return self._tracing is not None
 
     def follow(self, target: str, record: CallRecord, outer: CallRecord | None, then: Told) -> Told:
         """A call begins; returns who is to be told of its end, instead of ``then``."""
