@@ -73,8 +73,8 @@ class AcceleratedState:
 
     def __post_init__(self) -> None:
         self._records = deque(maxlen=self.runtime.history)
-        telemetry = self.runtime.telemetry
-        self.rest.watched = telemetry is not None and telemetry.wants_all
+        if self.runtime.telemetry is not None:
+            self.runtime.telemetry.rests(self, self.rest)
 
     def __deepcopy__(self, memo: object) -> AcceleratedState:
         """A copy of an accelerated object shares its state; locks and engines are not copied."""
