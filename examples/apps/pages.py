@@ -16,7 +16,7 @@ from examples.apps.spec import AppSpec
 
 _STYLE = """
 body { max-width: none; }
-table { border-collapse: collapse; }
+table { width: auto; min-width: 0; }
 td, th { padding: .15rem .8rem .15rem 0; text-align: left; font-variant-numeric: tabular-nums; }
 pre { overflow-x: auto; font-size: .75rem; }
 """

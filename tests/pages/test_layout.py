@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from ayo_bridge.observe import timeline_state
 from ayo_bridge.seam import Outcome
+from examples.apps.run import app
 from tests.observe import samples
 from tests.observe.states import call, record, state
 from tests.pages.browser import Seen, chromium, looked_at
@@ -20,7 +22,7 @@ RESULTS = {
     "paper": BENCHMARKS / "paper" / "results.html",
     "learned": BENCHMARKS / "learned" / "results.html",
 }
-TIMELINES = ("timeline", "timeline-failed", "timeline-new")
+OTHERS = ("timeline", "timeline-failed", "timeline-new", "app")
 PLANTED = """<!doctype html><html><body style="margin: 0">
 <p style="position: absolute; top: 0">one text</p><p style="position: absolute; top: 4px">another
 </p><div style="width: 500px; margin-top: 90px">wide</div>
@@ -34,7 +36,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Mapping[tuple[str, int], S
     if command is None:
         pytest.skip("there is no chromium on this machine: apt-get install chromium")
     folder = tmp_path_factory.mktemp("pages")
-    pages = {**RESULTS, **_timelines(folder)}
+    pages = {**RESULTS, **_timelines(folder), "app": folder / "app-page.html"}
+    options = ["advanced", "--simulate", "--side-by-side", "--html", str(pages["app"])]
+    assert CliRunner().invoke(app, options).exit_code == 0
     pages["planted"] = folder / "planted-page.html"
     pages["planted"].write_text(PLANTED)
     return looked_at(command, pages, WIDTHS, folder)
@@ -57,7 +61,7 @@ def _timelines(folder: Path) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("page", [*RESULTS, *TIMELINES])
+@pytest.mark.parametrize("page", [*RESULTS, *OTHERS])
 def test_nothing_overlaps_is_cut_or_scrolls_sideways(
     page: str, width: int, seen: Mapping[tuple[str, int], Seen]
 ) -> None:
