@@ -8,7 +8,6 @@ OpenAI-compatible servers share, so that ``explain`` counts every call; nothing 
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,7 +17,7 @@ from ayo_bridge.engines.openai_http.address import origin
 from ayo_bridge.engines.openai_http.embedding_server import EmbeddingServer
 from ayo_bridge.engines.openai_http.engine import OpenAIServer
 from ayo_bridge.engines.openai_http.request import normalised_url
-from ayo_bridge.seam import EngineHome, EngineKind
+from ayo_bridge.seam import EngineHome, EngineKind, new_lock
 
 _MOST_SEEN: Final = 1024
 _COMPLETIONS: Final = ("/chat/completions", "/completions")
@@ -69,7 +68,7 @@ class Addressed:
 
 _registered: dict[str, Addressed] = {}
 _seen: dict[Hashable, Addressed | Endpoint | None] = {}
-_lock = threading.Lock()
+_lock = new_lock()
 
 
 def register_endpoint(base_url: str, engine: str) -> None:

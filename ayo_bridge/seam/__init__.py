@@ -11,6 +11,7 @@ from ayo_bridge.seam.following import (
     FoundItem,
     Told,
 )
+from ayo_bridge.seam.locks import new_lock, new_rlock
 from ayo_bridge.seam.scope import (
     EngineHome,
     Hit,
@@ -49,4 +50,6 @@ __all__ = [
     "Unkeyed",
     "current_scope",
     "entered",
+    "new_lock",
+    "new_rlock",
 ]
