@@ -8,7 +8,6 @@ asks an engine over HTTP under a scope is seen too, so that ``explain`` counts e
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,7 +18,7 @@ from ayo_bridge.engines.openai_http.address import origin
 from ayo_bridge.engines.openai_http.embedding_server import EmbeddingServer
 from ayo_bridge.engines.openai_http.engine import OpenAIServer
 from ayo_bridge.engines.openai_http.request import normalised_url
-from ayo_bridge.seam import Dialect, EngineHome, EngineKind
+from ayo_bridge.seam import Dialect, EngineHome, EngineKind, new_lock
 
 _MOST_SEEN: Final = 1024
 
@@ -67,7 +66,7 @@ _Found = Addressed | tuple[Endpoint, ...]
 """What is registered at an address, or what a request there may be for: the first that fits."""
 _registered: dict[str, _Found] = {}
 _seen: dict[Hashable, _Found] = {}
-_lock = threading.Lock()
+_lock = new_lock()
 
 
 def register_endpoint(

@@ -6,6 +6,7 @@ The context variable lives here, below everything that asks for it; what a scope
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, suppress
@@ -181,6 +182,15 @@ def current_scope() -> Scope | None:
     """The open scope this code runs under, or ``None``: then every binding is a pass-through."""
     scope = _current.get()
     return scope if scope is not None and not scope.closed else None
+
+
+def _leave() -> None:
+    """In a child that was forked inside of a call: its results come to the parent alone."""
+    _current.set(None)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave)
 
 
 class entered:
