@@ -86,7 +86,8 @@ class Search:
         match key:
             case (_, _, moment, *_) if not hasattr(self.store, "_engine"):
                 if moment == _moment(self.store):
-                    return self.store.query(own(self.query), **self.kwargs)  # As anybody would.
+                    found: object = self.store.query(own(self.query), **self.kwargs)
+                    return found  # As anybody would find it.
         return None
 
     def found(self, result: Any) -> object:

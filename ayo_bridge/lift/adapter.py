@@ -150,7 +150,7 @@ class Adapter(ABC):
 
     def followed(self) -> Sequence[Binding]:
         """All that it puts on."""
-        silencers = self.silencers or ()
+        silencers = self.shows.silencers or ()
         return (*self.required, *self.bindings, *self.helpers, *self.stores, *silencers)
 
     def _install(self, verify: float) -> str | None:
