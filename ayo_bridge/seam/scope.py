@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from typing import Any, Protocol
 
 from ayo_bridge.seam.call import Call, EngineCall, EngineKind
+from ayo_bridge.seam.dialect import Dialect
 from ayo_bridge.seam.engine import Engine
 from ayo_bridge.seam.following import Follower
 
@@ -102,6 +103,10 @@ class EngineHome(Protocol):
     @property
     def priority(self) -> bool:
         """Whether the servers are said to take priorities."""
+
+    @property
+    def dialects(self) -> tuple[Dialect, ...]:
+        """The user's own: how further engines are asked over HTTP."""
 
     @property
     def profiles(self) -> Learner:
