@@ -43,7 +43,7 @@ _KINDS: Final = {
     "DocumentContextExtractor": Kind(
         "context",
         Contexts,
-        methods=("_agenerate_node_context", "_get_document", "_count_tokens"),
+        methods=("_agenerate_node_context", "_get_document"),
         module="llama_index.core.extractors.document_context",
     ),
 }

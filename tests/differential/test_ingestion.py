@@ -189,7 +189,7 @@ ROWS = [
         ahead=_BOTH,
         frugal=True,
     ),
-    row("contexts", lambda env: _pipeline(env, context, keywords), ahead=_BOTH, frugal=True),
+    row("contexts", lambda env: _pipeline(env, context), ahead=_BOTH, frugal=True),
     row(
         "documents-with-stores",
         lambda env: _with_stores(env, splitter, title, summary, embedding),
