@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ayo_bridge.engines.sentence_transformer import embedding_call
-from ayo_bridge.lift.recognise import class_of
+from ayo_bridge.lift.recognise import class_of, loaded
 from ayo_bridge.lift.witness import saw
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.seam import Call
+from ayo_llamaindex.embeddings import lift_embedding
 from ayo_llamaindex.extractors import Job, Nodes, Run, Step
 from ayo_llamaindex.known import differs
-from ayo_llamaindex.retrieval import lift_embedding
 
 _METHODS: Final = (
     *("__call__", "acall", "get_text_embedding_batch", "aget_text_embedding_batch"),
@@ -39,7 +39,10 @@ class LiftedEmbedding:
 
 def lift_node_embedding(model: Any, runtime: Home, name: str) -> LiftedEmbedding | str:
     """Lift an embedding model as a transformation, or say why it is left to run as it is."""
-    query = lift_embedding(model, runtime)
+    local = loaded("llama_index.embeddings.huggingface", "HuggingFaceEmbedding")
+    if local is None or not issubclass(class_of(model), local):
+        return f"{type(model).__name__} is no model of this process"
+    query = lift_embedding(model, runtime, sync=True)
     if isinstance(query, str):
         return query
     if query.call is None:

@@ -61,11 +61,10 @@ class Snapshots:
 
     def begin(self) -> None:
         """Make them from now on. Idempotent, and cheap."""
-        if self._running or self._over:
-            return
         with self._lock:
-            running, self._running = self._running, True
-        if running:
+            begun = self._running or self._over
+            self._running = self._running or not begun
+        if begun:
             return
         threading.Thread(target=self._run, name="ayo-reports", daemon=True).start()
 

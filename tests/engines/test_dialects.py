@@ -22,7 +22,7 @@ from ayo_bridge.engines.dialects import (
 from ayo_bridge.engines.openai_http.reply import Body, Reply, usage_of
 from ayo_bridge.engines.openai_http.said import answer_by
 from ayo_bridge.errors import ArgumentError
-from ayo_bridge.seam import AskedTool
+from ayo_bridge.seam import AskedTool, Usage
 
 NDJSON = ((b"content-type", b"application/x-ndjson"),)
 
@@ -104,7 +104,7 @@ def test_a_reply_of_another_form_says_nothing() -> None:
 
 def test_tokens_are_counted_where_a_dialect_says() -> None:
     last = b'{"response":"\\"eval_count\\":9","done":true,"prompt_eval_count":7,"eval_count":3}'
-    assert usage_of((), [last], OLLAMA_CHAT.tokens) == (7, 3)
+    assert usage_of((), [last], OLLAMA_CHAT.tokens) == Usage(7, 3)
     assert usage_of((), [last]) is None
 
 
