@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from typing import Final
 
 from ayo_bridge.autorun import settings
@@ -13,7 +14,8 @@ from ayo_bridge.events import Event, Facts, log
 _HERE: Final = "127.0.0.1"
 _MULTIPROCESS: Final = "PROMETHEUS_MULTIPROC_DIR"
 _logger: Final = logging.getLogger(__name__)
-_serving: Final[set[int]] = set()
+_serving: Final[dict[int, Callable[[], None] | None]] = {}
+"""What stops each process's serving; ``None``: it does not serve."""
 
 
 def address_of(where: str) -> tuple[str, int]:
@@ -53,11 +55,11 @@ def serve_metrics() -> None:
     """
     if os.getpid() in _serving:
         return
-    _serving.add(os.getpid())
+    _serving[os.getpid()] = None
     where = os.environ[settings.METRICS_PORT]
     try:
         host, port = address_of(where)
-        _serve(host, port)
+        _serving[os.getpid()] = _serve(host, port)
     except ImportError:
         reason = "prometheus_client is not installed: pip install 'ayo-bridge[metrics]'"
         _failed(where, reason)
@@ -65,15 +67,29 @@ def serve_metrics() -> None:
         _failed(where, f"{error}; another process of the program may serve its own there already")
 
 
-def _serve(host: str, port: int) -> None:
+def stop_serving() -> None:
+    """Serve this process's metrics no more. Idempotent."""
+    stop = _serving.pop(os.getpid(), None)
+    if stop is not None:
+        stop()
+
+
+def _serve(host: str, port: int) -> Callable[[], None]:
     from prometheus_client import REGISTRY, CollectorRegistry, multiprocess, start_http_server
 
     registry = REGISTRY
     if os.environ.get(_MULTIPROCESS):
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    start_http_server(port, host, registry)
+    server, thread = start_http_server(port, host, registry)
     _logger.info("metrics are served at http://%s:%d/metrics", host, port)
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+    return stop
 
 
 def _failed(where: str, reason: str) -> None:

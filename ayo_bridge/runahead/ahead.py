@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Final, NamedTuple
@@ -54,6 +54,7 @@ _JOINER: Final = _Joiner()
 
 
 _MODELS: Final = (EngineKind.EMBEDDING, EngineKind.RERANKER)
+_MANY: Final = 512
 
 
 class _Shared(NamedTuple):
@@ -120,6 +121,22 @@ class Ahead(Driver[Work, Values]):
             found = self._tier.graph.primitives.get(primitive_id)
         if found is not None:
             self.advance([found])
+
+    def ask(
+        self, primitive_id: str, make: Callable[[], Call], then: Callable[[Future[object]], object]
+    ) -> bool:
+        """Make a call of a primitive whose calls become known one by one; ``False``: no more."""
+        found = self._tier.graph[primitive_id]
+        if self._closed or self._home.scheduler(found.engine).engine.server in self._stopped:
+            return False
+        began, before = time.thread_time(), self._count
+        running = Running(Work(found, self._tier.values, self.feed), _JOINER)
+        self._made(make(), running).add_done_callback(then)
+        self._client.built(self._count - before, time.thread_time() - began)
+        if len(self._requests) > _MANY:
+            with self._lock:  # What has been used need not be kept to the end.
+                self._requests = {f: r for f, r in self._requests.items() if not _is_used(r)}
+        return True
 
     def knows(self, value: str) -> bool:
         """Whether a graph value is there already."""
@@ -380,3 +397,7 @@ class Ahead(Driver[Work, Values]):
                     request.cancel()
             elif record.outcome in (Outcome.WASTED, Outcome.CANCELLED):
                 abandon(future)
+
+
+def _is_used(request: Request) -> bool:
+    return request.future.done() and request.record.outcome is Outcome.HIT

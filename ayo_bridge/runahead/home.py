@@ -12,6 +12,7 @@ from ayo_bridge.profile import LiveProfiles
 from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead.client import Client
 from ayo_bridge.runahead.planner import Costs, Planner
+from ayo_bridge.runahead.rest import Rest
 from ayo_bridge.schedule import Schedulers, ServerLoad
 from ayo_bridge.seam import EngineHome
 
@@ -19,9 +20,8 @@ from ayo_bridge.seam import EngineHome
 class Tells(Protocol):
     """Who is told of calls and events, for spans and metrics."""
 
-    @property
-    def wants_all(self) -> bool:
-        """Whether every call is to be seen, also those of objects for which nothing can be done."""
+    def rests(self, owner: object, rest: Rest) -> None:
+        """An object is accelerated: its calls may be let through unseen, unless all are wanted."""
 
     def follow(
         self,

@@ -6,10 +6,14 @@ import threading
 import weakref
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from ayo_bridge.engines.live_names import base_name
+from ayo_bridge.runahead.rest import Rest
 from ayo_bridge.schedule import EngineScheduler, ServerLoad
+
+_FEW: Final = 64
+"""Objects that are known before those that are gone are looked for."""
 
 
 class Watched(Protocol):
@@ -30,6 +34,9 @@ class Gauges:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._runtimes: list[weakref.ref[Watched]] = []
+        self._rests: list[tuple[weakref.ref[object], Rest]] = []
+        self._unseen_of_gone = 0
+        self._tidied = 0
 
     def enter(self, runtime: Watched) -> None:
         """Show a runtime, too."""
@@ -41,14 +48,33 @@ class Gauges:
         with self._lock:
             self._runtimes = [each for each in self._runtimes if each() not in (None, runtime)]
 
+    def rests(self, owner: object, rest: Rest) -> None:
+        """Count the calls that an accelerated object lets through unseen."""
+        with self._lock:
+            self._rests.append((weakref.ref(owner), rest))
+            if len(self._rests) > 2 * self._tidied + _FEW:
+                self._unseen()
+
+    def _unseen(self) -> int:
+        """All calls so far that were let through; forgets objects that are gone. Locked."""
+        alive = []
+        for owner, rest in self._rests:
+            if owner() is not None:
+                alive.append((owner, rest))
+            else:
+                self._unseen_of_gone += rest.unseen
+        self._rests, self._tidied = alive, len(alive)
+        return self._unseen_of_gone + sum(rest.unseen for _, rest in alive)
+
     def describe(self) -> Iterator[Any]:
         """The metrics, without values."""
-        return self._families(Counter(), Counter(), Counter())
+        return self._families(0, {}, {}, {})
 
     def collect(self) -> Iterator[Any]:
         """The metrics as they are now."""
         with self._lock:
             runtimes = [found for each in self._runtimes if (found := each()) is not None]
+            unseen = self._unseen()
         ahead: Counter[str] = Counter()
         waiting: Counter[str] = Counter()
         running: Counter[str] = Counter()
@@ -59,14 +85,19 @@ class Gauges:
                 engine = base_name(scheduler.engine.name)
                 waiting[engine] += scheduler.depth
                 running[engine] += scheduler.running
-        return self._families(ahead, waiting, running)
+        return self._families(unseen, ahead, waiting, running)
 
     @staticmethod
     def _families(
-        ahead: Mapping[str, int], waiting: Mapping[str, int], running: Mapping[str, int]
+        unseen: int,
+        ahead: Mapping[str, int],
+        waiting: Mapping[str, int],
+        running: Mapping[str, int],
     ) -> Iterator[Any]:
-        from prometheus_client.core import GaugeMetricFamily
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+        says = "Calls of accelerated objects that were let through without being looked at."
+        yield CounterMetricFamily("ayo_bridge_calls_unseen", says, value=unseen)
         for name, says, label, values in (
             ("requests_ahead", "Requests under way ahead of the original.", "server", ahead),
             ("engine_waiting_requests", "Requests that wait for an engine.", "engine", waiting),

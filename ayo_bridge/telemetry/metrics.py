@@ -16,6 +16,7 @@ from ayo_bridge.errors import ArgumentError
 from ayo_bridge.events import Event
 from ayo_bridge.record.counters import is_own
 from ayo_bridge.record.record import CallRecord
+from ayo_bridge.runahead.rest import Rest
 from ayo_bridge.seam import EngineCall, EngineKind, Outcome
 from ayo_bridge.telemetry.gauges import Gauges, Watched
 
@@ -185,6 +186,7 @@ class Metrics:
         self._instruments: Instruments | None = _entered(registry, watched)
         self.count: Callable[[str, CallRecord], None] = self._instruments.count
         self.happened: Callable[[Event], None] = self._instruments.happened
+        self.rests: Callable[[object, Rest], None] = self._instruments.gauges.rests
 
     def close(self) -> None:
         """The last runtime that closes takes its registry's metrics out of that. Idempotent."""

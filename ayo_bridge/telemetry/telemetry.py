@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from ayo_bridge.events import Event, Facts, log
 from ayo_bridge.record.record import CallRecord
+from ayo_bridge.runahead.rest import Rest
 from ayo_bridge.runahead.worker import Worker
 from ayo_bridge.telemetry.followed import Followed
 
@@ -32,6 +33,7 @@ class Telemetry:
         self._tracing: Tracing | None = None
         self._metrics: Metrics | None = None
         self._worker = Worker("ayo-telemetry", MOST, logging.WARNING, _LINGERS)
+        self._failures: set[str] = set()
         self.dropped = 0
         """Calls that were not exported as too many waited."""
 
@@ -43,15 +45,16 @@ class Telemetry:
         """Have calls counted, from now on."""
         self._metrics = metrics
 
+    def rests(self, owner: object, rest: Rest) -> None:
+        """An object is accelerated: its calls may be let through unseen, unless all are wanted."""
+        rest.watched = self._tracing is not None
+        if self._metrics is not None:
+            self._metrics.rests(owner, rest)
+
     @property
     def wanted(self) -> bool:
         """Whether anybody is told."""
         return self._tracing is not None or self._metrics is not None
-
-    @property
-    def wants_all(self) -> bool:
-        """Whether every call is to be seen, also those of objects for which nothing can be done."""
-        return self._tracing is not None
 
     def follow(self, target: str, record: CallRecord, outer: CallRecord | None, then: Told) -> Told:
         """A call begins; returns who is to be told of its end, instead of ``then``."""
@@ -94,15 +97,26 @@ class Telemetry:
                 self._say(f"more than {MOST} ended calls wait to be exported; further ones are not")
 
     def _export(self, followed: Followed, record: CallRecord) -> None:
+        if self._metrics is not None:
+            self._attempt(partial(self._metrics.count, followed.target, record))
+        outer = followed.outer
+        # A call inside of another is exported with that, or after it.
+        due = followed.span is None and (outer is None or outer.span is not None)
+        if self._tracing is not None and due:
+            self._attempt(partial(self._tracing.export, followed, record))
+
+    def _attempt(self, step: Callable[[], None]) -> None:
+        """What fails is told of once a kind: each call may fail alike."""
         try:
-            if self._metrics is not None:
-                self._metrics.count(followed.target, record)
-        finally:
-            outer = followed.outer
-            # A call inside of another is exported with that, or after it.
-            due = followed.span is None and (outer is None or outer.span is not None)
-            if self._tracing is not None and due:
-                self._tracing.export(followed, record)
+            step()
+        except Exception as error:
+            kind = type(error).__name__
+            if kind in self._failures:
+                _logger.debug("a call was not exported", exc_info=True)
+                return
+            self._failures.add(kind)
+            reason = f"a call was not exported: {error!r}"
+            log(_logger, Event.NOT_EXPORTED, reason, Facts(reason=repr(error)), failure=error)
 
     @staticmethod
     def _say(reason: str) -> None:

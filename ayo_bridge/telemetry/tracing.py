@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -29,7 +28,7 @@ _logger: Final = logging.getLogger(__name__)
 
 
 class Tracing:
-    """Makes the spans of calls. One thread exports.
+    """Makes the spans of calls. One thread exports, and has ended when it is closed.
 
     Args:
         clock: the runtime's.
@@ -48,9 +47,11 @@ class Tracing:
         self._at_exit = at_exit
         self._provider: Any = None
         self._own: Any = None
-        self._own_missing = False
+        self._said = False
         self._tracer: Tracer | None = None
-        self._lock = threading.Lock()
+        if self._set_by_program() is None:
+            self._made(say=False)  # Now: when the process ends it is too late.
+        self._register()
 
     def context(self) -> Context:
         """That in which the calling code runs. Cheap."""
@@ -78,9 +79,8 @@ class Tracing:
     def close(self) -> None:
         """End the provider of our own, if there is one: it sends what it holds."""
         atexit.unregister(self._at_exit)
-        with self._lock:
-            own, self._own = self._own, None
-            self._provider = self._tracer = None
+        own, self._own = self._own, None
+        self._provider = self._tracer = None
         if own is not None:
             own.shutdown()
 
@@ -110,48 +110,70 @@ class Tracing:
 
     def _found(self) -> Tracer | None:
         """The tracer to use now; ``None``: there is nobody to send spans to."""
-        provider: Any = self._trace.get_tracer_provider()
-        if isinstance(provider, self._trace.ProxyTracerProvider):
-            provider = self._own or self._made()
+        provider = self._set_by_program()
+        own = self._own
+        if provider is not None and own is not None:
+            self._own = None
+            own.shutdown()
+        if provider is None:
+            provider = own or self._made(say=True)
         if provider is None:
             return None
         if provider is not self._provider or self._tracer is None:
             self._provider, self._tracer = provider, provider.get_tracer(NAME)
-            # A provider ends itself at exit. What is registered later is called earlier.
-            atexit.unregister(self._at_exit)
-            atexit.register(self._at_exit)
+            self._register()
         return self._tracer
 
-    def _made(self) -> Any:
-        """A provider of our own, where the environment says where to send spans."""
-        if self._own_missing:
-            return None
+    def _register(self) -> None:
+        """A provider ends itself at exit. What is registered later is called earlier."""
+        atexit.unregister(self._at_exit)
+        atexit.register(self._at_exit)
+
+    def _set_by_program(self) -> Any:
+        provider = self._trace.get_tracer_provider()
+        return None if isinstance(provider, self._trace.ProxyTracerProvider) else provider
+
+    def _made(self, *, say: bool) -> Any:
+        """A provider of our own, where the environment says where to send spans.
+
+        Why there is none is ``said`` once; one that the program sets later is found all the same.
+        """
         endpoint = next((name for name in _ENDPOINTS if os.environ.get(name)), None)
-        if endpoint is None:
-            return self._missing(
-                "the program has set no TracerProvider: call opentelemetry.trace."
-                "set_tracer_provider, or set OTEL_EXPORTER_OTLP_ENDPOINT to where spans are to go"
-            )
-        try:
-            from opentelemetry.sdk.trace import TracerProvider
-            from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        reason = (
+            "the program has set no TracerProvider: call opentelemetry.trace."
+            "set_tracer_provider, or set OTEL_EXPORTER_OTLP_ENDPOINT to where spans are to go"
+        )
+        if endpoint is not None:
+            try:
+                self._own = _provider()
+            except ImportError as error:
+                reason = (
+                    f"the program has set no TracerProvider, and {endpoint} needs a library that "
+                    f"is not installed ({error}): pip install 'ayo-bridge[otel]'"
+                )
+            else:
+                _logger.info("the program has set no TracerProvider: spans go to %s", endpoint)
+                return self._own
+        if say and not self._said:
+            self._said = True
+            sentence = f"no spans are exported: {reason}"
+            log(_logger, Event.NOT_EXPORTED, sentence, Facts(reason=reason))
+        return None
 
-            exporter = _exporter()
-        except ImportError as error:
-            return self._missing(
-                f"the program has set no TracerProvider, and {endpoint} needs a library that is "
-                f"not installed ({error}): pip install 'ayo-bridge[otel]'"
-            )
-        with self._lock:
-            self._own = TracerProvider()
-            self._own.add_span_processor(BatchSpanProcessor(exporter))
-            _logger.info("the program has set no TracerProvider: spans go to %s", endpoint)
-            return self._own
 
-    def _missing(self, reason: str) -> None:
-        """Say so once; a provider that the program sets later is found all the same."""
-        self._own_missing = True
-        log(_logger, Event.NOT_EXPORTED, f"no spans are exported: {reason}", Facts(reason=reason))
+def _provider() -> Any:
+    """A provider that sends to where the environment says, as the SDK reads it.
+
+    Raises:
+        ImportError: what it is made of is not installed.
+    """
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    processor = BatchSpanProcessor(_exporter())
+    provider = TracerProvider()
+    provider.add_span_processor(processor)
+    return provider
 
 
 def _exporter() -> Any:

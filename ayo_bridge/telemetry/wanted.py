@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ayo_bridge.errors import ArgumentError, MissingExtraWarning, announce
-from ayo_bridge.telemetry.gauges import Watched
-from ayo_bridge.telemetry.metrics import Metrics
-from ayo_bridge.telemetry.spans import Clock
-from ayo_bridge.telemetry.telemetry import Telemetry
-from ayo_bridge.telemetry.tracing import Tracing
+
+if TYPE_CHECKING:  # Nothing of it is imported where nobody is told.
+    from ayo_bridge.telemetry.gauges import Watched
+    from ayo_bridge.telemetry.spans import Clock
+    from ayo_bridge.telemetry.telemetry import Telemetry
 
 OTEL: Final = "AYO_OTEL"
 METRICS: Final = "AYO_METRICS"
@@ -35,13 +35,19 @@ def wanted_telemetry(
     counted = os.environ.get(METRICS) == "1" if metrics is None else metrics is not False
     if not traced and not counted:
         return None
+    from ayo_bridge.telemetry.telemetry import Telemetry
+
     telemetry = Telemetry()
     if traced:
+        from ayo_bridge.telemetry.tracing import Tracing
+
         try:
             telemetry.trace(Tracing(clock, telemetry.flush))
         except ImportError as error:
             _lacking("otel", "OpenTelemetry", f"{OTEL}=1" if otel is None else "", error)
     if counted:
+        from ayo_bridge.telemetry.metrics import Metrics
+
         registry = None if metrics is None or metrics is True else metrics
         try:
             telemetry.count(Metrics(registry, watched))

@@ -120,6 +120,7 @@ def _examine(environment: Environment) -> None:
     said = environment.must(environment.command, "--version").strip()
     if said != f"{PROJECT['name']} {PROJECT['version']}":
         raise InstallError(f"--version says {said}")
+    environment.must(environment.command, "serve-llm", "--help")  # Every kind of option is there.
     found = environment.run(environment.command, "doctor", "--json")
     if found.returncode or not json.loads(found.stdout)["ok"]:
         said = found.stdout + found.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 from collections import Counter
@@ -120,6 +121,33 @@ def test_a_label_has_no_more_values_than_a_scrape_can_bear(
     assert registry.get_sample_value("ayo_bridge_calls_total", entries) == 3
     engine = {"engine": "store", "kind": "embedding", "made": "ahead_used"}
     assert registry.get_sample_value("ayo_bridge_engine_requests_total", engine) == 5
+
+
+def test_calls_that_were_let_through_unseen_are_counted_also_of_objects_that_are_gone(
+    registry: CollectorRegistry, runtime_of: Callable[..., Runtime]
+) -> None:
+    runtime = runtime_of(metrics=registry)
+
+    def shout(text: str) -> str:
+        return text.upper()
+
+    def unseen() -> float | None:
+        return registry.get_sample_value("ayo_bridge_calls_unseen_total")
+
+    loud: Any = accelerate(shout, runtime=runtime)
+    for number in range(10):
+        loud(f"salt {number}")
+    assert runtime.telemetry is not None
+    assert runtime.telemetry.flush()
+    labels = {"entry": "shout", "outcome": "ok"}
+    seen, total = registry.get_sample_value("ayo_bridge_calls_total", labels), unseen()
+    assert seen is not None
+    assert total is not None
+    assert total > 0
+    assert seen + total == 10
+    del loud
+    gc.collect()
+    assert unseen() == total
 
 
 def test_events_of_objects_are_counted(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import http.server
-import logging
 import threading
 import time
 from collections import Counter
@@ -16,14 +15,17 @@ from llama_index.core.response_synthesizers import ResponseMode
 from opentelemetry.sdk.trace import SpanProcessor
 
 from ayo_bridge import Runtime, accelerate, explain
+from ayo_bridge.engines.openai_http.reply import usage_of
 from ayo_bridge.events import Event
+from ayo_bridge.observe import export_spans
 from ayo_bridge.record.record import CallRecord
+from ayo_bridge.seam import EngineKind
 from ayo_bridge.telemetry import telemetry as telemetry_module
 from ayo_bridge.telemetry.telemetry import Telemetry
 from tests.differential import llama_index_parts as parts
 from tests.differential.harness import Env
 from tests.differential.llama_index import collect_garbage, settings
-from tests.observe.states import record
+from tests.observe.states import call, record
 from tests.stub_openai import StubOpenAI
 
 Spans = Callable[[], list[Any]]
@@ -171,10 +173,12 @@ def test_an_exporter_that_fails_is_not_the_programs_concern(
 
     provider.add_span_processor(Failing())
     runtime = runtime_of(otel=True)
-    assert str(accelerate(engine, runtime=runtime).query("What was kept?"))
-    with caplog.at_level(logging.WARNING, "ayo_bridge"):
-        exported(runtime)
-    assert runtime.telemetry is not None
+    fast = accelerate(engine, runtime=runtime)
+    assert str(fast.query("What was kept?"))
+    assert str(fast.query("What was counted?"))
+    exported(runtime)
+    (said,) = [r for r in caplog.records if getattr(r, "event", "") == Event.NOT_EXPORTED]
+    assert "the collector is down" in said.getMessage()
 
 
 def test_without_it_there_is_nobody_to_tell(runtime_of: Callable[..., Runtime]) -> None:
@@ -188,6 +192,24 @@ def test_the_environment_asks_for_it_where_the_runtime_says_nothing(
     monkeypatch.setenv("AYO_OTEL", "1")
     assert runtime_of().telemetry is not None
     assert runtime_of(otel=False).telemetry is None
+
+
+def test_tokens_from_the_prefix_cache_have_the_name_of_the_conventions(
+    spans: Spans, provider: Any
+) -> None:
+    said = b'{"usage": {"prompt_tokens": 90, "completion_tokens": 4, "total_tokens": 94, '
+    said += b'"prompt_tokens_details": {"cached_tokens": 64}}}'
+    made = call(engine="llm:Qwen/Qwen2.5-7B@gpu1:8000", usage=lambda: usage_of((), [said]))
+    made.kind = EngineKind.LLM
+    export_spans(record(made), provider.get_tracer("test"))
+    child, _ = spans()
+    assert child.name == "chat Qwen/Qwen2.5-7B"
+    assert {name: child.attributes[name] for name in child.attributes if "usage" in name} == {
+        "gen_ai.usage.input_tokens": 90,
+        "gen_ai.usage.output_tokens": 4,
+        "gen_ai.usage.cache_read.input_tokens": 64,
+    }
+    assert (child.attributes["server.address"], child.attributes["server.port"]) == ("gpu1", 8000)
 
 
 # Where spans go.
