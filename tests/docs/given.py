@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
+
+from tests.docs.running import Afterwards
 
 Given = Callable[[str], dict[str, Any]]
 """Makes the names of a document, over the stub server at a URL."""
@@ -90,6 +93,22 @@ GIVEN: Final[dict[str, Given]] = {
     "troubleshooting": accelerated_engine,
 }
 """By the name of the document; the others are given nothing."""
+
+
+async def _asked_over_http(page: ModuleType) -> None:
+    """Both routes of a page's FastAPI app answer."""
+    import httpx
+
+    transport = httpx.ASGITransport(app=page.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
+        answered = await client.get("/ask", params={"question": QUESTIONS[0]})
+        assert answered.json()["answer"]
+        streamed = await client.get("/stream", params={"question": QUESTIONS[1]})
+        assert streamed.text
+
+
+AFTERWARDS: Final[dict[str, Afterwards]] = {"quick-start": _asked_over_http}
+"""What is done with what the blocks of a document have made."""
 
 
 def given(document: Path) -> Given:

@@ -4,7 +4,7 @@ import ast
 import asyncio
 import gc
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import CodeType, ModuleType
 from typing import Any, Final
 
@@ -13,14 +13,22 @@ from tests.docs.blocks import Block
 _TOP_LEVEL_AWAIT: Final = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 
+Afterwards = Callable[[ModuleType], Coroutine[Any, Any, None]]
+"""Uses what the blocks have made, on their loop."""
+
+
 def run(
-    blocks: Sequence[Block], names: Mapping[str, Any], instead: Mapping[str, str]
+    blocks: Sequence[Block],
+    names: Mapping[str, Any],
+    instead: Mapping[str, str],
+    afterwards: Afterwards | None = None,
 ) -> ModuleType:
     """Run the blocks in one module and on one loop; they may await outside of functions.
 
     Args:
         names: what the module has at first.
         instead: texts that stand in for others in the sources: URLs, paths of models.
+        afterwards: what else is done with the module before the loop ends.
 
     Returns:
         the module, with what the blocks have made.
@@ -34,6 +42,8 @@ def run(
                 runner.run(eval(code, vars(module)))
             else:
                 exec(code, vars(module))
+        if afterwards is not None:
+            runner.run(afterwards(module))
         runner.run(_close_clients())
     return module
 

@@ -10,7 +10,7 @@ import pytest
 from ayo_bridge import runtime as runtimes
 from ayo_bridge.profile import ProfileStore
 from tests.docs.blocks import DOCUMENTS, blocks_of
-from tests.docs.given import given
+from tests.docs.given import AFTERWARDS, given
 from tests.docs.running import run
 from tests.stub_openai import StubOpenAI
 
@@ -85,7 +85,7 @@ def test_the_blocks_of_a_document_run(
     python = [block for block in blocks_of(document) if block.language == "python"]
     names = given(document)(stub.base_url)
     stub.requests.clear()
-    run(python, names, instead)
+    run(python, names, instead, AFTERWARDS.get(document.stem))
     assert bool(stub.calls) == (document.stem in ASKING)
     said = capsys.readouterr().out
     for words in SAID.get(document.stem, ()):
