@@ -8,7 +8,7 @@ RUFF := .venv/env/bin/ruff
 TWINE := .venv/env/bin/twine
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test conformance demo bench paper package installs clean
+.PHONY: help setup check test conformance demo bench paper package installs docs clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -20,6 +20,7 @@ check: setup package ## lint, formatting, types, and what would be published
 	$(RUFF) check .
 	$(RUFF) format --check .
 	$(PY) -m mypy
+	$(MKDOCS) --quiet
 
 # Two workers share out the files, in order: the long ones come first. -n 0 takes none.
 # The second run is the same code against the next major version of the OpenAI SDK (httpx2); it
@@ -63,3 +64,8 @@ installs: setup ## the wheel with each extra in an empty environment (INSTALLS_A
 clean: ## remove .venv and everything that was built
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Strictly: a dead link, a page that is missing or an unknown name of the reference is an error.
+MKDOCS := NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --config-file docs/mkdocs.yml
+docs: setup ## the documentation site, in build/site
+	$(MKDOCS)

@@ -67,6 +67,10 @@ class NotAcceleratedWarning(UserWarning):
     """An object was returned as it is; the message says why and what to do."""
 
 
+class MissingExtraWarning(UserWarning):
+    """The environment asks for what a library that is not installed would do."""
+
+
 def keep_quiet(wanted: bool) -> None:
     """Whether what concerns the whole process is logged instead of warned of.
 

@@ -14,18 +14,11 @@ from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ayo_bridge.arguments import checked_engines
-from ayo_bridge.errors import AyoBridgeError
+from ayo_bridge.arguments import checked_dialects, checked_engines
 from ayo_bridge.passes import PIPELINE, Pass
-from ayo_bridge.profile import (
-    EngineProfile,
-    LiveProfiles,
-    Profiles,
-    ProfileStore,
-    measure_when_idle,
-)
+from ayo_bridge.profile import EngineProfile, LiveProfiles, ProfileStore, measure_when_idle
 from ayo_bridge.runahead.checks import wanted_share
 from ayo_bridge.runahead.client import Client
 from ayo_bridge.runahead.planner import Planner
@@ -42,7 +35,11 @@ from ayo_bridge.schedule import (
 )
 from ayo_bridge.schedule.limits import AheadLimit, wanted_limit
 from ayo_bridge.schedule.own_loop import new_own_loop, run_loop, shut_down
-from ayo_bridge.seam import BatchEngine, Engine, EngineKind
+from ayo_bridge.seam import BatchEngine, Dialect, Engine, EngineKind
+from ayo_bridge.telemetry import wanted_telemetry
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
 
 _generations = itertools.count()
 
@@ -69,7 +66,12 @@ class Runtime:
         profiles: where measured engine profiles are kept.
         templates: keep what is learned on disk, and use what earlier processes have learned.
             ``None``: unless ``AYO_TEMPLATES=0`` is set.
+        dialects: further engines that are asked over HTTP: see docs/dialects.md.
         verify: share of calls (0 to 1) compared with the original. ``None``: ``AYO_VERIFY``, or 0.
+        otel: export OpenTelemetry spans of every call, under the span in which it was made.
+            ``None``: where ``AYO_OTEL=1`` is set. Needs the extra ``otel``.
+        metrics: keep Prometheus metrics, in the process's default registry or in the one given.
+            ``None``: where ``AYO_METRICS=1`` is set. Needs the extra ``metrics``.
 
     Raises:
         ArgumentError: an argument is of a wrong kind or value.
@@ -90,13 +92,16 @@ class Runtime:
         measure: bool | None = None,
         profiles: ProfileStore | None = None,
         templates: bool | None = None,
+        dialects: Iterable[Dialect] = (),
         verify: float | None = None,
+        otel: bool | None = None,
+        metrics: bool | CollectorRegistry | None = None,
     ) -> None:
         flags: dict[str, bool | None] = {"strict": strict, "priority": priority}
         flags |= {"run_ahead": run_ahead, "prefix_warming": prefix_warming}
-        flags |= {"measure": measure, "templates": templates}
+        flags |= {"measure": measure, "templates": templates, "otel": otel}
         engines = checked_engines(engines, passes, history, profiles, flags)
-        self.passes = passes
+        self.passes, self.dialects = passes, checked_dialects(dialects)
         self.run_ahead = run_ahead
         self.strict = strict
         self.priority = priority
@@ -117,6 +122,7 @@ class Runtime:
         self._reset()
         for engine in engines:
             self.register(engine)
+        self.telemetry = wanted_telemetry(otel, metrics, self.clock, self)
         _runtimes.add(self)
 
     def _reset(self) -> None:
@@ -299,7 +305,10 @@ class Runtime:
             return self._loop_placement
 
     def close(self) -> None:
-        """Stop the loop and the threads; engines' connections are closed. Idempotent."""
+        """Stop the loop and the threads; engines' connections are closed. Idempotent.
+
+        What is still to be exported of calls is.
+        """
         with self._lock:
             loop, self._loop = self._loop, None
             thread, self._thread = self._thread, None
@@ -312,61 +321,8 @@ class Runtime:
             asyncio.run_coroutine_threadsafe(shut_down(closing), loop).result(timeout=5)
             loop.call_soon_threadsafe(loop.stop)
             thread.join(timeout=5)
-
-
-class LocalRuntime(Runtime):
-    """A runtime without a thread of its own: it runs on the loop of whoever awaits, by its time.
-
-    On a :class:`~ayo_bridge.simulate.VirtualClockLoop` it simulates. It is told what engines cost;
-    it neither measures nor learns.
-
-    Args:
-        profiles: what the engines cost.
-        passes, policies, strict: as in :class:`Runtime`.
-    """
-
-    def __init__(
-        self,
-        *,
-        profiles: Profiles | None = None,
-        passes: tuple[Pass, ...] = PIPELINE,
-        policies: Policies | None = None,
-        strict: bool = False,
-    ) -> None:
-        super().__init__(policies=policies, passes=passes, strict=strict, measure=False)
-        self.profiles = LiveProfiles(known=profiles)
-        self.clock, self.templates = _no_time, False
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop it runs on."""
-        if self._loop is None:
-            raise AyoBridgeError("nothing has run yet: the loop is that of the first query")
-        return self._loop
-
-    def run_on(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Run here from now on. What has not ended elsewhere is forgotten."""
-        self.close()
-        self._loop, self.clock = loop, loop.time
-
-    def observe(self, request: Request) -> None:
-        """Learn nothing."""
-
-    def after_fork(self) -> None:
-        """In a forked child: start from nothing but what was told."""
-        known = self.profiles.profiles()
-        super().after_fork()
-        self.profiles, self.clock = LiveProfiles(known=known), _no_time
-
-    def close(self) -> None:
-        """End the threads of batch engines, not the loop of somebody else. Idempotent."""
-        super().close()
-        self.clock = _no_time
-        self._renew()
-
-
-def _no_time() -> float:
-    return 0.0
+        if self.telemetry is not None:
+            self.telemetry.close()
 
 
 _runtimes: weakref.WeakSet[Runtime] = weakref.WeakSet()

@@ -73,6 +73,24 @@ def fusion_engine(url: str, embedding: Any) -> RetrieverQueryEngine:
     return RetrieverQueryEngine.from_args(fusion, llm=llm(url), response_mode=ResponseMode.COMPACT)
 
 
+def remote_fusion(url: str, embedding_url: str) -> QueryFusionRetriever:
+    """The sync fusion of four queries alone, over embeddings behind a server."""
+    from llama_index.embeddings.openai_like import OpenAILikeEmbedding
+
+    embedding = OpenAILikeEmbedding(
+        model_name="stub-embedding", api_base=embedding_url, api_key="none"
+    )
+    index = VectorStoreIndex(nodes(20), embed_model=embedding)
+    return QueryFusionRetriever(
+        [index.as_retriever(similarity_top_k=4)],
+        llm=llm(url),
+        num_queries=4,
+        similarity_top_k=4,
+        mode=FUSION_MODES.RECIPROCAL_RANK,
+        use_async=False,
+    )
+
+
 def rag_engine(url: str, *, rerank: bool = False) -> RetrieverQueryEngine:
     """Retrieval with MiniLM, one synthesis call; ``rerank`` takes three of ten passages."""
     index = VectorStoreIndex(nodes(40, 70), embed_model=slow_embedding(0.0))
@@ -148,8 +166,13 @@ def asking(engine: Any) -> Call:
     return ask
 
 
-def case(name: str, engine: Any, **target: Any) -> Case:
-    """A query engine as it is and accelerated."""
+def retrieving(retriever: Any) -> Call:
+    """A call of a retriever; the ids of what it finds in their order."""
+    return lambda question: "\n".join(each.node.node_id for each in retriever.retrieve(question))
+
+
+def case(name: str, engine: Any, asking: Callable[[Any], Call] = asking, **target: Any) -> Case:
+    """A query engine, or what ``asking`` asks, as it is and accelerated."""
     from ayo_bridge import accelerate
 
     fast = accelerate(engine, runtime=fresh_runtime())

@@ -32,7 +32,7 @@ from ayo_bridge.graph.primitive import CONTROL_OPS, DECODES, PREFILLS
 from ayo_bridge.graph.timing import remaining
 from ayo_bridge.passes import optimise
 from ayo_bridge.schedule import POLICIES, EngineScheduler, GraphScheduler
-from ayo_bridge.schedule.engine_scheduler import Abortable, Done
+from ayo_bridge.schedule.request import Abortable, Done
 from ayo_bridge.seam import Call, EngineKind, Limits
 from ayo_bridge.simulate import run_virtual
 from benchmarks.advanced_app import INPUTS, advanced, context, inputs, simulated

@@ -8,9 +8,19 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 CORE = REPOSITORY / "ayo_bridge"
 LAYERS = (
-    *("errors", "seam", "graph", "passes", "schedule", "engines", "bindings", "record"),
-    *("profile", "runahead", "arguments", "runtime", "lift", "learn", "observe", "serving"),
-    *("workflow", "simulate", "adapter", "autorun", "api", "doctor", "cli"),
+    *("errors", "events", "seam", "graph", "passes", "schedule", "engines", "bindings", "record"),
+    *(
+        "profile",
+        "runahead",
+        "telemetry",
+        "arguments",
+        "runtime",
+        "lift",
+        "learn",
+        "observe",
+        "serving",
+    ),
+    *("workflow", "simulate", "adapter", "autorun", "api", "doctor", "verify", "cli"),
 )
 """From the bottom to the top: a module may import its own layer and those before it."""
 

@@ -44,6 +44,7 @@ class Named:
     [
         ({"strict": "yes"}, "strict is to be True or False, not 'yes'"),
         ({"run_ahead": 1}, "run_ahead is to be True or False, not 1"),
+        ({"otel": "yes"}, "otel is to be True or False, not 'yes'"),
         ({"priority": None, "measure": "0"}, "measure is to be True or False, not '0'"),
         ({"history": -1}, "history is to be a number of calls, 0 or more, not -1"),
         ({"history": "many"}, "history is to be a number of calls, 0 or more, not 'many'"),

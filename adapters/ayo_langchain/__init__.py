@@ -25,6 +25,7 @@ from ayo_langchain.helper_rows import HELPERS
 from ayo_langchain.learned import alone
 from ayo_langchain.stores import BINDINGS as STORE_BINDINGS
 from ayo_langchain.taps import TAPS
+from ayo_langchain.unheard import LangChainShows
 from ayo_langchain.walk import lift_chain
 
 _ENTRIES: Final = (
@@ -50,6 +51,7 @@ class LangChainAdapter(Adapter):
     stores = STORE_BINDINGS
     helpers = (*HELPERS, GRAPHS)
     bindings = (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *TAPS, COMPOSING)
+    shows = LangChainShows()
     bases = (
         Base("langchain_core.runnables.base", "Runnable", (*_ENTRIES, *_BATCHES)),
         Base("langchain_core.tools.base", "BaseTool", _RUNS),

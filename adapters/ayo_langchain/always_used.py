@@ -19,6 +19,7 @@ from ayo_bridge.learn.certain.running import Certain, run_of
 from ayo_bridge.learn.live.clients import OTHERS
 from ayo_bridge.lift.asking import Asking
 from ayo_bridge.lift.recognise import class_of, loaded
+from ayo_langchain.embeddings import clients_of
 from ayo_langchain.graph_nodes import always_run, first_steps, is_graph
 from ayo_langchain.known import is_binding, overridden
 from ayo_langchain.stores import store_differs
@@ -123,7 +124,8 @@ def _used(runnable: Any) -> _Used:
     if cls is VectorStoreRetriever:
         store = runnable.vectorstore
         plain = _is_store(store) and store_differs(store) is None
-        return _Used([store], plain=plain, single=True)
+        embedding = clients_of(store.embedding) if plain else ()
+        return _Used([store, *embedding], plain=plain, single=True)
     return _Used(plain=cls.__module__.startswith(_PLAIN) and not vars(runnable).get("func"))
 
 

@@ -16,6 +16,7 @@ from ayo_bridge.lift.witness import checked, saw
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.seam import Call
 from ayo_langchain.known import differs, is_binding, overridden
+from ayo_langchain.ollama_llms import LiftedOllama, lift_ollama
 
 _METHODS: Final = (
     "invoke",
@@ -36,6 +37,7 @@ _METHODS: Final = (
 )
 _INVOKED: Final = Form("/chat/completions", raw=True)
 """``with_raw_response.create``, which invoke, generate and batch call (langchain-openai 1.0)."""
+_COMPLETIONS: Final = "openai.resources.chat.completions.completions"
 _NOT_JSON: Final = ("extra_headers", "extra_query", "timeout")
 _REFUSED_FIELDS: Final = ("tools", "tool_choice", "functions", "function_call", "response_format")
 _BOUND: Final = frozenset(
@@ -105,8 +107,10 @@ class LiftedLLM:
         return Served(self.runtime, self.engine, resource._client, _INVOKED)
 
 
-def lift_llm(llm: Any, runtime: Home) -> LiftedLLM | str:
+def lift_llm(llm: Any, runtime: Home) -> LiftedLLM | LiftedOllama | str:
     """Lift a chat model, bound parameters included, or say why nothing is known of it."""
+    if (served := lift_ollama(llm, runtime)) is not None:
+        return served
     outside: list[Any] = []
     while is_binding(saw(llm)):
         outside.append(llm)
@@ -173,13 +177,14 @@ def _handlers(llm: Any) -> Iterable[object]:
 
 
 def _client_differs(llm: Any) -> str | None:
-    sync = _resource_differs(llm.client, "Completions")
-    return sync or _resource_differs(llm.async_client, "AsyncCompletions")
+    sync = resource_differs(llm.client, _COMPLETIONS, "Completions")
+    return sync or resource_differs(llm.async_client, _COMPLETIONS, "AsyncCompletions")
 
 
-def _resource_differs(resource: Any, name: str) -> str | None:
+def resource_differs(resource: Any, module: str, name: str) -> str | None:
+    """Why nothing is made ahead by what should be a resource of this class of the OpenAI SDK."""
     client = getattr(saw(resource), "_client", None)
-    cls = loaded("openai.resources.chat.completions.completions", name)
+    cls = loaded(module, name)
     if resource is None or type(resource) is not cls:
         return "the model's client is not one of the OpenAI SDK"
     # Hooks and proxies may be put on it at any time.

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
-from ayo_bridge.bindings.binding import unfollowed
-from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
-from ayo_bridge.engines.registered_models import engine_for
-from ayo_bridge.engines.sentence_transformer import embedding_call
 from ayo_bridge.graph import Op, Searching
 from ayo_bridge.lift.lifted import Draft, MakerOf
 from ayo_bridge.lift.makers import EmbedMaker, QueryEmbedding, SearchMaker
 from ayo_bridge.lift.parts import Parts
-from ayo_bridge.lift.recognise import class_of, loaded
+from ayo_bridge.lift.recognise import class_of
 from ayo_bridge.lift.witness import saw
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.runahead.values import Embedded
 from ayo_bridge.schedule import ComponentOp
 from ayo_bridge.seam import Call
+from ayo_langchain.embeddings import embedding_differs, engine_of, query_embedding
 from ayo_langchain.known import differs
 from ayo_langchain.stores import search_call, store_differs, store_engine
 
@@ -39,6 +35,7 @@ class VectorSearch:
     retriever: Any
     embedding: str
     store: str
+    runtime: Home
 
     @property
     def top_k(self) -> int:
@@ -71,22 +68,19 @@ class VectorSearch:
             differs(retriever, VectorStoreRetriever, *RETRIEVER_METHODS)
             or _search_differs(retriever)
             or store_differs(store)
-            or _embedding_differs(store.embedding)
-            or unfollowed(MODEL_BINDINGS)
+            or embedding_differs(store.embedding)
         )
 
     def makers(self, name: str) -> dict[ComponentOp, MakerOf]:
         """What makes its calls ahead."""
-        store = self.retriever.vectorstore
-        model = QueryEmbedding(
-            self.embedding,
-            partial(_encode, store.embedding, self.embedding),
-            lambda result: result.tolist()[0],  # type: ignore[attr-defined]
-        )
         return {
-            (name, Op.EMBEDDING): lambda _: EmbedMaker(model),
+            (name, Op.EMBEDDING): lambda asked: EmbedMaker(self._model(asked.sync)),
             (name, Op.SEARCHING): lambda _: SearchMaker(self._search),
         }
+
+    def _model(self, sync: bool) -> QueryEmbedding:
+        model = self.retriever.vectorstore.embedding
+        return query_embedding(model, self.embedding, self.runtime, sync=sync)
 
     def _search(self, query: Embedded) -> Call:
         return search_call(self.store, self.retriever.vectorstore, query.vector, self.top_k)
@@ -102,9 +96,10 @@ def lift_vector_retriever(retriever: Any, runtime: Home) -> VectorSearch | str:
     if store is None:
         return f"{type(retriever.vectorstore).__name__} is not a known vector store"
     model = retriever.vectorstore.embedding
-    if not _is_sentence_transformer(model):
+    embedding = engine_of(model, runtime)
+    if embedding is None:
         return f"{type(model).__name__} is not a known embedding model"
-    return VectorSearch(retriever, engine_for(model._client, runtime), store)
+    return VectorSearch(retriever, embedding, store, runtime)
 
 
 def add_search(
@@ -142,30 +137,3 @@ def _search_differs(retriever: Any) -> str | None:
     if type(retriever.search_kwargs.get("k", 4)) is not int:
         return "the number of documents to find is not a plain number"
     return None
-
-
-# Embedding models.
-
-
-def _is_sentence_transformer(model: Any) -> bool:
-    known = loaded("langchain_huggingface", "HuggingFaceEmbeddings")
-    return known is not None and isinstance(saw(model), known)
-
-
-def _embedding_differs(model: Any) -> str | None:
-    known = loaded("langchain_huggingface", "HuggingFaceEmbeddings")
-    reason = differs(model, known, "embed_query", "aembed_query", "_embed")
-    if reason is None and model.multi_process:
-        reason = "the embedding model runs a process pool of its own"
-    return reason
-
-
-def _encode(model: Any, engine: str, text: str) -> Call:
-    """As langchain-huggingface 1.2.3 embeds a query (embeddings/huggingface.py, _embed)."""
-    arguments = model.query_encode_kwargs or model.encode_kwargs
-    return embedding_call(
-        engine,
-        model._client,
-        [text.replace("\n", " ")],
-        {"show_progress_bar": model.show_progress, **arguments},
-    )

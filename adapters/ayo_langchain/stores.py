@@ -9,7 +9,8 @@ ahead is taken only while the store still holds the very same entries.
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable
+import weakref
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -43,11 +44,34 @@ class Search:
     store: Any
     vector: list[float]
     k: int
+    live: Callable[[], Any]
+    """The store that it is a copy of, as long as that lives."""
 
     def run(self) -> object:
         """Search, below our wrapper."""
         search = original(type(self.store), _SEARCH)
         return search(self.store, embedding=self.vector, k=self.k, filter=None)
+
+    def identity(self, key: Hashable) -> Hashable:
+        """The key of this very search, of the contents that ``key`` says."""
+        match key:
+            case (engine, version, *_):
+                return (engine, version, tuple(self.vector), self.k)
+        return None
+
+    def anew(self, key: Hashable) -> object | None:
+        """What the store itself finds now, if it still holds what it held."""
+        store = self.live()
+        match key:
+            case (_, version, *_) if store is not None and version == _versions.of(store)[0]:
+                found: object = getattr(store, _SEARCH)(list(self.vector), k=self.k)
+                return found
+        return None
+
+    def found(self, result: object) -> object:
+        """Texts and scores of what was found."""
+        assert isinstance(result, list), "a result of a store"
+        return [[document.page_content, score] for document, score, _ in result]
 
 
 def store_engine(store: Any, runtime: EngineHome) -> str | None:
@@ -68,7 +92,7 @@ def search_call(engine: str, store: Any, vector: list[float], k: int) -> Call:
     """The call that a search of ``store`` with this vector makes."""
     version, snapshot = _versions.of(store)
     key = (engine, version, tuple(vector), k)
-    return Call(engine, key, Search(snapshot, vector, k), deterministic=True)
+    return Call(engine, key, Search(snapshot, vector, k, weakref.ref(store)), deterministic=True)
 
 
 def _engine(store: Any, runtime: EngineHome) -> str:

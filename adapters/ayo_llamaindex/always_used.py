@@ -22,8 +22,10 @@ from ayo_llamaindex.parts import Part, part_of
 _MODELS: Final = {
     ("llama_index.llms.openai.base", "OpenAI"),
     ("llama_index.llms.openai_like.base", "OpenAILike"),
+    ("llama_index.embeddings.openai.base", "OpenAIEmbedding"),
+    ("llama_index.embeddings.openai_like.base", "OpenAILikeEmbedding"),
 }
-"""LLMs that ask by the SDK clients in their fields."""
+"""LLMs and embedding models that ask by the SDK clients in their fields."""
 _STORES: Final = {
     ("llama_index.core.vector_stores.simple", "SimpleVectorStore"),
     ("llama_index.vector_stores.postgres.base", "PGVectorStore"),
@@ -115,13 +117,14 @@ class _Found:
             self.unknown = True
         self.look(owner)
 
-    def _look_at_model(self, llm: Any) -> None:
-        """An LLM: one that makes a client for each call, or that has none so far, has none.
+    def _look_at_model(self, model: Any) -> None:
+        """A model: one that makes a client for each call, or that has none so far, has none.
 
-        Nothing of one with a rate limiter is asked early.
+        Nothing of one with a rate limiter or a cache is asked early.
         """
-        if llm.reuse_client and llm.rate_limiter is None:
-            for client in (llm._client, llm._aclient):
+        asks = model.rate_limiter is None and getattr(model, "embeddings_cache", None) is None
+        if model.reuse_client and asks:
+            for client in (model._client, model._aclient):
                 if client is not None:
                     self.clients[id(client)] = client
 

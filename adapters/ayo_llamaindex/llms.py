@@ -63,7 +63,7 @@ def prompt_differs(prompt: Any) -> str | None:
     return None
 
 
-class _Clients:
+class Clients:
     """The SDK clients of an LLM object, as it gets them for its own calls.
 
     One that makes a client for each call (``reuse_client=False``) has one more made here, with the
@@ -103,11 +103,11 @@ class LiftedLLM:
     engine: str
     runtime: Home
     sync: bool
-    _clients: _Clients = field(init=False)
+    _clients: Clients = field(init=False)
 
     def __post_init__(self) -> None:
         """Find its clients."""
-        object.__setattr__(self, "_clients", _Clients(self.llm))
+        object.__setattr__(self, "_clients", Clients(self.llm))
 
     @property
     def is_chat(self) -> bool:
@@ -117,6 +117,19 @@ class LiftedLLM:
     def predict(self, prompt: Any, arguments: Mapping[str, Any]) -> Call:
         """The call that ``llm.predict(prompt, **arguments)`` makes."""
         return self._served().call(self._arguments(self._content(prompt, arguments)))
+
+    def chat(self, messages: Sequence[Any], options: Mapping[str, Any]) -> Call:
+        """The call that ``llm.chat(messages, **options)`` makes."""
+        return self._served().call(self._chatted(messages, options))
+
+    def warm_chat(self, messages: Sequence[Any], options: Mapping[str, Any]) -> Call:
+        """A prefix warm for a chat that begins with these messages."""
+        return self._served().warm(self._chatted(messages, options))
+
+    def _chatted(self, messages: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
+        if self.is_chat:
+            return self._arguments({"messages": self._messages(messages)}, options)
+        return self._arguments({"prompt": self.llm.messages_to_prompt(messages)}, options)
 
     def complete(self, text: str, on_text: Callable[[str], None]) -> Call:
         """The call that ``llm.complete(text)`` makes; ``on_text`` sees the text as it grows."""
@@ -158,9 +171,11 @@ class LiftedLLM:
         dicts: Any = to_openai_message_dicts(messages, model=self.llm.model)
         return list(dicts)
 
-    def _arguments(self, content: Mapping[str, Any]) -> dict[str, Any]:
+    def _arguments(
+        self, content: Mapping[str, Any], given: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """What its method of the SDK is called with (llama-index-llms-openai 0.7, ``_chat``)."""
-        options = self.llm._get_model_kwargs()
+        options = self.llm._get_model_kwargs(**(given or {}))
         if "prompt" in content:
             self.llm._update_max_tokens(options, content["prompt"])
         return {**content, "stream": False, **options}
@@ -178,12 +193,12 @@ def lift_llm(llm: Any, runtime: Home, *, sync: bool) -> LiftedLLM | str:
     reason = differs(llm, known, *_METHODS) or unfollowed([HTTPX]) or _not_ahead(llm, sync)
     if reason is not None:
         return reason
-    return LiftedLLM(llm, served_model(runtime, _base_url(llm, sync), llm.model), runtime, sync)
+    return LiftedLLM(llm, served_model(runtime, base_url(llm, sync), llm.model), runtime, sync)
 
 
-def _base_url(llm: Any, sync: bool) -> str:
+def base_url(llm: Any, sync: bool) -> str:
     """Where its requests go: that is the client's affair, once there is one."""
-    client = _Clients(llm).known(sync)
+    client = Clients(llm).known(sync)
     return str(client.base_url) if client is not None else llm.api_base
 
 
@@ -205,23 +220,28 @@ def _not_ahead(llm: Any, sync: bool) -> str | None:
     if not llm.api_base or not llm.api_key:
         return "the LLM has no api_base or api_key of its own"
     # Hooks and proxies may be put on a client at any time.
-    return checked(lambda: _client_differs(llm, sync))
+    return checked(lambda: client_refusal(llm, sync))
 
 
-def _client_differs(llm: Any, sync: bool) -> str | None:
-    client = _Clients(llm).known(sync)
+def client_refusal(obj: Any, sync: bool, what: str = "LLM") -> str | None:
+    """Why nothing is made ahead for the client of an object, which an LLM or embedding model has.
+
+    ``what`` it is called in the reason.
+    """
+    client = Clients(obj).known(sync)
     if client is not None:
         reason = client_differs(client)
         http, url = getattr(client, "_client", None), str(getattr(client, "base_url", ""))
     else:
         reason = None
-        http, url = llm._http_client if sync else llm._async_http_client, llm.api_base
-    if not llm.reuse_client and (http is not None or url.startswith("https:")):
-        return "the LLM makes a client for each call, with an HTTP client or TLS context of its own"
+        http, url = obj._http_client if sync else obj._async_http_client, obj.api_base
+    if not obj.reuse_client and (http is not None or url.startswith("https:")):
+        own = "with an HTTP client or TLS context of its own"
+        return f"the {what} makes a client for each call, {own}"
     if reason is not None or http is None:
         return reason
     way = way_of(http, url)
-    return f"the LLM has an HTTP client of its own: {way}" if isinstance(way, str) else None
+    return f"the {what} has an HTTP client of its own: {way}" if isinstance(way, str) else None
 
 
 def _callable_parts(llm: Any) -> bool:

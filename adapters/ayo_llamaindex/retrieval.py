@@ -5,26 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Final
 
-from ayo_bridge.bindings.binding import unfollowed
-from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
-from ayo_bridge.engines.registered_models import engine_for
-from ayo_bridge.engines.sentence_transformer import embedding_call
 from ayo_bridge.graph import Op, Opaque, QueryExpansion, Searching
 from ayo_bridge.lift.lifted import Asked, Draft, MakerOf
 from ayo_bridge.lift.llm import LineItems
-from ayo_bridge.lift.makers import (
-    EmbedMaker,
-    ExpansionMaker,
-    QueryEmbedding,
-    SearchMaker,
-    costs_nothing,
-)
-from ayo_bridge.lift.recognise import class_of, loaded
+from ayo_bridge.lift.makers import EmbedMaker, ExpansionMaker, SearchMaker
+from ayo_bridge.lift.recognise import class_of
 from ayo_bridge.lift.witness import saw
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.runahead.values import Embedded
 from ayo_bridge.schedule import ComponentOp
-from ayo_bridge.seam import Call, EngineKind
+from ayo_bridge.seam import Call
+from ayo_llamaindex.embeddings import lift_embedding
 from ayo_llamaindex.known import differs
 from ayo_llamaindex.llms import LiftedLLM, lift_llm
 from ayo_llamaindex.stores import lift_store, search_call
@@ -34,11 +25,6 @@ QUESTION: Final = "question"
 QUERIES: Final = "expand.queries"
 """The graph value of the generated queries, in order."""
 
-_MOCK: Final = "embedding:mock"
-_EMBEDDING_METHODS: Final = (
-    *("get_query_embedding", "aget_query_embedding", "get_agg_embedding_from_queries"),
-    *("_get_query_embedding",),
-)
 _VECTOR_METHODS: Final = (
     *("retrieve", "aretrieve", "_retrieve", "_aretrieve", "_needs_embedding"),
     *("_build_vector_store_query", "_get_nodes_with_embeddings", "_aget_nodes_with_embeddings"),
@@ -47,56 +33,6 @@ _FUSION_METHODS: Final = (
     *("retrieve", "aretrieve", "_retrieve", "_aretrieve", "_get_queries", "_aget_queries"),
     *("_run_sync_queries", "_run_nested_async_queries", "_run_async_queries"),
 )
-
-
-# Embedding models.
-
-
-def lift_embedding(model: Any, runtime: Home) -> QueryEmbedding | str:
-    """Lift an embedding model, or say why it is left to run as it is."""
-    from llama_index.core.embeddings import MockEmbedding
-
-    if getattr(saw(model), "rate_limiter", None) is not None:
-        return "the embedding model has a rate limiter"
-    if getattr(model, "embeddings_cache", None) is not None:
-        return "the embedding model has a cache"
-    if type(model) is MockEmbedding:
-        reason = differs(model, MockEmbedding, *_EMBEDDING_METHODS, "_get_vector")
-        costs_nothing(runtime, _MOCK, EngineKind.EMBEDDING)
-        return reason or QueryEmbedding(_MOCK, None, lambda _: _mean_of_one(model._get_vector()))
-    known = loaded("llama_index.embeddings.huggingface", "HuggingFaceEmbedding")
-    if known is None:
-        return f"{type(model).__name__} is not a known embedding model"
-    own = ("_aget_query_embedding", "_embed", "_embed_with_retry")
-    reason = differs(model, known, *_EMBEDDING_METHODS, *own) or unfollowed(MODEL_BINDINGS)
-    if reason is None and model._parallel_process:
-        reason = "the embedding model runs a process pool of its own"
-    if reason is not None:
-        return reason
-    engine = engine_for(model._model, runtime)
-    return QueryEmbedding(
-        engine,
-        partial(_encode, model, engine),
-        lambda result: _mean_of_one(result.tolist()[0]),  # type: ignore[attr-defined]
-    )
-
-
-def _encode(model: Any, engine: str, text: str) -> Call:
-    """As llama-index-embeddings-huggingface 0.8.0 embeds a query (base.py, _embed_with_retry)."""
-    arguments = {
-        "batch_size": model.embed_batch_size,
-        "prompt_name": "query",
-        "normalize_embeddings": model.normalize,
-        "show_progress_bar": model.show_progress_bar,
-    }
-    return embedding_call(engine, model._model, [text], arguments)
-
-
-def _mean_of_one(vector: list[float]) -> list[float]:
-    """The framework averages the embeddings of a query's strings; here there is one."""
-    from llama_index.core.base.embeddings.base import mean_agg
-
-    return list(mean_agg([vector]))
 
 
 # Vector index retrievers.
@@ -132,7 +68,7 @@ def _lift_vector_retriever(
         return store.reason
     if not retriever._needs_embedding():
         return "the store is searched by text"
-    embedding = lift_embedding(retriever._embed_model, runtime)
+    embedding = lift_embedding(retriever._embed_model, runtime, sync=not awaited)
     if isinstance(embedding, str):
         return embedding
     component = Searching(

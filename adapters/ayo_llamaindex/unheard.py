@@ -6,11 +6,16 @@ llama-index-core 0.14.25.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final
 
 from ayo_bridge.bindings.binding import Binding, Target
-from ayo_bridge.runahead.verified import replaying
+from ayo_bridge.lift.copies import own as own_copy
+from ayo_bridge.lift.recognise import loaded
+from ayo_bridge.lift.shows import Shows
+from ayo_bridge.lift.subclass import plain
+from ayo_bridge.runahead.again import Later
+from ayo_bridge.runahead.scope import replaying
 from ayo_llamaindex.known import TESTED
 
 Wrapped = Callable[..., Any]
@@ -57,18 +62,83 @@ UNHEARD: Final = Binding(
 )
 
 
-def shown(result: Any) -> object:
-    """The text of a response and its sources with their scores; of a retriever, what it found."""
-    if isinstance(result, list):
-        return [_source(each) for each in result]
-    text, sources = getattr(result, "response", None), getattr(result, "source_nodes", None)
-    if not isinstance(text, str) or not isinstance(sources, list):
-        return None
-    return text, [_source(each) for each in sources]
+class LlamaIndexShows(Shows):
+    """What is known of LlamaIndex's objects that are run once more to be verified."""
+
+    framework = "LlamaIndex"
+    silencers = (UNHEARD,)
+    packages = ("llama_index", "workflows")
+
+    def apart(self, obj: Any) -> tuple[Any, Sequence[object]] | None:
+        """A chat engine with a memory of its own, where that is kept in this process."""
+        memory = getattr(obj, "_memory", None)
+        store = getattr(memory, "chat_store", None)
+        if type(memory).__name__ not in _MEMORIES or type(store).__name__ != "SimpleChatStore":
+            return None
+        copied = plain(obj)
+        object.__setattr__(copied, "_memory", own_copy(memory))
+        return copied, (memory,)
+
+    def acts(self, value: Any) -> str:
+        """Tools act, pipelines and conversations write."""
+        tool = loaded(f"{_CORE}.tools.types", "BaseTool")
+        if tool is not None and isinstance(value, tool) and type(value).__name__ not in _ASKING:
+            return "it calls tools"
+        for module, name, act in _ACTS:
+            cls = loaded(f"{_CORE}.{module}", name)
+            if cls is not None and isinstance(value, cls):
+                return f"{act} ({type(value).__name__})"
+        return ""
+
+    def listens(self, value: Any) -> bool:
+        """Whether it is told of events, or tells of them."""
+        return type(value).__name__ in _LISTENERS and type(value).__module__.startswith("llama_")
+
+    def said_of(self, value: Any) -> object:
+        """The text of a response and its sources with their scores; a node; a message."""
+        score, node = getattr(value, "score", None), getattr(value, "node", None)
+        if node is not None and hasattr(node, "node_id"):
+            return [node.node_id, node.get_content(), score]
+        sources = getattr(value, "source_nodes", None)
+        if isinstance(sources, list):
+            text = getattr(value, "response", None)
+            return [text if isinstance(text, str) else "streams", sources]
+        if hasattr(value, "blocks") and hasattr(value, "role"):
+            return [str(value.role), value.content]
+        if hasattr(value, "query_str"):
+            return [value.query_str, value.custom_embedding_strs]
+        return dict(vars(value)) if hasattr(type(value), "model_fields") else None
+
+    def shown(self, result: Any) -> object:
+        """What an answer says; of a chat that streams, its sources."""
+        own = getattr(result, "__dict__", {})
+        if own.get("write_response_to_history_thread") or own.get(_TASK):
+            return Later(lambda: [self.item(each) for each in result.source_nodes])
+        return super().shown(result)
+
+    def stream_of(self, result: Any) -> Iterator[Any] | AsyncIterator[Any] | None:
+        """What a response streams."""
+        own = getattr(result, "__dict__", {})
+        if own.get(_TASK) is not None:
+            asynchronous: AsyncIterator[Any] = result.async_response_gen()
+            return asynchronous
+        if own.get("write_response_to_history_thread") is not None:
+            stream: Iterator[Any] = result.response_gen
+            return stream
+        held = own.get("response_gen")
+        return held if isinstance(held, Iterator | AsyncIterator) else None
 
 
-def _source(found: Any) -> tuple[object, ...]:
-    return found.node.node_id, found.node.get_content(), found.score
+_CORE: Final = "llama_index.core"
+_TASK: Final = "awrite_response_to_history_task"
+_MEMORIES: Final = ("ChatMemoryBuffer",)
+_ASKING: Final = ("QueryEngineTool", "RetrieverTool")
+"""Tools that do nothing but ask."""
+_ACTS: Final = (
+    ("memory.types", "BaseMemory", "it keeps a conversation"),
+    ("storage.chat_store.base", "BaseChatStore", "it keeps a conversation"),
+    ("ingestion.pipeline", "IngestionPipeline", "it writes to stores"),
+)
+_LISTENERS: Final = ("CallbackManager", "Dispatcher")
 
-
-__all__ = ["UNHEARD", "shown"]
+__all__ = ["UNHEARD", "LlamaIndexShows"]

@@ -23,9 +23,11 @@ from ayo_bridge.lift.adapter import Again
 from ayo_bridge.lift.asking import Asking
 from ayo_bridge.lift.entries import Base
 from ayo_bridge.lift.functions import keep
+from ayo_bridge.lift.shows import Shows
 from ayo_bridge.lift.subclass import Methods
 from ayo_bridge.runahead import AcceleratedState
 from ayo_bridge.runahead.home import Home
+from ayo_python.unheard import FunctionShows
 
 _NOT_LEARNED: Final = "nothing is learned of it: AYO_LEARN=0 is set"
 _STREAMS: Final = "a generator is passed through: its calls are made while it is read"
@@ -38,6 +40,7 @@ class PythonAdapter:
     stores: ClassVar[Sequence[Binding]] = ()
     helpers: ClassVar[Sequence[Binding]] = ()
     bases: ClassVar[Sequence[Base]] = ()
+    shows: ClassVar[Shows] = FunctionShows()
 
     def accepts(self, obj: object) -> bool:
         """Whether ``obj`` is written in Python and called like a function."""
@@ -58,6 +61,7 @@ class PythonAdapter:
         name = _name(obj)
         template = Template((), inputs=(), name=name, notes=notes)
         state = AcceleratedState(self.name, name, runtime, template, again)
+        state.shows = self.shows
         self._install()
         if notes:
             fast = _copied(obj)

@@ -6,20 +6,21 @@ What belongs to an object is kept beside it, for as long as it lives.
 from __future__ import annotations
 
 import logging
+import os
 import weakref
-from collections import deque
 from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any, Final
 
 from ayo_bridge.adapter import adapters
+from ayo_bridge.autorun.remembered import REMEMBERED
 from ayo_bridge.bindings.monkey import patched
+from ayo_bridge.events import Event, Facts, log
 from ayo_bridge.lift.hooked import below
 from ayo_bridge.runahead import AcceleratedState
 from ayo_bridge.runtime import default_runtime
 
 _logger: Final = logging.getLogger(__name__)
-_REMEMBERED: Final = 64
 Method = Callable[..., Any]
 
 
@@ -60,8 +61,6 @@ def getattr_of(cls: type, name: str) -> Any:
 
 
 _attached: Final[dict[int, Attached]] = {}
-remembered: Final[deque[AcceleratedState]] = deque(maxlen=_REMEMBERED)
-"""States of the first objects, whether they live or not, where somebody wants to see them."""
 
 
 def attached_to(obj: Any, *, remember: bool = False) -> Attached | None:
@@ -86,10 +85,12 @@ def attached_to(obj: Any, *, remember: bool = False) -> Attached | None:
     _let_go_of_idle()
     try:
         _fill(made, obj)
-    except Exception:
-        _logger.info("a %s is left as it is", type(obj).__name__, exc_info=True)
-    if made.own is not None and remember and len(remembered) < _REMEMBERED:
-        remembered.append(made.own)
+    except Exception as error:
+        name = type(obj).__name__
+        facts = Facts(target=name, reason=repr(error))
+        log(_logger, Event.LEFT_ALONE, f"a {name} is left as it is", facts, failure=error)
+    if made.own is not None and remember:
+        REMEMBERED.add(made.own)
     return made
 
 
@@ -106,10 +107,14 @@ def _fill(made: Attached, obj: Any) -> None:
             known = methods(made)
             names = {entry for base in adapter.bases for entry in (e.name for e in base.entries)}
             made.methods = {entry: method for entry, method in known.items() if entry in names}
-            _logger.info("a %s is accelerated (%s)", name, ", ".join(made.methods) or "no entry")
+            which = ", ".join(made.methods)
+            sentence = f"a {name} is accelerated ({which or 'no entry'})"
+            facts = Facts(target=type(obj).__name__, entry=which)
+            log(_logger, Event.ACCELERATED, sentence, facts)
             return
         reason = found
-    _logger.info("a %s is left as it is: %s", name, reason)
+    facts = Facts(target=type(obj).__name__, reason=reason)
+    log(_logger, Event.LEFT_ALONE, f"a {name} is left as it is: {reason}", facts)
 
 
 _IDLE: Final = 10.0
@@ -141,4 +146,17 @@ def known_state(obj: object) -> AcceleratedState | None:
 def forget_all() -> None:
     """Let go of everything that is kept."""
     _attached.clear()
-    remembered.clear()
+    REMEMBERED.forget()
+
+
+def _forked() -> None:
+    """In a child: what a thread of the parent was lifting at that moment is lifted again."""
+    for key, each in [*_attached.items()]:
+        if each.own is None or not each.methods:
+            _attached.pop(key, None)
+        else:
+            each.own.forget_calls()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)

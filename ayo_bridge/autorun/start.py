@@ -54,6 +54,10 @@ def _begin() -> None:
         from ayo_bridge.autorun.reports import report_at_exit
 
         report_at_exit()
+        if os.environ.get(settings.METRICS_PORT):
+            from ayo_bridge.autorun.exports import serve_metrics
+
+            serve_metrics()
     except Exception:
         import logging
 

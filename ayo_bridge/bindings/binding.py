@@ -9,6 +9,7 @@ active, so the original object and an accelerated one live side by side in one p
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
 import threading
@@ -24,12 +25,14 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from ayo_bridge.errors import UnsupportedVersionWarning, announce
+from ayo_bridge.events import Event, Facts, log
 
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
 """``wrapper(wrapped, instance, args, kwargs)``, as :mod:`wrapt` calls it."""
 
 
 Restore = Callable[[], None]
+_logger: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +190,18 @@ class Binding:
                 return
             places.append((parent, attribute, target.wrapper))
         with _lock:
-            if self._wanted and name not in self._on:
+            new = self._wanted and name not in self._on
+            if new:
                 self._on[name] = [_wrap(module, *place) for place in places]
                 _count_change()
+        if new and self.installed:
+            facts = Facts(library=self.distribution)
+            log(_logger, Event.BOUND, f"{self.name}: its calls are followed", facts)
 
     def _refuse(self, reason: str, *, missing: bool = False) -> None:
         self._take_off(reason)
+        facts = Facts(library=self.distribution, reason=reason)
+        log(_logger, Event.NOT_BOUND, f"{self.name}: {reason}", facts)
         if not missing:
             announce(reason, UnsupportedVersionWarning, stacklevel=4)
 

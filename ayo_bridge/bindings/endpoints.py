@@ -1,32 +1,25 @@
 """Which HTTP requests are calls of an engine: those to registered endpoints, and all that look so.
 
-A lifter registers the endpoint of a model it has looked at: requests there may be equal to ones
-made ahead. Whoever else asks a model over HTTP under a scope is seen too, by the path and body that
-OpenAI-compatible servers share, so that ``explain`` counts every call; nothing runs ahead there.
+What looks so is said by the rows of :mod:`ayo_bridge.engines.dialects`. A lifter registers the
+endpoint of a model it has looked at: requests there may be equal to ones made ahead. Whoever else
+asks an engine over HTTP under a scope is seen too, so that ``explain`` counts every call.
 """
 
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from ayo_bridge.engines.dialects import CHAT, COMPLETIONS, DIALECTS
 from ayo_bridge.engines.openai_http.address import origin
-from ayo_bridge.engines.openai_http.embedding_server import EmbeddingServer
-from ayo_bridge.engines.openai_http.engine import OpenAIServer
+from ayo_bridge.engines.openai_http.embedding_server import SERVERS
 from ayo_bridge.engines.openai_http.request import normalised_url
-from ayo_bridge.seam import EngineHome, EngineKind
+from ayo_bridge.seam import Dialect, EngineHome, EngineKind, new_lock
 
 _MOST_SEEN: Final = 1024
-_COMPLETIONS: Final = ("/chat/completions", "/completions")
-_LIKE_ENGINES: Final = (
-    *((path, EngineKind.LLM) for path in (*_COMPLETIONS, "/responses")),
-    ("/embeddings", EngineKind.EMBEDDING),
-)
-"""The first that fits decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +27,24 @@ class Endpoint:
     """An address to which requests for an engine are posted.
 
     ``engine`` is its name where somebody has registered it; else each request names its model.
-    ``base_url`` has no credentials in it.
+    ``base_url`` has no credentials in it. ``expected``: requests there may be made ahead.
     """
 
-    kind: EngineKind
+    dialect: Dialect
     base_url: str
     path: str
     engine: str = ""
+    expected: bool = False
+
+    @property
+    def kind(self) -> EngineKind:
+        """What is served there."""
+        return self.dialect.kind
 
     @property
     def server(self) -> str:
         """``host:port``."""
         return origin(self.base_url)
-
-    @property
-    def completes(self) -> bool:
-        """Whether replies have the form of completions: we can count their tokens."""
-        return self.path in _COMPLETIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,36 +58,57 @@ class Addressed:
     @property
     def registered(self) -> bool:
         """Whether it may be equal to a request that was made ahead."""
-        return bool(self.endpoint.engine)
+        return bool(self.endpoint.engine) or self.endpoint.expected
 
 
-_registered: dict[str, Addressed] = {}
-_seen: dict[Hashable, Addressed | Endpoint | None] = {}
-_lock = threading.Lock()
+_Found = Addressed | tuple[Endpoint, ...]
+"""What is registered at an address, or what a request there may be for: the first that fits."""
+_registered: dict[str, _Found] = {}
+_seen: dict[Hashable, _Found] = {}
+_lock = new_lock()
 
 
-def register_endpoint(base_url: str, engine: str) -> None:
-    """Have requests to ``{base_url}/chat/completions`` and ``/completions`` looked at.
+def register_endpoint(
+    base_url: str, engine: str, dialects: Sequence[Dialect] = (CHAT, COMPLETIONS)
+) -> None:
+    """Have requests to the addresses of these dialects below ``base_url`` looked at.
 
     ``engine`` is the name of the engine they belong to.
     """
     base = base_url.rstrip("/")
     with _lock:
-        for path in _COMPLETIONS:
+        for dialect, path in _paths(dialects):
             url = normalised_url(base + path)
             known = _registered.get(url)
-            if known is None or known.engine != engine:
-                endpoint = Endpoint(EngineKind.LLM, normalised_url(base), path, engine)
+            if not isinstance(known, Addressed) or known.engine != engine:
+                endpoint = Endpoint(dialect, normalised_url(base), path, engine)
                 _registered[url] = Addressed(endpoint, engine)
                 _seen.clear()
 
 
-def unregister_endpoint(base_url: str) -> None:
+def expect_ahead(base_url: str, dialect: Dialect) -> None:
+    """Have requests to the addresses of a dialect below ``base_url`` looked at.
+
+    Unlike those to a registered endpoint they name their model themselves.
+    """
+    base = base_url.rstrip("/")
+    with _lock:
+        for _, path in _paths((dialect,)):
+            endpoint = Endpoint(dialect, normalised_url(base), path, expected=True)
+            _registered[normalised_url(base + path)] = (endpoint,)
+        _seen.clear()
+
+
+def unregister_endpoint(base_url: str, dialects: Sequence[Dialect] = (CHAT, COMPLETIONS)) -> None:
     """Let requests to this server be no more than noted again."""
     with _lock:
-        for path in _COMPLETIONS:
+        for _, path in _paths(dialects):
             _registered.pop(normalised_url(base_url.rstrip("/") + path), None)
         _seen.clear()
+
+
+def _paths(dialects: Sequence[Dialect]) -> list[tuple[Dialect, str]]:
+    return [(dialect, path) for dialect in dialects for path in dialect.paths]
 
 
 def addressed(request: Any, runtime: EngineHome) -> Addressed | None:
@@ -103,52 +118,65 @@ def addressed(request: Any, runtime: EngineHome) -> Addressed | None:
     url = request.url
     # Its parts, a tuple, are looked up in a tenth of the time that putting them together takes.
     parts = getattr(url, "_uri_reference", None)
+    own = runtime.dialects
+    key = (parts, own) if own and parts is not None else parts
     try:
-        found = _seen[parts]
+        found = _seen[key]
     except KeyError:
-        found = _looked_up(str(url), parts)
-    if isinstance(found, Endpoint):
-        return _named(found, request, runtime)
-    if found is not None:
-        _know(runtime, found.engine, found.endpoint)  # Perhaps another runtime has registered it.
-    return found
+        found = _looked_up(str(url), key, own)
+    if isinstance(found, Addressed):
+        # Perhaps another runtime has registered it.
+        _know(runtime, found.engine, found.endpoint)
+        return found
+    return _named(found, request, runtime) if found else None
 
 
-def _looked_up(url: str, parts: Hashable) -> Addressed | Endpoint | None:
+def _looked_up(url: str, key: Hashable, own: Sequence[Dialect]) -> _Found:
     address = normalised_url(url).partition("?")[0]
     with _lock:
-        found = _registered.get(address) or _like_an_engine(address)
+        found = _registered.get(address) or _like_an_engine(address, (*own, *DIALECTS))
         if len(_seen) >= _MOST_SEEN:
             _seen.clear()
-        if parts is not None:
-            _seen[parts] = found
+        if key is not None:
+            _seen[key] = found
     return found
 
 
-def _like_an_engine(address: str) -> Endpoint | None:
-    for path, kind in _LIKE_ENGINES:
-        if address.endswith(path):
-            return Endpoint(kind, address.removesuffix(path), path)
+def _like_an_engine(address: str, dialects: Sequence[Dialect]) -> tuple[Endpoint, ...]:
+    server = origin(address)
+    return tuple(
+        Endpoint(dialect, address.removesuffix(path), path)
+        for dialect in dialects
+        if (path := dialect.path_of(address, server)) is not None
+    )
+
+
+def _named(endpoints: Sequence[Endpoint], request: Any, runtime: EngineHome) -> Addressed | None:
+    """Name the engine of an endpoint that nobody has registered, as lifters name theirs."""
+    body = _fields(request)
+    for endpoint in endpoints:
+        dialect = endpoint.dialect
+        if not all(name in body for name in dialect.fields) or not _sent_by(request, dialect):
+            continue
+        model = body.get(dialect.model) if dialect.model else dialect.name
+        if not isinstance(model, str):
+            if dialect.model_needed:  # Many a service has such a path.
+                continue
+            model = "unknown model"
+        name = f"{dialect.kind}:{model}@{urlsplit(endpoint.base_url).netloc}"
+        _know(runtime, name, endpoint)
+        return Addressed(endpoint, name, dialect.items(body))
     return None
 
 
-def _named(endpoint: Endpoint, request: Any, runtime: EngineHome) -> Addressed | None:
-    """Name the engine of an endpoint that nobody has registered, as lifters name theirs."""
-    body = _fields(request)
-    model = body.get("model")
-    if not isinstance(model, str):
-        if not endpoint.completes:  # Many a service has such a path.
-            return None
-        model = "unknown model"
-    name = f"{endpoint.kind}:{model}@{urlsplit(endpoint.base_url).netloc}"
-    _know(runtime, name, endpoint)
-    return Addressed(endpoint, name, _items(body) if endpoint.kind is EngineKind.EMBEDDING else 1)
+def _sent_by(request: Any, dialect: Dialect) -> bool:
+    agent: str = request.headers.get("user-agent", "") if dialect.agent else ""
+    return agent.startswith(dialect.agent)
 
 
 def _know(runtime: EngineHome, name: str, endpoint: Endpoint) -> None:
     if not runtime.knows(name):
-        server = OpenAIServer if endpoint.kind is EngineKind.LLM else EmbeddingServer
-        runtime.register(server(name, endpoint.base_url))
+        runtime.register(SERVERS[endpoint.kind](name, endpoint.base_url))
 
 
 def _fields(request: Any) -> dict[str, Any]:
@@ -158,11 +186,3 @@ def _fields(request: Any) -> dict[str, Any]:
     except ValueError:
         return {}
     return fields if isinstance(fields, dict) else {}
-
-
-def _items(body: dict[str, Any]) -> int:
-    """How many texts are to be embedded: one text is a string, or a list of its tokens."""
-    texts = body.get("input")
-    if isinstance(texts, list) and texts and not isinstance(texts[0], int):
-        return len(texts)
-    return 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
@@ -11,30 +11,32 @@ from typing import Any, Final
 
 from ayo_bridge.bindings import key_order, token_arrays
 from ayo_bridge.bindings.async_library import running_library, seeing
-from ayo_bridge.bindings.completions import answer_of, cut_prompt, once_read, shows_prefix_cache
+from ayo_bridge.bindings.completions import cut_prompt, shows_prefix_cache
 from ayo_bridge.bindings.endpoints import Addressed
+from ayo_bridge.bindings.followed_plain import plain_call, when_complete
 from ayo_bridge.bindings.openai_sdk import Form, Sending, build, sending
 from ayo_bridge.engines.launched import is_launched
 from ayo_bridge.engines.openai_http import Delivery, LLMRequest, make_call
 from ayo_bridge.engines.openai_http.address import origin
-from ayo_bridge.engines.openai_http.embedding_server import vectors_of
 from ayo_bridge.engines.openai_http.rebuild import refusal
-from ayo_bridge.engines.openai_http.reply import Reply
 from ayo_bridge.engines.openai_http.request import marked_warm, warm_body
-from ayo_bridge.seam import Answer, BoundaryCall, Call, EngineKind, Fields, Told
+from ayo_bridge.engines.openai_http.said import answer_by
+from ayo_bridge.seam import BoundaryCall, Call, EngineKind, Fields, Told
 
-_DELIVERY: Final = ("stream", "stream_options", "priority")
 _ENCODING: Final = "tokens by"
 """What a followed request has beside its body where texts stand for arrays of tokens."""
 
 
 def boundary_call(call: Addressed, request: Any, *, priority: bool = False) -> BoundaryCall | None:
-    """The call that an HTTP request of an SDK client makes; ``None``: it is not followed.
+    """The call that an HTTP request makes; ``None``: it is not followed.
 
     ``priority``: whether the servers are said to take priorities.
     """
-    sent, content = sending(), getattr(request, "_content", None)
-    if sent is None or not isinstance(content, bytes):
+    dialect, content = call.endpoint.dialect, getattr(request, "_content", None)
+    if dialect.answer is None or not isinstance(content, bytes):
+        return None
+    sent = sending()
+    if sent is None and not dialect.any_client:
         return None
     try:
         body = json.loads(content)
@@ -42,11 +44,11 @@ def boundary_call(call: Addressed, request: Any, *, priority: bool = False) -> B
         return None
     if not isinstance(body, dict):
         return None
-    if call.endpoint.completes:
+    if sent is None or dialect.any_client:
+        return plain_call(call, request, body)
+    if call.endpoint.kind is EngineKind.LLM:
         return _as_sent_here(_completion(call, sent, body, priority))
-    if call.endpoint.kind is EngineKind.EMBEDDING:
-        return _as_sent_here(_embedding(call, sent, body))
-    return None
+    return _as_sent_here(_embedding(call, sent, body))
 
 
 def _as_sent_here(call: BoundaryCall) -> BoundaryCall:
@@ -64,25 +66,25 @@ def _completion(
     call: Addressed, sent: Sending, body: dict[str, Any], priority: bool
 ) -> BoundaryCall:
     key_order.saw(sent.client, (call.engine, sent.form), body)
-    fields = {name: value for name, value in body.items() if name not in _DELIVERY}
-    delivery = {name: value for name, value in body.items() if name in _DELIVERY}
+    dialect = call.endpoint.dialect
+    fields = {name: value for name, value in body.items() if name not in dialect.delivery}
+    delivery = {name: value for name, value in body.items() if name in dialect.delivery}
+    pure = dialect.pure(body)
     # Without the client: whoever follows holds that weakly.
     remake = partial(_remade, call, sent.form, delivery, sent.extra)
     return BoundaryCall(
         kind="llm",
         owner=sent.client,
         request=lambda: fields,
-        answer=answer_of,
-        remake=None if _works_elsewhere(body) else remake,
-        warm=None
-        if _works_elsewhere(body)
-        else partial(_warmed, call, sent.form, sent.extra, body, priority),
+        answer=partial(answer_by, dialect, fields),
+        remake=remake if pure else None,
+        warm=partial(_warmed, call, sent.form, sent.extra, body, priority) if pure else None,
         shows_prefix_cache=shows_prefix_cache,
         manner=(call.engine, sent.manner, json.dumps(delivery, sort_keys=True)),
         named=sent.named,
         engine=call.engine,
         server=call.endpoint.server,
-        when_complete=_when_complete,
+        when_complete=when_complete,
         streams=bool(delivery.get("stream")),
         grows=_growing if delivery.get("stream") or refusal(body) is None else None,
     )
@@ -110,13 +112,13 @@ def _embedding(call: Addressed, sent: Sending, body: dict[str, Any]) -> Boundary
         kind="embedding",
         owner=sent.client,
         request=lambda: fields,
-        answer=_vectors,
+        answer=partial(answer_by, call.endpoint.dialect, fields),
         remake=partial(_embedded, call, sent.form, sent.extra) if known else None,
         manner=(call.engine, sent.manner),
         named=sent.named,
         engine=call.engine,
         server=call.endpoint.server,
-        when_complete=_when_complete,
+        when_complete=when_complete,
     )
 
 
@@ -141,13 +143,6 @@ def _are_texts(asked: Any) -> bool:
     )
 
 
-@once_read
-def _vectors(result: Any) -> Answer:
-    if not isinstance(result, Reply):
-        raise ValueError("no reply")
-    return Answer(vectors=vectors_of(result))
-
-
 def _embedded(
     call: Addressed, form: Form, extra: Mapping[str, Any], client: Any, fields: Fields
 ) -> Call:
@@ -164,14 +159,6 @@ def _embedded(
         body["input"] = token_arrays.encoded(str(encoding), list(asked or ()))
     made = make_call(call.engine, _built(call, form, body, extra, client))
     return replace(made, items=items, deterministic=True)
-
-
-def _works_elsewhere(body: Mapping[str, Any]) -> bool:
-    """Whether the server itself calls tools, which may change something."""
-    tools = body.get("tools") or ()
-    return "web_search_options" in body or any(
-        not isinstance(tool, dict) or tool.get("type") != "function" for tool in tools
-    )
 
 
 def _remade(
@@ -229,11 +216,3 @@ def _built(
     if origin(request.url) != call.endpoint.server:
         raise ValueError("its client sends to another server by now")
     return request
-
-
-def _when_complete(result: Any, then: Callable[[], None]) -> None:
-    if isinstance(result, Reply):
-        result.body.on_end(then)
-
-
-__all__ = ["answer_of", "boundary_call"]

@@ -20,6 +20,7 @@ from typing import Any
 from ayo_bridge.bindings.binding import Binding, Target
 from ayo_bridge.bindings.endpoints import addressed, register_endpoint, unregister_endpoint
 from ayo_bridge.bindings.http_exchange import Exchange
+from ayo_bridge.bindings.http_senders import asend, send
 from ayo_bridge.seam import current_scope
 
 __all__ = ["BINDINGS", "HTTPX", "HTTPX2", "register_endpoint", "unregister_endpoint"]
@@ -38,6 +39,7 @@ def _sync(
     request = args[0] if args else kwargs["request"]
     call = addressed(request, scope.runtime)
     if call is None:
+        scope.touches(f"{request.url.host} is asked over HTTP")
         return wrapped(*args, **kwargs)
     return Exchange(library, scope, call, instance, request).run(wrapped)
 
@@ -54,6 +56,8 @@ async def _async(
         return await wrapped(*args, **kwargs)
     request = args[0] if args else kwargs["request"]
     call = addressed(request, scope.runtime)
+    if call is None:
+        scope.touches(f"{request.url.host} is asked over HTTP")
     if call is None or not _on_asyncio():  # trio: results cannot be awaited there.
         return await wrapped(*args, **kwargs)
     return await Exchange(library, scope, call, instance, request).arun(wrapped)
@@ -75,6 +79,8 @@ def _binding(library: str, tested: tuple[str, str]) -> Binding:
         targets=(
             Target(library, "HTTPTransport.handle_request", partial(_sync, library)),
             Target(library, "AsyncHTTPTransport.handle_async_request", partial(_async, library)),
+            Target(library, "Client.send", send),
+            Target(library, "AsyncClient.send", asend),
         ),
     )
 

@@ -44,7 +44,7 @@ class Form:
     """
 
     path: str
-    """``/chat/completions`` or ``/completions``."""
+    """``/chat/completions``, ``/completions`` or ``/embeddings``."""
     raw: bool = False
 
 
@@ -127,8 +127,10 @@ def _built(client: Any, form: Form, body: Mapping[str, Any], extra: Mapping[str,
 
 def _ordered(client: Any, form: Form, body: Mapping[str, Any]) -> dict[str, Any]:
     """The fields in the order in which the SDK writes them."""
-    chat = form.path.startswith("/chat/")
-    resource = client.chat.completions if chat else client.completions
+    if form.path == "/embeddings":
+        resource = client.embeddings
+    else:
+        resource = client.chat.completions if "/chat/" in form.path else client.completions
     create: Callable[..., Any] = type(resource).create
     order = _order(create)
     return dict(sorted(body.items(), key=lambda item: order.get(item[0], len(order))))
@@ -136,8 +138,13 @@ def _ordered(client: Any, form: Form, body: Mapping[str, Any]) -> dict[str, Any]
 
 @lru_cache(maxsize=16)
 def _order(create: Callable[..., Any]) -> Mapping[str, int]:
-    parameters = inspect.signature(create).parameters
-    return {name: index for index, name in enumerate(parameters)}
+    """Most methods write their parameters in turn; some a dictionary that stands in their code."""
+    names = tuple(inspect.signature(create).parameters)
+    wanted = {"model", "input", "encoding_format"}
+    for constant in create.__code__.co_consts if wanted <= set(names) else ():
+        if isinstance(constant, tuple) and wanted <= set(constant):
+            names = constant
+    return {name: index for index, name in enumerate(names)}
 
 
 @lru_cache(maxsize=1)

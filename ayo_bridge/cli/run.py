@@ -38,6 +38,13 @@ def run(
     stats: Annotated[
         bool, typer.Option("--stats", help="Write counters at exit, on stderr.")
     ] = False,
+    otel: Annotated[
+        bool, typer.Option("--otel", help="Export OpenTelemetry spans of every call.")
+    ] = False,
+    metrics_port: Annotated[
+        str | None,
+        typer.Option("--metrics-port", help="Serve Prometheus metrics there: [HOST:]PORT."),
+    ] = None,
     timeline: Annotated[
         Path | None,
         typer.Option("--timeline", help="Write the last calls at exit: .html or .json."),
@@ -45,6 +52,10 @@ def run(
     no_learn: Annotated[
         bool, typer.Option("--no-learn", help="Accelerate only what is known beforehand.")
     ] = False,
+    verify: Annotated[
+        str | None,
+        typer.Option("--verify", help="Compare this share of calls (0 to 1) with the original."),
+    ] = None,
     log: Annotated[
         str | None, typer.Option("--log", help="Log to stderr from this level on.")
     ] = None,
@@ -55,14 +66,28 @@ def run(
 
     Input, output, signals and exit status are the program's. AYO_BRIDGE=0 runs it as it is.
     """
-    from ayo_bridge.autorun.launch import Wanted, launch
+    from ayo_bridge.autorun.launch import launch
+    from ayo_bridge.autorun.settings import variables
+    from ayo_bridge.cli.quick import is_share
 
     if not context.args:
         raise typer.BadParameter("name a program: app.py, -m package, or -- command")
+    if otel or metrics_port is not None:
+        from ayo_bridge.autorun.exports import ask_for
+
+        ask_for(otel, metrics_port)
     if timeline is not None and timeline.suffix.lower() not in (".html", ".json"):
         raise typer.BadParameter(f"--timeline is a .html or a .json file, not {timeline}")
     if log is not None and log.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
         raise typer.BadParameter(f"--log is debug, info, warning, error or critical, not {log}")
-    file = timeline.absolute() if timeline is not None else None
-    wanted = Wanted(explain, stats, file, not no_learn, log.upper() if log else None)
-    launch(context.args, wanted, as_command=bool(context.meta.get(_AS_COMMAND)))
+    if not is_share(verify):
+        raise typer.BadParameter(f"--verify is a share of calls from 0 to 1, not {verify}")
+    told = variables(
+        explain=explain,
+        stats=stats,
+        timeline=str(timeline) if timeline is not None else None,
+        learn=not no_learn,
+        log=log,
+        verify=verify,
+    )
+    launch(context.args, told, as_command=bool(context.meta.get(_AS_COMMAND)))

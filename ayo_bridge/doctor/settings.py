@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from ayo_bridge.autorun.exports import address_of
 from ayo_bridge.doctor.checks import Area, Check, Level
 from ayo_bridge.doctor.on_disk import home_as_tilde
 from ayo_bridge.errors import AyoBridgeError
@@ -104,6 +105,18 @@ def _share(value: str) -> Check:
     )
 
 
+def _metrics_port(value: str) -> Check:
+    if not value:
+        return _ok("AYO_METRICS_PORT is empty: as without it")
+    try:
+        host, port = address_of(value)
+    except AyoBridgeError as error:
+        return Check(
+            Area.ENVIRONMENT, Level.PROBLEM, str(error), "set a port, such as 9464, or unset it"
+        )
+    return _ok(f"AYO_METRICS_PORT={value}: Prometheus metrics are served at {host}:{port}")
+
+
 def _nothing(variable: str, value: str, instead: str) -> Check:
     return Check(Area.ENVIRONMENT, Level.NOTE, f"{variable}={value} does nothing", instead)
 
@@ -150,6 +163,11 @@ SETTINGS: Final[Mapping[str, Meaning]] = MappingProxyType(
         "AYO_LOG": _log,
         "AYO_LEARN": _off_by_zero("AYO_LEARN", "nothing is learned of frameworks' objects"),
         "AYO_VERIFY": _share,
+        "AYO_OTEL": _on_by_one(
+            "AYO_OTEL", f"OpenTelemetry spans of every call are exported, {_RUNTIME_WINS}"
+        ),
+        "AYO_METRICS": _on_by_one("AYO_METRICS", f"Prometheus metrics are kept, {_RUNTIME_WINS}"),
+        "AYO_METRICS_PORT": _metrics_port,
         "AYO_PROFILE_DIR": _place("AYO_PROFILE_DIR", "profiles are kept there"),
         "AYO_TEMPLATE_DIR": _place("AYO_TEMPLATE_DIR", "learned templates are kept there"),
         "AYO_TEMPLATES": _off_by_zero(

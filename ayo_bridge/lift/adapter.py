@@ -6,24 +6,28 @@ what can be done for it, and returns a copy whose entry points open scopes.
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from ayo_bridge.bindings.binding import Binding
 from ayo_bridge.errors import NotAcceleratedWarning
+from ayo_bridge.events import Event, Facts, log
 from ayo_bridge.graph import Component, Opaque, Synthesis, Template
 from ayo_bridge.lift.asking import Asking
 from ayo_bridge.lift.entries import Base, Entry, Kind, entry_methods
 from ayo_bridge.lift.lifted import Asked, Lifted
 from ayo_bridge.lift.recognise import class_of
+from ayo_bridge.lift.shows import Shows
 from ayo_bridge.lift.subclass import Methods, Owner, accelerated, convert
 from ayo_bridge.runahead import AcceleratedState, Scope
 from ayo_bridge.runahead.home import Home
 
 Again = Callable[..., Any]
+_logger: Final = logging.getLogger(__name__)
 
 
 class Accelerator(Protocol):
@@ -45,6 +49,10 @@ class Accelerator(Protocol):
 
     def followed(self) -> Sequence[Binding]:
         """All that it puts on."""
+
+    @property
+    def shows(self) -> Shows:
+        """What is known of its objects that are run once more to be verified."""
 
     def asks(self, obj: Any, steps: Sequence[str], awaited: bool) -> Asking | None:
         """What a call of an object of the framework asks by (:class:`.asking.Asked`)."""
@@ -93,20 +101,8 @@ class Adapter(ABC):
     def lift(self, obj: Any, state: AcceleratedState, asked: Asked) -> Lifted:
         """Lift ``obj`` for calls of this shape. Reads it, calls nothing of it."""
 
-    silencers: ClassVar[Sequence[Binding] | None] = None
-    """Bindings that keep from listeners what an object does when it is run once more to be
-    verified; ``None``: its objects are not run once more."""
-
-    def verifiable(self) -> str | None:
-        """Why its objects are not run once more; ``None`` if they are, and nobody hears of it."""
-        if self.silencers is None:
-            return f"what listens to {self.name} would hear of it"
-        refused = [each.status for each in self.silencers if not each.install()]
-        return next(iter(refused), None)
-
-    def shown(self, result: Any) -> object:
-        """What an answer says, as plain data to compare; ``None`` if that is not known."""
-        return result if isinstance(result, str) else None
+    shows: ClassVar[Shows] = Shows()
+    """What is known of its objects that are run once more to be verified."""
 
     def returned(self, result: Any, scope: Scope) -> Any:
         """What a call returns to its caller. Closes the scope."""
@@ -157,7 +153,7 @@ class Adapter(ABC):
 
     def followed(self) -> Sequence[Binding]:
         """All that it puts on."""
-        silencers = self.silencers or ()
+        silencers = self.shows.silencers or ()
         return (*self.required, *self.bindings, *self.helpers, *self.stores, *silencers)
 
     def _install(self, verify: float) -> str | None:
@@ -167,7 +163,7 @@ class Adapter(ABC):
         for binding in (*self.bindings, *self.helpers):
             binding.install()
         if verify:  # Before anything is lifted: a lift holds as long as no wrapper goes on.
-            self.verifiable()
+            self.shows.verifiable()
         return None
 
     def _prepared(
@@ -175,7 +171,7 @@ class Adapter(ABC):
     ) -> tuple[AcceleratedState, Methods]:
         base = type(obj)
         state = AcceleratedState(self.name, base.__name__, runtime, Template(()), again)
-        state.remembers = self.remembers
+        state.remembers, state.shows = self.remembers, self.shows
         entries = self.entries(base)
         first = next((entry for entry in entries if entry.kind is Kind.CALL), entries[0])
         lifted = self.lift(obj, state, Asked(first.sync))
@@ -191,8 +187,11 @@ class Adapter(ABC):
             state.template = Template((), inputs=(), name=lifted.template.name)
             parts = (each for each in lifted.template.components if isinstance(each, Opaque))
             state.opaque = tuple((each.name, each.reason) for each in parts if each.reason)
-        if not lifted.followed and not unhelped and not quiet:
-            _warn(_unhelped(obj, lifted.template.components))
+        if not lifted.followed and not unhelped:
+            text = _unhelped(obj, lifted.template.components)
+            log(_logger, Event.LEFT_ALONE, text, Facts(target=base.__name__, reason=text))
+            if not quiet:
+                _warn(text)
         kept, own = [each for each in entries if each not in unhelped], self.methods(base)
 
         def methods(owner: Owner) -> Mapping[str, Callable[..., Any]]:

@@ -22,8 +22,8 @@ from typing import Any, Protocol
 from ayo_bridge.lift.entry import Base, Entry, Kind
 from ayo_bridge.lift.kept import kept, unchanged
 from ayo_bridge.lift.lifted import Asked, Lifted
-from ayo_bridge.lift.subclass import Owner
-from ayo_bridge.lift.twice import Second, compare
+from ayo_bridge.lift.shows import Shows
+from ayo_bridge.lift.subclass import Owner, plain
 from ayo_bridge.runahead import AcceleratedState, Maker, Scope, current_scope, open_scope
 from ayo_bridge.runahead.streams import scoped_async_stream, scoped_stream
 from ayo_bridge.schedule import ComponentOp
@@ -41,11 +41,9 @@ class Lifter(Protocol):
     def lift(self, obj: Any, state: AcceleratedState, asked: Asked) -> Lifted:
         """Lift ``obj`` for calls of this shape. Reads it, calls nothing of it."""
 
-    def verifiable(self) -> str | None:
-        """Why its objects are not run once more to be verified; ``None`` if they are, unheard."""
-
-    def shown(self, result: Any) -> object:
-        """What an answer says, as plain data to compare; ``None`` if that is not known."""
+    @property
+    def shows(self) -> Shows:
+        """What is known of its objects that are run once more to be verified."""
 
     def returned(self, result: Any, scope: Scope) -> Any:
         """What a call returns to its caller; closes the scope, or lets a stream keep it open."""
@@ -90,12 +88,31 @@ def _opened(
             return None
         scope = _open(lifter, obj, state, entry, asked, outer)
         if scope.verification is not None:
-            second = Second(obj, entry, args, kwargs, unchanged(obj, state, _shape(state, asked)))
-            compare(scope.verification, lifter, scope.plan.template, second)
+            stands = unchanged(obj, state, _shape(state, asked))
+            _compared(scope, lifter.shows, obj, entry, args, kwargs, stands)
         return scope
     except Exception as error:
         state.switch_off(f"a call could not be planned: {error!r}")
         return None
+
+
+def _compared(
+    scope: Scope,
+    shows: Shows,
+    obj: Any,
+    entry: Entry,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    stands: Callable[[], bool],
+) -> None:
+    """Have a call that was drawn be run once more as the original, if that does no harm."""
+    from ayo_bridge.lift.twice import Second, compare, only_asks
+
+    assert scope.verification is not None, "only a call that was drawn is compared"
+    original, known = plain(obj), only_asks(scope.plan.template)
+    call = getattr(original, entry.name)
+    watched = None if not known else stands
+    compare(scope.verification, shows, Second(call, entry.kind, args, kwargs, (original,), watched))
 
 
 def _open(
@@ -190,6 +207,8 @@ def _awaited(owner: Owner, entry: Entry, lifter: Lifter) -> Method:
         except BaseException as error:
             _failed(scope, error)
             raise
+        if scope.verification is not None:
+            scope.verification.answered(result)
         return lifter.returned(result, scope)
 
     return method

@@ -48,6 +48,7 @@ class Writes:
     ) -> Any:
         """Wraps a method that writes."""
         clock = self._clock(instance)
+        _tell(instance)
         if clock is None:
             return wrapped(*args, **kwargs)
         with clock.writing():
@@ -58,6 +59,7 @@ class Writes:
     ) -> Any:
         """Wraps a coroutine method that writes."""
         clock = self._clock(instance)
+        _tell(instance)
         if clock is None:
             return await wrapped(*args, **kwargs)
         with clock.writing():
@@ -68,6 +70,7 @@ class Writes:
         scope = current_scope()
         if scope is None:
             return self.write(wrapped, instance, args, kwargs)
+        _tell(instance)
         call, items = self._addition(scope, instance, args, kwargs)
         ticket = scope.claim(call.key) if items is not None else None
         hit = ticket.wait() if ticket is not None else scope.handed(call.key)
@@ -83,6 +86,7 @@ class Writes:
         scope = current_scope()
         if scope is None:
             return await self.async_write(wrapped, instance, args, kwargs)
+        _tell(instance)
         call, items = self._addition(scope, instance, args, kwargs)
         ticket = scope.claim(call.key) if items is not None else None
         hit = await ticket.wait_async() if ticket is not None else scope.handed(call.key)
@@ -105,6 +109,13 @@ class Writes:
     def _clock(self, store: Any) -> WriteClock | None:
         identity = self.identity(store)
         return None if identity is None else known_clock(identity)
+
+
+def _tell(store: Any) -> None:
+    """A write is no question: the call that makes it is not made twice."""
+    scope = current_scope()
+    if scope is not None:
+        scope.touches(f"a {type(store).__name__} is written to")
 
 
 def _commit(staged: object, items: Sequence[Any]) -> bool:

@@ -1,17 +1,19 @@
 """Which calls may run twice to be verified, and how the second run is made.
 
 The second run is the original's own code, in a thread of the background, while the first has ended
-and others may be going on. So it is made only where every part is known and does nothing but ask
-engines and shape data: then nothing is written twice, no tool is called twice, and no state is
-changed. It works on copies of the arguments.
+and others may be going on. It is made of objects whose every part is known to do nothing but ask
+engines and shape data; and of others where the first run was seen to change and to write nothing
+(:mod:`.untouched`, :mod:`.effects`). It works on copies of the arguments, and of the state that an
+object keeps from call to call. So nothing is written twice, and no tool is called twice.
 """
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from ayo_bridge.graph import (
     Component,
@@ -22,77 +24,142 @@ from ayo_bridge.graph import (
     Synthesis,
     Template,
 )
+from ayo_bridge.lift import effects
 from ayo_bridge.lift.copies import own
-from ayo_bridge.lift.entry import Entry, Kind
-from ayo_bridge.lift.subclass import plain
-from ayo_bridge.runahead.scope import Verifies
+from ayo_bridge.lift.entry import Kind
+from ayo_bridge.lift.shows import ATOMS, Given, Shows
+from ayo_bridge.lift.untouched import Untouched
+from ayo_bridge.runahead.again import Again, Answer, Later, Verifies, joined
 
 _ASKS: Final = (QueryExpansion, Reranking, Searching, Synthesis)
-_ATOMS: Final = (str, int, float, bool, bytes, type(None))
-
-
-class Shows(Protocol):
-    """What a framework knows of runs that are compared."""
-
-    def verifiable(self) -> str | None:
-        """Why its objects are not run once more; ``None`` if they are, and nobody hears of it."""
-
-    def shown(self, result: Any) -> object:
-        """What an answer says, as plain data to compare; ``None`` if that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Second:
-    """What a second run would be of; ``unchanged`` tells later whether ``obj`` is as it was."""
+    """What a second run would be of.
 
-    obj: Any
-    entry: Entry
+    Args:
+        call: the original.
+        kind: what calling it gives.
+        roots: the objects that the call may change.
+        unchanged: tells later whether these are as they were; ``None``: they are to be watched.
+        apart: the state among them of which the second run has a copy.
+    """
+
+    call: Callable[..., Any]
+    kind: Kind
     args: Sequence[Any]
     kwargs: Mapping[str, Any]
-    unchanged: Callable[[], bool]
+    roots: Sequence[object]
+    unchanged: Callable[[], bool] | None = None
+    apart: Sequence[object] = ()
 
 
-def compare(verification: Verifies, shows: Shows, template: Template, second: Second) -> None:
+def compare(verification: Verifies, shows: Shows, second: Second) -> None:
     """Have a call that begins be compared with the original, or say why it is not."""
-    entry, args, kwargs = second.entry, second.args, second.kwargs
-    why = _refusal(shows, template, entry, (*args, *kwargs.values()))
-    if why is not None:
-        verification.alone(why)
+    given = shows.verifiable() or shows.given(second.args, second.kwargs)
+    if not isinstance(given, str) and not all(
+        map(_is_plain, (*given.args, *given.kwargs.values()))
+    ):
+        given = "it is given more than plain data"
+    if isinstance(given, str):
+        verification.alone(given)
         return
-    given, named, original = own(tuple(args)), own(dict(kwargs)), plain(second.obj)
+    untouched: Callable[[], str] = lambda: ""  # noqa: E731
+    unchanged = second.unchanged
+    if unchanged is None:
+        effects.watch()
+        watched = Untouched.since(second.roots, second.apart, shows)
+        if isinstance(watched, str):
+            verification.writes(watched)
+            return
+        untouched, unchanged = watched.changed, lambda: not watched.changed()
+    given = Given(own(given.args), own(given.kwargs))
+    run = Run(shows, second.call, second.kind, given)
+    verification.by(Again(run, shows.shown, shows.item, untouched, unchanged))
 
-    def again() -> object:
-        return getattr(original, entry.name)(*own(given), **own(named))
 
-    verification.by(again, shows.shown, second.unchanged)
-
-
-def _refusal(shows: Shows, template: Template, entry: Entry, given: Sequence[object]) -> str | None:
-    if entry.kind is not Kind.CALL:
-        return f"{entry.name} is asynchronous or streams"
-    unknown = next((each for each in template.components if not _only_asks(each)), None)
-    if unknown is not None:
-        return f"{unknown.name} may do more than ask engines"
-    if not all(map(_is_plain, given)):
-        return "it is given more than plain data"
-    return shows.verifiable()
+def only_asks(template: Template) -> bool:
+    """Whether every part of an object is known to do nothing but ask engines and shape data."""
+    return all(map(_only_asks, template.components))
 
 
 def _only_asks(component: Component) -> bool:
     return isinstance(component, _ASKS) or (isinstance(component, Opaque) and component.pure)
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Runs an object to its end, streams included; says what it answers and streams.
+
+    ``hushed``: nobody who listens is told.
+    """
+
+    shows: Shows
+    call: Callable[..., Any]
+    kind: Kind
+    given: Given
+    hushed: bool = True
+    waits: Callable[[Coroutine[Any, Any, Any]], Any] = asyncio.run
+    """Runs what is awaited."""
+
+    def __call__(self) -> Answer:
+        """Run it on copies of its arguments."""
+        if self.hushed:
+            self.shows.hush()
+        args, kwargs = own(self.given.args), own(self.given.kwargs)
+        if self.kind in (Kind.AWAIT, Kind.ASTREAM):
+            answer: Answer = self.waits(self._awaited(args, kwargs))
+            return answer
+        result = self.call(*args, **kwargs)
+        if self.kind is Kind.STREAM:
+            return None, self._drained(result)
+        stream = self.shows.stream_of(result)
+        items: tuple[object, ...] = ()
+        if isinstance(stream, AsyncIterator):  # Its caller would have read it on a loop.
+            items = self.waits(self._adrained(stream))
+        elif stream is not None:
+            items = self._drained(stream)
+        return self._answer(result, items)
+
+    async def _awaited(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Answer:
+        if self.hushed:  # Tasks that are left as the run ends early are nobody's concern.
+            asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        if self.kind is Kind.ASTREAM:
+            return None, await self._adrained(self.call(*args, **kwargs))
+        result = await self.call(*args, **kwargs)
+        stream = self.shows.stream_of(result)
+        items: tuple[object, ...] = ()
+        if isinstance(stream, AsyncIterator):
+            items = await self._adrained(stream)
+        elif stream is not None:
+            items = self._drained(stream)
+        return self._answer(result, items)
+
+    def _answer(self, result: Any, items: tuple[object, ...]) -> Answer:
+        said = self.shows.shown(result)
+        return (said.say(), ()) if isinstance(said, Later) else (said, items)
+
+    def _drained(self, stream: Iterator[Any]) -> tuple[object, ...]:
+        return joined([self.shows.item(item) for item in stream])
+
+    async def _adrained(self, stream: AsyncIterator[Any]) -> tuple[object, ...]:
+        return joined([self.shows.item(item) async for item in stream])
+
+
 def _is_plain(value: object) -> bool:
     """Whether a copy of an argument is all that there is to it."""
-    if isinstance(value, _ATOMS):
+    if isinstance(value, ATOMS):
         return True
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | set | frozenset):
         return all(map(_is_plain, value))
     if isinstance(value, dict):
         return all(map(_is_plain, value.values()))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return all(_is_plain(getattr(value, each.name)) for each in dataclasses.fields(value))
+    if hasattr(type(value), "model_fields"):  # A message, a document.
+        return all(map(_is_plain, vars(value).values()))
     return False
 
 
-__all__ = ["Second", "compare"]
+__all__ = ["Run", "Second", "compare", "only_asks"]

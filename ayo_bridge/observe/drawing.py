@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 from ayo_bridge.graph import Graph, Op, Primitive
 from ayo_bridge.graph.primitive import DECODES, LLM_OPS
 from ayo_bridge.observe.layout import Box, Layout, Line, layered
-from ayo_bridge.observe.markup import add, shortened, svg
+from ayo_bridge.observe.markup import add, add_shape, shortened, svg
 from ayo_bridge.observe.wording import duration
 from ayo_bridge.record.record import CallRecord
 from ayo_bridge.seam import EngineCall, EngineKind, Outcome
@@ -128,9 +128,8 @@ def _draw_box(
     add(group, "title", _tooltip(primitive, outcome, calls, graph))
     top = box.y - box.height / 2
     place = {"x": box.x, "y": top, "width": box.width, "height": box.height, "rx": 5.0}
-    add(group, "rect", "", place, class_="back")
-    if outcome is Outcome.WARM or (outcome is None and primitive.op is Op.PARTIAL_PREFILLING):
-        add(group, "rect", "", place, class_="hatch", fill="url(#hatch)")
+    warms = outcome is Outcome.WARM or (outcome is None and primitive.op is Op.PARTIAL_PREFILLING)
+    add_shape(group, place, "back", hatched=warms)
     room = box.width - 14
     add(
         group,

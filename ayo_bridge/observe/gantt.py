@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
 from ayo_bridge.observe.lanes import Interval, pack
-from ayo_bridge.observe.markup import add, shortened, svg
+from ayo_bridge.observe.markup import add, add_shape, shortened, svg
 from ayo_bridge.observe.waits import end_of, wait_of, waits
 from ayo_bridge.observe.wording import duration, ranges, spread
 from ayo_bridge.record.record import CallRecord
@@ -235,9 +235,7 @@ def _draw_bar(root: Element, bar: Bar, scale: _Scale, y: float) -> None:
         add(group, "path", d=f"M{queued:.1f} {y + _BAR / 2:.1f}H{x1:.1f}", class_="queue")
     width = max(x2 - x1, 2.5)
     place = {"x": x1, "y": y, "width": width, "height": _BAR, "rx": 3.0}
-    add(group, "rect", "", place, class_="back")
-    if call.outcome is Outcome.WARM:
-        add(group, "rect", "", place, class_="hatch", fill="url(#hatch)")
+    add_shape(group, place, "back", hatched=call.outcome is Outcome.WARM)
     text = bar.label(width - 8)
     if text:
         add(group, "text", text, x=x1 + 5, y=y + 11.5, class_="on")

@@ -37,6 +37,22 @@ def svg(width: float, height: float, label: str, **attributes: str | float) -> E
     return root
 
 
+def add_shape(parent: Element, place: Attributes, mark: str, *, hatched: bool = False) -> None:
+    """A rectangle of the style ``mark``; hatched is what was made only to warm a prefix."""
+    add(parent, "rect", "", place, class_=mark)
+    if hatched:
+        add(parent, "rect", "", place, class_="hatch", fill="url(#hatch)")
+
+
+def add_patterns(parent: Element) -> None:
+    """The hatching that shapes refer to, once a page."""
+    root = svg(0, 0, "", style="position: absolute")
+    hatch = add(add(root, "defs"), "pattern", id="hatch", width=5, height=5)
+    hatch.attrib.update({"patternUnits": "userSpaceOnUse", "patternTransform": "rotate(45)"})
+    add(hatch, "path", d="M0 0V5", class_="mesh")
+    parent.append(root)
+
+
 def write(element: Element) -> str:
     """The element as HTML text; everything but a style sheet is escaped, attributes too."""
     parts = [f"<{element.tag}"]

@@ -12,9 +12,9 @@ from xml.etree.ElementTree import Element
 from ayo_bridge.observe.decisions import grouped
 from ayo_bridge.observe.details import left_alone
 from ayo_bridge.observe.drawing import draw
-from ayo_bridge.observe.markup import add, write
+from ayo_bridge.observe.markup import add, add_patterns, write
 from ayo_bridge.observe.parts import details_of, engines_of, kind_of, opaque_parts
-from ayo_bridge.observe.summary import add_legend, add_patterns, add_time, add_verdict, sheet
+from ayo_bridge.observe.summary import add_legend, add_time, add_verdict, sheet
 from ayo_bridge.observe.waits import end_of, waits
 from ayo_bridge.observe.wording import counted, duration, gain, ranges, spread
 from ayo_bridge.record.counters import is_own

@@ -137,11 +137,7 @@ class Stats:
         batch = f", {self.mean_fused_batch:.1f} on average" if self.mean_fused_batch else ""
         vain = f"{self.wasted_rate:.1%} of the work ahead was in vain"
         more = [
-            (
-                "asked otherwise",
-                self.missed,
-                "the original's own calls; what was ahead did not fit",
-            ),
+            ("asked otherwise", self.missed, "own calls; what was ahead did not fit"),
             ("ahead, never used", self.wasted, vain),
             ("failed ahead", self.dropped, "the original made its own call"),
             ("ahead, stopped", self.cancelled, "its call was cancelled, failed or was left"),
@@ -150,7 +146,7 @@ class Stats:
                 self.warms,
                 "so that the server has read what is known of them",
             ),
-            ("in shared batches", self.fused, f"the original's own calls, run with others{batch}"),
+            ("in shared batches", self.fused, f"own calls, run with others{batch}"),
         ]
         return [
             (

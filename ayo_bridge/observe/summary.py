@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from ayo_bridge.observe.drawing import kind_class
 from ayo_bridge.observe.gantt import charts
-from ayo_bridge.observe.markup import add, svg, write
+from ayo_bridge.observe.markup import add, add_patterns, add_shape, svg, write
 from ayo_bridge.observe.verdict import Verdict
 from ayo_bridge.observe.wording import about
 from ayo_bridge.record.record import CallRecord
@@ -70,15 +70,6 @@ def add_time(parent: Element, target: str, record: CallRecord) -> None:
     box.extend(charts(record, f"Time chart of {target}.{record.entry}"))
 
 
-def add_patterns(parent: Element) -> None:
-    """Hatchings that drawings refer to."""
-    root = svg(0, 0, "", style="position: absolute")
-    hatch = add(add(root, "defs"), "pattern", id="hatch", width=5, height=5)
-    hatch.attrib.update({"patternUnits": "userSpaceOnUse", "patternTransform": "rotate(45)"})
-    add(hatch, "path", d="M0 0V5", class_="mesh")
-    parent.append(root)
-
-
 def add_legend(section: Element, record: CallRecord, *, over_time: bool) -> None:
     """Explain the colours and strokes that this call has."""
     kinds = {call.kind for call in record.calls}
@@ -105,8 +96,6 @@ def _swatch(
     sample = svg(18, 12, "")
     group = add(sample, "g", class_=names)
     place = {"x": 1, "y": 1, "width": 16, "height": 10, "rx": 2}
-    add(group, "rect", "", place, class_=mark)
-    if hatched:
-        add(group, "rect", "", place, class_="hatch", fill="url(#hatch)")
+    add_shape(group, place, mark, hatched=hatched)
     sample.tail = text
     item.append(sample)

@@ -24,7 +24,4 @@ def waits(record: CallRecord) -> list[Interval]:
 
 def end_of(record: CallRecord) -> float:
     """When the call ended; of one that still runs, the last moment that is known."""
-    if record.ended is not None:
-        return record.ended
-    known = [t for call in record.calls for t in (call.queued, call.started, call.ended)]
-    return max([record.started, *(t for t in known if t is not None)])
+    return record.until

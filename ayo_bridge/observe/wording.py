@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 _NUMBER = re.compile(r"\d+")
+_TERMINAL = 80
+"""Columns that every terminal has."""
+_WORDS = 28
+"""So many of them are enough for a text of several words."""
 
 
 def duration(seconds: float) -> str:
@@ -96,9 +101,16 @@ def _runs(numbers: list[int]) -> str:
 
 
 def columns(rows: Iterable[Sequence[str]], *, indent: str = "  ", right: str = "") -> list[str]:
-    """Rows as aligned text. ``right`` has an ``r`` for every column that is set to the right."""
+    """Rows as aligned text. ``right`` has an ``r`` for every column that is set to the right.
+
+    Text in the last column that goes beyond a terminal's 80 columns goes on below.
+    """
     table = [list(row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    filled = [i for i, width in enumerate(widths) if width]
+    last = len(indent) + sum(widths[i] + 2 for i in filled[:-1])
+    ends = filled[-1] if filled else 0
+    words = right[ends : ends + 1] != "r"
     lines = []
     for row in table:
         cells = [
@@ -106,8 +118,24 @@ def columns(rows: Iterable[Sequence[str]], *, indent: str = "  ", right: str = "
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
             if width
         ]
-        lines.append((indent + "  ".join(cells)).rstrip())
+        line = (indent + "  ".join(cells)).rstrip()
+        lines += _broken(line, last) if words and row[ends] else [line]
     return lines
+
+
+def _broken(line: str, column: int) -> list[str]:
+    """A line in as many as it needs; those after the first begin at the column, if there is room
+    for words."""
+    if len(line) <= _TERMINAL:
+        return [line]
+    further = " " * (column if column <= _TERMINAL - _WORDS else 6)
+    return textwrap.wrap(
+        line,
+        _TERMINAL,
+        subsequent_indent=further,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def indented(text: str, indent: str = "  ") -> list[str]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from ayo_bridge.record.account import Account, Event, Growth, settle
-from ayo_bridge.seam import EngineCall, Outcome
+from ayo_bridge.seam import EngineCall, Outcome, new_rlock
 
 if TYPE_CHECKING:
     from ayo_bridge.graph import Graph, Template
     from ayo_bridge.passes import Decision
 
-_settling = threading.RLock()  # A call may end, and be looked at, wherever Python collects.
+_settling = new_rlock()  # A call may end, and be looked at, wherever Python collects.
 
 
 class Planned(Protocol):
@@ -66,6 +65,7 @@ class CallRecord:
         "error",
         "ran_ahead",
         "started",
+        "tag",
         "template",
     )
 
@@ -91,6 +91,8 @@ class CallRecord:
         """Whether its reader has left the stream that it returned before the end."""
         self.ran_ahead = any(call.outcome is not Outcome.DIRECT for call in calls)
         """Whether something was computed ahead, or could have been, at some time of the call."""
+        self.tag: object = None
+        """What those who export calls keep with it."""
         self._opening = (p_graph, e_graph, decisions, predicted_gain)
         self._known = calls
         self._events: list[Event] = []
@@ -147,6 +149,19 @@ class CallRecord:
             return own
         inside = [call for record in self._nested for call in record.calls]
         return sorted([*own, *inside], key=lambda call: call.queued)
+
+    @property
+    def nested(self) -> tuple[CallRecord, ...]:
+        """Those of the accelerated objects that were called directly inside of it."""
+        return tuple(self._nested)
+
+    @property
+    def until(self) -> float:
+        """When it ended; of a call that still runs, the last moment that is known."""
+        if self.ended is not None:
+            return self.ended
+        known = [t for call in self.calls for t in (call.queued, call.started, call.ended)]
+        return max([self.started, *(t for t in known if t is not None)])
 
     def family(self) -> Iterator[CallRecord]:
         """This record, and those of the accelerated objects called inside of it."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Final, NamedTuple
@@ -20,6 +20,7 @@ from ayo_bridge.engines.openai_http.errors import StatusError
 from ayo_bridge.graph import Op, Primitive
 from ayo_bridge.passes import Decision, part_of
 from ayo_bridge.record.record import CallRecord
+from ayo_bridge.runahead.failures import failed_ahead
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.runahead.offered import Offered
 from ayo_bridge.runahead.plan import Maker, Makers, Plan
@@ -53,6 +54,7 @@ _JOINER: Final = _Joiner()
 
 
 _MODELS: Final = (EngineKind.EMBEDDING, EngineKind.RERANKER)
+_MANY: Final = 512
 
 
 class _Shared(NamedTuple):
@@ -120,6 +122,22 @@ class Ahead(Driver[Work, Values]):
         if found is not None:
             self.advance([found])
 
+    def ask(
+        self, primitive_id: str, make: Callable[[], Call], then: Callable[[Future[object]], object]
+    ) -> bool:
+        """Make a call of a primitive whose calls become known one by one; ``False``: no more."""
+        found = self._tier.graph[primitive_id]
+        if self._closed or self._home.scheduler(found.engine).engine.server in self._stopped:
+            return False
+        began, before = time.thread_time(), self._count
+        running = Running(Work(found, self._tier.values, self.feed), _JOINER)
+        self._made(make(), running).add_done_callback(then)
+        self._client.built(self._count - before, time.thread_time() - began)
+        if len(self._requests) > _MANY:
+            with self._lock:  # What has been used need not be kept to the end.
+                self._requests = {f: r for f, r in self._requests.items() if not _is_used(r)}
+        return True
+
     def knows(self, value: str) -> bool:
         """Whether a graph value is there already."""
         return value in self._tier.values
@@ -161,6 +179,8 @@ class Ahead(Driver[Work, Values]):
 
     def _failed(self, primitive: Primitive, error: BaseException, reason: str = "") -> None:
         """The original goes its own way."""
+        entry, engine = self._record.entry, primitive.engine
+        failed_ahead(self._home, entry, engine, error, made=not reason)
         if reason:
             reason = f"{reason} ahead: {error!r}"
             self._record.note_decision(Decision("run-ahead", (primitive.id,), False, reason, None))
@@ -377,3 +397,7 @@ class Ahead(Driver[Work, Values]):
                     request.cancel()
             elif record.outcome in (Outcome.WASTED, Outcome.CANCELLED):
                 abandon(future)
+
+
+def _is_used(request: Request) -> bool:
+    return request.future.done() and request.record.outcome is Outcome.HIT

@@ -13,29 +13,34 @@ class Checks:
     """Counted by the one thread that verifies.
 
     ``verified`` calls were compared, ``again`` of them with the original run once more.
-    ``mismatched`` differed. ``unsure`` could not be compared, ``dropped`` were left out as there
-    was no time for them.
+    ``mismatched`` differed. ``writes`` were not run once more, as that would have written twice.
+    ``unsure`` could not be compared, ``dropped`` were left out as there was no time for them.
     """
 
     verified: int = 0
     again: int = 0
     mismatched: int = 0
+    writes: int = 0
     unsure: int = 0
     dropped: int = 0
     alone: str = ""
     """Why the original is not run once more; empty if it is."""
+    wrote: str = ""
+    """What the last call that was not run once more would have done twice."""
     doubt: str = ""
     """Why the last call that could not be compared could not."""
 
     def note(self) -> str:
         """What there is to say, for ``explain``; empty if no call was drawn."""
-        if not (self.verified or self.mismatched or self.unsure or self.dropped):
+        if not (self.verified or self.mismatched or self.writes or self.unsure or self.dropped):
             return ""
         said = [f"Verified: {self.verified} calls, {self.mismatched} of them differed"]
         if self.again:
             said.append(f"{self.again} by the original, run again on the same replies")
         if self.alone:
             said.append(f"only what was taken ahead is compared: {self.alone}")
+        if self.writes:
+            said.append(f"{self.writes} not verified by a second run: writes ({self.wrote})")
         if self.unsure:
             said.append(f"{self.unsure} could not be compared ({self.doubt})")
         if self.dropped:

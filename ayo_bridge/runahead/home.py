@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Hashable
+from collections.abc import Callable, Coroutine, Hashable
 from concurrent.futures import Future
 from random import Random
 from typing import Any, Protocol
 
+from ayo_bridge.events import Event
 from ayo_bridge.profile import LiveProfiles
+from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead.client import Client
 from ayo_bridge.runahead.planner import Costs, Planner
+from ayo_bridge.runahead.rest import Rest
 from ayo_bridge.schedule import Schedulers, ServerLoad
 from ayo_bridge.seam import EngineHome
+
+
+class Tells(Protocol):
+    """Who is told of calls and events, for spans and metrics."""
+
+    def rests(self, owner: object, rest: Rest) -> None:
+        """An object is accelerated: its calls may be let through unseen, unless all are wanted."""
+
+    def follow(
+        self,
+        target: str,
+        record: CallRecord,
+        outer: CallRecord | None,
+        then: Callable[[CallRecord], object],
+    ) -> Callable[[CallRecord], object]:
+        """A call begins; returns who is to be told of its end, instead of ``then``."""
+
+    def happened(self, event: Event) -> None:
+        """Count an event."""
 
 
 class Home(EngineHome, Schedulers, Costs, Protocol):
@@ -44,6 +66,10 @@ class Home(EngineHome, Schedulers, Costs, Protocol):
     @property
     def chance(self) -> Random:
         """Draws them."""
+
+    @property
+    def telemetry(self) -> Tells | None:
+        """Who is told of calls; most often nobody."""
 
     @property
     def planner(self) -> Planner:

@@ -9,10 +9,16 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final, NamedTuple
 
 from ayo_bridge import seam
+from ayo_bridge.engines.openai_http.reply import Reply
+from ayo_bridge.runahead.state import AcceleratedState
 from ayo_bridge.seam import BoundaryCall, Call, EngineCall, Follower, Hit, Told, Unkeyed
 
 LONGEST: Final = 300
 """Characters of a request that a log line shows."""
+MOST_BYTES: Final = 16 * 2**20
+"""What the answers of one call may be, if they are to be kept."""
+_SMALL: Final = 200
+"""Bytes that are counted for what has no size."""
 
 
 class Taken(NamedTuple):
@@ -20,37 +26,74 @@ class Taken(NamedTuple):
 
     key: Hashable
     call: Call
+    value: object
 
 
 class Kept:
-    """The requests of one call with their results, in the order of their ends. Thread-safe."""
+    """The requests of one call with their results, in the order of their ends. Thread-safe.
+
+    No more than :data:`MOST_BYTES` are kept; of a call with more, nothing.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.answers: defaultdict[Hashable, list[object]] = defaultdict(list)
         self.taken: list[Taken] = []
+        self.states: list[AcceleratedState] = []
+        """Those of the objects that were called, the outermost first."""
         self.doubt = ""
         """Why the original cannot be run again on this; empty if it can."""
+        self.wrote = ""
+        """What it does that shall not be done twice; empty if nothing was seen."""
         self.texts: dict[Hashable, str] = {}
+        self._size = 0
 
     def answered(self, key: Hashable, value: object) -> None:
         """A request has its result."""
         with self._lock:
             if key is None or isinstance(key, Unkeyed):
                 self.doubt = "a request has no identity"
-            else:
+            elif self._has_room(_size(value)):
                 self.answers[key].append(value)
 
     def took(self, key: Hashable, call: Call | None, value: object) -> None:
         """The original has taken a result that was made ahead."""
         self.answered(key, value)
-        if call is not None:
+        if call is not None and self._size <= MOST_BYTES:
             with self._lock:
-                self.taken.append(Taken(key, call))
+                self.taken.append(Taken(key, call, value))
 
     def failed(self) -> None:
         """A request has failed: it has no result that could be given again."""
         self.doubt = "a request has failed"
+
+    def asks(self, key: Hashable, text: str) -> None:
+        """A request in words."""
+        with self._lock:
+            if self._has_room(len(text)):
+                self.texts[key] = text
+
+    def _has_room(self, size: int) -> bool:
+        self._size += size
+        if self._size <= MOST_BYTES:
+            return True
+        self.doubt = f"its answers are more than {MOST_BYTES // 2**20} MiB"
+        self.answers.clear()
+        self.taken.clear()
+        self.texts.clear()
+        return False
+
+
+def _size(value: object) -> int:
+    """About so many bytes."""
+    if isinstance(value, Reply):
+        return len(value.body.so_far())
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, list | tuple):
+        return _SMALL + sum(map(_size, value))
+    size = getattr(value, "nbytes", _SMALL)
+    return size if isinstance(size, int) else _SMALL
 
 
 class KeptTicket:

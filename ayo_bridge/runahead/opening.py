@@ -8,8 +8,6 @@ from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead.plan import Plan
 from ayo_bridge.runahead.scope import Scope
 from ayo_bridge.runahead.state import AcceleratedState
-from ayo_bridge.runahead.verification import Verification
-from ayo_bridge.runahead.verified import VerifiedScope
 
 
 def open_scope(
@@ -23,8 +21,26 @@ def open_scope(
 ) -> Scope:
     """The scope of one call of an accelerated object; its record goes to the object's state.
 
-    Inside of an ``outer`` scope it goes to the record of that, too.
+    Inside of an ``outer`` scope it goes to the record of that, too. Who wants spans or metrics of
+    the call is told of its end.
     """
+    scope = _opened(state, entry, plan, doubtful, outer=outer, covers=covers)
+    telemetry = state.runtime.telemetry
+    if telemetry is not None and scope.on_finish is not None:
+        around = None if outer is None else outer.record
+        scope.on_finish = telemetry.follow(state.target, scope.record, around, scope.on_finish)
+    return scope
+
+
+def _opened(
+    state: AcceleratedState,
+    entry: str,
+    plan: Plan,
+    doubtful: Callable[[], bool] | None = None,
+    *,
+    outer: Scope | None = None,
+    covers: frozenset[int] = frozenset(),
+) -> Scope:
     runtime = state.runtime
     record = CallRecord(
         entry,
@@ -37,8 +53,9 @@ def open_scope(
     )
     if outer is not None:
         outer.record.note_nested(record)
-    if runtime.verify and runtime.chance.random() < runtime.verify:
-        return _verified(state, entry, plan, record, doubtful, covers)
+    inside = outer is not None and outer.verified  # Its second run comes through here, too.
+    if inside or (runtime.verify and runtime.chance.random() < runtime.verify):
+        return _verified(state, entry, plan, record, doubtful, covers, outer if inside else None)
     scope = Scope(runtime, plan, record, doubtful, covers)
     scope.on_finish = state.note
     return scope
@@ -51,9 +68,20 @@ def _verified(
     record: CallRecord,
     doubtful: Callable[[], bool] | None,
     covers: frozenset[int],
+    around: Scope | None,
 ) -> Scope:
+    # Not imported where nothing is verified.
+    from ayo_bridge.runahead.verification import Verification
+    from ayo_bridge.runahead.verified import VerifiedScope
+
     scope = VerifiedScope(state.runtime, plan, record, doubtful, covers)
+    if isinstance(around, VerifiedScope):
+        scope.follow(around.kept)
+        scope.kept.states.append(state)
+        scope.on_finish = state.note
+        return scope
     scope.follow()
+    scope.kept.states.append(state)
     scope.verification = Verification(state, entry, scope.kept)
     scope.on_finish = scope.verification.ended
     return scope

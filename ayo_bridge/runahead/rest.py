@@ -20,7 +20,7 @@ class Rest:
     those of one and the same caller are let through.
     """
 
-    __slots__ = ("_caller", "_left", "_length", "_useless", "models", "unseen")
+    __slots__ = ("_caller", "_left", "_length", "_useless", "models", "unseen", "watched")
 
     def __init__(self) -> None:
         self._left = 0
@@ -29,6 +29,8 @@ class Rest:
         self._caller = 0
         self.models = False
         """Whether models of this process are asked."""
+        self.watched = False
+        """Whether every call is to be seen, as somebody wants spans of it."""
         self.unseen = 0
         """Calls so far that were let through."""
 
@@ -47,7 +49,7 @@ class Rest:
 
     def lets_through(self) -> bool:
         """Whether the call that begins now is to run unseen; counts it then."""
-        if not self._left or self.may_share:
+        if not self._left or self.watched or self.may_share:
             return False
         self._left -= 1
         self.unseen += 1

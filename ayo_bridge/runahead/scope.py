@@ -12,13 +12,15 @@ import itertools
 import logging
 import threading
 from collections.abc import Callable, Hashable
-from typing import Any, Final, Protocol, cast
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from ayo_bridge import seam
 from ayo_bridge.graph import Graph, Template
 from ayo_bridge.passes import Decision
 from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead.ahead import Ahead
+from ayo_bridge.runahead.failures import stumbled
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.runahead.plan import Makers, Plan
 from ayo_bridge.runahead.served import served
@@ -26,28 +28,10 @@ from ayo_bridge.runahead.tickets import Observation
 from ayo_bridge.schedule import Values
 from ayo_bridge.seam import Call, EngineCall, EngineKind, Hit, Outcome
 
+if TYPE_CHECKING:  # Nothing of verifying is imported where nothing is verified.
+    from ayo_bridge.runahead.again import Verifies
+
 _logger = logging.getLogger(__name__)
-
-
-class Verifies(Protocol):
-    """Who compares a call with the original."""
-
-    def by(
-        self,
-        again: Callable[[], object],
-        shown: Callable[[object], object],
-        unchanged: Callable[[], bool],
-    ) -> None:
-        """Run the original once more by ``again``; compare what ``shown`` says of its answers."""
-
-    def alone(self, why: str) -> None:
-        """The original is not run once more."""
-
-    def answered(self, result: object) -> None:
-        """What the accelerated call returns."""
-
-    def ended(self, record: CallRecord) -> None:
-        """The call is over."""
 
 
 class Scope:
@@ -76,6 +60,7 @@ class Scope:
         "follower",
         "guide",
         "number",
+        "on_claim",
         "on_finish",
         "plan",
         "quiet",
@@ -85,6 +70,10 @@ class Scope:
     )
 
     _numbers = itertools.count(1)
+    verified: ClassVar[bool] = False
+    """Whether what passes by is kept, to be compared with the original."""
+    replays: ClassVar[bool] = False
+    """Whether the original runs for the second time: nobody who listens to it shall hear it."""
 
     def __init__(
         self,
@@ -104,8 +93,10 @@ class Scope:
 
         What is planned ahead later are later occurrences, so earlier calls need no accounting."""
         self.number = next(self._numbers)
-        self.on_finish: Callable[[CallRecord], None] | None = None
+        self.on_finish: Callable[[CallRecord], object] | None = None
         """Told once, with the finished record, when the scope has closed."""
+        self.on_claim: Callable[[Hashable], None] | None = None
+        """Told of each request that the original comes to."""
         self.guide: object = None
         """What the adapter keeps for its taps while this scope runs."""
         self.follower: seam.Follower | None = None
@@ -130,6 +121,11 @@ class Scope:
     def followed_by(self, follower: seam.Follower) -> None:
         """Tell ``follower`` of the calls at boundaries from now on."""
         self.follower = follower
+
+    @property
+    def followed(self) -> bool:
+        """Whether somebody learns of the calls at boundaries, those of inner scopes included."""
+        return self.follower is not None
 
     # The graph side.
 
@@ -161,6 +157,19 @@ class Scope:
         """Dispatch one primitive now (a prefix warm whose time has come)."""
         if not self.closed and (ahead := self._wake()) is not None:
             ahead.run(primitive_id)
+
+    def ask(
+        self, primitive_id: str, make: Callable[[], Call], then: Callable[[Future[object]], object]
+    ) -> bool:
+        """Make a call of a primitive whose calls become known one by one; ``False``: no more.
+
+        ``then`` is told of its end on any thread.
+
+        Raises:
+            Exception: what ``make`` raises.
+        """
+        ahead = None if self.closed else self._wake()
+        return ahead is not None and ahead.ask(primitive_id, make, then)
 
     def knows(self, value: str) -> bool:
         """Whether a graph value is there already. Wakes the scope."""
@@ -244,15 +253,22 @@ class Scope:
         for the call that :meth:`direct` is going to note.
         """
         ahead = self._ahead
-        return None if ahead is None else ahead.claim(key)
+        ticket = None if ahead is None else ahead.claim(key)
+        if self.on_claim is not None:
+            self.on_claim(key)
+        return ticket
 
     def stumbled(self, server: str) -> None:
         """A call of the original's own to ``host:port`` has failed: nothing more goes ahead there.
 
         What has been sent is cancelled.
         """
+        stumbled(self.record.entry, server)
         if self._ahead is not None:
             self._ahead.stop(server, cancel=True)
+
+    def touches(self, what: str) -> None:
+        """The original does what is no question to an engine: it writes, or asks somebody else."""
 
     @property
     def lead(self) -> float:
@@ -335,6 +351,7 @@ class Scope:
         """
         self.plan = _NOTHING
         self.guide = self.follower = self.on_finish = self._doubtful = self._ahead = None
+        self.on_claim = None
         self.verification = None
         self._past, self._closers, self._handed = [], [], {}
 
@@ -342,6 +359,12 @@ class Scope:
 def current_scope() -> Scope | None:
     """The open scope this code runs under, or ``None``."""
     return cast("Scope | None", seam.current_scope())
+
+
+def replaying() -> bool:
+    """Whether this code runs for the second time: whoever listens to it shall not hear it."""
+    scope = current_scope()
+    return scope is not None and scope.replays
 
 
 _NOTHING: Final = Plan(Template(()), Graph(()), Graph(()))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import threading
+import logging
 from collections import deque
 from collections.abc import Callable, Hashable
 from copy import deepcopy
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
 
+from ayo_bridge.events import Event, Facts, log
 from ayo_bridge.graph import Template
 from ayo_bridge.record.counters import Counters
 from ayo_bridge.record.record import CallRecord
@@ -17,8 +18,12 @@ from ayo_bridge.runahead.home import Home
 from ayo_bridge.runahead.judge import Judge
 from ayo_bridge.runahead.learning import Learning
 from ayo_bridge.runahead.rest import Rest
-from ayo_bridge.seam import EngineKind
+from ayo_bridge.seam import EngineKind, new_lock
 
+if TYPE_CHECKING:
+    import threading
+
+_logger: Final = logging.getLogger(__name__)
 _MODELS: Final = (EngineKind.EMBEDDING, EngineKind.RERANKER)
 _LATER: Final = 64
 """So many finished calls in which nothing ran ahead may wait to be counted."""
@@ -52,20 +57,28 @@ class AcceleratedState:
     """How many items its parts made last, by the ids of these parts."""
     parts: Any = field(init=False, default=None)
     """What is learned of its opaque parts, if some are."""
+    shows: Any = field(init=False, default=None)
+    """What is known of it, should it be run once more to be verified (:mod:`.lift.shows`)."""
     learning: Callable[[], Learning] = field(init=False, default=Learning)
     """Says what was learned of its calls, where that is how it is lifted."""
     when_condemned: list[Callable[[str], object]] = field(init=False, default_factory=list)
     """Told why it was wrong."""
+    when_noted: Callable[[], object] | None = field(init=False, default=None)
+    """Told of each call that ends, wherever Python collects: it neither waits nor raises."""
     checks: Checks = field(init=False, default_factory=Checks)
     """What came of verifying its calls."""
     _records: deque[CallRecord] = field(init=False)
     _new: deque[CallRecord] = field(init=False, default_factory=deque)
     _counters: Counters = field(init=False, default_factory=Counters)
     _judge: Judge = field(init=False, default_factory=Judge)
-    _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
+    _lock: threading.Lock = field(init=False, default_factory=new_lock)
+    _just_off: str = field(init=False, default="")
+    """Why it has just been switched off, until that is told."""
 
     def __post_init__(self) -> None:
         self._records = deque(maxlen=self.runtime.history)
+        if self.runtime.telemetry is not None:
+            self.runtime.telemetry.rests(self, self.rest)
 
     def __deepcopy__(self, memo: object) -> AcceleratedState:
         """A copy of an accelerated object shares its state; locks and engines are not copied."""
@@ -77,6 +90,8 @@ class AcceleratedState:
         A call in which nothing ran ahead gives nothing to judge; it is counted some time later.
         """
         self._new.append(record)
+        if self.when_noted is not None:
+            self.when_noted()
         # Never waits: a stream may be collected, and its call end, wherever Python allocates, even
         # in this thread inside of this lock. Who holds it, or comes next, counts this one.
         told = self._records and not self.rest.resting and len(self._new) <= _LATER
@@ -86,6 +101,15 @@ class AcceleratedState:
                 self._count()
             finally:
                 self._lock.release()
+            self._tell_if_off()
+
+    def forget_calls(self) -> None:
+        """Begin to count anew: in a forked child the calls so far are its parent's to tell."""
+        with self._lock:
+            self._new.clear()
+            self._records.clear()
+            self._counters = Counters()
+            self.rest.unseen = 0
 
     def _count(self) -> None:
         """Take in what has been noted. The lock is held."""
@@ -95,7 +119,10 @@ class AcceleratedState:
             self._counters.add(record)
             self.rest.heard(useful=self._helped(record))
             if record.ran_ahead and record.whole and record.ended is not None:
+                was_off = self._judge.is_off(record.ended)
                 self._judge.hear(record.own_calls, record.ended)
+                if not was_off:
+                    self._just_off = self._judge.why_off(record.ended)
 
     def _helped(self, record: CallRecord) -> bool:
         """Whether anything was done for a call but to note what passed by."""
@@ -112,15 +139,34 @@ class AcceleratedState:
 
     def switch_off(self, reason: str) -> None:
         """Run nothing ahead for this object for a while; the first reason stays until then."""
+        now = self.runtime.clock()
         with self._lock:
-            self._judge.switch_off(reason, self.runtime.clock())
+            if not self._judge.is_off(now):
+                self._judge.switch_off(reason, now)
+                self._just_off = self._judge.why_off(now)
+        self._tell_if_off()
 
     def condemn(self, reason: str) -> None:
         """Run nothing ahead for this object any more."""
         with self._lock:
             self._judge.condemn(reason)
+            self._just_off = reason
+        self._tell_if_off()
         for told in self.when_condemned:
             told(reason)
+
+    def tell(self, logger: logging.Logger, event: Event, sentence: str, facts: Facts) -> None:
+        """Log what has happened to this object, and count it where that is wanted."""
+        named = replace(facts, target=self.target)
+        log(logger, event, f"{self.target}: {sentence}", named, depth=2)
+        if self.runtime.telemetry is not None:
+            self.runtime.telemetry.happened(event)
+
+    def _tell_if_off(self) -> None:
+        reason, self._just_off = self._just_off, ""
+        if reason:
+            sentence = f"run-ahead is switched off: {reason}"
+            self.tell(_logger, Event.SWITCHED_OFF, sentence, Facts(reason=reason))
 
     @property
     def switched_off(self) -> str:

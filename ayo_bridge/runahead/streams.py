@@ -31,6 +31,8 @@ def _stream(stream: Generator[T, Any, Any], scope: Scope) -> Generator[T, Any, A
                     item = next(stream)
                 except StopIteration as end:
                     return end.value
+            if scope.verification is not None:
+                scope.verification.passed(item)
             yield item
     except BaseException as error:
         _note(scope, error)
@@ -56,6 +58,8 @@ async def _async_stream(stream: AsyncGenerator[T, Any], scope: Scope) -> AsyncGe
                     item = await anext(stream)
                 except StopAsyncIteration:
                     return
+            if scope.verification is not None:
+                scope.verification.passed(item)
             yield item
     except BaseException as error:
         _note(scope, error)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Hashable
 from concurrent.futures import Future
+from typing import ClassVar
 
 from ayo_bridge import seam
 from ayo_bridge.graph import Graph, Template
@@ -27,14 +28,20 @@ class AskedElsewiseError(BaseException):
     """The original asks what it had not asked. No handler of its own shall go on with that."""
 
 
+class WouldWriteError(BaseException):
+    """The original is about to do what shall not be done twice. It does not come to that."""
+
+
 class VerifiedScope(Scope):
     """A scope that keeps what passes by."""
 
     __slots__ = ("_noting", "kept")
 
-    def follow(self) -> None:
-        """Keep everything from now on."""
-        self.kept = Kept()
+    verified: ClassVar[bool] = True
+
+    def follow(self, kept: Kept | None = None) -> None:
+        """Keep everything from now on: in ``kept``, where it is part of another call."""
+        self.kept = Kept() if kept is None else kept
         self._noting = Noting()
         self.follower = self._noting
         self.quiet = False  # Requests have to be identified, also where nothing runs ahead.
@@ -42,6 +49,11 @@ class VerifiedScope(Scope):
     def followed_by(self, follower: seam.Follower) -> None:
         """Tell ``follower`` of the calls at boundaries, too."""
         self._noting.inner = follower
+
+    @property
+    def followed(self) -> bool:
+        """Whether somebody learns of the calls: to keep them is to learn nothing."""
+        return self._noting.inner is not None
 
     def claim(self, key: Hashable) -> seam.Ticket | None:
         """Take the ticket for the next occurrence of a request; ``None``: make the call."""
@@ -59,16 +71,22 @@ class VerifiedScope(Scope):
         self._asks(key)
         return KeptObservation(super().direct(engine, kind, key, items=items), key, self.kept)
 
+    def touches(self, what: str) -> None:
+        """It is not to be run once more."""
+        self.kept.wrote = self.kept.wrote or what
+
     def _asks(self, key: Hashable) -> None:
         text = self._noting.asks()
         if text:
-            self.kept.texts[key] = text
+            self.kept.asks(key, text)
 
 
 class ReplayScope(Scope):
     """Gives the original what it was answered before, each result once; asks nobody."""
 
     __slots__ = ("_left", "_noting", "_several", "ambiguous", "lacking")
+
+    replays: ClassVar[bool] = True
 
     def __init__(self, runtime: Home, kept: Kept) -> None:
         plan = Plan(Template(()), Graph(()), Graph(()))
@@ -110,7 +128,7 @@ class ReplayScope(Scope):
     def direct(
         self, engine: str, kind: EngineKind, key: Hashable = None, *, items: int = 1
     ) -> seam.Observation:
-        """Refuse a call: also a write, and whatever has no identity.
+        """Refuse a call that was not answered before, or has no identity.
 
         Raises:
             AskedElsewiseError: always.
@@ -118,7 +136,10 @@ class ReplayScope(Scope):
         self.lacking.append((key, self._noting.asks() or f"a request to {engine}"))
         raise AskedElsewiseError(f"{engine} was not asked this in the accelerated call")
 
+    def touches(self, what: str) -> None:
+        """Refuse it.
 
-def replaying() -> bool:
-    """Whether this code runs for the second time: whoever listens to it shall not hear it."""
-    return isinstance(seam.current_scope(), ReplayScope)
+        Raises:
+            WouldWriteError: always.
+        """
+        raise WouldWriteError(what)

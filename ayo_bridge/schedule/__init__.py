@@ -1,7 +1,7 @@
 """In: e-graphs and calls. Out: batches on engines, in an order that knows the graphs."""
 
 from ayo_bridge.schedule.driver import Driver, Running, Schedulers
-from ayo_bridge.schedule.engine_scheduler import EngineScheduler, Placement, Request
+from ayo_bridge.schedule.engine_scheduler import EngineScheduler
 from ayo_bridge.schedule.graph_scheduler import MISSING, GraphScheduler, Missing
 from ayo_bridge.schedule.own_loop import new_own_loop
 from ayo_bridge.schedule.placement import FoundLater, LoopPlacement, ThreadPlacement
@@ -17,6 +17,7 @@ from ayo_bridge.schedule.policies import (
     throughput,
     topology,
 )
+from ayo_bridge.schedule.request import Placement, Request
 from ayo_bridge.schedule.server_load import Offer, ServerLoad
 from ayo_bridge.schedule.waiting import Waiting
 from ayo_bridge.schedule.work import (

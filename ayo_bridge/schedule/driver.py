@@ -16,8 +16,9 @@ from functools import partial
 from typing import Generic, Protocol, TypeVar, cast
 
 from ayo_bridge.graph import Op, Primitive
-from ayo_bridge.schedule.engine_scheduler import EngineScheduler, Request
+from ayo_bridge.schedule.engine_scheduler import EngineScheduler
 from ayo_bridge.schedule.graph_scheduler import GraphScheduler
+from ayo_bridge.schedule.request import Request
 from ayo_bridge.schedule.work import Handler, Values, Work
 from ayo_bridge.seam import Call, EngineCall
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, cast
 
-from ayo_bridge.schedule.engine_scheduler import Abortable, Done
 from ayo_bridge.schedule.heap import give_back
+from ayo_bridge.schedule.request import Abortable, Done
 from ayo_bridge.seam import AsyncEngine, BatchEngine, Call, Engine
 
 

@@ -1,6 +1,7 @@
 """In: what an engine is asked. Out: what it answers. The one thing that every layer knows."""
 
-from ayo_bridge.seam.call import Call, EngineCall, EngineKind, Outcome, Unkeyed
+from ayo_bridge.seam.call import Call, EngineCall, EngineKind, Outcome, Unkeyed, Usage
+from ayo_bridge.seam.dialect import Dialect, Said, TokenCounts
 from ayo_bridge.seam.engine import AsyncEngine, BatchEngine, Engine, Limits
 from ayo_bridge.seam.following import (
     Answer,
@@ -11,6 +12,7 @@ from ayo_bridge.seam.following import (
     FoundItem,
     Told,
 )
+from ayo_bridge.seam.locks import new_lock, new_rlock
 from ayo_bridge.seam.scope import (
     EngineHome,
     Hit,
@@ -30,6 +32,7 @@ __all__ = [
     "BatchEngine",
     "BoundaryCall",
     "Call",
+    "Dialect",
     "Engine",
     "EngineCall",
     "EngineHome",
@@ -43,10 +46,15 @@ __all__ = [
     "Load",
     "Observation",
     "Outcome",
+    "Said",
     "Scope",
     "Ticket",
+    "TokenCounts",
     "Told",
     "Unkeyed",
+    "Usage",
     "current_scope",
     "entered",
+    "new_lock",
+    "new_rlock",
 ]

@@ -6,6 +6,7 @@ import enum
 import itertools
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 
 class EngineKind(enum.StrEnum):
@@ -68,6 +69,18 @@ class Call:
     """A declared prefix warm: no call of the original ever asks for its result."""
 
 
+class Usage(NamedTuple):
+    """What a server says it has computed, in tokens."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    """Of the prompt's, those that it had in its prefix cache, where it says so."""
+
+
+NO_TOKENS: Final = Usage()
+
+
 @dataclass(slots=True)
 class EngineCall:
     """One request to an engine. Times are seconds of the runtime's clock."""
@@ -86,10 +99,10 @@ class EngineCall:
     """Seconds for which the original stood still for this result."""
     items: int = 1
     batch: int = 1
-    usage: Callable[[], tuple[int, int] | None] | None = None
+    usage: Callable[[], Usage | None] | None = None
     """Finds the tokens of a reply that nobody has read for them yet."""
-    tokens: tuple[int, int] = (0, 0)
-    """Tokens of prompt and answer, as far as they have been read."""
+    tokens: Usage = NO_TOKENS
+    """As far as they have been read."""
     fused: bool = False
     """The original's own call, served by the engine scheduler."""
     error: str = ""
@@ -97,17 +110,20 @@ class EngineCall:
     @property
     def prompt_tokens(self) -> int:
         """Tokens of the prompt, as the server has counted them; 0 if it has not."""
-        return self._counted()[0]
+        return self.counted.prompt_tokens
 
     @property
     def completion_tokens(self) -> int:
         """Tokens of the answer."""
-        return self._counted()[1]
+        return self.counted.completion_tokens
 
-    def _counted(self) -> tuple[int, int]:
-        usage, self.usage = self.usage, None
-        if usage is not None:
+    @property
+    def counted(self) -> Usage:
+        """The tokens that the server has counted."""
+        usage = self.usage
+        if usage is not None:  # Of several threads that ask at once each finds the same.
             self.tokens = usage() or self.tokens
+            self.usage = None
         return self.tokens
 
     @property

@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError
 from typing import cast
 
 from ayo_bridge.schedule import EngineScheduler, Policy, policy_for
-from ayo_bridge.schedule.engine_scheduler import Abortable, Done
+from ayo_bridge.schedule.request import Abortable, Done
 from ayo_bridge.seam import Call, Engine
 from ayo_bridge.simulate.serving import Abort, SimulatedEngine
 

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Hashable, Sequence
 
 from ayo_bridge.errors import AyoBridgeError
-from ayo_bridge.schedule.engine_scheduler import Done
+from ayo_bridge.schedule.request import Done
 from ayo_bridge.seam import AsyncEngine, Call, EngineKind, Limits
 from ayo_bridge.simulate.costs import LLMCosts
 from ayo_bridge.simulate.generation import Generation

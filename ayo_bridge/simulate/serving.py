@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from typing import Protocol
 
-from ayo_bridge.schedule.engine_scheduler import Done
+from ayo_bridge.schedule.request import Done
 from ayo_bridge.seam import Call, EngineKind, Limits
 
 Abort = Callable[[], None]

@@ -12,7 +12,7 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass
 
 from ayo_bridge.profile import EngineProfile
-from ayo_bridge.schedule.engine_scheduler import Done
+from ayo_bridge.schedule.request import Done
 from ayo_bridge.seam import AsyncEngine, BatchEngine, Call, EngineKind, Limits
 from ayo_bridge.simulate.requests import ApiRequest, BatchRequest
 from ayo_bridge.simulate.serving import (

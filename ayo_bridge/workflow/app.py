@@ -12,7 +12,7 @@ from ayo_bridge.errors import AyoBridgeError, GraphError
 from ayo_bridge.graph import Choice, Op, Primitive
 from ayo_bridge.passes import Pass, PassContext
 from ayo_bridge.profile import Profile, Profiles
-from ayo_bridge.runtime import LocalRuntime, Runtime
+from ayo_bridge.runtime import Runtime
 from ayo_bridge.schedule import (
     ComponentOp,
     EngineScheduler,
@@ -23,6 +23,7 @@ from ayo_bridge.schedule import (
 )
 from ayo_bridge.seam import Call, Engine, EngineKind
 from ayo_bridge.workflow.handlers import DEFAULTS
+from ayo_bridge.workflow.local import LocalRuntime
 from ayo_bridge.workflow.query import Query
 from ayo_bridge.workflow.requests import Ingest
 from ayo_bridge.workflow.result import Result
@@ -46,7 +47,7 @@ class App:
     """Runs queries over registered engines. Belongs to the event loop that it is used on.
 
     Args:
-        runtime: where the engines run. By default a :class:`~ayo_bridge.runtime.LocalRuntime`: on
+        runtime: where the engines run. By default a :class:`~.local.LocalRuntime`: on
             the loop that awaits :meth:`submit` (batch engines in threads of their own), and time is
             that loop's: on a :class:`~ayo_bridge.simulate.VirtualClockLoop` the same app simulates.
         passes: the rewrites applied to every p-graph, in order; ``()`` runs it as it is, in the

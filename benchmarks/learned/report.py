@@ -15,7 +15,7 @@ from rich.table import Table
 from benchmarks.learned.arms import Arm, Row
 from benchmarks.learned.engines import Latencies
 
-_COLUMNS = ("as it is", "accelerated", "ratio", "ideal", "requests", "sent", "in vain", "equal")
+_COLUMNS = ("as it is", "accelerated", "ratio", "ideal", "asked", "sent", "in\nvain", "equal")
 
 
 def show(rows: Sequence[Row], console: Console) -> None:
@@ -23,7 +23,7 @@ def show(rows: Sequence[Row], console: Console) -> None:
     table = Table(box=None)
     table.add_column("application", no_wrap=True)
     for name in _COLUMNS:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(row.app.name, *_cells(row))
     console.print(table)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from importlib.resources import files
 from xml.etree.ElementTree import Element
 
 from ayo_bridge.graph import Graph, mermaid, picture
 from ayo_bridge.observe.drawing import draw
-from ayo_bridge.observe.markup import add, svg, write
+from ayo_bridge.observe.markup import add, add_patterns, write
+from ayo_bridge.observe.summary import sheet
 from ayo_bridge.passes import Decision
 from ayo_bridge.workflow import Result
 from examples.apps.arms import Arm
@@ -16,10 +16,9 @@ from examples.apps.spec import AppSpec
 
 _STYLE = """
 body { max-width: none; }
-table { border-collapse: collapse; }
+table { width: auto; min-width: 0; }
 td, th { padding: .15rem .8rem .15rem 0; text-align: left; font-variant-numeric: tabular-nums; }
 pre { overflow-x: auto; font-size: .75rem; }
-.drawing { overflow-x: auto; }
 """
 
 
@@ -58,10 +57,10 @@ def page(spec: AppSpec, arms: Sequence[Arm], note: str) -> str:
     head = add(html, "head")
     add(head, "meta", charset="utf-8")
     add(head, "title", f"{spec.what} · ayo-bridge")
-    css = files("ayo_bridge.observe").joinpath("page.css").read_text("utf-8")
-    add(head, "style", css + _STYLE)
-    body = add(html, "body")
-    _hatch(body)
+    add(head, "meta", name="viewport", content="width=device-width, initial-scale=1")
+    add(head, "style", sheet("chart.css") + sheet("page.css") + _STYLE)
+    body = add(html, "body", class_="ayo")
+    add_patterns(body)
     header = add(body, "header")
     add(header, "h1", spec.what)
     add(header, "p", f"{spec.source}. {note}", class_="soft")
@@ -75,7 +74,7 @@ def _arm(body: Element, arm: Arm) -> None:
     part = add(body, "article")
     add(part, "h2", f"{arm.name}: {result.seconds:.2f} s")
     label = f"primitives of the {arm.name} script"
-    add(part, "div", class_="drawing").append(draw(result.e_graph, label))
+    add(part, "div", class_="scroll").append(draw(result.e_graph, label))
     table = add(part, "table")
     row = add(table, "tr")
     for title in ("component", "starts (s)", "ends (s)"):
@@ -90,12 +89,3 @@ def _arm(body: Element, arm: Arm) -> None:
         details = add(part, "details")
         add(details, "summary", f"the graph {name}")
         add(details, "pre", text(result.e_graph, as_mermaid=as_mermaid))
-
-
-def _hatch(body: Element) -> None:
-    """The pattern with which drawings mark prefix warms."""
-    root = svg(0, 0, "", style="position: absolute")
-    hatch = add(add(root, "defs"), "pattern", id="hatch", width=5, height=5)
-    hatch.attrib.update({"patternUnits": "userSpaceOnUse", "patternTransform": "rotate(45)"})
-    add(hatch, "path", d="M0 0V5", class_="mesh")
-    body.append(root)

@@ -14,15 +14,19 @@ from rich.table import Table
 from examples.demo.comparison import Answer, Outcome
 from examples.demo.settings import Settings
 
+_FIGURES = ("as it is", "accelerated", "ratio", "LLM\ncalls", "warms", "largest\nbatch")
+_NOTICED = 0.05
+"""A smaller difference of the medians is none."""
+
 
 def table(outcomes: Sequence[Outcome]) -> Table:
-    """One row an engine."""
+    """One row an engine; 80 columns are enough, where the engines' names wrap."""
     shown = Table(title="Each engine as it is and accelerated, the same questions", box=None)
     shown.title_justify = "left"
-    shown.add_column("query engine")
-    shown.add_column("identical")
-    for name in ("as it is", "accelerated", "ratio", "LLM calls", "warms", "largest batch"):
-        shown.add_column(name, justify="right")
+    shown.add_column("query engine", overflow="fold", min_width=14)
+    shown.add_column("same\nanswers", no_wrap=True)
+    for name in _FIGURES:
+        shown.add_column(name, justify="right", no_wrap=True)
     for outcome in outcomes:
         before, after = outcome.medians
         calls = f"{outcome.requests(outcome.original)} / {outcome.requests(outcome.accelerated)}"
@@ -37,6 +41,23 @@ def table(outcomes: Sequence[Outcome]) -> Table:
             str(largest_batch(outcome)),
         )
     return shown
+
+
+def seen(outcomes: Sequence[Outcome]) -> str:
+    """What the table shows, in a sentence."""
+    told = [f"{outcome.workflow.title} {_answered(outcome.ratio)}" for outcome in outcomes]
+    differing = [outcome.workflow.title for outcome in outcomes if not outcome.identical]
+    if differing:
+        return f"{'; '.join(told)}. Answers DIFFER from the original's: {', '.join(differing)}."
+    return f"{'; '.join(told)}. Answers, their sources and the LLM calls are identical."
+
+
+def _answered(ratio: float) -> str:
+    if ratio > 1 + _NOTICED:
+        return f"answered {ratio:.1f}x as fast"
+    if ratio < 1 - _NOTICED:
+        return f"took {1 / ratio:.1f}x as long"
+    return "took as long as before"
 
 
 def largest_batch(outcome: Outcome) -> int:

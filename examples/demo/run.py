@@ -136,9 +136,10 @@ def _compare(settings: Settings, server: VLLMServer, index: Any, console: Consol
 
 def _report(settings: Settings, outcomes: list[Outcome], model: str, console: Console) -> None:
     from ayo_bridge import explain, timeline
-    from examples.demo.report import figures, table
+    from examples.demo.report import figures, seen, table
 
     console.print(table(outcomes))
+    console.print(seen(outcomes), style="bold")
     console.print(
         f"Medians of {settings.rounds} rounds in turns, {settings.warmups} before them not "
         "counted; the ratio is that within a round. The prefix cache is emptied before every call. "

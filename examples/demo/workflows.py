@@ -48,6 +48,7 @@ class Workflow:
     """One way to answer questions."""
 
     name: str
+    title: str
     what: str
     engine: Any
 
@@ -90,9 +91,9 @@ def workflows(
     )
     refine = index.as_query_engine(llm=chat, response_mode="refine", similarity_top_k=4)
     return [
-        Workflow("tree", "tree_summarize over 8 chunks", tree),
-        Workflow("fusion", "fusion of 4 queries, rerank, compact", fusion),
-        Workflow("refine", "chat refine over 4 chunks", refine),
+        Workflow("tree", "Tree summarize", "tree_summarize over 8 chunks", tree),
+        Workflow("fusion", "fusion of queries", "fusion of 4 queries, rerank, compact", fusion),
+        Workflow("refine", "chat refine", "chat refine over 4 chunks", refine),
     ]
 
 

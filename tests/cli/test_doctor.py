@@ -131,6 +131,10 @@ def test_files_that_are_of_no_use_are_named(tmp_path: Path) -> None:
         ("AYO_EXPLAIN", "1", Level.OK, "said at exit"),
         ("AYO_LOG", "verbose", Level.NOTE, "does nothing"),
         ("AYO_TIMELINE", "calls.pdf", Level.NOTE, "does nothing"),
+        ("AYO_OTEL", "yes", Level.NOTE, "does nothing"),
+        ("AYO_METRICS", "1", Level.OK, "Prometheus metrics are kept"),
+        ("AYO_METRICS_PORT", "0", Level.PROBLEM, "[HOST:]PORT"),
+        ("AYO_METRICS_PORT", "9464", Level.OK, "served at 127.0.0.1:9464"),
         ("AYO_VERIFY", "2", Level.PROBLEM, "no share of calls"),
         ("AYO_VERIFY", "0.01", Level.OK, "0.01 of all calls"),
     ],
@@ -146,7 +150,7 @@ def test_a_setting_is_told_by_its_effect(
 
 
 def test_every_setting_that_is_documented_or_read_is_known() -> None:
-    text = (REPOSITORY / "docs" / "configuration.md").read_text("utf-8")
+    text = (REPOSITORY / "docs" / "pages" / "configuration.md").read_text("utf-8")
     documented = set(re.findall(r"^\| `(AYO_\w+)` \|", text, re.MULTILINE))
     sources = (REPOSITORY / "ayo_bridge").rglob("*.py")
     read = {name for each in sources for name in re.findall(r'"(AYO_[A-Z_]+)"', each.read_text())}

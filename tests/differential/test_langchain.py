@@ -7,12 +7,22 @@ from collections.abc import AsyncIterator
 import pytest
 
 from ayo_bridge import Runtime
-from tests.differential import rows_langchain, rows_langchain_errors
+from tests.differential import (
+    rows_langchain,
+    rows_langchain_errors,
+    rows_langchain_ollama,
+    rows_langchain_remote,
+)
 from tests.differential.harness import Case, Env, compare, compare_async, parameters
 from tests.differential.langchain import LANGCHAIN
 from tests.differential.langchain_parts import close_clients
 
-ROWS = [*rows_langchain.ROWS, *rows_langchain_errors.ROWS]
+ROWS = [
+    *rows_langchain.ROWS,
+    *rows_langchain_errors.ROWS,
+    *rows_langchain_remote.ROWS,
+    *rows_langchain_ollama.ROWS,
+]
 
 # A request that fails leaves its socket to the collector.
 pytestmark = [

@@ -7,7 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from ayo_bridge import Runtime
-from tests.differential import rows_errors, rows_options, rows_retrieval, rows_synthesis
+from tests.differential import (
+    rows_errors,
+    rows_ollama,
+    rows_options,
+    rows_remote,
+    rows_retrieval,
+    rows_synthesis,
+)
 from tests.differential.harness import Case, Env, compare, compare_async, parameters
 from tests.differential.llama_index import LLAMA_INDEX, settings
 
@@ -16,6 +23,8 @@ ROWS = [
     *rows_retrieval.ROWS,
     *rows_options.ROWS,
     *rows_errors.ROWS,
+    *rows_remote.ROWS,
+    *rows_ollama.ROWS,
 ]
 
 # The SDK's asynchronous clients close themselves in whatever loop runs when they are collected.

@@ -20,7 +20,7 @@ from ayo_bridge.graph import (
 from ayo_bridge.graph.primitive import DECODES, PREFILLS
 from ayo_bridge.passes import Decision
 from ayo_bridge.record.record import CallRecord
-from ayo_bridge.seam import EngineCall, EngineKind, Outcome
+from ayo_bridge.seam import EngineCall, EngineKind, Outcome, Usage
 
 LLM, EMBEDDER, RERANKER, STORE = "qwen2.5-7b", "all-MiniLM-L6-v2", "ms-marco-MiniLM", "pgvector"
 KINDS = {
@@ -82,7 +82,7 @@ def timed(
         call.items = primitive.items
         if primitive.engine == LLM:
             decoded = sum(graph[d].tokens for d in _decodes(graph, name))
-            call.tokens = primitive.prompt_tokens, decoded
+            call.tokens = Usage(primitive.prompt_tokens, decoded)
         if primitive.op is Op.PARTIAL_PREFILLING:
             call.outcome = Outcome.WARM
         else:

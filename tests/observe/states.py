@@ -28,6 +28,7 @@ class StandIn:
     history: int = 32
     run_ahead: bool = True
     now: float = 11.0
+    telemetry: None = None
 
     def knows(self, engine: str) -> bool:
         return False

@@ -51,7 +51,7 @@ GOLDEN = """\
 RetrieverQueryEngine: 1 call, which needed 3 results of engines
   made ahead              1  there or on its way when asked for: 33.3%
   made when asked         2  the original's own calls, nothing was ahead
-  in shared batches       2  the original's own calls, run with others, 2.0 on average
+  in shared batches       2  own calls, run with others, 2.0 on average
   saved               90 ms  engine time not waited for; side by side it adds up
   waited             510 ms  engine time waited for
 

@@ -11,7 +11,7 @@ from ayo_bridge.observe.expected import expected
 from ayo_bridge.passes import Decision
 from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead import Learning
-from ayo_bridge.seam import EngineCall, EngineKind, Outcome
+from ayo_bridge.seam import EngineCall, EngineKind, Outcome, Usage
 from tests.observe.states import TEMPLATE, call, record, state
 
 
@@ -29,7 +29,7 @@ def asked(i: int, waited: float, outcome: Outcome = Outcome.HIT, **more: float) 
     """A call of one second, unless it is said how long."""
     times = {"start": 10.0, "seconds": 1.0, **more}
     made = call(outcome, primitive=f"answer.prefill[{i}]", engine="llm", waited=waited, **times)
-    made.kind, made.tokens = EngineKind.LLM, (0, 10)
+    made.kind, made.tokens = EngineKind.LLM, Usage(0, 10)
     return made
 
 
@@ -78,7 +78,7 @@ def test_what_slowed_down_side_by_side_was_not_won() -> None:
 def test_a_longer_prompt_is_no_reason_to_have_taken_longer() -> None:
     calls = [asked(i, 4.0 if i == 0 else 0.0, seconds=4.0) for i in range(4)]
     for each in calls:
-        each.tokens = (5000, 10)
+        each.tokens = Usage(5000, 10)
     assert won(alone(), called(graph(4, ordered=True), *calls, ended=14.0)) == (4.0, 4.0)
 
 
@@ -86,7 +86,7 @@ def test_the_calls_most_alike_say_how_long_one_takes_alone() -> None:
     """A short answer costs more for each token: the fixed time is spread over few."""
     short = [record(asked(0, 1.0, Outcome.DIRECT, start=-1e3 * i)) for i in range(1, 6)]
     for each in short:
-        each.calls[0].tokens = (0, 1)
+        each.calls[0].tokens = Usage(0, 1)
     calls = [asked(i, 4.0 if i == 0 else 0.0, seconds=4.0) for i in range(4)]
     long = [record(asked(0, 1.0, Outcome.DIRECT, start=-100.0 * i)) for i in range(1, 6)]
     assert won(*short, *long, called(graph(4, ordered=True), *calls, ended=14.0)) == (4.0, 4.0)

@@ -50,3 +50,13 @@ def test_names_that_differ_in_one_number_are_put_together(names: list[str], text
 def test_empty_columns_take_no_room() -> None:
     assert columns([("a", "", "1"), ("bb", "", "22")], right="llr") == ["  a    1", "  bb  22"]
     assert columns([]) == []
+
+
+def test_words_beyond_80_columns_go_on_below_the_last_column() -> None:
+    words = "a reason of so many words that it does not fit on one line of a terminal at all"
+    first, *rest = columns([("refused", words)])
+    assert max(map(len, [first, *rest])) <= 80
+    assert [line[:11].strip() for line in rest] == [""] * len(rest)
+    assert " ".join(line[11:] for line in [first, *rest]) == words
+    (line,) = columns([("n" * 70, "1234567890")], right="lr")
+    assert line.endswith("1234567890"), "numbers stay in their line"

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from benchmarks.paper.__main__ import PAGE, fingerprint_of, known_results
 from benchmarks.paper.jobs import Outcome, percentile, statistics
+from benchmarks.paper.latency import better
 from benchmarks.paper.page import page
+from benchmarks.paper.parameters import FILE
 from benchmarks.paper.ratios import (
     over_best_baseline,
     over_llamadist,
@@ -16,7 +19,16 @@ from benchmarks.paper.ratios import (
     possible,
 )
 from benchmarks.paper.schemes import OURS, PAPER, SCHEMES
-from benchmarks.paper.svg import Curve, plot
+
+VEGA = "/* draws the charts */"
+SCRIPT = re.compile(r"(?<=<script>).*?(?=</script>\n<script>\nconst options)", re.DOTALL)
+"""All of Vega, on one long line."""
+
+
+@pytest.fixture(autouse=True)
+def _without_vega(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Putting it together takes two seconds."""
+    monkeypatch.setattr("benchmarks.pages.page.vega", lambda: VEGA)
 
 
 def panel(**means: list[float]) -> dict[str, Any]:
@@ -66,14 +78,23 @@ def test_statistics_are_over_all_seeds_or_one_app() -> None:
     }
 
 
+def test_a_system_is_drawn_under_the_better_policy_of_each_point() -> None:
+    first, second = better({"Ayo+PO": [1.0, 5.0], "ours": [1.0, 1.0], "Ayo+TO": [2.0, 3.0]})
+    assert (first.label, first.values, first.notes) == ("Ayo", [1.0, 3.0], ["Ayo+PO", "Ayo+TO"])
+    assert second.label == "ours"
+
+
 def test_the_page_is_self_contained_and_says_what_is_missed() -> None:
     made = panel(**{OURS: [4.0, 8.0]})
     text = page({"fig8": {"parameters": "p", "panels": [made]}}, "p")
-    assert "Targets" in text
-    assert re.search(r"over LlamaDist at 0.6/s</td><td>2.2x</td><td>2.00x.*?missed", text)
-    assert re.search(r"over LlamaDist at 8/s</td><td>1.7x</td><td>2.00x.*?met", text)
-    assert "<script" not in text
-    assert not re.search(r'(src|href)="', text)
+    assert text.index("In one picture") < text.index("Targets") < text.index("Fig. 8")
+    assert re.search(
+        r"over LlamaDist at 0.6/s \(.*?\)</td><td>2.2x</td><td>2.00x</td>.*?missed", text
+    )
+    assert re.search(r"over LlamaDist at 8/s \(.*?\)</td><td>1.7x</td><td>2.00x</td>.*?met", text)
+    assert text.count(VEGA) == 1
+    assert text.count('class="chart"') == 2
+    assert not re.search(r'<[^>]+ (src|href)="', text)
 
 
 def test_the_page_compares_with_engines_to_spare() -> None:
@@ -93,9 +114,10 @@ def test_the_page_says_which_results_are_of_other_parameters() -> None:
     assert "other parameters" not in page(results, "old")
 
 
-def test_a_plot_has_a_line_for_each_curve() -> None:
-    curves = [Curve("ours", [1.0, 3.0]), Curve("bound", [2.0, 2.0], thin=True)]
-    drawn = plot("title", [1.0, 2.0], curves)
-    assert drawn.count("<polyline") == 2
-    assert "ours: 3.00 s at 2" in drawn
-    assert "bound: 2.00 s" not in drawn
+def test_the_page_that_is_there_is_made_from_the_results_that_are_there() -> None:
+    made = page(known_results(), fingerprint_of(FILE.read_text(encoding="utf-8")))
+    there = PAGE.read_text(encoding="utf-8")
+    scripts = SCRIPT.findall(there)
+    assert [len(script) > 500_000 for script in scripts] == [True], "one copy of Vega"
+    same = made == there.replace(scripts[0], VEGA)
+    assert same, "make it anew: python -m benchmarks.paper page"

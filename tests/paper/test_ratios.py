@@ -94,8 +94,7 @@ def test_no_arm_beats_the_bound_under_load(rate: float) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("app", APPS)
-@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize(("app", "dataset"), [*zip(APPS, DATASETS, strict=True)])
 def test_llamadist_is_as_fast_as_the_papers(app: str, dataset: str) -> None:
     runs = GIVEN.runs
     found = [

@@ -16,7 +16,7 @@ from ayo_bridge.graph import (
     Template,
 )
 from ayo_bridge.runtime import Runtime
-from ayo_bridge.seam import EngineCall, EngineKind, Outcome
+from ayo_bridge.seam import EngineCall, EngineKind, Outcome, Usage
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_run_ahead_can_be_switched_off() -> None:
 def observe(runtime: Runtime, seconds: float) -> None:
     for _ in range(64):
         record = EngineCall("p", "llm", EngineKind.LLM, "k", Outcome.DIRECT, 0.0, 0.0, seconds)
-        record.tokens = 100, 10
+        record.tokens = Usage(100, 10)
         runtime.profiles.observe(record)
 
 

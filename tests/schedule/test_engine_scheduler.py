@@ -18,8 +18,8 @@ from ayo_bridge.schedule import (
     throughput,
     topology,
 )
-from ayo_bridge.schedule.engine_scheduler import Abortable, Done
 from ayo_bridge.schedule.placement import run_batch
+from ayo_bridge.schedule.request import Abortable, Done
 from ayo_bridge.seam import BatchEngine, Call, EngineKind, Limits
 
 

@@ -6,7 +6,15 @@ import math
 
 import pytest
 
+from ayo_bridge.runahead import verification
+
 
 @pytest.fixture(autouse=True)
 def _never_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ayo_bridge.runahead.client.FULL", math.inf)
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An original that asks something else is asked again soon."""
+    monkeypatch.setattr(verification, "APART", 0.01)

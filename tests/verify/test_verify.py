@@ -21,6 +21,7 @@ from ayo_bridge.errors import AyoBridgeError
 from ayo_bridge.learn.live.owners import Way
 from ayo_bridge.lift.entries import Entry
 from ayo_bridge.lift.lifted import Asked, Lifted
+from ayo_bridge.lift.shows import Shows
 from ayo_bridge.profile import ProfileStore
 from ayo_bridge.runahead import AcceleratedState, current_scope, opening, verification
 from ayo_bridge.runahead.verification import MOST, verifier
@@ -41,10 +42,16 @@ pytestmark = [
 WRONG: Final = "something else entirely"
 
 
+class Quiet(Shows):
+    """Objects that tell nobody of anything."""
+
+    silencers = ()
+
+
 class Toy(AnswererAdapter):
     """Its objects tell nobody of anything."""
 
-    silencers = ()
+    shows = Quiet()
 
 
 class Packing(Toy):

@@ -116,18 +116,18 @@ def test_a_profile_registered_with_its_engine_counts_from_then_on() -> None:
     assert stages(cut) == stages(whole) + 2  # 40 documents, b* of 16
 
 
-def test_a_thousand_queries_at_once_complete() -> None:
+def test_hundreds_of_queries_at_once_complete() -> None:
     async def main() -> list[Result]:
         engines = Engines(policies="throughput")
         return await asyncio.gather(
             *(
                 engines.app.submit({"question": f"{i}?", "documents": DOCUMENTS[:2]}, advanced())
-                for i in range(1000)
+                for i in range(400)
             )
         )
 
     results = run_virtual(main())
-    assert len({result.output for result in results}) == 1000
+    assert len({result.output for result in results}) == 400
 
 
 def test_the_same_submissions_take_the_same_time_again() -> None:

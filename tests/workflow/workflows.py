@@ -29,7 +29,7 @@ def synthesis(mode: SynthesisMode = SynthesisMode.ONE_SHOT, chunks: int | None =
 
 
 def advanced(mode: SynthesisMode = SynthesisMode.REFINE, chunks: int | None = 3) -> Flow:
-    """Advanced RAG as in docs/native-workflows.md, on the engines of engines.py.
+    """Advanced RAG as in docs/pages/native-workflows.md, on the engines of engines.py.
 
     Not that of examples/apps: this one searches with the question, too, and tests of the core rest
     on the core alone.

@@ -7,12 +7,7 @@ from ayo_bridge.engines.openai_http.engine import OpenAIServer, Proof
 from ayo_bridge.engines.openai_http.items import ItemParser, LineItems, LineList
 from ayo_bridge.engines.openai_http.probe import prove
 from ayo_bridge.engines.openai_http.rebuild import CannotRebuildError
-from ayo_bridge.engines.openai_http.reply import (
-    Reply,
-    ReplyAbandonedError,
-    UnreadableReplyError,
-    Usage,
-)
+from ayo_bridge.engines.openai_http.reply import Reply, ReplyAbandonedError, UnreadableReplyError
 from ayo_bridge.engines.openai_http.request import (
     MARK,
     Delivery,
@@ -35,7 +30,6 @@ __all__ = [
     "Reply",
     "ReplyAbandonedError",
     "UnreadableReplyError",
-    "Usage",
     "canonical_key",
     "make_call",
     "make_warm",

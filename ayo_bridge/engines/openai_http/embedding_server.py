@@ -2,28 +2,61 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import sys
-from array import array
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
+from ayo_bridge.engines.dialects.openai import (
+    EMBEDDINGS,
+    MOST_BYTES,
+    Vectors,
+    vectors_in,
+)
 from ayo_bridge.engines.openai_http.engine import OpenAIServer
 from ayo_bridge.engines.openai_http.reply import Reply, UnreadableReplyError
+from ayo_bridge.engines.openai_http.said import check_size
 from ayo_bridge.seam import EngineKind
 
-Vectors = tuple[tuple[float, ...], ...]
-
-
-MOST_BYTES: Final = 2_500_000
-"""Of a reply that is looked into: what is larger belongs to an index being built, not to a query.
-"""
+__all__ = [
+    "MOST_BYTES",
+    "SERVERS",
+    "EmbeddingServer",
+    "RerankServer",
+    "SearchServer",
+    "StoreServer",
+    "Vectors",
+    "vectors_of",
+]
 
 
 class EmbeddingServer(OpenAIServer):
     """Takes requests to ``/embeddings``, whose replies are plain, on connections of our own."""
 
     kind = EngineKind.EMBEDDING
+
+
+class RerankServer(OpenAIServer):
+    """Takes requests to a reranker or scorer."""
+
+    kind = EngineKind.RERANKER
+
+
+class SearchServer(OpenAIServer):
+    """Takes requests to a search API."""
+
+    kind = EngineKind.SEARCH_API
+
+
+class StoreServer(OpenAIServer):
+    """Takes requests to a vector store."""
+
+    kind = EngineKind.VECTOR_STORE
+
+
+SERVERS: Final[Mapping[EngineKind, type[OpenAIServer]]] = {
+    each.kind: each
+    for each in (OpenAIServer, EmbeddingServer, RerankServer, SearchServer, StoreServer)
+}
+"""What serves a kind of engine over HTTP."""
 
 
 def vectors_of(reply: Reply) -> Vectors:
@@ -34,19 +67,8 @@ def vectors_of(reply: Reply) -> Vectors:
     """
     if not reply.ok:
         raise ValueError(f"the server replied with status {reply.status}")
-    if len(reply.body.so_far()) > MOST_BYTES:
-        raise ValueError(f"its vectors have more than {MOST_BYTES:,} bytes")
+    check_size(EMBEDDINGS, reply)
     try:
-        return tuple(_vector(each["embedding"]) for each in reply.json()["data"])
-    except (UnreadableReplyError, KeyError, TypeError, binascii.Error) as error:
+        return vectors_in(reply.json())
+    except UnreadableReplyError as error:
         raise ValueError(f"a reply without vectors: {error!r}") from error
-
-
-def _vector(embedding: Any) -> tuple[float, ...]:
-    """Numbers, or (``encoding_format: base64``) the bytes of little-endian 32-bit floats."""
-    if not isinstance(embedding, str):
-        return tuple(map(float, embedding))
-    numbers = array("f", base64.b64decode(embedding, validate=True))
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return tuple(numbers)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from ayo_bridge.bindings.http_requests import CannotBuildError
 from ayo_bridge.learn.known import Waiting
 from ayo_bridge.learn.live.busy import Busy
 from ayo_bridge.learn.live.clients import Clients
@@ -25,6 +26,7 @@ from ayo_bridge.learn.trace import Kind, Result, Trace
 from ayo_bridge.learn.tracer import Tracer
 from ayo_bridge.learn.values import Part
 from ayo_bridge.runahead import Scope
+from ayo_bridge.runahead.failures import failed_ahead
 from ayo_bridge.seam import Answer, BoundaryCall, Outcome, Told
 
 _logger: Final = logging.getLogger(__name__)
@@ -311,6 +313,9 @@ class LiveCall:
             if each.site not in self._complained:
                 self._complained.add(each.site)
                 self.scope.note(f"a learned request is left to the original: {error}")
+                if isinstance(error, CannotBuildError):
+                    engine = self.owners.engine(each.site)
+                    failed_ahead(self.scope.runtime, self.scope.record.entry, engine, error)
             return None
 
     # The end.

@@ -16,6 +16,7 @@ from typing import Any
 from ayo_bridge.learn.live.call import LiveCall
 from ayo_bridge.learn.live.learned import Learned
 from ayo_bridge.learn.places import within
+from ayo_bridge.lift.entry import Kind
 from ayo_bridge.seam import entered
 
 Function = Callable[..., Any]
@@ -104,6 +105,9 @@ def run(
     if call is None:
         return function(*args, **kwargs)
     call.uses(own)
+    verification = call.scope.verification
+    if verification is not None:
+        learned.compares(call, function, Kind.CALL, args, kwargs)
     following = Following(learned, call)
     try:
         with within(call.where), entered(call.scope):
@@ -113,6 +117,8 @@ def run(
         following.failed(error)
         following.end()
         raise
+    if verification is not None:
+        verification.answered(result)
     return returned(result, following)
 
 
@@ -129,6 +135,9 @@ async def run_async(
     if call is None:
         return await function(*args, **kwargs)
     call.uses(own)
+    verification = call.scope.verification
+    if verification is not None:
+        learned.compares(call, function, Kind.AWAIT, args, kwargs)
     following = Following(learned, call)
     try:
         with within(call.where), entered(call.scope):
@@ -138,6 +147,8 @@ async def run_async(
         following.failed(error)
         following.end()
         raise
+    if verification is not None:
+        verification.answered(result)
     return returned(result, following)
 
 

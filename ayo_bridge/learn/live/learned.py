@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import FrameType
 from typing import Any, Final
 
+from ayo_bridge.events import Event, Facts
 from ayo_bridge.graph import Graph
 from ayo_bridge.graph import Template as ModuleTemplate
 from ayo_bridge.learn.branches import follow
@@ -28,8 +29,11 @@ from ayo_bridge.learn.live.warmth import by_prefills
 from ayo_bridge.learn.live.worker import Job, worker
 from ayo_bridge.learn.trace import Kind, Trace, trace_size
 from ayo_bridge.learn.tracer import Tracer, inputs_of
+from ayo_bridge.lift.entry import Kind as EntryKind
 from ayo_bridge.runahead import AcceleratedState, Plan, current_scope, open_scope
+from ayo_bridge.seam import new_lock
 
+_logger: Final = logging.getLogger(__name__)
 MOST_TRACES: Final = 6
 FIRST_REST: Final = 16
 LONGEST_REST: Final = 4096
@@ -61,7 +65,7 @@ class Learned:
         """Whether an earlier process's lesson was asked for."""
         template = ModuleTemplate((), inputs=(), name=entry)
         self._plan = self._unknown = Plan(template, Graph(()), Graph(()))
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self.owners = Owners()
         self.traces: list[Trace] = []
         self.lesson: Lesson | None = None
@@ -99,7 +103,7 @@ class Learned:
         learns of its calls.
         """
         outer = current_scope()
-        if outer is not None and outer.follower is not None:
+        if outer is not None and outer.followed:
             return None
         if self.rest and self._is_of_no_use:
             self.rest -= 1  # Several threads may lose one of each other: that is no harm.
@@ -125,14 +129,30 @@ class Learned:
         scope.followed_by(call)
         return call
 
+    def compares(
+        self,
+        call: LiveCall,
+        original: Callable[..., Any],
+        kind: EntryKind,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+    ) -> None:
+        """Have a call that was drawn be compared with the original."""
+        from ayo_bridge.learn.live.twice import compared
+
+        compared(call.scope, self._state.shows, self._entry, original, kind, args, kwargs)
+
     @property
     def _is_of_no_use(self) -> bool:
         """Whether a call that teaches nothing need not be seen either.
 
-        It has to be where glue is remembered, or models of this process serve several calls.
+        It has to be where glue is remembered, models of this process serve several calls, or
+        somebody wants spans of all calls.
         """
         state = self._state
-        return self._asks_nothing or not (state.remembers or state.rest.may_share)
+        return not state.rest.watched and (
+            self._asks_nothing or not (state.remembers or state.rest.may_share)
+        )
 
     def _inputs(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, str]:
         if self._signature is None or (self.rest and self.lesson is None):
@@ -285,6 +305,9 @@ class Learned:
         self.traces, self._earlier = [], []
         self._judging = Judging()
         self._next_rest = FIRST_REST
+        before, after = lesson.before * 1000, lesson.after * 1000
+        won = f"{after:.0f} ms are expected instead of {before:.0f} ms"
+        self._tell(Event.LEARNED, f"learned from {lesson.calls} calls: {won}", Facts(reason=won))
 
     def _show(self, lesson: Lesson | None) -> None:
         """Go by a lesson from now on; calls are recorded with what it says of them."""
@@ -343,6 +366,13 @@ class Learned:
         if self._kept is not None:
             worker.submit(self._kept.forget)
         self.reason = f"what was learned was discarded: {why}"
+        self._tell(Event.DISCARDED, self.reason, Facts(reason=why))
+
+    def _tell(self, event: Event, sentence: str, facts: Facts) -> None:
+        """Log it where no lock is held."""
+        facts = replace(facts, entry=self._entry)
+        said = f"{self._entry}: {sentence}"
+        worker.submit(partial(self._state.tell, _logger, event, said, facts))
 
     def _teaches_nothing(self, reason: str) -> None:
         self.reason = reason

@@ -121,20 +121,22 @@ def _awaited(entry: _Followed) -> Method:
 
 def _streamed(entry: _Followed) -> Method:
     def method(self: Any, /, *args: Any, **kwargs: Any) -> Iterator[Any]:
-        stream: Iterator[Any] = entry.original(self)(*args, **kwargs)
+        original = entry.original(self)
+        stream: Iterator[Any] = original(*args, **kwargs)
         if entry.alone(args, kwargs):
             return stream
-        return followed_stream(stream, entry.learned, args, kwargs, entry.own(self))
+        return followed_stream(stream, entry.learned, args, kwargs, original, entry.own(self))
 
     return entry.named(method)
 
 
 def _astreamed(entry: _Followed) -> Method:
     def method(self: Any, /, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-        stream: AsyncIterator[Any] = entry.original(self)(*args, **kwargs)
+        original = entry.original(self)
+        stream: AsyncIterator[Any] = original(*args, **kwargs)
         if entry.alone(args, kwargs):
             return stream
-        return followed_async_stream(stream, entry.learned, args, kwargs, entry.own(self))
+        return followed_async_stream(stream, entry.learned, args, kwargs, original, entry.own(self))
 
     return entry.named(method)
 

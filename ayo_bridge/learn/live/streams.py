@@ -7,6 +7,7 @@ import weakref
 from collections.abc import (
     AsyncGenerator,
     AsyncIterator,
+    Callable,
     Generator,
     Iterable,
     Iterator,
@@ -19,6 +20,7 @@ from typing import Any, TypeVar
 from ayo_bridge.learn.live.entry import Following
 from ayo_bridge.learn.live.learned import Learned
 from ayo_bridge.learn.places import within
+from ayo_bridge.lift.entry import Kind
 from ayo_bridge.seam import entered
 
 T = TypeVar("T")
@@ -29,13 +31,19 @@ def followed_stream(
     learned: Learned,
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
+    original: Callable[..., Iterator[T]],
     own: Iterable[object] = (),
 ) -> Generator[T, Any, Any]:
-    """A generator of the items of ``stream``, whose call begins with its first step."""
+    """A generator of the items of ``stream``, whose call begins with its first step.
+
+    ``original`` made it.
+    """
     call = learned.open(sys._getframe(), args, kwargs)
     if call is None:
         return (yield from stream)
     call.uses(own)
+    if call.scope.verification is not None:
+        learned.compares(call, original, Kind.STREAM, args, kwargs)
     steps = stream if isinstance(stream, Generator) else (item for item in stream)
     following = Following(learned, call)
     with within(call.where), entered(call.scope):
@@ -59,6 +67,8 @@ def _steps(stream: Generator[T, Any, Any], following: Following) -> Generator[T,
                     item = next(stream)
                 except StopIteration as end:
                     return end.value
+            if call.scope.verification is not None:
+                call.scope.verification.passed(item)
             yield item
     except BaseException as error:
         following.failed(error)
@@ -74,11 +84,12 @@ def followed_async_stream(
     learned: Learned,
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
+    original: Callable[..., AsyncIterator[T]],
     own: Iterable[object] = (),
 ) -> AsyncGenerator[T, Any]:
     """Like :func:`followed_stream`, for an asynchronous iterator."""
     begun: list[Following] = []
-    generator = _begun(stream, learned, args, kwargs, own, begun)
+    generator = _begun(stream, learned, args, kwargs, original, own, begun)
     weakref.finalize(generator, _left, begun)  # Its loop may be gone before it is closed.
     return generator
 
@@ -88,6 +99,7 @@ async def _begun(
     learned: Learned,
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
+    original: Callable[..., AsyncIterator[T]],
     own: Iterable[object],
     begun: list[Following],
 ) -> AsyncGenerator[T, Any]:
@@ -95,6 +107,8 @@ async def _begun(
     call = learned.open(sys._getframe(), args, kwargs)
     if call is not None:
         call.uses(own)
+        if call.scope.verification is not None:
+            learned.compares(call, original, Kind.ASTREAM, args, kwargs)
         following = Following(learned, call)
         begun.append(following)
         with within(call.where), entered(call.scope):
@@ -123,6 +137,8 @@ async def _async_steps(
                     item = await anext(stream)
                 except StopAsyncIteration:
                     return
+            if call.scope.verification is not None:
+                call.scope.verification.passed(item)
             yield item
     except BaseException as error:
         following.failed(error)

@@ -1,4 +1,4 @@
-"""An adapter of a third framework, as docs/adding-an-adapter.md shows it."""
+"""An adapter of a third framework, as docs/pages/adding-an-adapter.md shows it."""
 
 import copy
 import json
@@ -118,7 +118,7 @@ def test_a_copy_is_accelerated_as_well(
 
 def test_the_document_shows_this_very_adapter() -> None:
     root = Path(__file__).parents[3]
-    shown = (root / "docs" / "adding-an-adapter.md").read_text("utf-8")
+    shown = (root / "docs" / "pages" / "adding-an-adapter.md").read_text("utf-8")
     for name in ("answerer.py", "adapter.py"):
         source = Path(__file__).with_name(name).read_text("utf-8")
         body = source[source.index("class Answerer") :].strip()

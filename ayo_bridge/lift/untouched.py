@@ -1,0 +1,272 @@
+"""Whether a call has changed anything that it reaches: then it is not run a second time.
+
+What a function or an object reaches is gone through before a call and after it: the names, cells
+and defaults of functions, the attributes of objects, what containers hold. Clients of engines are
+not gone into, nor is the code of libraries; of whatever is not known it is not said that it stays
+as it was.
+"""
+
+from __future__ import annotations
+
+import builtins
+import datetime
+import functools
+import re
+import sys
+import sysconfig
+from collections import deque
+from collections.abc import Collection, Hashable, Iterator, Sequence
+from itertools import islice
+from pathlib import PurePath
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    FunctionType,
+    GenericAlias,
+    MethodType,
+    ModuleType,
+    UnionType,
+)
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from ayo_bridge.lift.shows import ATOMS, Shows
+from ayo_bridge.lift.stores import names as stores
+
+_MOST: Final = 20_000
+"""Objects that are gone through; of what reaches more it is not known."""
+_LARGE: Final = 512
+"""Of a container with more than that, an index of texts, its size says whether it has changed."""
+_FIXED: Final = (
+    *(*ATOMS, type, ModuleType, BuiltinFunctionType, CodeType, GenericAlias, UnionType),
+    *(re.Pattern, range, slice, property, staticmethod, classmethod, PurePath, UUID),
+    *(datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo),
+)
+_HELD: Final = (list, tuple, set, frozenset, deque)
+_ENGINES: Final = frozenset(
+    {
+        *("httpx", "httpx2", "httpcore", "openai", "torch", "transformers", "numpy"),
+        *("sentence_transformers", "tokenizers", "tiktoken", "tenacity", "ayo_bridge", "wrapt"),
+        *("pydantic", "pydantic_core", "pydantic_settings", "typing", "typing_extensions", "abc"),
+        *("threading", "_thread", "asyncio", "contextvars", "weakref", "functools", "operator"),
+        *("_contextvars", "_asyncio", "_weakref", "inspect", "dataclasses", "nltk", "builtins"),
+        *("datetime", "decimal", "fractions", "json", "string", "time", "zoneinfo", "collections"),
+    }
+)
+"""Libraries whose objects ask engines, or hold nothing that a call is made of."""
+_REFUSED: Final = {
+    **dict.fromkeys(("print", "input"), "it prints"),
+    **dict.fromkeys(("exec", "eval", "compile", "__import__"), "it runs code that it makes"),
+    **dict.fromkeys(("run_in_executor", "concurrent", "threading"), "it starts threads"),
+    **dict.fromkeys(("ThreadPoolExecutor", "Thread", "ProcessPoolExecutor"), "it starts threads"),
+    **dict.fromkeys(("multiprocessing", "subprocess"), "it starts processes"),
+    **dict.fromkeys(("random", "secrets"), "it draws random numbers"),
+    **dict.fromkeys(("socket", "requests", "urllib", "aiohttp", "urllib3"), "it asks other hosts"),
+    **dict.fromkeys(("shutil", "sqlite3", "smtplib", "setattr", "delattr"), "it writes"),
+}
+"""Names in a function's code for what is not done twice."""
+_GONE_INTO: Final = frozenset({"builtins", "abc", "typing", "pydantic", "types", "collections"})
+"""Libraries from which classes may be derived that are gone into."""
+
+
+class _Unknown(Exception):
+    """It cannot be said whether a call changes what it reaches."""
+
+
+class Untouched:
+    """What some objects were like at one moment."""
+
+    def __init__(self, roots: Sequence[object], apart: Collection[int], shows: Shows) -> None:
+        self._roots, self._apart, self._shows = tuple(roots), apart, shows
+        self._before = _walk(roots, apart, shows)
+
+    @classmethod
+    def since(
+        cls, roots: Sequence[object], apart: Sequence[object], shows: Shows
+    ) -> Untouched | str:
+        """From now on; or why that cannot be told.
+
+        ``shows`` knows the framework. Of the objects ``apart`` it does not matter what becomes of
+        them.
+        """
+        try:
+            return cls(roots, frozenset(map(id, apart)), shows)
+        except _Unknown as unknown:
+            return str(unknown)
+
+    def changed(self) -> str:
+        """What has changed since; empty if nothing has."""
+        try:
+            now = _walk(self._roots, self._apart, self._shows)
+        except _Unknown as unknown:
+            return str(unknown)
+        for key, seen in self._before.items():
+            after = now.get(key)
+            if after is None or after.state != seen.state:
+                return f"it changes a {type(seen.value).__name__} that it keeps"
+        return ""
+
+
+class _Seen(NamedTuple):
+    value: object
+    """Held, so that nothing else has its id."""
+    state: Hashable
+
+
+def _walk(roots: Sequence[object], apart: Collection[int], shows: Shows) -> dict[int, _Seen]:
+    seen: dict[int, _Seen] = {}
+    level = [root for root in roots if not isinstance(root, ATOMS)]
+    while level:
+        further: list[object] = []
+        for value in level:
+            if id(value) in seen or id(value) in apart:
+                continue
+            if len(seen) >= _MOST:
+                raise _Unknown("it reaches too much to see whether it changes that")
+            if act := shows.acts(value):
+                raise _Unknown(act)
+            parts, state = ((), None) if shows.listens(value) else _looked_at(value, shows)
+            seen[id(value)] = _Seen(value, state)
+            further += [part for part in parts if not isinstance(part, ATOMS)]
+        level = further
+    return seen
+
+
+def _looked_at(value: Any, shows: Shows) -> tuple[Sequence[object], Hashable]:
+    """What a value holds, and what it is like."""
+    kind = type(value)
+    if isinstance(value, ModuleType):
+        return (), None
+    if isinstance(value, type):
+        return (list(_own_functions(value)) if _is_own(value.__module__) else ()), None
+    if isinstance(value, _FIXED):
+        return (), None
+    if isinstance(value, FunctionType):
+        parts = list(_function(value)) if _is_own(value.__module__) else []
+        return parts, _tokens(parts)
+    if isinstance(value, MethodType):
+        return (value.__self__, value.__func__), None
+    if isinstance(value, functools.partial):
+        return (value.func, *value.args, *value.keywords.values()), None
+    if isinstance(value, functools._lru_cache_wrapper):
+        return (value.__wrapped__,), value.cache_info()
+    if isinstance(value, dict):
+        parts = [each for pair in value.items() for each in pair]
+        parts += _attributes(value).values()
+        return _contents(parts, len(value))
+    if isinstance(value, _HELD):
+        return _contents([*islice(value, _LARGE + 1), *_attributes(value).values()], len(value))
+    root = kind.__module__.partition(".")[0]
+    if root == "logging":
+        raise _Unknown("it writes to a log")
+    if root in _ENGINES or stores.find(value) is not None:
+        return (), None
+    if not all(_is_gone_into(cls.__module__, shows) for cls in kind.__mro__):
+        raise _Unknown(f"it uses a {kind.__name__}, of which nothing is known")
+    own = _attributes(value)
+    parts = [*own.values(), kind]
+    return parts, (tuple(own), _tokens(parts))
+
+
+def _is_gone_into(module: str, shows: Shows) -> bool:
+    """Whether all that there is to objects of a class in this module are their attributes."""
+    root = module.partition(".")[0]
+    return root in _GONE_INTO or root.startswith(shows.packages) or _is_own(module)
+
+
+def _contents(parts: Sequence[object], size: int) -> tuple[Sequence[object], Hashable]:
+    if len(parts) > 2 * _LARGE:
+        return (), size
+    return parts, (size, _tokens(parts))
+
+
+def _tokens(parts: Sequence[object]) -> tuple[Hashable, ...]:
+    return tuple((type(each), each) if isinstance(each, ATOMS) else id(each) for each in parts)
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    """What an object keeps, in its ``__dict__`` and in slots; runs no code of its class."""
+    found: dict[str, Any] = {}
+    for cls in type(value).__mro__:
+        slots = cls.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if name in ("__dict__", "__weakref__"):
+                continue
+            try:
+                found[name] = object.__getattribute__(value, name)
+            except AttributeError:
+                continue
+    try:
+        found.update(object.__getattribute__(value, "__dict__"))
+    except AttributeError:
+        return found
+    return found
+
+
+def _function(function: FunctionType) -> Iterator[object]:
+    """What a function reaches by its names, cells and defaults.
+
+    Raises:
+        _Unknown: by its code it does what is not done twice.
+    """
+    for cell in function.__closure__ or ():
+        try:
+            yield cell.cell_contents
+        except ValueError:  # Not filled yet.
+            continue
+    yield from function.__defaults__ or ()
+    yield from (function.__kwdefaults__ or {}).values()
+    named = set(_names(function.__code__))
+    for name in sorted(named):
+        if name in _REFUSED:
+            raise _Unknown(_REFUSED[name])
+        value = function.__globals__.get(name)
+        if isinstance(value, ModuleType) and _is_own(value.__name__):
+            yield from (vars(value)[each] for each in sorted(named) if each in vars(value))
+        elif value is not None and value is not getattr(builtins, name, None):
+            yield value
+    wrapped = getattr(function, "__wrapped__", None)
+    if wrapped is not None:
+        yield wrapped
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+
+
+def _own_functions(cls: type) -> Iterator[object]:
+    for each in vars(cls).values():
+        each = each.__func__ if isinstance(each, staticmethod | classmethod) else each
+        if isinstance(each, property):
+            yield from (part for part in (each.fget, each.fset) if part is not None)
+        elif isinstance(each, FunctionType) or not hasattr(each, "__get__"):
+            yield each
+    yield from cls.__bases__
+
+
+_LIBRARIES: Final = tuple(
+    sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")
+)
+
+
+_ADAPTERS: Final = frozenset({"ayo_langchain", "ayo_llamaindex", "ayo_python"})
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_own(module: str | None) -> bool:
+    """Whether a module is the program's: no library's, and none of ours."""
+    root = (module or "builtins").partition(".")[0]
+    if module is None or (root in sys.stdlib_module_names and root != "__main__"):
+        return False
+    if root == "ayo_bridge" or root in _ADAPTERS:
+        return False
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return file is None or not (
+        file.startswith(_LIBRARIES) or "site-packages" in file or "dist-packages" in file
+    )
+
+
+__all__ = ["Untouched"]

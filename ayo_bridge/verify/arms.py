@@ -1,0 +1,98 @@
+"""One call of an object, seen whole: what it asked, what it was answered, what it said."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections import Counter
+from collections.abc import Callable, Coroutine, Hashable
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any
+
+from ayo_bridge.engines.openai_http.reply import Reply, UnreadableReplyError
+from ayo_bridge.graph import Graph, Template
+from ayo_bridge.lift.entry import Kind
+from ayo_bridge.lift.shows import Given, Shows
+from ayo_bridge.lift.twice import Run
+from ayo_bridge.record.record import CallRecord
+from ayo_bridge.runahead.again import Answer
+from ayo_bridge.runahead.home import Home
+from ayo_bridge.runahead.kept import Kept
+from ayo_bridge.runahead.plan import Plan
+from ayo_bridge.runahead.verified import VerifiedScope
+from ayo_bridge.seam import entered
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One call. ``error`` is what it has raised; then it has no answer."""
+
+    kept: Kept
+    answer: Answer | None
+    error: str = ""
+
+    @property
+    def asked(self) -> Counter[Hashable]:
+        """Its requests, each as often as it was made."""
+        return Counter({key: len(values) for key, values in self.kept.answers.items()})
+
+
+def kind_called(function: Callable[..., Any]) -> Kind:
+    """What calling a function gives."""
+    if inspect.iscoroutinefunction(function):
+        return Kind.AWAIT
+    if inspect.isgeneratorfunction(function):
+        return Kind.STREAM
+    return Kind.ASTREAM if inspect.isasyncgenfunction(function) else Kind.CALL
+
+
+class Arms:
+    """Makes calls; those that are awaited all on one loop, as the clients of an application are."""
+
+    def __init__(self, shows: Shows, runtime: Home) -> None:
+        self._shows = shows
+        self._runtime = runtime
+        self._loop = asyncio.Runner()
+
+    def close(self) -> None:
+        """Close the loop."""
+        self._loop.close()
+
+    def _waits(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return self._loop.run(coroutine, context=copy_context())
+
+    def __call__(self, call: Callable[..., Any], kind: Kind, given: Given) -> Arm:
+        """Make a call and keep what passes at the boundaries of engines."""
+        run = Run(self._shows, call, kind, given, hushed=False, waits=self._waits)
+        return _arm(run, self._runtime)
+
+
+def _arm(run: Run, runtime: Home) -> Arm:
+    plan = Plan(Template(()), Graph(()), Graph(()))
+    record = CallRecord("verify", runtime.clock(), plan.template, plan.p_graph, plan.e_graph)
+    scope = VerifiedScope(runtime, plan, record)
+    scope.follow()
+    try:
+        with entered(scope):
+            answer = run()
+    except Exception as error:
+        return Arm(scope.kept, None, f"{type(error).__name__}: {error}")
+    finally:
+        scope.close()
+    return Arm(scope.kept, answer)
+
+
+def said_by(value: object, shows: Shows) -> object:
+    """What an engine answered, as plain data."""
+    if isinstance(value, Reply):
+        try:
+            return value.text()
+        except (UnreadableReplyError, ValueError):
+            return bytes(value.body.so_far())
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return shows.item(value)
+
+
+__all__ = ["Arm", "Arms", "kind_called", "said_by"]

@@ -1,0 +1,233 @@
+"""Runs questions with the original and with the accelerated object, and compares the two.
+
+Both ask the same engines. Where an engine samples, equal requests are answered differently, and so
+are the questions: then the original is run once more on the answers that the accelerated call got,
+and has to ask and to say the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from ayo_bridge.api import accelerate, stats
+from ayo_bridge.engines.openai_http.reply import Reply
+from ayo_bridge.learn.live.lesson import ENOUGH
+from ayo_bridge.learn.live.worker import worker
+from ayo_bridge.lift.entry import Kind
+from ayo_bridge.lift.shows import Given, Shows
+from ayo_bridge.lift.twice import Run
+from ayo_bridge.runahead.handed import handed_wrong
+from ayo_bridge.runahead.kept import LONGEST
+from ayo_bridge.runahead.replayed import (
+    Difference,
+    UnsureError,
+    WroteError,
+    differing,
+    replayed,
+)
+from ayo_bridge.runtime import Runtime
+from ayo_bridge.verify.arms import Arm, Arms, kind_called, said_by
+from ayo_bridge.verify.questions import Question
+from ayo_bridge.verify.report import Compared, Outcome, Report
+from ayo_bridge.verify.target import Loaded, known
+
+PATIENCE: Final = 10.0
+"""Seconds for which what is learned is waited for."""
+_CLOSE: Final = 1e-6
+"""So far scores of fused batches may differ."""
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how many are done, and of how many."""
+
+
+def verify(
+    obj: object,
+    questions: Sequence[Question],
+    *,
+    learn: int | None = None,
+    runtime: Runtime | None = None,
+    name: str = "",
+    told: Progress = lambda what, done, of: None,
+) -> Report:
+    """Compare the answers, sources and requests of an object and of the same object accelerated.
+
+    Each question is asked twice, of the same engines; what the object calls or writes beside is
+    done twice, too. A conversation is begun anew for each question.
+
+    Args:
+        obj: what is not accelerated, or what :func:`~ayo_bridge.verify.load` has returned.
+        learn: so many questions are asked of the accelerated object first, so that what is learned
+            takes part; as many as learning needs by default.
+        runtime: of the accelerated object; one of its own by default.
+        name: of the target, for the report.
+        told: is told how far it is.
+
+    Raises:
+        VerifyError: no adapter knows the object.
+    """
+    loaded = obj if isinstance(obj, Loaded) else known(obj, name or type(obj).__name__)
+    ours = Runtime(verify=0.0) if runtime is None else runtime
+    comparison = _Comparison(loaded, ours)
+    try:
+        first = questions[: ENOUGH if learn is None else learn]
+        for done, question in enumerate(first):
+            told("learning", done, len(first))
+            comparison.ask(comparison.fast, question)
+        _learned()
+        compared = []
+        for done, question in enumerate(questions):
+            told("comparing", done, len(questions))
+            compared.append(comparison.compare(question))
+        told("comparing", len(questions), len(questions))
+        return Report(name or comparison.name, tuple(compared), stats(comparison.fast).hits)
+    finally:
+        comparison.close()
+        if runtime is None:
+            ours.close()
+
+
+def _learned() -> None:
+    until = time.monotonic() + PATIENCE
+    while not worker.is_idle() and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+class _Comparison:
+    """The two objects."""
+
+    def __init__(self, loaded: Loaded, runtime: Runtime) -> None:
+        self._loaded = loaded
+        self._runtime = runtime
+        self._shows: Shows = loaded.adapter.shows
+        self._arm = Arms(self._shows, runtime)
+        self.original = loaded.obj
+        self.fast = accelerate(loaded.obj, runtime=runtime)
+        entry = loaded.entry
+        self.name = type(loaded.obj).__name__ if entry is None else entry.name
+
+    def close(self) -> None:
+        """Nothing more is asked."""
+        self._arm.close()
+
+    def ask(self, obj: Any, question: Question) -> Arm:
+        """One call, seen whole."""
+        reset = getattr(obj, "reset", None)
+        if callable(reset) and hasattr(obj, "chat"):
+            reset()
+        call, kind = self._call(obj)
+        return self._arm(call, kind, self._given(question))
+
+    def _call(self, obj: Any) -> tuple[Callable[..., Any], Kind]:
+        entry = self._loaded.entry
+        if entry is None:
+            return obj, kind_called(obj)
+        return getattr(obj, entry.name), entry.kind
+
+    def _given(self, question: Question) -> Given:
+        if isinstance(question, dict) and self._shows.names_inputs:
+            return Given((), dict(question))
+        return Given((question,), {})
+
+    def compare(self, question: Question) -> Compared:
+        """What came of one question."""
+        original, fast = self.ask(self.original, question), self.ask(self.fast, question)
+        same = Compared(_short(question, quoted=False), Outcome.SAME)
+        wrong = handed_wrong(self._runtime, fast.kept)
+        if wrong is not None:
+            return _differs(same, wrong)
+        if original.error or fast.error:
+            return _raised(same, original.error, fast.error)
+        if original.kept.doubt and not fast.kept.taken:
+            return replace(same, outcome=Outcome.NOT_VERIFIED, what=original.kept.doubt)
+        if _alike(original.answer, fast.answer) and original.asked == fast.asked:
+            return same
+        return self._explained(same, question, original, fast)
+
+    def _explained(self, same: Compared, question: Question, original: Arm, fast: Arm) -> Compared:
+        """What lies behind an answer, or requests, that differ."""
+        sampled = False
+        for key, before, now in _answers(original, fast):
+            left, right = said_by(before, self._shows), said_by(now, self._shows)
+            if isinstance(now, Reply):
+                sampled = sampled or left != right
+            elif not _alike(left, right):
+                what = "an engine answered the same request differently"
+                asked = fast.kept.texts.get(key, "a search")
+                parts = differing(left, right)
+                return _differs(
+                    same, Difference(f"{what}: {asked}", *(_short(part) for part in parts[::-1]))
+                )
+        if not sampled:
+            return _differs(same, _difference(original, fast))
+        call, kind = self._call(self.original)
+        run = Run(self._shows, call, kind, self._given(question))
+        assert fast.answer is not None, "it has not raised"
+        try:
+            found = replayed(self._runtime, fast.kept, run, fast.answer)
+        except (UnsureError, WroteError) as unsure:
+            why = f"the engine samples, and {unsure}"
+            return replace(same, outcome=Outcome.NOT_VERIFIED, what=why)
+        if found is None:
+            return replace(same, outcome=Outcome.BY_REQUEST)
+        return _differs(same, found.difference)
+
+
+def _answers(original: Arm, fast: Arm) -> Iterator[tuple[Hashable, object, object]]:
+    """The answers to requests that both made once."""
+    for key, values in original.kept.answers.items():
+        others = fast.kept.answers.get(key, [])
+        if len(values) == len(others) == 1:
+            yield key, values[0], others[0]
+
+
+def _difference(original: Arm, fast: Arm) -> Difference:
+    more, less = fast.asked - original.asked, original.asked - fast.asked
+    if more or less:
+        return Difference(
+            "the requests differ", _texts(fast, list(more)), _texts(original, list(less))
+        )
+    left, right = differing(original.answer, fast.answer)
+    return Difference("the answers differ", _short(right), _short(left))
+
+
+def _raised(same: Compared, original: str, fast: str) -> Compared:
+    if original == fast:
+        return replace(same, outcome=Outcome.NOT_VERIFIED, what=f"it raised {original}")
+    sides = Difference("one of the two raised", fast or "it answered", original or "it answered")
+    return _differs(same, sides)
+
+
+def _differs(same: Compared, found: Difference) -> Compared:
+    return replace(
+        same,
+        outcome=Outcome.DIFFERS,
+        what=found.what,
+        original=found.original,
+        accelerated=found.accelerated,
+    )
+
+
+def _alike(left: object, right: object) -> bool:
+    """Whether two values are equal, but for the last digits of numbers."""
+    if isinstance(left, float) and isinstance(right, float):
+        return abs(left - right) <= _CLOSE
+    if isinstance(left, list | tuple) and isinstance(right, list | tuple):
+        return len(left) == len(right) and all(map(_alike, left, right))
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(_alike(left[k], right[k]) for k in left)
+    return left == right
+
+
+def _texts(side: Arm, keys: Sequence[Hashable]) -> str:
+    texts = [side.kept.texts.get(key, "a request that is not shown") for key in keys]
+    return "; ".join(texts[:2]) or "nothing else"
+
+
+def _short(value: object, *, quoted: bool = True) -> str:
+    text = repr(value) if quoted or not isinstance(value, str) else value
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+
+
+__all__ = ["Progress", "verify"]

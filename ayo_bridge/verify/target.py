@@ -1,0 +1,139 @@
+"""The object to verify, by the name under which a program has it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ayo_bridge.adapter import adapters
+from ayo_bridge.errors import AyoBridgeError
+from ayo_bridge.lift.adapter import Accelerator
+from ayo_bridge.lift.entry import Entry, Kind
+from ayo_bridge.lift.functions import function_state
+from ayo_bridge.lift.subclass import plain, state_of
+
+_MODULE = "__ayo_verified__"
+
+
+class VerifyError(AyoBridgeError):
+    """What is to be verified cannot be: the target, an entry, or the questions are wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """``app.py:engine`` or ``package.module:app.chain``: where, and the name in it."""
+
+    where: str
+    name: str
+
+    @classmethod
+    def of(cls, text: str) -> Target:
+        """A target as it is written.
+
+        Raises:
+            VerifyError: it is none. Nothing is imported to see that.
+        """
+        where, colon, name = text.rpartition(":")
+        if not (where and colon and all(part.isidentifier() for part in name.split("."))):
+            raise VerifyError(
+                f"name the object as app.py:engine or package.module:name, not {text}"
+            )
+        if where.endswith(".py") and not Path(where).is_file():
+            raise VerifyError(f"there is no file {where}")
+        return cls(where, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An object that an adapter knows, and the method of it that is called."""
+
+    obj: Any
+    adapter: Accelerator
+    entry: Entry | None
+    """``None``: it is a function, and called itself."""
+
+
+def load(target: Target, entry: str = "") -> Loaded:
+    """Import what a target names.
+
+    Args:
+        entry: the method to call; the first that the object has by default.
+
+    Raises:
+        VerifyError: it is not there, is nothing that can be accelerated, or has no such method.
+    """
+    return known(_imported(target), target.name, entry)
+
+
+def known(obj: Any, name: str, entry: str = "") -> Loaded:
+    """The adapter that knows an object, which is called ``name``, and the entry to call.
+
+    Raises:
+        VerifyError: it is nothing that can be accelerated, or has no such method.
+    """
+    if state_of(obj) is not None:
+        obj = plain(obj)
+    elif function_state(obj) is not None:
+        obj = getattr(obj, "__wrapped__", obj)
+    adapter = next((each for each in adapters() if each.accepts(obj)), None)
+    if adapter is None:
+        raise VerifyError(
+            f"{name} is a {type(obj).__name__}, which no adapter knows: name an engine, a "
+            "retriever, a chain, a graph, or a function"
+        )
+    entries = [
+        each
+        for base in adapter.bases
+        for each in base.entries
+        if any(cls.__name__ == base.name for cls in type(obj).__mro__)
+    ]
+    if not entries:
+        if entry:
+            raise VerifyError(f"{name} is a function: it has no --entry")
+        return Loaded(obj, adapter, None)
+    named = [each for each in entries if each.name == entry] if entry else _usual(entries)
+    if not named:
+        names = ", ".join(dict.fromkeys(each.name for each in entries))
+        raise VerifyError(f"{name} has no entry {entry}: it has {names}")
+    return Loaded(obj, adapter, named[0])
+
+
+def _usual(entries: list[Entry]) -> list[Entry]:
+    return [each for each in entries if each.kind is Kind.CALL and not each.many] or entries
+
+
+def _imported(target: Target) -> Any:
+    try:
+        module = _module(target.where)
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise VerifyError(f"{target.where} could not be imported: {what}") from error
+    found: Any = module
+    for part in target.name.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            raise VerifyError(f"{target.where} has no {target.name}") from None
+    return found
+
+
+def _module(where: str) -> Any:
+    if not where.endswith(".py"):
+        sys.path.insert(0, str(Path.cwd()))
+        return importlib.import_module(where)
+    path = Path(where).resolve()
+    sys.path.insert(0, str(path.parent))  # As Python does for a script.
+    spec = importlib.util.spec_from_file_location(_MODULE, path)
+    assert spec is not None, "a .py file has a loader"
+    assert spec.loader is not None, "a .py file has a loader"
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[_MODULE] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+__all__ = ["Loaded", "Target", "VerifyError", "known", "load"]

@@ -1,0 +1,60 @@
+"""Runs the Python blocks of a document one after another, as a reader would."""
+
+import ast
+import asyncio
+import gc
+import inspect
+from collections.abc import Mapping, Sequence
+from types import CodeType, ModuleType
+from typing import Any, Final
+
+from tests.docs.blocks import Block
+
+_TOP_LEVEL_AWAIT: Final = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+
+
+def run(
+    blocks: Sequence[Block], names: Mapping[str, Any], instead: Mapping[str, str]
+) -> ModuleType:
+    """Run the blocks in one module and on one loop; they may await outside of functions.
+
+    Args:
+        names: what the module has at first.
+        instead: texts that stand in for others in the sources: URLs, paths of models.
+
+    Returns:
+        the module, with what the blocks have made.
+    """
+    module = ModuleType("document")
+    vars(module).update(names)
+    with asyncio.Runner() as runner:
+        for block in blocks:
+            code = _compiled(block, instead)
+            if code.co_flags & inspect.CO_COROUTINE:
+                runner.run(eval(code, vars(module)))
+            else:
+                exec(code, vars(module))
+        runner.run(_close_clients())
+    return module
+
+
+async def _close_clients() -> None:
+    """What the end of a reader's process would close: clients belong to this loop."""
+    from openai import AsyncOpenAI, OpenAI
+
+    for found in gc.get_objects():
+        if type(found) is AsyncOpenAI:
+            await found.close()
+        elif type(found) is OpenAI:
+            found.close()
+
+
+def _compiled(block: Block, instead: Mapping[str, str]) -> CodeType:
+    """The code of a block, whose tracebacks name the document and its lines."""
+    source = block.text
+    for shown, real in instead.items():
+        source = source.replace(shown, real)
+    padded = "\n" * (block.line - 1) + source
+    code = compile(padded, str(block.document), "exec", flags=_TOP_LEVEL_AWAIT)
+    assert isinstance(code, CodeType)
+    return code

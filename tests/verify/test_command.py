@@ -1,0 +1,143 @@
+"""The command: a verdict first, both sides of what differs, and an exit status."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ayo_bridge.cli import app
+from tests.stub_openai import StubOpenAI
+from tests.verify.planted import WRONG, wrong_template
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+APP = """
+import openai
+
+client = openai.OpenAI(base_url={url!r}, api_key="key", max_retries=0)
+
+
+def ask(prompt):
+    reply = client.chat.completions.create(
+        model="stub", messages=[{{"role": "user", "content": prompt}}], temperature=0
+    )
+    return reply.choices[0].message.content
+
+
+def answer(query):
+    return ask(f"List the causes: {{query}}") + ask(f"List the effects: {{query}}")
+
+
+def fails(query):
+    raise LookupError(query)
+
+
+class Bot:
+    pass
+
+
+bot = Bot()
+"""
+TOPICS = ("rivers", "tides", "glaciers", "deserts", "volcanoes", "forests", "reefs", "clouds")
+
+
+@pytest.fixture
+def stub() -> Iterator[StubOpenAI]:
+    with StubOpenAI(latency=0.02) as server:
+        yield server
+
+
+@pytest.fixture
+def program(stub: StubOpenAI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "modules", dict(sys.modules))
+    path = tmp_path / "app.py"
+    path.write_text(APP.format(url=stub.base_url))
+    return path
+
+
+@pytest.fixture
+def questions(tmp_path: Path) -> Path:
+    path = tmp_path / "questions.txt"
+    path.write_text("\n".join(f"What is known of {topic}?" for topic in TOPICS) + "\n\n")
+    return path
+
+
+def run(*args: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, ["verify", *map(str, args)])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_a_function_that_is_learned_answers_the_same(program: Path, questions: Path) -> None:
+    status, said, told = run(f"{program}:answer", "--questions", questions)
+    assert status == 0
+    assert said.splitlines()[0] == "8 of 8 calls the same."
+    served = int(said.splitlines()[1].split(": ")[1].split()[0])
+    assert served >= 8, said
+    assert "comparing: 8 of 8" in told
+
+
+def test_a_wrong_template_is_shown_with_both_sides(
+    program: Path, questions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong_template(monkeypatch)
+    status, said, _ = run(f"{program}:answer", "--questions", questions, "--json")
+    found = json.loads(said)
+    assert status == 1
+    assert found["counts"]["differs"] >= 1
+    (first, *_) = [call for call in found["calls"] if call["outcome"] == "differs"]
+    assert WRONG in first["accelerated"]
+    assert "List the" in first["original"]
+
+
+def test_an_engine_that_samples_is_compared_by_request(
+    program: Path, questions: Path, stub: StubOpenAI
+) -> None:
+    drawn = iter(range(1000))
+    stub.text = lambda body: f"answer {next(drawn)}"
+    status, said, _ = run(f"{program}:answer", "--questions", questions, "--calls", 3)
+    assert status == 0, said
+    assert said.splitlines()[0].startswith("3 of 3 calls the same; 3 of them by request")
+
+
+def test_calls_that_raise_are_not_verified(program: Path, questions: Path) -> None:
+    status, said, _ = run(f"{program}:fails", "--questions", questions, "--calls", 2, "--learn", 0)
+    assert status == 0
+    assert said.startswith("0 of 0 calls the same; 2 not verified: it raised LookupError: ")
+
+
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        ("app.py", "name the object as app.py:engine or package.module:name, not"),
+        ("missing.py:engine", "there is no file"),
+        ("app.py:nothing", "has no nothing"),
+        ("app.py:bot", "bot is a Bot, which no adapter knows"),
+    ],
+)
+def test_a_bad_target_is_one_sentence(
+    target: str, sentence: str, program: Path, questions: Path
+) -> None:
+    status, said, told = run(program.parent / target, "--questions", questions)
+    assert (status, said) == (2, "")
+    assert sentence in told
+    assert len(told.splitlines()) == 1
+
+
+def test_an_empty_file_is_one_sentence_before_anything_is_imported(
+    program: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "none.txt").write_text("\n")
+    program.write_text("raise SystemExit('imported')")
+    status, said, told = run(f"{program}:answer", "--questions", tmp_path / "none.txt")
+    assert (status, said) == (2, "")
+    assert "holds no question: write one a line" in told
