@@ -8,8 +8,22 @@ if TYPE_CHECKING:
 
     from ayo_bridge.api import accelerate, explain, stats, timeline
     from ayo_bridge.runtime import Runtime, default_runtime
+    from ayo_bridge.seam import Answer, Dialect, EngineKind, FoundItem
 
-__all__ = ["Runtime", "accelerate", "default_runtime", "explain", "stats", "timeline"]
+__all__ = [
+    "Answer",
+    "Dialect",
+    "EngineKind",
+    "FoundItem",
+    "Runtime",
+    "accelerate",
+    "default_runtime",
+    "explain",
+    "stats",
+    "timeline",
+]
+_HOMES = {"Runtime": "runtime", "default_runtime": "runtime"}
+_HOMES |= dict.fromkeys(("Answer", "Dialect", "EngineKind", "FoundItem"), "seam")
 __version__ = "0.1.0"
 
 
@@ -19,8 +33,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    module = "ayo_bridge.runtime" if name in ("Runtime", "default_runtime") else "ayo_bridge.api"
-    found = globals()[name] = getattr(import_module(module), name)
+    module = import_module(f"ayo_bridge.{_HOMES.get(name, 'api')}")
+    found = globals()[name] = getattr(module, name)
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from ayo_bridge.errors import ArgumentError
 from ayo_bridge.profile import ProfileStore
-from ayo_bridge.seam import Engine
+from ayo_bridge.seam import Dialect, Engine
 
 
 def checked_engines(
@@ -37,6 +37,24 @@ def checked_engines(
     if profiles is not None and not isinstance(profiles, ProfileStore):
         raise ArgumentError(f"profiles is to be a ProfileStore(DIRECTORY), not {profiles!r}")
     return _checked(engines)
+
+
+def checked_dialects(dialects: object) -> tuple[Dialect, ...]:
+    """The dialects, each of them one.
+
+    Raises:
+        ArgumentError: one is not.
+    """
+    if isinstance(dialects, str) or not isinstance(dialects, Iterable):
+        raise ArgumentError(f"dialects is to be a list of dialects, not {dialects!r}")
+    found = tuple(dialects)
+    for each in found:
+        if not isinstance(each, Dialect):
+            raise ArgumentError(
+                f"dialects holds {each!r}, which is no dialect: make one with "
+                "ayo_bridge.Dialect(name=..., kind=..., paths=...)"
+            )
+    return found
 
 
 def _check_pass(each: object) -> None:

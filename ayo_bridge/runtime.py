@@ -16,7 +16,7 @@ from contextlib import suppress
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from ayo_bridge.arguments import checked_engines
+from ayo_bridge.arguments import checked_dialects, checked_engines
 from ayo_bridge.passes import PIPELINE, Pass
 from ayo_bridge.profile import EngineProfile, LiveProfiles, ProfileStore, measure_when_idle
 from ayo_bridge.runahead.checks import wanted_share
@@ -35,7 +35,7 @@ from ayo_bridge.schedule import (
 )
 from ayo_bridge.schedule.limits import AheadLimit, wanted_limit
 from ayo_bridge.schedule.own_loop import new_own_loop, run_loop, shut_down
-from ayo_bridge.seam import BatchEngine, Engine, EngineKind
+from ayo_bridge.seam import BatchEngine, Dialect, Engine, EngineKind
 from ayo_bridge.telemetry import wanted_telemetry
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class Runtime:
         profiles: where measured engine profiles are kept.
         templates: keep what is learned on disk, and use what earlier processes have learned.
             ``None``: unless ``AYO_TEMPLATES=0`` is set.
+        dialects: further engines that are asked over HTTP: see docs/dialects.md.
         verify: share of calls (0 to 1) compared with the original. ``None``: ``AYO_VERIFY``, or 0.
         otel: export OpenTelemetry spans of every call, under the span in which it was made.
             ``None``: where ``AYO_OTEL=1`` is set. Needs the extra ``otel``.
@@ -91,6 +92,7 @@ class Runtime:
         measure: bool | None = None,
         profiles: ProfileStore | None = None,
         templates: bool | None = None,
+        dialects: Iterable[Dialect] = (),
         verify: float | None = None,
         otel: bool | None = None,
         metrics: bool | CollectorRegistry | None = None,
@@ -99,7 +101,7 @@ class Runtime:
         flags |= {"run_ahead": run_ahead, "prefix_warming": prefix_warming}
         flags |= {"measure": measure, "templates": templates, "otel": otel}
         engines = checked_engines(engines, passes, history, profiles, flags)
-        self.passes = passes
+        self.passes, self.dialects = passes, checked_dialects(dialects)
         self.run_ahead = run_ahead
         self.strict = strict
         self.priority = priority

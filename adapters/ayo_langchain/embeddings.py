@@ -10,13 +10,14 @@ from ayo_bridge.bindings import token_arrays
 from ayo_bridge.bindings.binding import unfollowed
 from ayo_bridge.bindings.openai_http import BINDINGS as HTTP_BINDINGS
 from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
+from ayo_bridge.engines.dialects import OLLAMA_EMBED
 from ayo_bridge.engines.registered_models import engine_for
 from ayo_bridge.engines.sentence_transformer import embedding_call
-from ayo_bridge.lift import remote_embedding
+from ayo_bridge.lift import ollama, remote_embedding
 from ayo_bridge.lift.llm import is_json
 from ayo_bridge.lift.makers import QueryEmbedding
 from ayo_bridge.lift.recognise import loaded
-from ayo_bridge.lift.witness import saw
+from ayo_bridge.lift.witness import checked, saw
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.seam import Call
 from ayo_langchain.known import differs
@@ -38,6 +39,8 @@ def engine_of(model: Any, runtime: Home) -> str | None:
         if client is not None:
             base_url = str(client.base_url)
             return remote_embedding.served_embeddings(runtime, base_url, model.model)
+    if _is_ollama(model) and model._client is not None:
+        return ollama.served_by_ollama(runtime, model._client, model.model, OLLAMA_EMBED)
     return None
 
 
@@ -52,6 +55,8 @@ def embedding_differs(model: Any) -> str | None:
     """Why nothing is embedded early, or ``None``."""
     if _is_remote(model):
         return _remote_differs(model)
+    if _is_ollama(model):
+        return _ollama_differs(model)
     known = loaded("langchain_huggingface", "HuggingFaceEmbeddings")
     reason = differs(model, known, "embed_query", "aembed_query", "_embed")
     if reason is None and model.multi_process:
@@ -67,6 +72,8 @@ def query_embedding(model: Any, engine: str, runtime: Home, *, sync: bool) -> Qu
             partial(_created, model, engine, runtime, sync),
             remote_embedding.first_vector,
         )
+    if _is_ollama(model):
+        return QueryEmbedding(engine, partial(_asked_ollama, model, engine, sync), _first_of_ollama)
     return QueryEmbedding(
         engine,
         partial(_encode, model, engine),
@@ -147,3 +154,44 @@ def _arguments(model: Any, text: str) -> Mapping[str, Any]:
     if not 0 < len(tokens[0]) <= model.embedding_ctx_length:
         raise ValueError("the text is empty, or longer than the embedding model takes at once")
     return {"input": tokens, **model._invocation_params}
+
+
+# Of Ollama.
+
+
+_OLLAMA_METHODS: Final = (
+    *("embed_query", "aembed_query", "embed_documents", "aembed_documents", "_default_params"),
+)
+
+
+def _is_ollama(model: Any) -> bool:
+    known = loaded("langchain_ollama", "OllamaEmbeddings")
+    return known is not None and isinstance(saw(model), known)
+
+
+def _ollama_differs(model: Any) -> str | None:
+    """Why requests of this ``OllamaEmbeddings`` are not made ahead."""
+    reason = differs(model, loaded("langchain_ollama", "OllamaEmbeddings"), *_OLLAMA_METHODS)
+    # Hooks and proxies may be put on a client at any time.
+    clients = (model._client, model._async_client)
+    return (
+        reason
+        or unfollowed(HTTP_BINDINGS)
+        or checked(lambda: next(filter(None, map(ollama.client_differs, clients)), None))
+    )
+
+
+def _asked_ollama(model: Any, engine: str, sync: bool, text: str) -> Call:
+    """As langchain-ollama 1.1 embeds a query (embeddings.py, embed_documents)."""
+    arguments = {
+        "model": model.model,
+        "input": [text],
+        "dimensions": model.dimensions,
+        "options": model._default_params,
+        "keep_alive": model.keep_alive,
+    }
+    client = model._client if sync else model._async_client
+    return ollama.embedding_call(engine, client, arguments)
+
+
+_first_of_ollama = ollama.first_vector

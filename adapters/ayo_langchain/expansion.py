@@ -19,6 +19,7 @@ from ayo_bridge.schedule import Work
 from ayo_bridge.seam import Call
 from ayo_langchain.known import differs
 from ayo_langchain.llms import LiftedLLM, lift_llm
+from ayo_langchain.ollama_llms import LiftedOllama
 from ayo_langchain.prompts import prompt_differs
 from ayo_langchain.searching import VectorSearch, add_search, lift_vector_retriever
 
@@ -93,7 +94,7 @@ def lift_multi_query(
 class _Generator:
     """``prompt | llm | LineListOutputParser()``. ``refusal``: why it is not run ahead."""
 
-    llm: LiftedLLM
+    llm: LiftedLLM | LiftedOllama
     prompt: Any
     refusal: str | None
 

@@ -16,6 +16,7 @@ from ayo_bridge.lift.witness import checked, saw
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.seam import Call
 from ayo_langchain.known import differs, is_binding, overridden
+from ayo_langchain.ollama_llms import LiftedOllama, lift_ollama
 
 _METHODS: Final = (
     "invoke",
@@ -106,8 +107,10 @@ class LiftedLLM:
         return Served(self.runtime, self.engine, resource._client, _INVOKED)
 
 
-def lift_llm(llm: Any, runtime: Home) -> LiftedLLM | str:
+def lift_llm(llm: Any, runtime: Home) -> LiftedLLM | LiftedOllama | str:
     """Lift a chat model, bound parameters included, or say why nothing is known of it."""
+    if (served := lift_ollama(llm, runtime)) is not None:
+        return served
     outside: list[Any] = []
     while is_binding(saw(llm)):
         outside.append(llm)

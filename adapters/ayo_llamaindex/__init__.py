@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from ayo_bridge.bindings.openai_http import BINDINGS as HTTP_BINDINGS
 from ayo_bridge.bindings.openai_sdk import OPENAI
@@ -22,12 +22,16 @@ from ayo_llamaindex.always_used import AlwaysUsed
 from ayo_llamaindex.asking import asks_by
 from ayo_llamaindex.engines import lift
 from ayo_llamaindex.helper_rows import HELPERS
+from ayo_llamaindex.ingestion import asked_of, is_pipeline, lift_ingestion
 from ayo_llamaindex.learned import ROWS, entries_of, kept, returned
 from ayo_llamaindex.opaque import PARTS
 from ayo_llamaindex.retrieval import QUESTION
 from ayo_llamaindex.stores import BINDINGS as STORE_BINDINGS
 from ayo_llamaindex.taps import INSTRUMENTATION, TAPS
 from ayo_llamaindex.unheard import LlamaIndexShows
+
+_RUNS: Final = ("run", "arun")
+"""Entries that take documents; where they take a question, they are learned."""
 
 
 class LlamaIndexAdapter(Adapter):
@@ -61,6 +65,8 @@ class LlamaIndexAdapter(Adapter):
 
     def asked(self, entry: Entry, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Asked | None:
         """The question; what is no query is left to the original."""
+        if entry.name in _RUNS:
+            return asked_of(entry, args, kwargs)
         query = args[0] if args else next(iter(kwargs.values()), None)
         if type(query) is str:
             return Asked(entry.sync, {QUESTION: query})
@@ -75,7 +81,8 @@ class LlamaIndexAdapter(Adapter):
 
     def lift(self, obj: Any, state: AcceleratedState, asked: Asked) -> Lifted:
         """What it consists of, as far as that is known."""
-        return lift(obj, state, asked)
+        ingestion = lift_ingestion(obj, state) if is_pipeline(obj) else None
+        return ingestion or lift(obj, state, asked)
 
     def returned(self, result: Any, scope: Scope) -> Any:
         """Close the scope, or let it live as long as the response still streams."""

@@ -9,9 +9,10 @@ from typing import Any, Final
 from ayo_bridge.bindings.binding import unfollowed
 from ayo_bridge.bindings.openai_http import BINDINGS as HTTP_BINDINGS
 from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
+from ayo_bridge.engines.dialects import OLLAMA_EMBED
 from ayo_bridge.engines.registered_models import engine_for
 from ayo_bridge.engines.sentence_transformer import embedding_call
-from ayo_bridge.lift import remote_embedding
+from ayo_bridge.lift import ollama, remote_embedding
 from ayo_bridge.lift.llm import is_json
 from ayo_bridge.lift.makers import QueryEmbedding, costs_nothing
 from ayo_bridge.lift.recognise import class_of, loaded
@@ -55,6 +56,8 @@ def lift_embedding(model: Any, runtime: Home, *, sync: bool) -> QueryEmbedding |
     for module, name in _REMOTE:
         if (known := loaded(module, name)) is not None and class_of(model) is known:
             return _lift_remote(model, known, runtime, sync=sync)
+    if (known := loaded("llama_index.embeddings.ollama", "OllamaEmbedding")) is type(model):
+        return _lift_ollama(model, known, runtime, sync=sync)
     known = loaded("llama_index.embeddings.huggingface", "HuggingFaceEmbedding")
     if known is None:
         return f"{type(model).__name__} is not a known embedding model"
@@ -130,3 +133,38 @@ def _options_differ(model: Any) -> str | None:
     if not model.api_base or not model.api_key:
         return "the embedding model has no api_base or api_key of its own"
     return None
+
+
+# Of Ollama.
+
+
+def _lift_ollama(model: Any, known: type, runtime: Home, *, sync: bool) -> QueryEmbedding | str:
+    """Lift an ``OllamaEmbedding``."""
+    client = model._client if sync else model._async_client
+    reason = differs(model, known, *_OLLAMA_METHODS) or unfollowed(HTTP_BINDINGS)
+    # Hooks and proxies may be put on a client at any time.
+    reason = reason or checked(lambda: ollama.client_differs(saw(client)))
+    if reason is None and not is_json(model.ollama_additional_kwargs):
+        reason = "the embedding model's ollama_additional_kwargs are not plain JSON"
+    if reason is not None:
+        return reason
+    engine = ollama.served_by_ollama(runtime, client, model.model_name, OLLAMA_EMBED)
+
+    def call(text: str) -> Call:
+        """As llama-index-embeddings-ollama 0.10 embeds a query."""
+        arguments = {
+            "model": model.model_name,
+            "input": model._format_query(text),
+            "options": model.ollama_additional_kwargs,
+            "keep_alive": model.keep_alive,
+        }
+        return ollama.embedding_call(engine, client, arguments)
+
+    return QueryEmbedding(engine, call, lambda result: _mean_of_one(ollama.first_vector(result)))
+
+
+_OLLAMA_METHODS: Final = (
+    *_METHODS,
+    *("aget_agg_embedding_from_queries", "_aget_query_embedding", "_format_query"),
+    *("get_general_text_embedding", "aget_general_text_embedding"),
+)

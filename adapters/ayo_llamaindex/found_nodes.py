@@ -6,7 +6,6 @@ are looked up in document stores in memory only: any other might be a request of
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
@@ -15,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from ayo_bridge.bindings.binding import Target
 from ayo_bridge.lift.stores import texts_of
 from ayo_bridge.runahead import current_scope
-from ayo_bridge.seam import FoundItem
+from ayo_bridge.seam import FoundItem, new_lock
 
 _RETRIEVER: Final = "llama_index.core.indices.vector_store.retrievers.retriever"
 
@@ -82,7 +81,7 @@ _ALL: Final = "all"
 _MOST_CHOICES: Final = 32
 _choices: Final[dict[tuple[int, str], tuple[weakref.ref[Any], tuple[str, ...]]]] = {}
 """By the id of the store and the name."""
-_lock: Final = threading.Lock()
+_lock: Final = new_lock()
 
 
 def choice_of(store: Any, ids: Sequence[str]) -> str:

@@ -118,6 +118,19 @@ class LiftedLLM:
         """The call that ``llm.predict(prompt, **arguments)`` makes."""
         return self._served().call(self._arguments(self._content(prompt, arguments)))
 
+    def chat(self, messages: Sequence[Any], options: Mapping[str, Any]) -> Call:
+        """The call that ``llm.chat(messages, **options)`` makes."""
+        return self._served().call(self._chatted(messages, options))
+
+    def warm_chat(self, messages: Sequence[Any], options: Mapping[str, Any]) -> Call:
+        """A prefix warm for a chat that begins with these messages."""
+        return self._served().warm(self._chatted(messages, options))
+
+    def _chatted(self, messages: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
+        if self.is_chat:
+            return self._arguments({"messages": self._messages(messages)}, options)
+        return self._arguments({"prompt": self.llm.messages_to_prompt(messages)}, options)
+
     def complete(self, text: str, on_text: Callable[[str], None]) -> Call:
         """The call that ``llm.complete(text)`` makes; ``on_text`` sees the text as it grows."""
         text = self.llm.completion_to_prompt(text)
@@ -158,9 +171,11 @@ class LiftedLLM:
         dicts: Any = to_openai_message_dicts(messages, model=self.llm.model)
         return list(dicts)
 
-    def _arguments(self, content: Mapping[str, Any]) -> dict[str, Any]:
+    def _arguments(
+        self, content: Mapping[str, Any], given: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """What its method of the SDK is called with (llama-index-llms-openai 0.7, ``_chat``)."""
-        options = self.llm._get_model_kwargs()
+        options = self.llm._get_model_kwargs(**(given or {}))
         if "prompt" in content:
             self.llm._update_max_tokens(options, content["prompt"])
         return {**content, "stream": False, **options}

@@ -19,7 +19,8 @@ from ayo_bridge.lift.copies import own
 from ayo_bridge.lift.staging import NotStagedError, Staged, Transaction
 from ayo_bridge.lift.store_writes import Writes
 from ayo_bridge.lift.writes import clock_of
-from ayo_bridge.seam import Call, EngineHome, Fields, FoundItem, Scope
+from ayo_bridge.seam import Call, EngineHome, Fields, FoundItem, Scope, current_scope
+from ayo_llamaindex.copying import acopied, copied
 from ayo_llamaindex.found_nodes import choice_of, chosen, item_of, items_of
 from ayo_llamaindex.known import TESTED, differs
 from ayo_llamaindex.transactions import PostgresTransaction, SimpleTransaction
@@ -348,6 +349,33 @@ def _added(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sequence[Any] | 
 _writes: Final = Writes(engine_for, _identity, _added, lambda node: node.node_id)
 _WRITES: Final = ("delete", "delete_nodes", "clear")
 
+
+def _add_rows(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """``add`` of a Postgres store: inside of an accelerated call rows are copied."""
+    nodes = _added(args, kwargs) if current_scope() is not None else None
+
+    def add(*args: Any, **kwargs: Any) -> Any:
+        if nodes is not None and _unknown(instance, _ADDED) is None and copied(instance, nodes):
+            return [node.node_id for node in nodes]
+        return wrapped(*args, **kwargs)
+
+    return _writes.add(wrapped if nodes is None else add, instance, args, kwargs)
+
+
+async def _add_rows_async(
+    wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    nodes = _added(args, kwargs) if current_scope() is not None else None
+
+    async def add(*args: Any, **kwargs: Any) -> Any:
+        known = nodes is not None and _unknown(instance, _ADDED) is None
+        if nodes is not None and known and await acopied(instance, nodes):
+            return [node.node_id for node in nodes]
+        return await wrapped(*args, **kwargs)
+
+    return await _writes.async_add(wrapped if nodes is None else add, instance, args, kwargs)
+
+
 BINDINGS: Final = (
     Binding(
         "llama-index-vector-stores-postgres",
@@ -356,8 +384,8 @@ BINDINGS: Final = (
         (
             Target(_POSTGRES, "PGVectorStore.query", _query),
             Target(_POSTGRES, "PGVectorStore.aquery", _aquery),
-            Target(_POSTGRES, "PGVectorStore.add", _writes.add),
-            Target(_POSTGRES, "PGVectorStore.async_add", _writes.async_add),
+            Target(_POSTGRES, "PGVectorStore.add", _add_rows),
+            Target(_POSTGRES, "PGVectorStore.async_add", _add_rows_async),
             *(Target(_POSTGRES, f"PGVectorStore.{name}", _writes.write) for name in _WRITES),
             *(Target(_POSTGRES, f"PGVectorStore.a{name}", _writes.async_write) for name in _WRITES),
         ),

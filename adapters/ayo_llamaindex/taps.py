@@ -11,6 +11,7 @@ from ayo_bridge.bindings.binding import Binding, Target
 from ayo_bridge.lift.memo import remembered_signature
 from ayo_bridge.lift.taps import after, after_async, before, handed_over
 from ayo_llamaindex.guide import Guide
+from ayo_llamaindex.ingestion import IngestionGuide
 from ayo_llamaindex.known import TESTED
 from ayo_llamaindex.packing import remember_tokens
 
@@ -31,6 +32,7 @@ _queries = after(Guide, lambda guide, retriever, _, made: guide.generated(retrie
 _aqueries = after_async(Guide, lambda guide, retriever, _, made: guide.generated(retriever, made))
 _split = handed_over(Guide, lambda guide, splitter, args: guide.split(splitter, *args))
 _merge = handed_over(Guide, lambda guide, splitter, args: guide.merge(splitter, *args))
+_asks = before(IngestionGuide, lambda guide, asking, given: guide.extracts(asking, given["nodes"]))
 
 TAPS: Final = Binding(
     "LlamaIndex helpers",
@@ -52,6 +54,9 @@ TAPS: Final = Binding(
         Target(_SPLITTER, "TokenTextSplitter._merge", _merge),
         Target(_FUSION, "QueryFusionRetriever._get_queries", _queries),
         Target(_FUSION, "QueryFusionRetriever._aget_queries", _aqueries),
+        Target(f"{_CORE}.extractors.interface", "BaseExtractor._aextract_with_retry", _asks),
+        Target(f"{_CORE}.base.embeddings.base", "BaseEmbedding.__call__", _asks),
+        Target(f"{_CORE}.base.embeddings.base", "BaseEmbedding.acall", _asks),
     ),
 )
 

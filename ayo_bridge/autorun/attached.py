@@ -6,13 +6,14 @@ What belongs to an object is kept beside it, for as long as it lives.
 from __future__ import annotations
 
 import logging
+import os
 import weakref
-from collections import deque
 from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any, Final
 
 from ayo_bridge.adapter import adapters
+from ayo_bridge.autorun.remembered import REMEMBERED
 from ayo_bridge.bindings.monkey import patched
 from ayo_bridge.events import Event, Facts, log
 from ayo_bridge.lift.hooked import below
@@ -20,7 +21,6 @@ from ayo_bridge.runahead import AcceleratedState
 from ayo_bridge.runtime import default_runtime
 
 _logger: Final = logging.getLogger(__name__)
-_REMEMBERED: Final = 64
 Method = Callable[..., Any]
 
 
@@ -61,8 +61,6 @@ def getattr_of(cls: type, name: str) -> Any:
 
 
 _attached: Final[dict[int, Attached]] = {}
-remembered: Final[deque[AcceleratedState]] = deque(maxlen=_REMEMBERED)
-"""States of the first objects, whether they live or not, where somebody wants to see them."""
 
 
 def attached_to(obj: Any, *, remember: bool = False) -> Attached | None:
@@ -91,8 +89,8 @@ def attached_to(obj: Any, *, remember: bool = False) -> Attached | None:
         name = type(obj).__name__
         facts = Facts(target=name, reason=repr(error))
         log(_logger, Event.LEFT_ALONE, f"a {name} is left as it is", facts, failure=error)
-    if made.own is not None and remember and len(remembered) < _REMEMBERED:
-        remembered.append(made.own)
+    if made.own is not None and remember:
+        REMEMBERED.add(made.own)
     return made
 
 
@@ -148,4 +146,17 @@ def known_state(obj: object) -> AcceleratedState | None:
 def forget_all() -> None:
     """Let go of everything that is kept."""
     _attached.clear()
-    remembered.clear()
+    REMEMBERED.forget()
+
+
+def _forked() -> None:
+    """In a child: what a thread of the parent was lifting at that moment is lifted again."""
+    for key, each in [*_attached.items()]:
+        if each.own is None or not each.methods:
+            _attached.pop(key, None)
+        else:
+            each.own.forget_calls()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-import os
 import sys
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import aclosing
@@ -20,8 +19,9 @@ from typing import Any, Final
 import wrapt
 
 from ayo_bridge.adapter import adapters
-from ayo_bridge.autorun import settings
 from ayo_bridge.autorun.attached import attached_to, forget_all
+from ayo_bridge.autorun.remembered import REMEMBERED
+from ayo_bridge.autorun.reports import SNAPSHOTS, asked_for
 from ayo_bridge.autorun.tracebacks import SHOWN
 from ayo_bridge.bindings.binding import Binding
 from ayo_bridge.errors import keep_quiet
@@ -31,7 +31,6 @@ from ayo_bridge.seam import current_scope
 
 _logger: Final = logging.getLogger(__name__)
 Method = Callable[..., Any]
-_REPORTS: Final = (settings.EXPLAIN, settings.STATS, settings.TIMELINE)
 
 
 class Hooks:
@@ -55,7 +54,7 @@ class Hooks:
         self._on = True
         keep_quiet(True)
         SHOWN.install()
-        self.remember = any(os.environ.get(name, "0") not in ("", "0") for name in _REPORTS)
+        self.remember = asked_for()
         known = adapters()
         self._bindings = [
             binding for each in known for binding in each.followed() if not binding.followed
@@ -119,6 +118,9 @@ class Hooks:
         if getattr(type(obj), name, None) is not method:
             return None
         kept = attached_to(obj, remember=self.remember)
+        if self.remember:
+            SNAPSHOTS.begin()
+            REMEMBERED.changed()
         return None if kept is None else kept.methods.get(name)
 
 

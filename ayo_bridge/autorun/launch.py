@@ -22,7 +22,7 @@ from ayo_bridge.errors import AyoBridgeError
 
 PTH: Final = "ayo_bridge_start.pth"
 """The file in the wheel that starts us in an interpreter."""
-_SITE: Final = Path(__file__).parent / "site"
+_SITE: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "site")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,10 @@ class Wanted:
 
     explain: bool = False
     stats: bool = False
-    timeline: Path | None = None
+    timeline: str | None = None
     learn: bool = True
     log: str | None = None
+    verify: str | None = None
 
 
 def environment(wanted: Wanted, inherited: Mapping[str, str], *, pth: bool) -> dict[str, str]:
@@ -53,11 +54,13 @@ def environment(wanted: Wanted, inherited: Mapping[str, str], *, pth: bool) -> d
     if wanted.stats:
         made[settings.STATS] = "1"
     if wanted.timeline is not None:
-        made[settings.TIMELINE] = str(wanted.timeline)
+        made[settings.TIMELINE] = wanted.timeline
     if not wanted.learn:
         made[settings.LEARN] = "0"
     if wanted.log is not None:
         made[settings.LOG] = wanted.log
+    if wanted.verify is not None:
+        made[settings.VERIFY] = wanted.verify
     if not pth and made[settings.SWITCH] == "1":
         before = made.get("PYTHONPATH")
         made["PYTHONPATH"] = f"{_SITE}{os.pathsep}{before}" if before else str(_SITE)

@@ -8,7 +8,6 @@ asks an engine over HTTP under a scope is seen too, so that ``explain`` counts e
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,10 +15,9 @@ from urllib.parse import urlsplit
 
 from ayo_bridge.engines.dialects import CHAT, COMPLETIONS, DIALECTS
 from ayo_bridge.engines.openai_http.address import origin
-from ayo_bridge.engines.openai_http.embedding_server import EmbeddingServer
-from ayo_bridge.engines.openai_http.engine import OpenAIServer
+from ayo_bridge.engines.openai_http.embedding_server import SERVERS
 from ayo_bridge.engines.openai_http.request import normalised_url
-from ayo_bridge.seam import Dialect, EngineHome, EngineKind
+from ayo_bridge.seam import Dialect, EngineHome, EngineKind, new_lock
 
 _MOST_SEEN: Final = 1024
 
@@ -67,7 +65,7 @@ _Found = Addressed | tuple[Endpoint, ...]
 """What is registered at an address, or what a request there may be for: the first that fits."""
 _registered: dict[str, _Found] = {}
 _seen: dict[Hashable, _Found] = {}
-_lock = threading.Lock()
+_lock = new_lock()
 
 
 def register_endpoint(
@@ -120,10 +118,12 @@ def addressed(request: Any, runtime: EngineHome) -> Addressed | None:
     url = request.url
     # Its parts, a tuple, are looked up in a tenth of the time that putting them together takes.
     parts = getattr(url, "_uri_reference", None)
+    own = runtime.dialects
+    key = (parts, own) if own and parts is not None else parts
     try:
-        found = _seen[parts]
+        found = _seen[key]
     except KeyError:
-        found = _looked_up(str(url), parts)
+        found = _looked_up(str(url), key, own)
     if isinstance(found, Addressed):
         # Perhaps another runtime has registered it.
         _know(runtime, found.engine, found.endpoint)
@@ -131,22 +131,22 @@ def addressed(request: Any, runtime: EngineHome) -> Addressed | None:
     return _named(found, request, runtime) if found else None
 
 
-def _looked_up(url: str, parts: Hashable) -> _Found:
+def _looked_up(url: str, key: Hashable, own: Sequence[Dialect]) -> _Found:
     address = normalised_url(url).partition("?")[0]
     with _lock:
-        found = _registered.get(address) or _like_an_engine(address)
+        found = _registered.get(address) or _like_an_engine(address, (*own, *DIALECTS))
         if len(_seen) >= _MOST_SEEN:
             _seen.clear()
-        if parts is not None:
-            _seen[parts] = found
+        if key is not None:
+            _seen[key] = found
     return found
 
 
-def _like_an_engine(address: str) -> tuple[Endpoint, ...]:
+def _like_an_engine(address: str, dialects: Sequence[Dialect]) -> tuple[Endpoint, ...]:
     server = origin(address)
     return tuple(
         Endpoint(dialect, address.removesuffix(path), path)
-        for dialect in DIALECTS
+        for dialect in dialects
         if (path := dialect.path_of(address, server)) is not None
     )
 
@@ -156,7 +156,9 @@ def _named(endpoints: Sequence[Endpoint], request: Any, runtime: EngineHome) -> 
     body = _fields(request)
     for endpoint in endpoints:
         dialect = endpoint.dialect
-        model = body.get(dialect.model)
+        if not all(name in body for name in dialect.fields) or not _sent_by(request, dialect):
+            continue
+        model = body.get(dialect.model) if dialect.model else dialect.name
         if not isinstance(model, str):
             if dialect.model_needed:  # Many a service has such a path.
                 continue
@@ -167,10 +169,14 @@ def _named(endpoints: Sequence[Endpoint], request: Any, runtime: EngineHome) -> 
     return None
 
 
+def _sent_by(request: Any, dialect: Dialect) -> bool:
+    agent: str = request.headers.get("user-agent", "") if dialect.agent else ""
+    return agent.startswith(dialect.agent)
+
+
 def _know(runtime: EngineHome, name: str, endpoint: Endpoint) -> None:
     if not runtime.knows(name):
-        server = OpenAIServer if endpoint.kind is EngineKind.LLM else EmbeddingServer
-        runtime.register(server(name, endpoint.base_url))
+        runtime.register(SERVERS[endpoint.kind](name, endpoint.base_url))
 
 
 def _fields(request: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
@@ -13,12 +13,12 @@ from ayo_bridge.bindings import key_order, token_arrays
 from ayo_bridge.bindings.async_library import running_library, seeing
 from ayo_bridge.bindings.completions import cut_prompt, shows_prefix_cache
 from ayo_bridge.bindings.endpoints import Addressed
+from ayo_bridge.bindings.followed_plain import plain_call, when_complete
 from ayo_bridge.bindings.openai_sdk import Form, Sending, build, sending
 from ayo_bridge.engines.launched import is_launched
 from ayo_bridge.engines.openai_http import Delivery, LLMRequest, make_call
 from ayo_bridge.engines.openai_http.address import origin
 from ayo_bridge.engines.openai_http.rebuild import refusal
-from ayo_bridge.engines.openai_http.reply import Reply
 from ayo_bridge.engines.openai_http.request import marked_warm, warm_body
 from ayo_bridge.engines.openai_http.said import answer_by
 from ayo_bridge.seam import BoundaryCall, Call, EngineKind, Fields, Told
@@ -28,12 +28,15 @@ _ENCODING: Final = "tokens by"
 
 
 def boundary_call(call: Addressed, request: Any, *, priority: bool = False) -> BoundaryCall | None:
-    """The call that an HTTP request of an SDK client makes; ``None``: it is not followed.
+    """The call that an HTTP request makes; ``None``: it is not followed.
 
     ``priority``: whether the servers are said to take priorities.
     """
-    sent, content = sending(), getattr(request, "_content", None)
-    if sent is None or not isinstance(content, bytes):
+    dialect, content = call.endpoint.dialect, getattr(request, "_content", None)
+    if dialect.answer is None or not isinstance(content, bytes):
+        return None
+    sent = sending()
+    if sent is None and not dialect.any_client:
         return None
     try:
         body = json.loads(content)
@@ -41,9 +44,8 @@ def boundary_call(call: Addressed, request: Any, *, priority: bool = False) -> B
         return None
     if not isinstance(body, dict):
         return None
-    dialect = call.endpoint.dialect
-    if dialect.answer is None:
-        return None
+    if sent is None or dialect.any_client:
+        return plain_call(call, request, body)
     if call.endpoint.kind is EngineKind.LLM:
         return _as_sent_here(_completion(call, sent, body, priority))
     return _as_sent_here(_embedding(call, sent, body))
@@ -82,7 +84,7 @@ def _completion(
         named=sent.named,
         engine=call.engine,
         server=call.endpoint.server,
-        when_complete=_when_complete,
+        when_complete=when_complete,
         streams=bool(delivery.get("stream")),
         grows=_growing if delivery.get("stream") or refusal(body) is None else None,
     )
@@ -116,7 +118,7 @@ def _embedding(call: Addressed, sent: Sending, body: dict[str, Any]) -> Boundary
         named=sent.named,
         engine=call.engine,
         server=call.endpoint.server,
-        when_complete=_when_complete,
+        when_complete=when_complete,
     )
 
 
@@ -214,8 +216,3 @@ def _built(
     if origin(request.url) != call.endpoint.server:
         raise ValueError("its client sends to another server by now")
     return request
-
-
-def _when_complete(result: Any, then: Callable[[], None]) -> None:
-    if isinstance(result, Reply):
-        result.body.on_end(then)

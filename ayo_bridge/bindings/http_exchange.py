@@ -190,9 +190,9 @@ class Exchange:
             answered()
         streams = streams_of(self._library)
         watched = streams.async_watched if awaited else streams.watched
-        counted = call.endpoint.dialect.tokens is not None
-        learn = scope.runtime.profiles if counted else None
-        response.stream = watched(response, observation, learn, load.ends, told)
+        dialect = call.endpoint.dialect
+        learn = scope.runtime.profiles if dialect.tokens is not None else None
+        response.stream = watched(response, observation, learn, load.ends, told, dialect)
         return response
 
     def _failed(self, observation: Observation, error: BaseException) -> None:
@@ -238,6 +238,8 @@ class Exchange:
         way = transport_way(self._transport, request.url.scheme == "https")
         if isinstance(way, str) or not isinstance(body, bytes):
             return None
+        if self._call.endpoint.dialect.streams_unless_told and b'"stream"' not in body:
+            return None  # It has the key of one that says that it does not stream.
         try:
             return canonical_key(str(request.url), tuple(request.headers.raw), body, way)
         except ValueError:
@@ -273,7 +275,9 @@ class Exchange:
         return importlib.import_module(self._library).Response(
             status_code=reply.status,
             headers=list(reply.headers),
-            stream=stream(reply, ticket.record, learn, self._timeout("read")),
+            stream=stream(
+                reply, ticket.record, learn, self._timeout("read"), self._call.endpoint.dialect
+            ),
             extensions={"http_version": reply.http_version, "reason_phrase": reply.reason},
         )
 

@@ -23,7 +23,7 @@ from ayo_bridge.engines.openai_http.reply import (
     ReplyAbandonedError,
     usage_of,
 )
-from ayo_bridge.seam import EngineCall, Learner, Observation, Told
+from ayo_bridge.seam import Dialect, EngineCall, Learner, Observation, Told
 
 _logger: Final = logging.getLogger(__name__)
 _FEW: Final = 8
@@ -35,18 +35,24 @@ class Player:
     """Keeps the record of a reply that is replayed, which may happen while it arrives."""
 
     def __init__(
-        self, reply: Reply, record: EngineCall, learn: Learner, patience: float | None
+        self,
+        reply: Reply,
+        record: EngineCall,
+        learn: Learner,
+        patience: float | None,
+        dialect: Dialect | None = None,
     ) -> None:
         self.reply = reply
         self.record = record
         self.patience = patience
+        self._counts = None if dialect is None else dialect.tokens
         self._learn: Learner | None = learn
 
     def closed(self) -> None:
         """Fill in what is known only now, and stop the engine if it is still at it."""
         learn, self._learn = self._learn, None
         if learn is not None:
-            record, usage = self.record, self.reply.usage()
+            record, usage = self.record, self.reply.usage(self._counts)
             if record.started is not None:
                 record.ended = max(record.ended or 0.0, record.started + self.reply.elapsed)
             if usage is not None:
@@ -70,11 +76,14 @@ class Watch:
         learn: Learner | None,
         over: Callable[[], None],
         told: Told | None = None,
+        dialect: Dialect | None = None,
     ) -> None:
         self.stream = response.stream
         self._follow: OnChunk | None = None
         if told is not None:
-            self._follow = follow_text(response.headers.raw, told, Assembler())
+            piece = None if dialect is None else dialect.piece
+            self._follow = follow_text(response.headers.raw, told, Assembler(), piece)
+        self._counts = None if dialect is None else dialect.tokens
         self._over = over
         self._status: int = response.status_code
         self._headers = response.headers
@@ -105,7 +114,8 @@ class Watch:
         if self._status >= 300 or self._learn is None:
             return
         headers, chunks = self._headers, self._chunks
-        record.usage = lambda: usage_of(headers.raw, chunks)
+        counts = self._counts
+        record.usage = lambda: usage_of(headers.raw, chunks, counts)
         if len(chunks) > _FEW or self._learn.due(record.engine):
             self._learn.observe(record)
 

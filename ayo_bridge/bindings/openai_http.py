@@ -20,6 +20,7 @@ from typing import Any
 from ayo_bridge.bindings.binding import Binding, Target
 from ayo_bridge.bindings.endpoints import addressed, register_endpoint, unregister_endpoint
 from ayo_bridge.bindings.http_exchange import Exchange
+from ayo_bridge.bindings.http_senders import asend, send
 from ayo_bridge.seam import current_scope
 
 __all__ = ["BINDINGS", "HTTPX", "HTTPX2", "register_endpoint", "unregister_endpoint"]
@@ -78,6 +79,8 @@ def _binding(library: str, tested: tuple[str, str]) -> Binding:
         targets=(
             Target(library, "HTTPTransport.handle_request", partial(_sync, library)),
             Target(library, "AsyncHTTPTransport.handle_async_request", partial(_async, library)),
+            Target(library, "Client.send", send),
+            Target(library, "AsyncClient.send", asend),
         ),
     )
 

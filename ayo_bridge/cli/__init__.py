@@ -1,66 +1,37 @@
 """In: a command line. Out: the `ayo-bridge` program.
 
-Each command is a function in a module of its own, registered below. Those modules import what they
-need inside the function, so that `ayo-bridge --help` stays quick.
+``run`` becomes the user's program at once (:mod:`.quick`): importing what reads the other commands
+(:mod:`.commands`) takes longer than starting an interpreter.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import sys
 
-import typer
-from typer.core import TyperGroup
+TYPE_CHECKING = False  # Importing typing takes half as long as starting an interpreter.
+if TYPE_CHECKING:
+    from typing import Any
 
-from ayo_bridge.cli import doctor, profile, run, serve, templates, verify
-from ayo_bridge.errors import AyoBridgeError
+    from ayo_bridge.cli.commands import app
 
-__all__ = ["app"]
-
-
-class _ReportingErrors(TyperGroup):
-    """Shows our own errors as their message; a traceback helps nobody there."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except AyoBridgeError as error:
-            typer.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
-            raise typer.Exit(1) from error
+__all__ = ["app", "main"]
 
 
-app = typer.Typer(
-    name="ayo-bridge",
-    cls=_ReportingErrors,
-    help="Run LLM applications as optimised primitive graphs on stock engines.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+def main() -> None:
+    """Run the program."""
+    if sys.argv[1:2] == ["run"]:
+        from ayo_bridge.cli.quick import run_at_once
+
+        run_at_once(sys.argv[2:])  # Returns where there is something to say.
+    from ayo_bridge.cli.commands import app
+
+    app()
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
+def __getattr__(name: str) -> Any:
+    """The commands, imported when they are asked for."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ayo_bridge.cli.commands import app
 
-        typer.echo(f"ayo-bridge {version('ayo-bridge')}")
-        raise typer.Exit
-
-
-@app.callback()
-def _main(
-    version: Annotated[
-        bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
-    ] = False,
-) -> None:
-    """Run LLM applications as optimised primitive graphs on stock engines."""
-
-
-app.command("serve-llm")(serve.serve_llm)
-app.command("run", cls=run.RunCommand, context_settings=run.SETTINGS, options_metavar=run.USAGE)(
-    run.run
-)
-app.command("profile")(profile.profile)
-app.command("doctor")(doctor.doctor)
-app.command("verify")(verify.verify)
-app.add_typer(templates.app)
+    return app

@@ -52,6 +52,10 @@ def run(
     no_learn: Annotated[
         bool, typer.Option("--no-learn", help="Accelerate only what is known beforehand.")
     ] = False,
+    verify: Annotated[
+        str | None,
+        typer.Option("--verify", help="Compare this share of calls (0 to 1) with the original."),
+    ] = None,
     log: Annotated[
         str | None, typer.Option("--log", help="Log to stderr from this level on.")
     ] = None,
@@ -63,6 +67,7 @@ def run(
     Input, output, signals and exit status are the program's. AYO_BRIDGE=0 runs it as it is.
     """
     from ayo_bridge.autorun.launch import Wanted, launch
+    from ayo_bridge.cli.quick import is_share
 
     if not context.args:
         raise typer.BadParameter("name a program: app.py, -m package, or -- command")
@@ -74,6 +79,9 @@ def run(
         raise typer.BadParameter(f"--timeline is a .html or a .json file, not {timeline}")
     if log is not None and log.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
         raise typer.BadParameter(f"--log is debug, info, warning, error or critical, not {log}")
-    file = timeline.absolute() if timeline is not None else None
-    wanted = Wanted(explain, stats, file, not no_learn, log.upper() if log else None)
+    if not is_share(verify):
+        raise typer.BadParameter(f"--verify is a share of calls from 0 to 1, not {verify}")
+    file = str(timeline.absolute()) if timeline is not None else None
+    level = log.upper() if log else None
+    wanted = Wanted(explain, stats, file, not no_learn, level, verify)
     launch(context.args, wanted, as_command=bool(context.meta.get(_AS_COMMAND)))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
 from pathlib import Path
 from typing import Final
+
+from ayo_bridge.seam import new_rlock
 
 _GENERIC: Final = frozenset({"", "model", "models", "main", "latest", "snapshots"})
 _HASH_LENGTH: Final = 40
@@ -20,7 +21,7 @@ class LiveNames:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # A weak reference's callback may run at any allocation.
+        self._lock = new_rlock()  # A weak reference's callback may run at any allocation.
         self._names: dict[int, tuple[weakref.ref[object], str]] = {}
         self._taken: set[str] = set()
 

@@ -17,6 +17,7 @@ Reranking          ``c.rerank``                                    ``c.ranked``
 SearchApi          ``c.call``                                      ``c.results``
 Condition          ``c.condition``                                 ``c.branch``
 Contextualising    ``c.prefill[i]``, ``c.decode[i]``, ``c.join``   ``c.contexts``
+Extracting         ``c.expand``                                    ``c.metadata``
 Opaque             ``c.host``                                      ``c.result``
 Synthesis          ``c.prefill[i]``, ``c.decode[i]`` and by mode   ``c.answer``
                    ``c.join``; a tree: ``c.prefill[level][i]``;
@@ -43,6 +44,7 @@ from ayo_bridge.graph.template import (
     Component,
     Condition,
     Contextualising,
+    Extracting,
     Indexing,
     Opaque,
     QueryExpansion,
@@ -159,6 +161,8 @@ def _decompose(component: Component, previous: list[_Fragment], template: Templa
         case Contextualising():
             primitives, order = _contextualising(component)
             return _Fragment(primitives, order, (), documents=primitives[-1].outputs)
+        case Extracting():
+            return _Fragment([_extracting(component, template.inputs)], [], contexts)
         case Opaque():
             made = _unique(v for fragment in previous for v in fragment.primitives[-1].outputs)
             return _source([_opaque(component, made or template.inputs)])
@@ -316,6 +320,17 @@ def _opaque(component: Opaque, natural: tuple[str, ...]) -> Primitive:
         inputs=component.inputs or natural,
         outputs=component.outputs or (f"{component.name}.result",),
         effect=Effect.PURE if component.pure else Effect.UNKNOWN,
+    )
+
+
+def _extracting(component: Extracting, natural: tuple[str, ...]) -> Primitive:
+    return Primitive(
+        id=f"{component.name}.expand",
+        op=Op.EXPAND,
+        component=component.name,
+        engine=component.llm or component.embedding,
+        inputs=component.inputs or natural,
+        outputs=component.outputs or (f"{component.name}.metadata",),
     )
 
 

@@ -199,6 +199,14 @@ class Contextualising(Component):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Extracting(Component):
+    """Ask a model about each node of an ingestion. How many there are depends on the documents."""
+
+    llm: str = ""
+    embedding: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LearnedCalls(Component):
     """The calls of one engine from one place of a program, as they were learned.
 

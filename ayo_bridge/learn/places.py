@@ -9,6 +9,7 @@ several tasks.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -182,6 +183,8 @@ def opened(entry: FrameType | CodeType | None, on_close: Callable[[], object]) -
 
 
 _place: ContextVar[CallPlace | None] = ContextVar("ayo_bridge_call_place", default=None)
+if hasattr(os, "register_at_fork"):  # A child runs none of its parent's calls.
+    os.register_at_fork(after_in_child=lambda: _place.set(None))
 
 
 class within:

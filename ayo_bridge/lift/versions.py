@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
+
+from ayo_bridge.seam import new_lock
 
 
 class Versions:
@@ -26,7 +27,7 @@ class Versions:
     ) -> None:
         self._entries = entries
         self._copy = copy
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._known: weakref.WeakKeyDictionary[Any, tuple[int, Any, Any]] = (
             weakref.WeakKeyDictionary()
         )

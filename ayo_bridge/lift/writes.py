@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+
+from ayo_bridge.seam import new_lock
 
 _moments = itertools.count()
 _clocks: dict[Hashable, WriteClock] = {}
@@ -20,7 +21,7 @@ class WriteClock:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._writes = 0
         self._open = 0
 

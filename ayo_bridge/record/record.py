@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from ayo_bridge.record.account import Account, Event, Growth, settle
-from ayo_bridge.seam import EngineCall, Outcome
+from ayo_bridge.seam import EngineCall, Outcome, new_rlock
 
 if TYPE_CHECKING:
     from ayo_bridge.graph import Graph, Template
     from ayo_bridge.passes import Decision
 
-_settling = threading.RLock()  # A call may end, and be looked at, wherever Python collects.
+_settling = new_rlock()  # A call may end, and be looked at, wherever Python collects.
 
 
 class Planned(Protocol):

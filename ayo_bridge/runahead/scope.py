@@ -12,6 +12,7 @@ import itertools
 import logging
 import threading
 from collections.abc import Callable, Hashable
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from ayo_bridge import seam
@@ -59,6 +60,7 @@ class Scope:
         "follower",
         "guide",
         "number",
+        "on_claim",
         "on_finish",
         "plan",
         "quiet",
@@ -93,6 +95,8 @@ class Scope:
         self.number = next(self._numbers)
         self.on_finish: Callable[[CallRecord], object] | None = None
         """Told once, with the finished record, when the scope has closed."""
+        self.on_claim: Callable[[Hashable], None] | None = None
+        """Told of each request that the original comes to."""
         self.guide: object = None
         """What the adapter keeps for its taps while this scope runs."""
         self.follower: seam.Follower | None = None
@@ -153,6 +157,19 @@ class Scope:
         """Dispatch one primitive now (a prefix warm whose time has come)."""
         if not self.closed and (ahead := self._wake()) is not None:
             ahead.run(primitive_id)
+
+    def ask(
+        self, primitive_id: str, make: Callable[[], Call], then: Callable[[Future[object]], object]
+    ) -> bool:
+        """Make a call of a primitive whose calls become known one by one; ``False``: no more.
+
+        ``then`` is told of its end on any thread.
+
+        Raises:
+            Exception: what ``make`` raises.
+        """
+        ahead = None if self.closed else self._wake()
+        return ahead is not None and ahead.ask(primitive_id, make, then)
 
     def knows(self, value: str) -> bool:
         """Whether a graph value is there already. Wakes the scope."""
@@ -236,7 +253,10 @@ class Scope:
         for the call that :meth:`direct` is going to note.
         """
         ahead = self._ahead
-        return None if ahead is None else ahead.claim(key)
+        ticket = None if ahead is None else ahead.claim(key)
+        if self.on_claim is not None:
+            self.on_claim(key)
+        return ticket
 
     def stumbled(self, server: str) -> None:
         """A call of the original's own to ``host:port`` has failed: nothing more goes ahead there.
@@ -331,6 +351,7 @@ class Scope:
         """
         self.plan = _NOTHING
         self.guide = self.follower = self.on_finish = self._doubtful = self._ahead = None
+        self.on_claim = None
         self.verification = None
         self._past, self._closers, self._handed = [], [], {}
 

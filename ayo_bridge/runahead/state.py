@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable, Hashable
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ayo_bridge.events import Event, Facts, log
 from ayo_bridge.graph import Template
@@ -19,7 +18,10 @@ from ayo_bridge.runahead.home import Home
 from ayo_bridge.runahead.judge import Judge
 from ayo_bridge.runahead.learning import Learning
 from ayo_bridge.runahead.rest import Rest
-from ayo_bridge.seam import EngineKind
+from ayo_bridge.seam import EngineKind, new_lock
+
+if TYPE_CHECKING:
+    import threading
 
 _logger: Final = logging.getLogger(__name__)
 _MODELS: Final = (EngineKind.EMBEDDING, EngineKind.RERANKER)
@@ -61,13 +63,15 @@ class AcceleratedState:
     """Says what was learned of its calls, where that is how it is lifted."""
     when_condemned: list[Callable[[str], object]] = field(init=False, default_factory=list)
     """Told why it was wrong."""
+    when_noted: Callable[[], object] | None = field(init=False, default=None)
+    """Told of each call that ends, wherever Python collects: it neither waits nor raises."""
     checks: Checks = field(init=False, default_factory=Checks)
     """What came of verifying its calls."""
     _records: deque[CallRecord] = field(init=False)
     _new: deque[CallRecord] = field(init=False, default_factory=deque)
     _counters: Counters = field(init=False, default_factory=Counters)
     _judge: Judge = field(init=False, default_factory=Judge)
-    _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
+    _lock: threading.Lock = field(init=False, default_factory=new_lock)
     _just_off: str = field(init=False, default="")
     """Why it has just been switched off, until that is told."""
 
@@ -86,6 +90,8 @@ class AcceleratedState:
         A call in which nothing ran ahead gives nothing to judge; it is counted some time later.
         """
         self._new.append(record)
+        if self.when_noted is not None:
+            self.when_noted()
         # Never waits: a stream may be collected, and its call end, wherever Python allocates, even
         # in this thread inside of this lock. Who holds it, or comes next, counts this one.
         told = self._records and not self.rest.resting and len(self._new) <= _LATER
@@ -96,6 +102,14 @@ class AcceleratedState:
             finally:
                 self._lock.release()
             self._tell_if_off()
+
+    def forget_calls(self) -> None:
+        """Begin to count anew: in a forked child the calls so far are its parent's to tell."""
+        with self._lock:
+            self._new.clear()
+            self._records.clear()
+            self._counters = Counters()
+            self.rest.unseen = 0
 
     def _count(self) -> None:
         """Take in what has been noted. The lock is held."""

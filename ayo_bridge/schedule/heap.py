@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import ctypes
 import sys
-import threading
 import time
 from collections.abc import Callable
 from functools import cache
 from typing import Final
 
+from ayo_bridge.seam import new_lock
+
 EVERY_SECONDS: Final = 5.0
 """It takes 1 to 10 ms of the thread that does it: 0.2 % of its time at most."""
 
-_lock = threading.Lock()
+_lock = new_lock()
 _last = 0.0
 
 

@@ -12,6 +12,7 @@ from ayo_bridge.seam.following import (
     FoundItem,
     Told,
 )
+from ayo_bridge.seam.locks import new_lock, new_rlock
 from ayo_bridge.seam.scope import (
     EngineHome,
     Hit,
@@ -54,4 +55,6 @@ __all__ = [
     "Usage",
     "current_scope",
     "entered",
+    "new_lock",
+    "new_rlock",
 ]

@@ -45,6 +45,8 @@ class TokenCounts:
     within: str = "usage"
     prompt: str = "prompt_tokens"
     completion: str = "completion_tokens"
+    cached: str = "cached_tokens"
+    """Of the prompt's, those that the server had in its prefix cache."""
 
 
 def _always(fields: Fields) -> bool:

@@ -6,6 +6,7 @@ The context variable lives here, below everything that asks for it; what a scope
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, suppress
@@ -13,6 +14,7 @@ from contextvars import ContextVar
 from typing import Any, Protocol
 
 from ayo_bridge.seam.call import Call, EngineCall, EngineKind
+from ayo_bridge.seam.dialect import Dialect
 from ayo_bridge.seam.engine import Engine
 from ayo_bridge.seam.following import Follower
 
@@ -103,6 +105,10 @@ class EngineHome(Protocol):
         """Whether the servers are said to take priorities."""
 
     @property
+    def dialects(self) -> tuple[Dialect, ...]:
+        """The user's own: how further engines are asked over HTTP."""
+
+    @property
     def profiles(self) -> Learner:
         """Who learns what engines cost."""
 
@@ -181,6 +187,15 @@ def current_scope() -> Scope | None:
     """The open scope this code runs under, or ``None``: then every binding is a pass-through."""
     scope = _current.get()
     return scope if scope is not None and not scope.closed else None
+
+
+def _leave() -> None:
+    """In a child that was forked inside of a call: its results come to the parent alone."""
+    _current.set(None)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave)
 
 
 class entered:

@@ -1,42 +1,16 @@
 """Unchanged programs under `ayo-bridge run`: as they are, and with requests that overlap."""
 
-import os
-import subprocess
 import sys
-from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from ayo_bridge.autorun.launch import Wanted, environment
+from tests.autorun.running import OFF, PLAIN, RUN, ended, started
 from tests.stub_openai import StubOpenAI
 
-APPS = Path(__file__).parent / "apps"
 REPOSITORY = Path(__file__).resolve().parents[2]
-RUN = [sys.executable, "-c", "from ayo_bridge.cli import app; app()", "run"]
-PLAIN = {**os.environ, "COLUMNS": "80"}
-PLAIN.pop("AYO_BRIDGE", None)
-OFF = PLAIN | {"AYO_BRIDGE": "0"}
-
-
-def started(
-    command: Sequence[str], given: str = "", env: dict[str, str] = PLAIN
-) -> "subprocess.Popen[str]":
-    pipe = subprocess.PIPE
-    process = subprocess.Popen(
-        command, env=env, cwd=APPS, stdin=pipe, stdout=pipe, stderr=pipe, text=True
-    )
-    assert process.stdin is not None
-    process.stdin.write(given)
-    process.stdin.close()
-    process.stdin = None
-    return process
-
-
-def ended(process: "subprocess.Popen[str]") -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=60)
-    return process.returncode, out, err
 
 
 def test_an_unchanged_langchain_application_says_the_same_and_only_its_requests_overlap() -> None:

@@ -101,5 +101,6 @@ ROWS = [
         entries=ONCE,
         script=_refuses,
         stops_early=True,
+        only_result=("ainvoke",),
     ),
 ]

@@ -89,5 +89,6 @@ ROWS = [
         entries=RETRIEVE,
         script=_refuses_written_ones,
         stops_early=True,
+        only_result=("aretrieve",),
     ),
 ]

@@ -7,7 +7,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from ayo_bridge import Runtime
-from tests.differential import rows_langchain, rows_langchain_errors, rows_langchain_remote
+from tests.differential import (
+    rows_langchain,
+    rows_langchain_errors,
+    rows_langchain_ollama,
+    rows_langchain_remote,
+)
 from tests.differential.harness import Case, Env, compare, compare_async, parameters
 from tests.differential.langchain import LANGCHAIN
 from tests.differential.langchain_parts import close_clients
@@ -16,6 +21,7 @@ ROWS = [
     *rows_langchain.ROWS,
     *rows_langchain_errors.ROWS,
     *rows_langchain_remote.ROWS,
+    *rows_langchain_ollama.ROWS,
 ]
 
 # A request that fails leaves its socket to the collector.

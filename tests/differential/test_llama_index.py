@@ -9,6 +9,7 @@ import pytest
 from ayo_bridge import Runtime
 from tests.differential import (
     rows_errors,
+    rows_ollama,
     rows_options,
     rows_remote,
     rows_retrieval,
@@ -23,6 +24,7 @@ ROWS = [
     *rows_options.ROWS,
     *rows_errors.ROWS,
     *rows_remote.ROWS,
+    *rows_ollama.ROWS,
 ]
 
 # The SDK's asynchronous clients close themselves in whatever loop runs when they are collected.

@@ -100,11 +100,15 @@ def requirements(extra: str) -> tuple[Requirement, ...]:
 
 
 def floors(extra: str) -> tuple[str, ...]:
-    """Pins on the oldest versions that are let in, of the core's own requirements too."""
-    asked = {each.name: each for each in (*requirements(NONE), *requirements(extra))}
+    """Pins on the oldest versions that are let in of what an extra and the core ask for themselves.
+
+    Not of what the extras that it names ask for: langgraph may want a newer langchain-core than
+    `langchain` does.
+    """
+    own = () if extra == NONE else map(Requirement, PROJECT["optional-dependencies"][extra])
     return tuple(
-        f"{name}=={specifier.version}"
-        for name, requirement in asked.items()
+        f"{requirement.name}=={specifier.version}"
+        for requirement in (*requirements(NONE), *own)
         for specifier in requirement.specifier
         if specifier.operator == ">="
     )

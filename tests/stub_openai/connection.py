@@ -153,6 +153,7 @@ class Connection(asyncio.Protocol):
         interval: float,
         cut: int | None,
         how: Cut = Cut.CLOSE,
+        kind: str = "text/event-stream; charset=utf-8",
     ) -> None:
         if self._transport is None:
             return
@@ -161,8 +162,8 @@ class Connection(asyncio.Protocol):
         if squeeze is not None:
             extra.append(("content-encoding", "gzip"))
         request.status = 200
-        kind = ("content-type", "text/event-stream; charset=utf-8")
-        self._transport.write(_head(200, [kind, ("transfer-encoding", "chunked"), *extra]))
+        content_type = ("content-type", kind)
+        self._transport.write(_head(200, [content_type, ("transfer-encoding", "chunked"), *extra]))
         sent = 0
         if self._stub.spread:
             all_events = list(events)

@@ -8,6 +8,7 @@ from itertools import chain, islice
 from typing import Any
 
 from tests.stub_openai.connection import Connection
+from tests.stub_openai.other_replies import OTHERS, other_events, other_reply, streams
 from tests.stub_openai.replies import (
     as_json,
     embedding_reply,
@@ -142,7 +143,7 @@ class StubOpenAI:
         elif request.path == "/reset":
             self.reset()
             connection.reply(request, 200, b"{}")
-        elif not request.path.endswith(("completions", "embeddings")):
+        elif not request.path.endswith(("completions", "embeddings", *OTHERS)):
             connection.reply(request, 404, as_json({"detail": "Not Found"}))
         else:
             self._waiting.append((request, connection))
@@ -226,6 +227,9 @@ class StubOpenAI:
         finish = "stop"
         if most is not None and most < len(tokens):
             tokens, finish = tokens[:most], "length"
+        if request.path.endswith(OTHERS):
+            self._answer_other(request, connection, tokens, headers, interval, script)
+            return
         chat = request.path.endswith("chat/completions")
         if request.body.get("stream"):
             events = stream_events(self.model, request, tokens, finish, chat)
@@ -240,6 +244,27 @@ class StubOpenAI:
                 plain = as_json(plain_reply(self.model, request, tokens, finish, chat))
             content = b"{not json" if script.garbage else plain[: script.ends_early]
             connection.reply(request, 200, content, headers=headers, cut=script.disconnect, how=how)
+
+    def _answer_other(
+        self,
+        request: StubRequest,
+        connection: Connection,
+        tokens: list[str],
+        headers: list[tuple[str, str]],
+        interval: float,
+        script: Script,
+    ) -> None:
+        if streams(request):
+            events = islice(other_events(request, tokens), script.ends_early)
+            kind = "application/x-ndjson"
+            connection.stream(
+                request, events, headers, interval, script.disconnect, script.cut, kind
+            )
+            return
+        content = as_json(other_reply(self.model, request, tokens))
+        connection.reply(
+            request, 200, content, headers=headers, cut=script.disconnect, how=script.cut
+        )
 
     # Its thread.
 

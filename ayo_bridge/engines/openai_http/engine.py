@@ -14,6 +14,7 @@ from typing import Any
 from ayo_bridge.engines.openai_http.address import origin
 from ayo_bridge.engines.openai_http.connections import Connections, Stream
 from ayo_bridge.engines.openai_http.errors import StatusError
+from ayo_bridge.engines.openai_http.lines import LINES, follow_lines
 from ayo_bridge.engines.openai_http.rebuild import (
     Assembler,
     CannotRebuildError,
@@ -260,6 +261,7 @@ class OpenAIServer(AsyncEngine):
             reason=response.reason,
             http_version=response.version,
         )
+        reply.asked = request.asked
         return reply, response.stream
 
     def _own(self) -> Connections:
@@ -310,19 +312,25 @@ def _succeeded(reply: Reply) -> None:
 
 def _follow(request: LLMRequest, reply: Reply, assembler: Assembler) -> OnChunk | None:
     """What follows an event stream and tells ``on_text``; ``None`` if it cannot be read."""
-    return follow_text(reply.headers, request.on_text, assembler)
+    return follow_text(reply.headers, request.on_text, assembler, request.piece)
 
 
 def follow_text(
-    headers: RawHeaders, told: Callable[[str], None] | None, assembler: Assembler
+    headers: RawHeaders,
+    told: Callable[[str], None] | None,
+    assembler: Assembler,
+    piece: Callable[[Any], str] | None = None,
 ) -> OnChunk | None:
-    """What follows the bytes of an event stream and tells the answer so far, as it grows.
+    """What follows the bytes of a stream and tells the answer so far, as it grows.
 
-    ``None`` if the reply that begins with these headers is no such stream, or cannot be read.
+    ``piece`` is the text that a document adds where they are JSON by lines. ``None`` if the reply
+    that begins with these headers is no such stream, or cannot be read.
     """
     values = {name.lower(): value for name, value in headers}
     decode = decoder(values.get(b"content-encoding"))
     content_type = values.get(b"content-type", b"")
+    if decode is not None and piece is not None and content_type.startswith(LINES):
+        return follow_lines(decode, piece, told)
     if decode is None or not content_type.startswith(b"text/event-stream"):
         return None
     events = EventParser()

@@ -7,14 +7,15 @@ import json
 import re
 import threading
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from time import perf_counter
 from typing import Any
 
 from ayo_bridge.engines.openai_http.errors import ReadTimeout
 from ayo_bridge.errors import AyoBridgeError
-from ayo_bridge.seam import Usage
+from ayo_bridge.seam import TokenCounts, Usage
 
 _DONE = b"data: [DONE]"
 
@@ -161,7 +162,10 @@ class Reply:
     replays them decodes them as it would have decoded the originals.
     """
 
-    __slots__ = ("__weakref__", "_abandon", "body", "headers", "http_version", "reason", "status")
+    __slots__ = (
+        *("__weakref__", "_abandon", "asked", "body", "headers", "http_version", "reason"),
+        "status",
+    )
 
     def __init__(
         self,
@@ -177,6 +181,8 @@ class Reply:
         self.body = body
         self.reason = reason
         self.http_version = http_version
+        self.asked: Mapping[str, Any] | None = None
+        """What a reply that was made ahead answers, if it is read with that."""
         self._abandon: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
@@ -258,13 +264,16 @@ class Reply:
             raise UnreadableReplyError("the reply has no text")
         return answer
 
-    def usage(self) -> Usage | None:
+    def usage(self, counts: TokenCounts | None = None) -> Usage | None:
         """Token counts, if the reply has come so far as to say them. Costs a few microseconds."""
-        return usage_of(self.headers, [self.body.so_far()]) if self.ok else None
+        return usage_of(self.headers, [self.body.so_far()], counts) if self.ok else None
 
 
-def usage_of(headers: RawHeaders, chunks: Sequence[bytes]) -> Usage | None:
+def usage_of(
+    headers: RawHeaders, chunks: Sequence[bytes], counts: TokenCounts | None = None
+) -> Usage | None:
     """Token counts of a reply, plain or streamed, if it says them."""
+    counts = counts or _COUNTS
     decode = decoder(_header(headers, b"content-encoding"))
     if decode is None:
         return None
@@ -273,17 +282,20 @@ def usage_of(headers: RawHeaders, chunks: Sequence[bytes]) -> Usage | None:
     except zlib.error:
         return None
     # The last one: a stream may say ``null`` before. A quote in the answer would be escaped.
-    at = raw.rfind(b'"usage"')
-    prompt = _PROMPT_TOKENS.search(raw, at) if at >= 0 else None
+    at = raw.rfind(b'"%s"' % (counts.within or counts.prompt).encode())
+    prompt = _number(counts.prompt).search(raw, at) if at >= 0 else None
     if prompt is None:
         return None
-    others = (_COMPLETION_TOKENS.search(raw, at), _CACHED_TOKENS.search(raw, at))
+    others = (_number(name).search(raw, at) for name in (counts.completion, counts.cached))
     return Usage(int(prompt[1]), *(int(found[1]) if found is not None else 0 for found in others))
 
 
-_PROMPT_TOKENS = re.compile(rb'"prompt_tokens"\s*:\s*(\d+)')
-_COMPLETION_TOKENS = re.compile(rb'"completion_tokens"\s*:\s*(\d+)')
-_CACHED_TOKENS = re.compile(rb'"cached_tokens"\s*:\s*(\d+)')
+_COUNTS = TokenCounts()
+
+
+@lru_cache(maxsize=64)
+def _number(name: str) -> re.Pattern[bytes]:
+    return re.compile(rb'"%s"\s*:\s*(\d+)' % re.escape(name).encode())
 
 
 def _header(headers: RawHeaders, name: bytes) -> bytes | None:

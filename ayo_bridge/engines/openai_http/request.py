@@ -81,6 +81,10 @@ class LLMRequest:
     way: Way = DIRECT
     delivery: Delivery = Delivery.PLAIN
     on_text: Callable[[str], None] | None = None
+    piece: Callable[[Any], str] | None = None
+    """The text that a document of a stream of JSON lines adds to the answer."""
+    asked: Mapping[str, Any] | None = None
+    """What a reply is read with, where it says nothing by itself (places of texts)."""
 
     def fields(self) -> dict[str, Any]:
         """The body, parsed."""

@@ -7,6 +7,7 @@ import weakref
 import zlib
 from typing import Any, Final
 
+from ayo_bridge.engines.openai_http.lines import LINES
 from ayo_bridge.engines.openai_http.reply import Reply, UnreadableReplyError
 from ayo_bridge.engines.openai_http.sse import EventParser
 from ayo_bridge.seam import Answer, Fields
@@ -37,10 +38,6 @@ def said_by(reply: Reply) -> Said:
     return Said((reply.json(),))
 
 
-LINES: Final = (b"application/x-ndjson", b"application/ndjson", b"application/jsonl")
-"""Content types of streams that are a JSON document a line."""
-
-
 def _event(data: str) -> Any:
     return DONE if data.strip() == DONE else json.loads(data)
 
@@ -59,7 +56,7 @@ def answer_by(dialect: Dialect, fields: Fields, result: object) -> Answer:
     if answer is None:
         check_size(dialect, result)
         try:
-            answer = dialect.answer(fields, said_by(result))
+            answer = dialect.answer(result.asked or fields, said_by(result))
         except _UNKNOWN as error:
             raise ValueError(f"a reply of an unknown form: {error!r}") from error
         _known[result] = answer

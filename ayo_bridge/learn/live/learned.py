@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import logging
 import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -32,6 +31,7 @@ from ayo_bridge.learn.trace import Kind, Trace, trace_size
 from ayo_bridge.learn.tracer import Tracer, inputs_of
 from ayo_bridge.lift.entry import Kind as EntryKind
 from ayo_bridge.runahead import AcceleratedState, Plan, current_scope, open_scope
+from ayo_bridge.seam import new_lock
 
 _logger: Final = logging.getLogger(__name__)
 MOST_TRACES: Final = 6
@@ -65,7 +65,7 @@ class Learned:
         """Whether an earlier process's lesson was asked for."""
         template = ModuleTemplate((), inputs=(), name=entry)
         self._plan = self._unknown = Plan(template, Graph(()), Graph(()))
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self.owners = Owners()
         self.traces: list[Trace] = []
         self.lesson: Lesson | None = None

@@ -6,7 +6,6 @@ itself, from its own arguments to what it returns. So no engine call is made ahe
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from ayo_bridge.learn.live.learned import Learned
 from ayo_bridge.learn.live.words import learning
 from ayo_bridge.lift.recognise import class_of
 from ayo_bridge.runahead import AcceleratedState, Learning
+from ayo_bridge.seam import new_lock
 
 _MOST: Final = 64
 """So many methods of parts are learned for one object: some make their parts anew for each call."""
@@ -51,7 +51,7 @@ class OpaqueParts:
     def __init__(self, state: AcceleratedState, own: Callable[[], Own]) -> None:
         self._state = state
         self._own = own
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._known: dict[tuple[int, str], LearnedPart] = {}
         before = state.learning
         state.learning = lambda: before().with_parts(self._words())
@@ -93,7 +93,7 @@ class OpaqueParts:
         )
 
 
-_making: Final = threading.Lock()
+_making: Final = new_lock()
 
 
 def parts_of(state: AcceleratedState, own: Callable[[], Own]) -> OpaqueParts:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Callable, Container, Hashable
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from ayo_bridge.learn.growing import Grows
 from ayo_bridge.learn.live.remote import VARIABLE, is_remote, wanted
 from ayo_bridge.learn.sites import Site
 from ayo_bridge.schedule.limits import START
-from ayo_bridge.seam import Answer, BoundaryCall, Call, Fields, Told
+from ayo_bridge.seam import Answer, BoundaryCall, Call, Fields, Told, new_lock
 
 _MODELS: Final = ("embedding", "rerank")
 """What has no tenants, where it is a model in this process."""
@@ -97,7 +96,7 @@ class Owners:
     """What all calls so far have in common, by site. Thread-safe."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = new_lock()
         self._ways: dict[str, Way | str] = {}
         """A text says why nothing is made ahead there before the call itself has come there."""
         self._stores: dict[tuple[str, str], Way] = {}

@@ -1,0 +1,32 @@
+"""What docs/dialects.md shows: an engine that nobody knows is described, and then runs ahead."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+from typing import Any
+
+from ayo_bridge.seam import EngineKind, Outcome
+from tests.adapters.python.programs import learned
+from tests.learn.boundaries.arms import ahead
+
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "dialects.md"
+
+
+def test_the_program_in_the_documentation_runs_and_its_engine_is_asked_ahead() -> None:
+    program = DOCUMENT.read_text("utf-8").partition("```python\n")[2].partition("```")[0]
+    asking, closing, rest = program.partition("client.close()")
+    names: dict[str, Any] = {"__name__": "documented"}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(compile(asking, str(DOCUMENT), "exec"), names)
+        try:
+            learned(names["fast"])
+            assert names["fast"]("grove") == names["embed"]("grove")
+            made = ahead(names["fast"])
+        finally:
+            exec(compile(closing + rest, str(DOCUMENT), "exec"), names)
+    assert made == {
+        (EngineKind.EMBEDDING, Outcome.DIRECT): 1,
+        (EngineKind.EMBEDDING, Outcome.HIT): 1,
+    }
