@@ -8,7 +8,7 @@ RUFF := .venv/env/bin/ruff
 TWINE := .venv/env/bin/twine
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test conformance demo bench paper package installs clean
+.PHONY: help setup check test conformance demo bench paper package installs docs clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -67,6 +67,5 @@ clean: ## remove .venv and everything that was built
 
 # Strictly: a dead link, a page that is missing or an unknown name of the reference is an error.
 MKDOCS := NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --config-file docs/mkdocs.yml
-.PHONY: docs
 docs: setup ## the documentation site, in build/site
 	$(MKDOCS)

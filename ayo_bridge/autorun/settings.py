@@ -43,3 +43,29 @@ def wanted() -> bool:
 def switched_off() -> bool:
     """Whether the kill switch is set: then ``accelerate`` returns what it is given."""
     return os.environ.get(SWITCH) == "0"
+
+
+def variables(
+    *,
+    explain: bool = False,
+    stats: bool = False,
+    timeline: str | None = None,
+    learn: bool = True,
+    log: str | None = None,
+    verify: str | None = None,
+) -> dict[str, str]:
+    """What ``ayo-bridge run`` was told, as variables.
+
+    ``timeline`` is made absolute, since the program may go elsewhere.
+    """
+    flags = {EXPLAIN: explain, STATS: stats}
+    told = {name: "1" for name, on in flags.items() if on}
+    if not learn:
+        told[LEARN] = "0"
+    if timeline is not None:
+        told[TIMELINE] = os.path.abspath(timeline)
+    if log is not None:
+        told[LOG] = log.upper()
+    if verify is not None:
+        told[VERIFY] = verify
+    return told

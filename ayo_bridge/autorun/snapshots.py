@@ -57,14 +57,13 @@ class Snapshots:
             os.close(self._pipe)
         self._pipe = None
         self._lock = threading.Lock()
-        self._running = self._over = self._watched = False
+        self._first = threading.Lock()
+        """Free until there is a thread."""
+        self._over = self._watched = False
 
     def begin(self) -> None:
         """Make them from now on. Idempotent, and cheap."""
-        with self._lock:
-            begun = self._running or self._over
-            self._running = self._running or not begun
-        if begun:
+        if self._over or not self._first.acquire(blocking=False):
             return
         threading.Thread(target=self._run, name="ayo-reports", daemon=True).start()
 

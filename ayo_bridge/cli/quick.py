@@ -32,22 +32,21 @@ def run_at_once(args: Sequence[str]) -> None:
     named = as_command or (program and (program[0][:1] != "-" or program[0][:2] == "-m"))
     if not (program and named and _are_well(options)):
         return
-    from ayo_bridge.autorun.launch import Wanted, launch
-    from ayo_bridge.errors import AyoBridgeError
+    from ayo_bridge.autorun.launch import launch
+    from ayo_bridge.autorun.settings import variables
 
-    file, level = options.get("--timeline"), options.get("--log")
-    wanted = Wanted(
+    told = variables(
         explain="--explain" in options,
         stats="--stats" in options,
-        timeline=_absolute(file) if file is not None else None,
+        timeline=options.get("--timeline"),
         learn="--no-learn" not in options,
-        log=level.upper() if level is not None else None,
+        log=options.get("--log"),
         verify=options.get("--verify"),
     )
     try:
-        launch(program, wanted, as_command=as_command)
-    except AyoBridgeError:
-        return
+        launch(program, told, as_command=as_command)
+    except Exception:
+        return  # The other one says it.
 
 
 def _are_well(options: dict[str, str]) -> bool:
@@ -66,9 +65,3 @@ def is_share(text: str | None) -> bool:
         return text is None or 0 <= float(text) <= 1
     except ValueError:
         return False
-
-
-def _absolute(name: str) -> str:
-    import os
-
-    return os.path.abspath(name)

@@ -66,7 +66,8 @@ def run(
 
     Input, output, signals and exit status are the program's. AYO_BRIDGE=0 runs it as it is.
     """
-    from ayo_bridge.autorun.launch import Wanted, launch
+    from ayo_bridge.autorun.launch import launch
+    from ayo_bridge.autorun.settings import variables
     from ayo_bridge.cli.quick import is_share
 
     if not context.args:
@@ -81,7 +82,12 @@ def run(
         raise typer.BadParameter(f"--log is debug, info, warning, error or critical, not {log}")
     if not is_share(verify):
         raise typer.BadParameter(f"--verify is a share of calls from 0 to 1, not {verify}")
-    file = str(timeline.absolute()) if timeline is not None else None
-    level = log.upper() if log else None
-    wanted = Wanted(explain, stats, file, not no_learn, level, verify)
-    launch(context.args, wanted, as_command=bool(context.meta.get(_AS_COMMAND)))
+    told = variables(
+        explain=explain,
+        stats=stats,
+        timeline=str(timeline) if timeline is not None else None,
+        learn=not no_learn,
+        log=log,
+        verify=verify,
+    )
+    launch(context.args, told, as_command=bool(context.meta.get(_AS_COMMAND)))

@@ -13,13 +13,14 @@ Spec = Mapping[str, Any]
 
 COLOURS: Final = {
     # Systems. What the paper calls Ayo has all passes and topology-aware batching.
-    "as it is": "#8a8f98",
     "LlamaDist": "#8a8f98",
     "LlamaDistPC": "#3b75af",
     "AutoGen": "#9b6bb3",
     "Ayo": "#ef8636",
     "ours": "#2a9d4a",
+    "accelerated": "#2a9d4a",
     "bound": "#1b1f24",
+    "at best": "#1b1f24",
     # The paper's system with fewer passes.
     "none": "#b79f73",
     "passes 2 and 4": "#7d5a2c",
@@ -196,11 +197,9 @@ def ratios(points: Sequence[Ratio], means: Sequence[Ratio], series: Sequence[Ser
         here.mark_point(filled=True, size=42, opacity=0.45),
         theirs.mark_point(filled=False, size=34, opacity=0.7),
         mean.mark_tick(thickness=3, size=15, opacity=1),
-        mean.mark_text(align="right", color=_INK).encode(
-            x=alt.value("width"),
-            text=alt.Text("value:Q", format=".2f"),
-            color=alt.value(_INK),
-        ),
+        _figures(mean, "x")
+        .mark_text(align="right", color=_INK)
+        .encode(x=alt.value("width"), color=alt.value(_INK)),
     )
     return _wide(chart, (16 * len(series) + 14) * len(rows))
 
@@ -327,7 +326,7 @@ def _times(found: Sequence[float]) -> alt.X:
     least, most = min(found) * 0.97, max(found) * 1.03
     domain = [least, most * (most / least) ** _ROOM]
     steps = [0.5, 0.7, 1, 1.5, 2, 3, 4, 6, 8, 12, 20]
-    ticks = [step for step in steps if domain[0] <= step <= domain[1]]
+    ticks = [step for step in steps if domain[0] <= step <= most]
     return alt.X(
         "value:Q",
         title=None,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ayo_bridge.autorun.launch import Wanted, environment
+from ayo_bridge.autorun.launch import environment
 from tests.autorun.running import OFF, PLAIN, RUN, ended, started
 from tests.stub_openai import StubOpenAI
 
@@ -80,7 +80,7 @@ def test_a_sitecustomize_of_the_program_runs_and_is_the_one_it_sees(tmp_path: Pa
     code = "import sitecustomize, sys; print(sitecustomize.mark, sys.path)"
     env = PLAIN | {"PYTHONPATH": str(tmp_path)}
     as_it_is = started([sys.executable, "-c", code], env=env)
-    run = started([sys.executable, "-c", code], env=environment(Wanted(), env, pth=False))
+    run = started([sys.executable, "-c", code], env=environment({}, env, pth=False))
     assert ended(run) == ended(as_it_is)
     assert as_it_is.returncode == 0
 

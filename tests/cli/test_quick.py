@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -26,15 +25,15 @@ LEFT: tuple[list[str], ...] = (
     *(["--verify", "2", "app.py"], ["--verify", "much", "app.py"]),
     ["--timeline=calls.html", "app.py"],
 )
-Launched = list[tuple[Sequence[str], launch.Wanted, bool]]
+Launched = list[tuple[Sequence[str], dict[str, str], bool]]
 
 
 @pytest.fixture
 def launched(monkeypatch: pytest.MonkeyPatch) -> Launched:
     seen: Launched = []
 
-    def note(program: Sequence[str], wanted: Any, *, as_command: bool) -> None:
-        seen.append(([*program], wanted, as_command))
+    def note(program: Sequence[str], told: dict[str, str], *, as_command: bool) -> None:
+        seen.append(([*program], told, as_command))
 
     monkeypatch.setattr(launch, "launch", note)
     return seen

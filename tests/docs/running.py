@@ -40,11 +40,13 @@ def run(
 
 async def _close_clients() -> None:
     """What the end of a reader's process would close: clients belong to this loop."""
-    from openai import AsyncOpenAI
+    from openai import AsyncOpenAI, OpenAI
 
     for found in gc.get_objects():
         if type(found) is AsyncOpenAI:
             await found.close()
+        elif type(found) is OpenAI:
+            found.close()
 
 
 def _compiled(block: Block, instead: Mapping[str, str]) -> CodeType:

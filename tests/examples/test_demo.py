@@ -28,7 +28,7 @@ class Demo:
         self.process = subprocess.Popen(
             [*command, *options],
             cwd=ROOT,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, "COLUMNS": "80", **(environment or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -87,6 +87,10 @@ def test_the_quick_demo_finds_the_answers_identical(demos: list[Demo], tmp_path:
     assert demo.ended() == 0, demo.all_output
     assert all_gone(children)
     assert "RetrieverQueryEngine, accelerated" in demo.all_output
+    table, _, _ = demo.all_output.partition("Each engine as it is")[2].partition("Medians of")
+    assert "tree_summarize" in table
+    assert "identical." in table
+    assert "…" not in table, "80 columns are enough"
     engines = json.loads(figures.read_text())["engines"]
     assert set(engines) == {"tree", "fusion", "refine"}
     for name, engine in engines.items():
