@@ -1,4 +1,4 @@
-"""Joining the parts of a value: no engine is asked."""
+"""The maker of what joins stages: it asks no engine."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from ayo_bridge.schedule import Values, Work, items_of
 from ayo_bridge.seam import Call
 
 
-class _Joiner:
+class Joiner:
     """The items of all parts of a value."""
 
     def calls(self, work: Work) -> Sequence[Call]:
+        """None."""
         return ()
 
     def outputs(self, work: Work, results: Sequence[object]) -> Values:
+        """The parts, one after another."""
         primitive = work.primitive
         joined = [item for name in primitive.inputs for item in items_of(work.value(name))]
         return dict.fromkeys(primitive.outputs, joined)
 
 
-JOINER: Final = _Joiner()
+JOINER: Final = Joiner()
