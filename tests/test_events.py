@@ -145,6 +145,19 @@ def accelerate_with(runtime: Runtime) -> Callable[[Any], Any]:
     return lambda function: accelerate(function, runtime=runtime)
 
 
+def test_a_function_that_asks_no_engine_is_told_of_once(told: Told, runtime: Runtime) -> None:
+    def shout(text: str) -> str:
+        return text.upper()
+
+    loud = accelerate_with(runtime)(shout)
+    for number in range(40):
+        loud(question(number))
+    eventually(worker.is_idle, "the end of learning")
+    said = told(Event.LEFT_ALONE)
+    assert (said["target"], said["entry"]) == ("shout", "shout")
+    assert said["reason"] == "it makes no engine calls that can be followed"
+
+
 def test_an_object_that_is_switched_off(told: Told) -> None:
     off = state()
     off.switch_off("it was in vain")

@@ -68,7 +68,6 @@ def run(
     """
     from ayo_bridge.autorun.launch import launch
     from ayo_bridge.autorun.settings import variables
-    from ayo_bridge.cli.quick import is_share
 
     if not context.args:
         raise typer.BadParameter("name a program: app.py, -m package, or -- command")
@@ -76,12 +75,7 @@ def run(
         from ayo_bridge.autorun.exports import ask_for
 
         ask_for(otel, metrics_port)
-    if timeline is not None and timeline.suffix.lower() not in (".html", ".json"):
-        raise typer.BadParameter(f"--timeline is a .html or a .json file, not {timeline}")
-    if log is not None and log.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
-        raise typer.BadParameter(f"--log is debug, info, warning, error or critical, not {log}")
-    if not is_share(verify):
-        raise typer.BadParameter(f"--verify is a share of calls from 0 to 1, not {verify}")
+    _check(timeline, log, verify)
     told = variables(
         explain=explain,
         stats=stats,
@@ -91,3 +85,14 @@ def run(
         verify=verify,
     )
     launch(context.args, told, as_command=bool(context.meta.get(_AS_COMMAND)))
+
+
+def _check(timeline: Path | None, log: str | None, verify: str | None) -> None:
+    from ayo_bridge.cli.quick import is_share
+
+    if timeline is not None and timeline.suffix.lower() not in (".html", ".json"):
+        raise typer.BadParameter(f"--timeline is a .html or a .json file, not {timeline}")
+    if log is not None and log.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
+        raise typer.BadParameter(f"--log is debug, info, warning, error or critical, not {log}")
+    if not is_share(verify):
+        raise typer.BadParameter(f"--verify is a share of calls from 0 to 1, not {verify}")

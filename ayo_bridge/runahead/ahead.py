@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import Future
 from functools import partial
 from typing import Final, NamedTuple
@@ -22,6 +22,7 @@ from ayo_bridge.passes import Decision, part_of
 from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead.failures import failed_ahead
 from ayo_bridge.runahead.home import Home
+from ayo_bridge.runahead.joining import JOINER
 from ayo_bridge.runahead.offered import Offered
 from ayo_bridge.runahead.plan import Maker, Makers, Plan
 from ayo_bridge.runahead.tickets import Observation, Ticket, abandon, cancelled
@@ -33,25 +34,8 @@ from ayo_bridge.schedule import (
     Values,
     Work,
     component_op,
-    items_of,
 )
 from ayo_bridge.seam import Call, Engine, EngineCall, EngineKind, Outcome
-
-
-class _Joiner:
-    """The items of all parts of a value."""
-
-    def calls(self, work: Work) -> Sequence[Call]:
-        return ()
-
-    def outputs(self, work: Work, results: Sequence[object]) -> Values:
-        primitive = work.primitive
-        joined = [item for name in primitive.inputs for item in items_of(work.value(name))]
-        return dict.fromkeys(primitive.outputs, joined)
-
-
-_JOINER: Final = _Joiner()
-
 
 _MODELS: Final = (EngineKind.EMBEDDING, EngineKind.RERANKER)
 _MANY: Final = 512
@@ -130,7 +114,7 @@ class Ahead(Driver[Work, Values]):
         if self._closed or self._home.scheduler(found.engine).engine.server in self._stopped:
             return False
         began, before = time.thread_time(), self._count
-        running = Running(Work(found, self._tier.values, self.feed), _JOINER)
+        running = Running(Work(found, self._tier.values, self.feed), JOINER)
         self._made(make(), running).add_done_callback(then)
         self._client.built(self._count - before, time.thread_time() - began)
         if len(self._requests) > _MANY:
@@ -156,7 +140,7 @@ class Ahead(Driver[Work, Values]):
     def _running(self, primitive: Primitive) -> Running[Work, Values] | None:
         maker: Maker | None = None
         if primitive.op is Op.AGGREGATE:
-            maker = _JOINER
+            maker = JOINER
         elif primitive.id in self._planned:
             maker = self._makers.get(component_op(primitive))
         if maker is None:

@@ -375,6 +375,8 @@ class Learned:
         worker.submit(partial(self._state.tell, _logger, event, said, facts))
 
     def _teaches_nothing(self, reason: str) -> None:
+        if self._next_rest == FIRST_REST:
+            self._tell(Event.LEFT_ALONE, f"nothing runs ahead: {reason}", Facts(reason=reason))
         self.reason = reason
         self.rest = self._next_rest
         self._next_rest = min(LONGEST_REST, 2 * self._next_rest)

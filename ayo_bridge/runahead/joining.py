@@ -1,0 +1,26 @@
+"""The maker of what joins stages: it asks no engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from ayo_bridge.schedule import Values, Work, items_of
+from ayo_bridge.seam import Call
+
+
+class Joiner:
+    """The items of all parts of a value."""
+
+    def calls(self, work: Work) -> Sequence[Call]:
+        """None."""
+        return ()
+
+    def outputs(self, work: Work, results: Sequence[object]) -> Values:
+        """The parts, one after another."""
+        primitive = work.primitive
+        joined = [item for name in primitive.inputs for item in items_of(work.value(name))]
+        return dict.fromkeys(primitive.outputs, joined)
+
+
+JOINER: Final = Joiner()
