@@ -22,7 +22,12 @@ def query_engine(url: str) -> dict[str, Any]:
     """An ordinary LlamaIndex engine, accelerated where the document is past that."""
     from ayo_bridge import accelerate
 
-    return {"accelerate": accelerate, "engine": _engine(url), "questions": QUESTIONS}
+    return {
+        "accelerate": accelerate,
+        "engine": _engine(url),
+        "warm_up": QUESTIONS[:4],
+        "questions": QUESTIONS[4:],
+    }
 
 
 def accelerated_engine(url: str) -> dict[str, Any]:
