@@ -16,7 +16,7 @@ help: ## show this
 setup: ## build .venv with the locked packages, or reuse it
 	@$(PYTHON) .ci/environment
 
-check: setup package ## lint, formatting, types, and what would be published
+check: setup package ## lint, formatting, types, what would be published, and the site
 	$(RUFF) check .
 	$(RUFF) format --check .
 	$(PY) -m mypy
