@@ -66,7 +66,7 @@ class Runtime:
         profiles: where measured engine profiles are kept.
         templates: keep what is learned on disk, and use what earlier processes have learned.
             ``None``: unless ``AYO_TEMPLATES=0`` is set.
-        dialects: further engines that are asked over HTTP: see docs/dialects.md.
+        dialects: further engines that are asked over HTTP: see docs/pages/dialects.md.
         verify: share of calls (0 to 1) compared with the original. ``None``: ``AYO_VERIFY``, or 0.
         otel: export OpenTelemetry spans of every call, under the span in which it was made.
             ``None``: where ``AYO_OTEL=1`` is set. Needs the extra ``otel``.

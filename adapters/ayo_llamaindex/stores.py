@@ -5,8 +5,6 @@ An ``add`` of the original commits the equal write that was staged, or runs as i
 
 from __future__ import annotations
 
-import json
-from array import array
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -18,11 +16,11 @@ from ayo_bridge.lift import stores
 from ayo_bridge.lift.copies import own
 from ayo_bridge.lift.staging import NotStagedError, Staged, Transaction
 from ayo_bridge.lift.store_writes import Writes
-from ayo_bridge.lift.writes import clock_of
 from ayo_bridge.seam import Call, EngineHome, Fields, FoundItem, Scope, current_scope
 from ayo_llamaindex.copying import acopied, copied
 from ayo_llamaindex.found_nodes import choice_of, chosen, item_of, items_of
 from ayo_llamaindex.known import TESTED, differs
+from ayo_llamaindex.search_keys import WITH_RANKS, moment_of, search_key, written_by
 from ayo_llamaindex.transactions import PostgresTransaction, SimpleTransaction
 
 _POSTGRES: Final = "llama_index.vector_stores.postgres.base"
@@ -49,9 +47,6 @@ _ADDED: Final = {
     "PGVectorStore": ("add", "async_add", "_initialize", "_node_to_table_row"),
     "SimpleVectorStore": ("add", "async_add"),
 }
-_WITH_RANKS: Final = frozenset({"hybrid", "sparse", "text_search"})
-"""Modes whose scores hold a ``real``: psycopg2 reads its shortest decimal, asyncpg its bits, so the
-last digits of sync and async results differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +74,14 @@ class Search:
         """The key of this very search, at the moment that ``key`` says."""
         match key:
             case (str(engine), _, moment, *_):
-                return _search_key(engine, self.store, self.query, self.kwargs, False, moment)
+                return search_key(engine, self.store, self.query, self.kwargs, False, moment)
         return None
 
     def anew(self, key: Hashable) -> object | None:
         """What is found in a store in memory now, if nothing was written since."""
         match key:
             case (_, _, moment, *_) if not hasattr(self.store, "_engine"):
-                if moment == _moment(self.store):
+                if moment == moment_of(self.store):
                     found: object = self.store.query(own(self.query), **self.kwargs)
                     return found  # As anybody would find it.
         return None
@@ -134,8 +129,8 @@ def search_call(
         ValueError: the query has parts without identity, or its scores would not be bit-equal.
     """
     arguments = dict(kwargs or {})
-    key = _search_key(engine_name, store, query, arguments, awaited)
-    if awaited and query.mode.value in _WITH_RANKS:
+    key = search_key(engine_name, store, query, arguments, awaited)
+    if awaited and query.mode.value in WITH_RANKS:
         raise ValueError("ranks of full-text search come out in other digits when awaited")
     vector, filters = query.query_embedding, query.filters
     snapshot = replace(
@@ -204,59 +199,6 @@ def _readable(store: Any) -> str:
     return f"vector_store:{type(store).__name__}"
 
 
-# Keys.
-
-
-def _search_key(
-    engine: str,
-    store: Any,
-    query: Any,
-    kwargs: Mapping[str, Any],
-    awaited: bool,
-    moment: Hashable = None,
-) -> Hashable:
-    parts: list[Hashable] = []
-    for part in fields(query):
-        value = getattr(query, part.name)
-        if part.name == "query_embedding":
-            value = None if value is None else array("d", value).tobytes()
-        elif part.name == "filters":
-            value = None if value is None else value.model_dump_json()
-        elif isinstance(value, list):
-            value = tuple(value)
-        parts.append(value)
-    try:
-        extra = json.dumps(kwargs, sort_keys=True)
-    except TypeError as error:
-        raise ValueError(f"the search has arguments without identity: {error}") from error
-    kind = "awaited" if awaited and query.mode.value in _WITH_RANKS else "search"
-    key = (engine, kind, moment or _moment(store), tuple(parts), extra)
-    try:
-        hash(key)
-    except TypeError as error:
-        raise ValueError(f"the query has parts without identity: {error}") from error
-    return key
-
-
-def _moment(store: Any) -> Hashable:
-    written = clock_of(_identity(store)).moment()
-    if hasattr(store, "_engine"):
-        return written
-    # Its data are a public field: at least a changed number of entries is noticed.
-    return (written, id(store.data), len(store.data.embedding_dict))
-
-
-def _identity(store: Any) -> Hashable:
-    """What a write to the store changes: its table, whatever object it is reached through."""
-    if not hasattr(store, "_engine"):
-        return stores.names.find(store)
-    from sqlalchemy.engine import make_url
-
-    url = store._engine.url if store._engine is not None else make_url(store.connection_string)
-    place = (url.host, url.port, url.database, tuple(sorted(url.normalized_query.items())))
-    return (*place, store.schema_name, store.table_name)
-
-
 # The bindings.
 
 
@@ -266,7 +208,7 @@ def _asked(
     """The identity of the original's own search."""
     rest = dict(kwargs)
     query = args[0] if args else rest.pop("query", None)
-    return _search_key(engine, store, query, rest, awaited)
+    return search_key(engine, store, query, rest, awaited)
 
 
 def _fields(store: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Fields:
@@ -346,7 +288,7 @@ def _added(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sequence[Any] | 
     return nodes if isinstance(nodes, list | tuple) and len(args) + len(kwargs) == 1 else None
 
 
-_writes: Final = Writes(engine_for, _identity, _added, lambda node: node.node_id)
+_writes: Final = Writes(engine_for, written_by, _added, lambda node: node.node_id)
 _WRITES: Final = ("delete", "delete_nodes", "clear")
 
 

@@ -111,26 +111,24 @@ class LlamaIndexShows(Shows):
 
     def shown(self, result: Any) -> object:
         """What an answer says; of a chat that streams, its sources."""
-        own = getattr(result, "__dict__", {})
-        if own.get("write_response_to_history_thread") or own.get(_TASK):
+        if type(result).__name__ == _CHAT:
             return Later(lambda: [self.item(each) for each in result.source_nodes])
         return super().shown(result)
 
     def stream_of(self, result: Any) -> Iterator[Any] | AsyncIterator[Any] | None:
         """What a response streams."""
-        own = getattr(result, "__dict__", {})
-        if own.get(_TASK) is not None:
+        if type(result).__name__ == _CHAT and result.achat_stream is not None:
             asynchronous: AsyncIterator[Any] = result.async_response_gen()
             return asynchronous
-        if own.get("write_response_to_history_thread") is not None:
+        if type(result).__name__ == _CHAT:
             stream: Iterator[Any] = result.response_gen
             return stream
-        held = own.get("response_gen")
+        held = getattr(result, "__dict__", {}).get("response_gen")
         return held if isinstance(held, Iterator | AsyncIterator) else None
 
 
 _CORE: Final = "llama_index.core"
-_TASK: Final = "awrite_response_to_history_task"
+_CHAT: Final = "StreamingAgentChatResponse"
 _MEMORIES: Final = ("ChatMemoryBuffer",)
 _ASKING: Final = ("QueryEngineTool", "RetrieverTool")
 """Tools that do nothing but ask."""

@@ -27,7 +27,8 @@ from ayo_bridge.engines.openai_http.request import Headers, LLMRequest, identity
 from ayo_bridge.seam import current_scope
 
 _RAW: Final = "X-Stainless-Raw-Response"
-_OPTIONS: Final = ("extra_headers", "extra_query", "extra_body", "timeout")
+OPTIONS: Final = ("extra_headers", "extra_query", "extra_body", "timeout")
+"""Arguments of the SDK's methods that stand beside the body."""
 _NAMING: Final = ("extra_headers", "extra_query")
 """Options that may say for whom a request is."""
 _BUILDING: Final = (
@@ -98,8 +99,8 @@ def build(
     seen = _seen.setdefault(client, {}).setdefault(form, _Seen())
     if seen.reason:
         raise CannotBuildError(seen.reason)
-    seen.extra = {name: arguments[name] for name in _OPTIONS if name in arguments}
-    body = {name: v for name, v in arguments.items() if name not in _OPTIONS and _is_given(v)}
+    seen.extra = {name: arguments[name] for name in OPTIONS if name in arguments}
+    body = {name: v for name, v in arguments.items() if name not in OPTIONS and _is_given(v)}
     body = body if keep_order else _ordered(client, form, body)
     request = _built(client, form, body, seen.extra)
     return as_sent(client._client, request)
@@ -127,10 +128,8 @@ def _built(client: Any, form: Form, body: Mapping[str, Any], extra: Mapping[str,
 
 def _ordered(client: Any, form: Form, body: Mapping[str, Any]) -> dict[str, Any]:
     """The fields in the order in which the SDK writes them."""
-    if form.path == "/embeddings":
-        resource = client.embeddings
-    else:
-        resource = client.chat.completions if "/chat/" in form.path else client.completions
+    chat = form.path.startswith("/chat/")
+    resource = client.chat.completions if chat else client.completions
     create: Callable[..., Any] = type(resource).create
     order = _order(create)
     return dict(sorted(body.items(), key=lambda item: order.get(item[0], len(order))))
@@ -138,13 +137,27 @@ def _ordered(client: Any, form: Form, body: Mapping[str, Any]) -> dict[str, Any]
 
 @lru_cache(maxsize=16)
 def _order(create: Callable[..., Any]) -> Mapping[str, int]:
-    """Most methods write their parameters in turn; some a dictionary that stands in their code."""
-    names = tuple(inspect.signature(create).parameters)
-    wanted = {"model", "input", "encoding_format"}
-    for constant in create.__code__.co_consts if wanted <= set(names) else ():
-        if isinstance(constant, tuple) and wanted <= set(constant):
-            names = constant
-    return {name: index for index, name in enumerate(names)}
+    parameters = inspect.signature(create).parameters
+    return {name: index for index, name in enumerate(parameters)}
+
+
+def embedding_body(client: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The body that ``client.embeddings.create(**arguments)`` writes: nothing is sent.
+
+    Its versions differ in the order of the fields and in how they ask for base64.
+
+    Raises:
+        CannotBuildError: the method is not the SDK's own.
+    """
+    cls = importlib.import_module("openai.resources.embeddings").Embeddings
+    create = inspect.unwrap(cls.create)  # Whoever watches it is not told of this.
+    if not _is_own(create):
+        raise CannotBuildError("the SDK's embeddings.create is not the library's own")
+    written: dict[str, Any] = {}
+    resource = cls(client)
+    resource._post = lambda path, *, body, **_: written.update(body)
+    create(resource, **{name: v for name, v in arguments.items() if name not in OPTIONS})
+    return written
 
 
 @lru_cache(maxsize=1)

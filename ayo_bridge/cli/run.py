@@ -71,7 +71,7 @@ def run(
 
     if not context.args:
         raise typer.BadParameter("name a program: app.py, -m package, or -- command")
-    _refuse_what_is_wrong(timeline, log, verify, metrics_port)
+    _check(timeline, log, verify, metrics_port)
     told = variables(
         explain=explain,
         stats=stats,
@@ -85,7 +85,7 @@ def run(
     launch(context.args, told, as_command=bool(context.meta.get(_AS_COMMAND)))
 
 
-def _refuse_what_is_wrong(
+def _check(
     timeline: Path | None, log: str | None, verify: str | None, metrics_port: str | None
 ) -> None:
     from ayo_bridge.autorun.exports import address_of

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 from ayo_bridge.bindings.async_library import seeing
 from ayo_bridge.bindings.endpoints import expect_ahead
 from ayo_bridge.bindings.http_requests import CannotBuildError
-from ayo_bridge.bindings.openai_sdk import Form, build
+from ayo_bridge.bindings.openai_sdk import OPTIONS, Form, build, embedding_body
 from ayo_bridge.engines.dialects import EMBEDDINGS
-from ayo_bridge.engines.openai_http import make_call
+from ayo_bridge.engines.openai_http import LLMRequest, make_call
 from ayo_bridge.engines.openai_http.address import origin
 from ayo_bridge.engines.openai_http.embedding_server import EmbeddingServer, vectors_of
 from ayo_bridge.engines.openai_http.request import normalised_url
@@ -24,7 +24,6 @@ from ayo_bridge.runahead.home import Home
 from ayo_bridge.seam import Call
 
 _CREATED: Final = Form("/embeddings")
-_FORMAT: Final = "encoding_format"
 NOT_JSON: Final = ("extra_headers", "extra_query", "timeout")
 """Arguments of the SDK that are no part of a body."""
 
@@ -50,14 +49,18 @@ def embedding_call(
     Raises:
         CannotBuildError: it cannot be made ahead exactly so.
     """
-    # As the SDK has it (openai 1.109 to 3.51), which decodes that for who has not asked for it.
-    given = arguments if _FORMAT in arguments else {**arguments, _FORMAT: "base64"}
-    request = seeing("asyncio" if awaited else None, build)(client, _CREATED, given)
+    options = {name: arguments[name] for name in OPTIONS if name in arguments}
+    given = {**embedding_body(client, arguments), **options}
+    request = seeing("asyncio" if awaited else None, _built)(client, given)
     if origin(request.url) != runtime.scheduler(engine).engine.server:
         raise CannotBuildError("its client sends to another server than the model says")
     texts = arguments["input"]
     items = len(texts) if isinstance(texts, list) else 1
     return replace(make_call(engine, request), items=items, deterministic=True)
+
+
+def _built(client: Any, given: Mapping[str, Any]) -> LLMRequest:
+    return build(client, _CREATED, given, keep_order=True)
 
 
 def first_vector(result: object) -> list[float]:

@@ -59,7 +59,10 @@ def main(
     zero_latency: Annotated[bool, typer.Option(help="Engines take no time.")] = False,
     threads: Annotated[int, typer.Option(help="Threads that ask at once.")] = 1,
     tasks: Annotated[int, typer.Option(help="Tasks that ask at once.")] = 1,
-    json_file: Annotated[Path, typer.Option("--json", help="File for figures.")] = RESULTS,
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", help="File for figures; results.json for all applications."),
+    ] = None,
 ) -> None:
     """Measure applications in both arms; 1 if any answer differs."""
     if threads > 1 and tasks > 1:
@@ -84,7 +87,9 @@ def main(
         gc.unfreeze()
     show(rows, console)
     settings = {"learn": learn, "rounds": rounds, "threads": threads, "tasks": tasks}
-    write(rows, latencies, settings, json_file)
+    everything = not (only or group or zero_latency) and threads == tasks == 1
+    if file := json_file or (RESULTS if everything else None):
+        write(rows, latencies, settings, file)
     sys.exit(0 if all(row.equal for row in rows) else 1)
 
 

@@ -7,6 +7,14 @@ import math
 import pytest
 
 from ayo_bridge.runahead import verification
+from tests.learning_fixtures import leaves_no_garbage
+
+__all__ = ["leaves_no_garbage"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _leaves_no_garbage(leaves_no_garbage: None) -> None:
+    """Frameworks and functions keep clients that are not closed."""
 
 
 @pytest.fixture(autouse=True)

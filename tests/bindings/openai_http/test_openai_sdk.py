@@ -16,7 +16,7 @@ import openai
 import pytest
 
 from ayo_bridge.bindings.http_requests import CannotBuildError
-from ayo_bridge.bindings.openai_sdk import OPENAI, Form, build
+from ayo_bridge.bindings.openai_sdk import OPENAI, Form, build, embedding_body
 from ayo_bridge.engines.openai_http import LLMRequest
 from ayo_bridge.engines.openai_http.request import Headers, identity
 from tests.bindings.openai_http.harness import API_KEY, CHAT, TEXT, World
@@ -25,6 +25,7 @@ from tests.bindings.openai_http.test_replay_clients import library_of
 Sent = tuple[str, Headers, bytes]
 CHAT_FORM = Form("/chat/completions")
 TEXT_FORM = Form("/completions")
+EMBEDDINGS_FORM = Form("/embeddings")
 MESSAGE = {"role": "assistant", "content": "Rayleigh."}
 REPLY = json.dumps(
     {
@@ -33,6 +34,7 @@ REPLY = json.dumps(
         "created": 1,
         "model": "stub",
         "choices": [{"index": 0, "finish_reason": "stop", "message": MESSAGE, "text": "x"}],
+        "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}],
     }
 ).encode()
 
@@ -50,6 +52,7 @@ class Recording(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.sent: list[Sent] = []
+        self.bodies: list[bytes] = []
 
     @property
     def host(self) -> str:
@@ -64,6 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.sent.append(
             (f"http://{self.server.host}{self.path}", identity(headers), written(body))
         )
+        self.server.bodies.append(body)
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(REPLY)))
@@ -153,6 +157,21 @@ def test_what_a_client_sends_is_what_is_built(recording: Recording, kind: str, f
     check(recording, options(recording, kind), form, {})
     recording.sent.clear()
     asyncio.run(acheck(recording, options(recording, kind), form, {}))
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+@pytest.mark.parametrize("call", [{}, {"dimensions": 8, "user": "u", "encoding_format": "float"}])
+def test_what_is_embedded_is_what_is_built_to_the_byte(
+    recording: Recording, kind: str, call: dict[str, Any]
+) -> None:
+    """Also with openai 3, which writes the fields in another order."""
+    asked = {"input": ["grüße"], "model": "stub", **call}
+    with openai.OpenAI(**options(recording, kind)) as client:
+        body = embedding_body(client, asked)
+        request = build(client, EMBEDDINGS_FORM, body, keep_order=True)
+        client.embeddings.create(**asked)
+    assert recording.sent == [as_data(request)]
+    assert recording.bodies == [request.body]
 
 
 @pytest.mark.parametrize("form", SDK_FORMS[:2], ids=["plain", "raw"])

@@ -1,4 +1,4 @@
-"""What docs/dialects.md shows: an engine that nobody knows is described, and then runs ahead."""
+"""What docs/pages/dialects.md shows: an engine that nobody knows runs ahead once described."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ayo_bridge.seam import EngineKind, Outcome
 from tests.adapters.python.programs import learned
 from tests.learn.boundaries.arms import ahead
 
-DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "dialects.md"
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "pages" / "dialects.md"
 
 
 def test_the_program_in_the_documentation_runs_and_its_engine_is_asked_ahead() -> None:

@@ -1,0 +1,196 @@
+"""A lifter that is wrong is found and switched off, however the object is called."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from llama_index.core.chat_engine import SimpleChatEngine
+from llama_index.core.memory import ChatMemoryBuffer
+from llama_index.core.response_synthesizers import ResponseMode
+
+from ayo_bridge import Runtime, accelerate, explain, stats
+from ayo_bridge.profile import ProfileStore
+from ayo_langchain.stores import Search
+from tests.differential import llama_index_parts as parts
+from tests.differential.harness import Env
+from tests.differential.langchain_parts import chat, close_clients, multi_query, writes_queries
+from tests.differential.llama_index import settings
+from tests.stub_openai import StubOpenAI
+from tests.verify.planted import until_found, verified, wrong_lifter
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture
+def stub() -> Iterator[StubOpenAI]:
+    with StubOpenAI(latency=0.01) as server:
+        writes_queries(server)
+        yield server
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Iterator[Runtime]:
+    made = Runtime(measure=False, profiles=ProfileStore(tmp_path), verify=0.5)
+    made.chance.seed(3)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as runner:
+        yield runner
+        runner.run(close_clients())
+
+
+def _query(fast: Any, asked: str) -> str:
+    response = fast.query(asked)
+    return "".join(getattr(response, "response_gen", None) or [str(response)])
+
+
+@pytest.mark.parametrize("streaming", [False, True], ids=["whole", "streamed"])
+def test_a_query_engine_whose_requests_are_wrong(
+    streaming: bool,
+    stub: StubOpenAI,
+    runtime: Runtime,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    with settings():
+        env = Env(stub, request.getfixturevalue, streaming)
+        engine = parts.engine(env, ResponseMode.TREE_SUMMARIZE, chunk=64, top_k=3)
+        fast = accelerate(engine, runtime=runtime)
+        _query(fast, "What is known?")  # Makes the client, which changes the model object.
+        verified()
+        wrong_lifter(monkeypatch)
+        assert until_found(fast, lambda n: _query(fast, f"What grows in place {n}?")) <= 100
+        assert _query(fast, "What grows?") == _query(engine, "What grows?")
+        assert explain(fast).switched_off
+
+
+ENTRIES: dict[str, Callable[[Any, asyncio.Runner, str], Any]] = {
+    "invoke": lambda fast, loop, asked: fast.invoke(asked),
+    "ainvoke": lambda fast, loop, asked: loop.run(fast.ainvoke(asked)),
+    "stream": lambda fast, loop, asked: list(fast.stream(asked)),
+    "astream": lambda fast, loop, asked: loop.run(_read(fast.astream(asked))),
+}
+
+
+async def _read(stream: Any) -> list[Any]:
+    return [item async for item in stream]
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_a_retriever_whose_searches_have_another_top_k(
+    entry: str,
+    stub: StubOpenAI,
+    runtime: Runtime,
+    loop: asyncio.Runner,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fast: Any = accelerate(multi_query(stub.base_url), runtime=runtime)
+    right = Search.run
+
+    def wrong(self: Search) -> object:
+        found: Any = right(self)
+        return found[:-1]
+
+    monkeypatch.setattr(Search, "run", wrong)
+    call = ENTRIES[entry]
+    assert until_found(fast, lambda n: call(fast, loop, f"what of river {n}?")) <= 100
+    assert "found something else" in explain(fast).switched_off
+
+
+@pytest.mark.parametrize("entry", ["chat", "achat", "stream_chat", "astream_chat"])
+def test_a_conversation_is_compared_on_a_memory_of_its_own(
+    entry: str, stub: StubOpenAI, runtime: Runtime, loop: asyncio.Runner, request: Any
+) -> None:
+    async def awaited(fast: Any, asked: str) -> None:
+        response = await getattr(fast, entry)(asked)
+        if entry.startswith("astream"):
+            assert [each async for each in response.async_response_gen()]
+
+    def call(fast: Any, asked: str) -> None:
+        if entry in ("achat", "astream_chat"):
+            loop.run(awaited(fast, asked))
+            return
+        response = getattr(fast, entry)(asked)
+        if entry == "stream_chat":
+            assert list(response.response_gen)
+
+    with settings():
+        llm = parts.llm(Env(stub, request.getfixturevalue))
+        memory = ChatMemoryBuffer.from_defaults(llm=llm)
+        runtime.verify = 1.0
+        fast = accelerate(SimpleChatEngine.from_defaults(llm=llm, memory=memory), runtime=runtime)
+        for number in range(4):
+            call(fast, f"What grows in place {number}?")
+            verified()
+        assert len(memory.get_all()) == 8
+        assert stats(fast).mismatched == 0, str(explain(fast))
+        assert "by the original, run again" in str(explain(fast)), explain(fast).full()
+
+
+def test_a_tool_is_not_called_twice(stub: StubOpenAI, runtime: Runtime) -> None:
+    from langchain_core.runnables import RunnableLambda
+    from langchain_core.tools import tool
+
+    called: list[str] = []
+    model = chat(stub.base_url)
+
+    @tool
+    def look_up(what: str) -> str:
+        """Look something up."""
+        called.append(what)
+        return what.upper()
+
+    runtime.verify = 1.0
+    fast: Any = accelerate(
+        RunnableLambda(lambda what: model.invoke(look_up.invoke(what)).content), runtime=runtime
+    )
+    for number in range(3):
+        fast.invoke(f"river {number}")
+        verified()
+    assert called == [f"river {number}" for number in range(3)]
+    assert "writes (it calls tools (StructuredTool))" in str(explain(fast))
+
+
+NOTHING = """
+import sys
+import httpx
+from ayo_bridge import Runtime, accelerate
+
+client = httpx.Client()
+
+def answer(query):
+    body = {"model": "stub", "prompt": f"of {query}"}
+    return client.post(sys.argv[1] + "/completions", json=body).json()["choices"][0]["text"]
+
+fast = accelerate(answer, runtime=Runtime(verify=0))
+for number in range(3):
+    fast(f"question {number}")
+print(" ".join(sys.modules))
+"""
+VERIFYING = {
+    *(f"ayo_bridge.runahead.{each}" for each in ("verification", "verified", "replayed", "handed")),
+    *(f"ayo_bridge.lift.{each}" for each in ("twice", "untouched", "effects")),
+    *("ayo_bridge.runahead.kept", "ayo_bridge.learn.live.twice"),
+    "ayo_bridge.verify",
+}
+
+
+def test_without_a_share_no_module_that_verifies_is_imported(stub: StubOpenAI) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", NOTHING, stub.base_url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    modules = set(done.stdout.split())
+    assert "ayo_bridge.runahead.opening" in modules
+    assert modules & VERIFYING == set()
