@@ -102,7 +102,7 @@ def test_a_fusion_whose_searches_find_less(
 
     with settings():
         env = Env(stub, request.getfixturevalue)
-        source = parts.minilm_index_of(env).as_retriever(similarity_top_k=3)
+        source = parts.retriever(env, top_k=3)
         plain = parts.fusion(env, "simple", retrievers=[source], queries=4)
         fast = accelerate(plain, runtime=runtime)
         loop.run(call(0))  # Makes the client.
