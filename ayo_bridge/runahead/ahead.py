@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import Future
 from functools import partial
 from typing import Final, NamedTuple
@@ -21,9 +21,11 @@ from ayo_bridge.graph import Op, Primitive
 from ayo_bridge.passes import Decision, part_of
 from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead.home import Home
+from ayo_bridge.runahead.joining import JOINER
 from ayo_bridge.runahead.offered import Offered
 from ayo_bridge.runahead.plan import Maker, Makers, Plan
 from ayo_bridge.runahead.tickets import Observation, Ticket, abandon, cancelled
+from ayo_bridge.runahead.trials import Trials
 from ayo_bridge.schedule import (
     Driver,
     GraphScheduler,
@@ -32,25 +34,8 @@ from ayo_bridge.schedule import (
     Values,
     Work,
     component_op,
-    items_of,
 )
 from ayo_bridge.seam import Call, Engine, EngineCall, EngineKind, Outcome
-
-
-class _Joiner:
-    """The items of all parts of a value."""
-
-    def calls(self, work: Work) -> Sequence[Call]:
-        return ()
-
-    def outputs(self, work: Work, results: Sequence[object]) -> Values:
-        primitive = work.primitive
-        joined = [item for name in primitive.inputs for item in items_of(work.value(name))]
-        return dict.fromkeys(primitive.outputs, joined)
-
-
-_JOINER: Final = _Joiner()
-
 
 _MODELS: Final = (EngineKind.EMBEDDING, EngineKind.RERANKER)
 _MANY: Final = 512
@@ -89,6 +74,8 @@ class Ahead(Driver[Work, Values]):
         self._claimed: dict[int, Ticket] = {}
         """What the original has come to, by the id of its record."""
         self._shares: dict[str, float] = {}
+        self._trials: dict[str, Trials] = {}
+        """Of components that ask so often that parts of the call can be compared."""
         self._held: set[str] = set()
         self._stopped: set[str] = set()
         self._kind = record.entry, id(record.template)
@@ -126,10 +113,14 @@ class Ahead(Driver[Work, Values]):
     ) -> bool:
         """Make a call of a primitive whose calls become known one by one; ``False``: no more."""
         found = self._tier.graph[primitive_id]
-        if self._closed or self._home.scheduler(found.engine).engine.server in self._stopped:
+        server = self._home.scheduler(found.engine).engine.server
+        if self._closed or server in self._stopped:
             return False
+        if server and found.component not in self._trials:
+            kind, clock = (*self._kind, found.component), self._home.clock
+            self._trials[found.component] = Trials(self._home.load(server), kind, clock)
         began, before = time.thread_time(), self._count
-        running = Running(Work(found, self._tier.values, self.feed), _JOINER)
+        running = Running(Work(found, self._tier.values, self.feed), JOINER)
         self._made(make(), running).add_done_callback(then)
         self._client.built(self._count - before, time.thread_time() - began)
         if len(self._requests) > _MANY:
@@ -155,7 +146,7 @@ class Ahead(Driver[Work, Values]):
     def _running(self, primitive: Primitive) -> Running[Work, Values] | None:
         maker: Maker | None = None
         if primitive.op is Op.AGGREGATE:
-            maker = _JOINER
+            maker = JOINER
         elif primitive.id in self._planned:
             maker = self._makers.get(component_op(primitive))
         if maker is None:
@@ -245,7 +236,7 @@ class Ahead(Driver[Work, Values]):
     ) -> Future[object]:
         """Have a call made at a server as soon as its limit allows that."""
         server = engine.server
-        load = self._home.load(server)
+        load, trials = self._home.load(server), self._trials.get(running.work.primitive.component)
 
         def start() -> Request | None:
             with self._lock:
@@ -253,14 +244,16 @@ class Ahead(Driver[Work, Values]):
                     return None
                 record.queued = self._home.clock()
                 self._record.note_call(record)
+                if trials is not None and not call.warm:
+                    offered.on_left = trials.sent()
                 return self._requested(call, running, record)
 
         warm = record if call.warm else None
         offered = Offered(load, start, lambda error: self._fallen(server, error, warm))
         with self._lock:
-            share = self._shares.get(server)
-            if share is None:
-                share = self._shares[server] = load.draw(self._kind)
+            if trials is None and server not in self._shares:
+                self._shares[server] = load.draw(self._kind)
+            share = trials.share if trials is not None else partial(float, self._shares[server])
             if not call.warm:
                 ticket = Ticket(self._home.clock, offered.future, record, call)
                 self._offers[ticket] = offered
