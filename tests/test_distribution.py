@@ -37,7 +37,7 @@ def files(*folders: Path) -> set[str]:
         path.relative_to(folder.parent).as_posix()
         for folder in folders
         for path in folder.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and path.suffix != ".log" and "__pycache__" not in path.parts
     }
 
 

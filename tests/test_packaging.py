@@ -122,3 +122,13 @@ def test_the_pythons_that_are_named_are_those_that_are_let_in() -> None:
 
 def test_the_package_has_the_version_of_the_project() -> None:
     assert ayo_bridge.__version__ == PROJECT["version"]
+
+
+def test_the_readme_leads_somewhere_from_an_index_too() -> None:
+    text = (REPOSITORY / "README.md").read_text("utf-8")
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert links
+    assert not [link for link in links if not link.startswith(("https://", "#"))]
+    ours = "https://github.com/ayo-bridge/ayo-bridge/blob/main/"
+    files = [link.removeprefix(ours).partition("#")[0] for link in links if link.startswith(ours)]
+    assert not [file for file in files if not (REPOSITORY / file).is_file()]

@@ -33,20 +33,6 @@ def address_of(where: str) -> tuple[str, int]:
     return host.strip("[]") or _HERE, int(port)
 
 
-def ask_for(otel: bool, metrics_port: str | None) -> None:
-    """Set the environment of the program that is going to be started.
-
-    Raises:
-        ArgumentError: the port is none.
-    """
-    if otel:
-        os.environ[settings.OTEL] = "1"
-    if metrics_port is not None:
-        address_of(metrics_port)
-        os.environ[settings.METRICS_PORT] = metrics_port
-        os.environ[settings.METRICS] = "1"
-
-
 def serve_metrics() -> None:
     """Serve this process's metrics where the environment says, once.
 

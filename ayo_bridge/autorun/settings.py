@@ -53,12 +53,14 @@ def variables(
     learn: bool = True,
     log: str | None = None,
     verify: str | None = None,
+    otel: bool = False,
+    metrics_port: str | None = None,
 ) -> dict[str, str]:
     """What ``ayo-bridge run`` was told, as variables.
 
     ``timeline`` is made absolute, since the program may go elsewhere.
     """
-    flags = {EXPLAIN: explain, STATS: stats}
+    flags = {EXPLAIN: explain, STATS: stats, OTEL: otel, METRICS: metrics_port is not None}
     told = {name: "1" for name, on in flags.items() if on}
     if not learn:
         told[LEARN] = "0"
@@ -68,4 +70,6 @@ def variables(
         told[LOG] = log.upper()
     if verify is not None:
         told[VERIFY] = verify
+    if metrics_port is not None:
+        told[METRICS_PORT] = metrics_port
     return told

@@ -71,11 +71,7 @@ def run(
 
     if not context.args:
         raise typer.BadParameter("name a program: app.py, -m package, or -- command")
-    if otel or metrics_port is not None:
-        from ayo_bridge.autorun.exports import ask_for
-
-        ask_for(otel, metrics_port)
-    _check(timeline, log, verify)
+    _check(timeline, log, verify, metrics_port)
     told = variables(
         explain=explain,
         stats=stats,
@@ -83,12 +79,18 @@ def run(
         learn=not no_learn,
         log=log,
         verify=verify,
+        otel=otel,
+        metrics_port=metrics_port,
     )
     launch(context.args, told, as_command=bool(context.meta.get(_AS_COMMAND)))
 
 
-def _check(timeline: Path | None, log: str | None, verify: str | None) -> None:
+def _check(
+    timeline: Path | None, log: str | None, verify: str | None, metrics_port: str | None
+) -> None:
+    from ayo_bridge.autorun.exports import address_of
     from ayo_bridge.cli.quick import is_share
+    from ayo_bridge.errors import ArgumentError
 
     if timeline is not None and timeline.suffix.lower() not in (".html", ".json"):
         raise typer.BadParameter(f"--timeline is a .html or a .json file, not {timeline}")
@@ -96,3 +98,8 @@ def _check(timeline: Path | None, log: str | None, verify: str | None) -> None:
         raise typer.BadParameter(f"--log is debug, info, warning, error or critical, not {log}")
     if not is_share(verify):
         raise typer.BadParameter(f"--verify is a share of calls from 0 to 1, not {verify}")
+    if metrics_port is not None:
+        try:
+            address_of(metrics_port)
+        except ArgumentError as error:
+            raise typer.BadParameter(str(error)) from error

@@ -65,7 +65,7 @@ def compare(verification: Verifies, shows: Shows, second: Second) -> None:
     if isinstance(given, str):
         verification.alone(given)
         return
-    untouched: Callable[[], str] = lambda: ""  # noqa: E731
+    untouched: Callable[[], str] | None = None
     unchanged = second.unchanged
     if unchanged is None:
         effects.watch()

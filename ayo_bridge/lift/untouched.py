@@ -8,8 +8,8 @@ as it was.
 
 from __future__ import annotations
 
-import builtins
 import datetime
+import dis
 import functools
 import re
 import sys
@@ -55,8 +55,10 @@ _ENGINES: Final = frozenset(
 )
 """Libraries whose objects ask engines, or hold nothing that a call is made of."""
 _REFUSED: Final = {
-    **dict.fromkeys(("print", "input"), "it prints"),
-    **dict.fromkeys(("exec", "eval", "compile", "__import__"), "it runs code that it makes"),
+    **dict.fromkeys(("print", "input", "stdout", "stderr", "warnings"), "it prints"),
+    **dict.fromkeys(("exec", "eval", "__import__"), "it runs code that it makes"),
+    **dict.fromkeys(("write", "writelines"), "it writes"),
+    "logging": "it writes to a log",
     **dict.fromkeys(("run_in_executor", "concurrent", "threading"), "it starts threads"),
     **dict.fromkeys(("ThreadPoolExecutor", "Thread", "ProcessPoolExecutor"), "it starts threads"),
     **dict.fromkeys(("multiprocessing", "subprocess"), "it starts processes"),
@@ -138,11 +140,12 @@ def _looked_at(value: Any, shows: Shows) -> tuple[Sequence[object], Hashable]:
     if isinstance(value, ModuleType):
         return (), None
     if isinstance(value, type):
-        return (list(_own_functions(value)) if _is_own(value.__module__) else ()), None
+        return (() if _is_code_known(value.__module__, shows) else list(_functions(value))), None
     if isinstance(value, _FIXED):
         return (), None
     if isinstance(value, FunctionType):
-        parts = list(_function(value)) if _is_own(value.__module__) else []
+        known = _is_code_known(value.__module__, shows)
+        parts = [] if known else list(_function(value, shows))
         return parts, _tokens(parts)
     if isinstance(value, MethodType):
         return (value.__self__, value.__func__), None
@@ -203,7 +206,7 @@ def _attributes(value: Any) -> dict[str, Any]:
     return found
 
 
-def _function(function: FunctionType) -> Iterator[object]:
+def _function(function: FunctionType, shows: Shows) -> Iterator[object]:
     """What a function reaches by its names, cells and defaults.
 
     Raises:
@@ -216,28 +219,41 @@ def _function(function: FunctionType) -> Iterator[object]:
             continue
     yield from function.__defaults__ or ()
     yield from (function.__kwdefaults__ or {}).values()
-    named = set(_names(function.__code__))
-    for name in sorted(named):
-        if name in _REFUSED:
-            raise _Unknown(_REFUSED[name])
-        value = function.__globals__.get(name)
-        if isinstance(value, ModuleType) and _is_own(value.__name__):
-            yield from (vars(value)[each] for each in sorted(named) if each in vars(value))
-        elif value is not None and value is not getattr(builtins, name, None):
+    names, imports = _used(function.__code__)
+    for name in sorted(names & _REFUSED.keys()):
+        raise _Unknown(_REFUSED[name])
+    reached = [function.__globals__.get(name) for name in sorted(names)]
+    for name in imports:
+        if name not in sys.modules:
+            raise _Unknown("it imports what is not imported yet")
+        reached.append(sys.modules[name])
+    for value in reached:
+        if isinstance(value, ModuleType):
+            if not _is_code_known(value.__name__, shows):
+                yield from (vars(value)[each] for each in sorted(names) if each in vars(value))
+        elif value is not None:
             yield value
     wrapped = getattr(function, "__wrapped__", None)
     if wrapped is not None:
         yield wrapped
 
 
-def _names(code: CodeType) -> Iterator[str]:
-    yield from code.co_names
+@functools.lru_cache(maxsize=4096)
+def _used(code: CodeType) -> tuple[frozenset[str], frozenset[str]]:
+    """The names that a function's code uses, and the modules that it imports."""
+    names, imports = set(code.co_names), set[str]()
+    for each in dis.get_instructions(code):
+        if each.opname == "IMPORT_NAME":
+            imports.add(str(each.argval))
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _names(constant)
+            inner, more = _used(constant)
+            names |= inner
+            imports |= more
+    return frozenset(names), frozenset(imports)
 
 
-def _own_functions(cls: type) -> Iterator[object]:
+def _functions(cls: type) -> Iterator[object]:
     for each in vars(cls).values():
         each = each.__func__ if isinstance(each, staticmethod | classmethod) else each
         if isinstance(each, property):
@@ -253,6 +269,17 @@ _LIBRARIES: Final = tuple(
 
 
 _ADAPTERS: Final = frozenset({"ayo_langchain", "ayo_llamaindex", "ayo_python"})
+
+
+def _is_code_known(module: str | None, shows: Shows) -> bool:
+    """Whether a module's code keeps nothing that a call would change: so are libraries known.
+
+    Code of any other library is gone into, as the program's own is.
+    """
+    root = (module or "builtins").partition(".")[0]
+    stdlib = root in sys.stdlib_module_names and root != "__main__"
+    ours = root == "ayo_bridge" or root in _ADAPTERS
+    return stdlib or ours or root in _ENGINES or root.startswith(shows.packages)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -36,14 +36,15 @@ class Again:
             ``said`` says of it and the ``item`` of what it streams.
         said: what a result says, as plain data; ``None`` where that is not known.
         item: what a piece of a stream says.
-        untouched: whether the first run has changed anything; the text says what.
+        untouched: whether the first run has changed anything; the text says what. ``None``: all
+            that it does is known, and changes nothing.
         unchanged: whether the original still is what it was when the first run began.
     """
 
     run: Callable[[], Answer]
     said: Callable[[object], object]
     item: Callable[[object], object]
-    untouched: Callable[[], str]
+    untouched: Callable[[], str] | None
     unchanged: Callable[[], bool]
 
 

@@ -26,6 +26,7 @@ from ayo_bridge.runahead.joining import JOINER
 from ayo_bridge.runahead.offered import Offered
 from ayo_bridge.runahead.plan import Maker, Makers, Plan
 from ayo_bridge.runahead.tickets import Observation, Ticket, abandon, cancelled
+from ayo_bridge.runahead.trials import Trials
 from ayo_bridge.schedule import (
     Driver,
     GraphScheduler,
@@ -74,6 +75,8 @@ class Ahead(Driver[Work, Values]):
         self._claimed: dict[int, Ticket] = {}
         """What the original has come to, by the id of its record."""
         self._shares: dict[str, float] = {}
+        self._trials: dict[str, Trials] = {}
+        """Of components that ask so often that parts of the call can be compared."""
         self._held: set[str] = set()
         self._stopped: set[str] = set()
         self._kind = record.entry, id(record.template)
@@ -111,8 +114,12 @@ class Ahead(Driver[Work, Values]):
     ) -> bool:
         """Make a call of a primitive whose calls become known one by one; ``False``: no more."""
         found = self._tier.graph[primitive_id]
-        if self._closed or self._home.scheduler(found.engine).engine.server in self._stopped:
+        server = self._home.scheduler(found.engine).engine.server
+        if self._closed or server in self._stopped:
             return False
+        if server and found.component not in self._trials:
+            kind, clock = (*self._kind, found.component), self._home.clock
+            self._trials[found.component] = Trials(self._home.load(server), kind, clock)
         began, before = time.thread_time(), self._count
         running = Running(Work(found, self._tier.values, self.feed), JOINER)
         self._made(make(), running).add_done_callback(then)
@@ -232,7 +239,7 @@ class Ahead(Driver[Work, Values]):
     ) -> Future[object]:
         """Have a call made at a server as soon as its limit allows that."""
         server = engine.server
-        load = self._home.load(server)
+        load, trials = self._home.load(server), self._trials.get(running.work.primitive.component)
 
         def start() -> Request | None:
             with self._lock:
@@ -240,14 +247,16 @@ class Ahead(Driver[Work, Values]):
                     return None
                 record.queued = self._home.clock()
                 self._record.note_call(record)
+                if trials is not None and not call.warm:
+                    offered.on_left = trials.sent()
                 return self._requested(call, running, record)
 
         warm = record if call.warm else None
         offered = Offered(load, start, lambda error: self._fallen(server, error, warm))
         with self._lock:
-            share = self._shares.get(server)
-            if share is None:
-                share = self._shares[server] = load.draw(self._kind)
+            if trials is None and server not in self._shares:
+                self._shares[server] = load.draw(self._kind)
+            share = trials.share if trials is not None else partial(float, self._shares[server])
             if not call.warm:
                 ticket = Ticket(self._home.clock, offered.future, record, call)
                 self._offers[ticket] = offered

@@ -21,7 +21,10 @@ class Offered:
         failed: is told what it has failed with, unless it was cancelled.
     """
 
-    __slots__ = ("_claimed", "_ended", "_failed", "_lock", "_start", "future", "held", "load")
+    __slots__ = (
+        *("_claimed", "_ended", "_failed", "_lock", "_start", "future", "held", "load"),
+        "on_left",
+    )
 
     def __init__(
         self,
@@ -33,6 +36,8 @@ class Offered:
         self.future: Future[object] = Future()
         self.held = False
         """Whether it had to wait for its turn."""
+        self.on_left: Callable[[], object] | None = None
+        """Called when it has ended, while it still counts at the server."""
         self._start = start
         self._failed = failed
         self._lock = threading.Lock()
@@ -86,4 +91,6 @@ class Offered:
     def _left(self) -> None:
         with self._lock:
             self._ended = True
+        if self.on_left is not None:
+            self.on_left()
         self.load.left(awaited=self._claimed)

@@ -87,8 +87,8 @@ class Verification:
             return
         if isinstance(self._said, Later):
             self._said = self._said.say()
-        again = self._again
-        if again is not None and (why := self._kept.wrote or again.untouched()):
+        untouched = None if self._again is None else self._again.untouched
+        if untouched is not None and (why := self._kept.wrote or untouched()):
             self.writes(why)
         if self._again is None and not self._kept.taken:
             return  # Nothing was taken: there is nothing that could be wrong.

@@ -23,6 +23,10 @@ _LATER: Final = 5.0
 """Seconds after which a probe of a server that rests is thought of again."""
 
 
+Share = Callable[[], float]
+"""The share of the limit by which a call goes at this moment."""
+
+
 class Offer(Protocol):
     """A call that may go ahead."""
 
@@ -48,7 +52,7 @@ class ServerLoad:
         self._clock = clock
         self._limit = limit
         self._lock = threading.RLock()  # A reply may be collected, and so end, at any allocation.
-        self._queue: deque[tuple[float, Offer]] = deque()
+        self._queue: deque[tuple[Share, Offer]] = deque()
         self._waiting: list[Future[None]] = []
         self._probes: list[Future[None]] = []
         self._last = float("-inf")
@@ -74,10 +78,25 @@ class ServerLoad:
             self._limit.ended(kind, share, seconds, tokens, self._clock(), held=held)
         self._send()
 
-    def offer(self, offer: Offer, share: float) -> bool:
+    def allowed(self, share: float) -> int:
+        """How many calls may be ahead, of one who goes by this share of the limit."""
+        with self._lock:
+            return self._limit.allowed(share, self._clock())
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that are on their way, as far as scopes see them."""
+        return self.ahead + self.awaited + self.own
+
+    @property
+    def held(self) -> bool:
+        """Whether calls wait for their turn."""
+        return bool(self._queue)
+
+    def offer(self, offer: Offer, share: Share) -> bool:
         """Send a call ahead as soon as the limit allows it; ``False``: not before long."""
         with self._lock:
-            allowed = self._limit.allowed(share, self._clock())
+            allowed = self._limit.allowed(share(), self._clock())
             if allowed < 1:
                 return False
             if self.ahead >= allowed:
@@ -129,7 +148,7 @@ class ServerLoad:
     def _next(self) -> Offer | None:
         now = self._clock()
         for index, (share, offer) in enumerate(self._queue):
-            if self.ahead < self._limit.allowed(share, now):
+            if self.ahead < self._limit.allowed(share(), now):
                 del self._queue[index]
                 self.ahead += 1
                 return offer

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import urllib.request
 from collections.abc import Iterator
 
 import pytest
+from typer.testing import CliRunner
 
 from ayo_bridge import Runtime
 from ayo_bridge.autorun import exports, settings
+from ayo_bridge.cli import app
 from ayo_bridge.errors import ArgumentError
 from ayo_bridge.events import Event
 
@@ -48,17 +49,20 @@ def test_a_port_that_another_process_has_is_logged_and_no_more(
     assert f"no metrics are served at {port}" in said.getMessage()
 
 
-def test_what_is_asked_for_is_in_the_environment_of_the_program(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name in (settings.OTEL, settings.METRICS, settings.METRICS_PORT):
-        monkeypatch.setenv(name, "0")
-    exports.ask_for(True, "0.0.0.0:9464")
-    assert os.environ[settings.OTEL] == os.environ[settings.METRICS] == "1"
-    assert exports.address_of(os.environ[settings.METRICS_PORT]) == ("0.0.0.0", 9464)
+def test_what_is_asked_for_is_in_the_environment_of_the_program() -> None:
+    told = settings.variables(otel=True, metrics_port="0.0.0.0:9464")
+    assert told == {"AYO_OTEL": "1", "AYO_METRICS": "1", "AYO_METRICS_PORT": "0.0.0.0:9464"}
+    assert exports.address_of(told[settings.METRICS_PORT]) == ("0.0.0.0", 9464)
+    assert settings.variables() == {}
 
 
 @pytest.mark.parametrize("where", ["", "0", "99999", "localhost", "localhost:http"])
 def test_what_is_no_port_is_refused(where: str) -> None:
     with pytest.raises(ArgumentError, match=r"is to be \[HOST:\]PORT with a port from 1 to 65535"):
         exports.address_of(where)
+
+
+def test_the_command_refuses_it_before_it_starts_the_program() -> None:
+    result = CliRunner().invoke(app, ["run", "--metrics-port", "99999", "app.py"])
+    assert result.exit_code == 2
+    assert "[HOST:]PORT" in result.output

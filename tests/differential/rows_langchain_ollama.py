@@ -10,8 +10,8 @@ from langchain_ollama import ChatOllama, OllamaEmbeddings
 
 from tests.differential import langchain_parts as parts
 from tests.differential.harness import Case, Env
-from tests.differential.rows_langchain import ENTRIES, ONCE, QUESTIONS
-from tests.differential.rows_langchain_remote import store_of
+from tests.differential.rows_langchain import ONCE, QUESTIONS
+from tests.differential.rows_langchain_remote import STREAMED, store_of
 
 
 def _chat(env: Env) -> ChatOllama:
@@ -32,7 +32,7 @@ def _multi(env: Env) -> Runnable[Any, Any]:
 
 
 ROWS = [
-    Case("ollama-chain", _chain, queries=QUESTIONS, entries=ENTRIES, script=parts.writes_queries),
+    Case("ollama-chain", _chain, queries=QUESTIONS, entries=STREAMED, script=parts.writes_queries),
     Case(
         "ollama-multi",
         _multi,

@@ -14,9 +14,10 @@ from pydantic import SecretStr
 
 from tests.differential import langchain_parts as parts
 from tests.differential.harness import Case, Env
-from tests.differential.rows_langchain import ENTRIES, ONCE, QUESTIONS
+from tests.differential.rows_langchain import ONCE, QUESTIONS
 from tests.stub_openai import StubOpenAI
 
+STREAMED = (*ONCE, "stream", "astream")
 _DIMENSION = 8
 
 
@@ -67,19 +68,19 @@ def _refuses(stub: StubOpenAI) -> None:
 
 
 ROWS = [
-    Case("remote-chain", _chain, queries=QUESTIONS, entries=ENTRIES, script=parts.writes_queries),
+    Case("remote-chain", _chain, queries=QUESTIONS, entries=STREAMED, script=parts.writes_queries),
     Case(
         "remote-multi",
         _multi,
         queries=QUESTIONS,
-        entries=(*ONCE, "batch", "abatch"),
+        entries=("batch", "abatch"),
         script=parts.writes_queries,
     ),
     Case(
         "remote-multi-proven",
         _multi,
         queries=(*QUESTIONS, "What of letters?"),
-        entries=ENTRIES,
+        entries=STREAMED,
         ahead=("invoke", "stream"),
         script=parts.writes_queries,
         proven=True,

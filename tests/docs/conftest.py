@@ -1,13 +1,20 @@
-"""What a document sets for its whole process is gone after it."""
+"""Exporters of OpenTelemetry write to the standard output of the test that runs."""
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 import pytest
-from opentelemetry.util._once import Once
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter
 
 
 @pytest.fixture(autouse=True)
-def _no_tracer_provider(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process can set one provider only."""
-    monkeypatch.setattr("opentelemetry.trace._TRACER_PROVIDER", None)
-    monkeypatch.setattr("opentelemetry.trace._TRACER_PROVIDER_SET_ONCE", Once())
+def _console(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default it is the one that there was when their module was imported."""
+    original = ConsoleSpanExporter.__init__
+
+    def opened(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **{"out": sys.stdout, **kwargs})
+
+    monkeypatch.setattr(ConsoleSpanExporter, "__init__", opened)

@@ -68,6 +68,8 @@ QUICK_STARTS: Final[dict[str, tuple[QuickStart, ...]]] = {
     "embeddings": (_program("embedding_workflow", embedding=True),),
     "pgvector": (_program("postgres_workflow", postgres=True),),
     "embedded": (_program("embedded_postgres"),),
+    "otel": (_program("spans"),),
+    "metrics": (_program("metrics"),),
 }
 """By extra; one without any is installed and examined only. ``all`` runs every program."""
 SKIPPED: Final = {"vllm": "depends on the machine: it wants a GPU, or a CPU build of vLLM"}

@@ -30,7 +30,7 @@ def test_a_call_that_the_original_has_come_to_makes_room_for_the_next() -> None:
     load, sent = ServerLoad(lambda: 0.0, AheadLimit(1)), list[Sent]()
     first, second, third = (offered(load, sent) for _ in range(3))
     for offer in (first, second, third):
-        assert load.offer(offer, 1.0)
+        assert load.offer(offer, lambda: 1.0)
     assert len(sent) == 1
     first.claimed()
     first.claimed()
@@ -48,7 +48,7 @@ def test_a_call_that_the_original_has_come_to_makes_room_for_the_next() -> None:
 def test_what_the_original_waits_for_may_still_be_what_a_refusal_comes_of() -> None:
     load, sent = ServerLoad(lambda: 0.0, AheadLimit(1)), list[Sent]()
     offer = offered(load, sent)
-    load.offer(offer, 1.0)
+    load.offer(offer, lambda: 1.0)
     offer.claimed()
     assert load.disturbed
     completion = load.completion()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -82,6 +83,16 @@ def logs(what: str) -> None:
     LOGGER.warning(what)
 
 
+def writes(what: str) -> None:
+    sys.stdout.write(what)
+
+
+def imports(what: str) -> None:
+    from tests.verify import test_untouched
+
+    test_untouched.KEPT.append(what)
+
+
 def starts(what: str) -> None:
     threading.Thread(target=prints, args=(what,)).start()
 
@@ -96,7 +107,7 @@ def since(call: Callable[..., Any]) -> Untouched | str:
 
 @pytest.mark.parametrize(
     "call",
-    [keeps, counts, remembers, calls_another, in_a_cell(), Shop().sell],
+    [keeps, counts, remembers, calls_another, imports, in_a_cell(), Shop().sell],
     ids=lambda f: f.__name__,
 )
 def test_what_a_call_changes_is_seen(call: Callable[[str], object]) -> None:
@@ -117,10 +128,11 @@ def test_a_call_that_changes_nothing_leaves_all_as_it_was(call: Callable[[str], 
 
 def test_what_cannot_be_done_twice_is_named() -> None:
     connection = sqlite3.connect(":memory:")
-    reasons = [since(each) for each in (prints, logs, starts)]
+    reasons = [since(each) for each in (prints, writes, logs, starts)]
     reasons.append(since(lambda what: connection.execute(what)))
     connection.close()
     assert reasons == [
+        "it prints",
         "it prints",
         "it writes to a log",
         "it starts threads",

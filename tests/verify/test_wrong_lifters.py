@@ -12,17 +12,21 @@ from typing import Any
 import pytest
 from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.memory import ChatMemoryBuffer
+from llama_index.core.query_engine import CustomQueryEngine
 from llama_index.core.response_synthesizers import ResponseMode
+from llama_index.core.vector_stores.types import VectorStoreQueryResult
 
 from ayo_bridge import Runtime, accelerate, explain, stats
 from ayo_bridge.profile import ProfileStore
 from ayo_langchain.stores import Search
+from ayo_llamaindex.stores import Search as LlamaIndexSearch
+from tests.adapters.python.programs import learned, question
 from tests.differential import llama_index_parts as parts
 from tests.differential.harness import Env
 from tests.differential.langchain_parts import chat, close_clients, multi_query, writes_queries
 from tests.differential.llama_index import settings
 from tests.stub_openai import StubOpenAI
-from tests.verify.planted import until_found, verified, wrong_lifter
+from tests.verify.planted import until_found, verified, wrong_lifter, wrong_template
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -75,6 +79,79 @@ def test_a_query_engine_whose_requests_are_wrong(
         assert until_found(fast, lambda n: _query(fast, f"What grows in place {n}?")) <= 100
         assert _query(fast, "What grows?") == _query(engine, "What grows?")
         assert explain(fast).switched_off
+
+
+@pytest.mark.parametrize("entry", ["retrieve", "aretrieve"])
+def test_a_fusion_whose_searches_find_less(
+    entry: str,
+    stub: StubOpenAI,
+    runtime: Runtime,
+    loop: asyncio.Runner,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    right = LlamaIndexSearch.run
+
+    def wrong(self: LlamaIndexSearch) -> object:
+        found: Any = right(self)
+        return VectorStoreQueryResult(found.nodes, found.similarities[:-1], found.ids[:-1])
+
+    async def call(number: int) -> object:
+        asked = f"What grows in place {number}?"
+        return await fast.aretrieve(asked) if entry == "aretrieve" else fast.retrieve(asked)
+
+    with settings():
+        env = Env(stub, request.getfixturevalue)
+        source = parts.retriever(env, top_k=3)
+        plain = parts.fusion(env, "simple", retrievers=[source], queries=4)
+        fast = accelerate(plain, runtime=runtime)
+        loop.run(call(0))  # Makes the client.
+        verified()
+        monkeypatch.setattr(LlamaIndexSearch, "run", wrong)
+        assert until_found(fast, lambda number: loop.run(call(number))) <= 100
+        assert "found something else" in explain(fast).switched_off
+
+
+class Twice(CustomQueryEngine):
+    """A user's own engine, which asks two questions."""
+
+    llm: Any
+
+    def custom_query(self, query_str: str) -> str:
+        """Causes and effects."""
+        causes = self.llm.complete(f"List the causes: {query_str}").text
+        return f"{causes}{self.llm.complete(f'List the effects: {query_str}').text}"
+
+    async def acustom_query(self, query_str: str) -> str:
+        """The same."""
+        causes = (await self.llm.acomplete(f"List the causes: {query_str}")).text
+        return f"{causes}{(await self.llm.acomplete(f'List the effects: {query_str}')).text}"
+
+
+@pytest.mark.parametrize("entry", ["query", "aquery"])
+def test_a_wrong_template_of_a_query_engine(
+    entry: str,
+    stub: StubOpenAI,
+    runtime: Runtime,
+    loop: asyncio.Runner,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    async def call(number: int) -> object:
+        asked = question(number)
+        return await fast.aquery(asked) if entry == "aquery" else fast.query(asked)
+
+    stub.latency = 0.03
+    with settings():
+        fast = accelerate(Twice(llm=parts.llm(Env(stub, request.getfixturevalue))), runtime=runtime)
+        for number in range(5):
+            loop.run(call(number))
+        verified()
+        learned(fast)
+        assert stats(fast).mismatched == 0
+        wrong_template(monkeypatch)
+        assert until_found(fast, lambda number: loop.run(call(number))) <= 100
+        assert "handed over for another" in explain(fast).switched_off
 
 
 ENTRIES: dict[str, Callable[[Any, asyncio.Runner, str], Any]] = {
