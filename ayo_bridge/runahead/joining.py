@@ -1,4 +1,4 @@
-"""The maker of what joins stages: it asks no engine."""
+"""Values that are cut into parts, put together again."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from ayo_bridge.schedule import Values, Work, items_of
 from ayo_bridge.seam import Call
 
 
-class Joiner:
+class _Joiner:
     """The items of all parts of a value."""
 
     def calls(self, work: Work) -> Sequence[Call]:
-        """None."""
         return ()
 
     def outputs(self, work: Work, results: Sequence[object]) -> Values:
-        """The parts, one after another."""
         primitive = work.primitive
         joined = [item for name in primitive.inputs for item in items_of(work.value(name))]
         return dict.fromkeys(primitive.outputs, joined)
 
 
-JOINER: Final = Joiner()
+JOINER: Final = _Joiner()
