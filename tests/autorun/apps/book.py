@@ -18,11 +18,13 @@ def engine(url: str = "", callbacks: CallbackManager | None = None, **settings: 
         is_chat_model=True,
         context_window=640,
         max_tokens=256,
-        callback_manager=callbacks or CallbackManager(),
     )
     texts = [f"Page {page} tells of house {page}. " * 30 for page in range(4)]
     nodes = [TextNode(text=text, id_=str(page)) for page, text in enumerate(texts)]
     index = VectorStoreIndex(nodes, embed_model=MockEmbedding(8))
-    return index.as_query_engine(
+    made = index.as_query_engine(
         llm=llm, **{"response_mode": "accumulate", "similarity_top_k": 4, **settings}
     )
+    if callbacks is not None:  # An engine gives its own to its model.
+        llm.callback_manager = callbacks
+    return made

@@ -1,4 +1,7 @@
-"""An engine is used in a process, and then in its children: of each kind, and while threads ask."""
+"""An engine is used in a process, and then in its children: `children.py URL [METHOD...]`.
+
+They are forked, also in a call and while threads ask, or made by METHODs of multiprocessing.
+"""
 
 import asyncio
 import faulthandler
@@ -69,7 +72,7 @@ class Forking(BaseCallbackHandler):
         pass
 
 
-def while_threads_ask() -> set[str]:
+def while_threads_ask() -> list[str]:
     """What children say that are forked meanwhile; each thread has clients of its own."""
     over = threading.Event()
 
@@ -82,7 +85,7 @@ def while_threads_ask() -> set[str]:
     for thread in threads:
         thread.start()
     try:
-        return {forked(lambda: ask("nine")) for _ in range(10)}
+        return [forked(lambda: ask("nine")) for _ in range(10)]
     finally:
         over.set()
         for thread in threads:
@@ -93,7 +96,7 @@ def main() -> None:
     print("parent:", ask("one"))
     print("fork:", forked(lambda: ask("two")))
     print("a loop in a fork:", forked(lambda: ask_in_a_loop("three")))
-    for method in ("fork", "spawn"):
+    for method in sys.argv[2:]:
         with ProcessPoolExecutor(1, multiprocessing.get_context(method)) as pool:
             print(f"{method}:", pool.submit(ask, "four").result(60))
             print(f"{method}, a loop:", pool.submit(ask_in_a_loop, "five").result(60))
@@ -102,7 +105,7 @@ def main() -> None:
     handler = Forking()
     print("around a fork:", book.engine(url, CallbackManager([handler])).query("eight"))
     print("in a call:", handler.said)
-    print("while threads ask:", while_threads_ask())
+    print("while threads ask:", *while_threads_ask(), sep="\n")
 
 
 if __name__ == "__main__":

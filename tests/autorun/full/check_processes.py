@@ -1,0 +1,87 @@
+"""Servers and workers that fork: gunicorn, Celery's prefork pool; and pytest."""
+
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.autorun.engines import server
+from tests.autorun.running import PLAIN, RUN, asked, ended, started
+from tests.autorun.serving import serving
+
+QUESTIONS = ("one", "two", "three", "four")
+GUNICORN = ["-m", "gunicorn", "--workers", "2", "--bind", "fd://{fd}", "--log-level", "warning"]
+UVICORN = ["-k", "uvicorn.workers.UvicornWorker"]
+SERVERS = {
+    "sync": ["wsgi:app"],
+    "sync, preloaded": ["--preload", "wsgi:app"],
+    "threads": ["-k", "gthread", "--threads", "2", "wsgi:app"],
+    "threads, preloaded": ["-k", "gthread", "--threads", "2", "--preload", "wsgi:app"],
+    "uvicorn": [*UVICORN, "web:app"],
+    "uvicorn, preloaded": [*UVICORN, "--preload", "web:app"],
+}
+
+
+@pytest.mark.parametrize("how", SERVERS)
+def test_gunicorn(how: str) -> None:
+    command = [*GUNICORN, *SERVERS[how]]
+    routes = ("ask?question=", "aask?question=", "stream?question=")
+    paths = [f"/{route}{q}" for q in QUESTIONS for route in (routes if "uvi" in how else ["?"])]
+    with serving([sys.executable, *command]) as plain, serving([*RUN, "--stats", *command]) as fast:
+        for service in (plain, fast):
+            service.stub.max_in_flight = 0
+        first = paths[0]
+        assert plain.get(first) == fast.get(first)
+        assert [service.stub.max_in_flight > 1 for service in (plain, fast)] == [False, True]
+        assert [plain.get(path) for path in paths] == [fast.get(path) for path in paths]
+        assert asked(plain.stub) == asked(fast.stub)
+    assert plain.ended[:2] == fast.ended[:2]
+    assert "RetrieverQueryEngine: " in fast.ended[2]
+
+
+def test_celery(tmp_path: Path) -> None:
+    options = ["--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "error"]
+    command = ["-m", "celery", "-A", "tasks", "worker", "-P", "prefork", "-c", "2", *options]
+    said: list[tuple[int, int, str]] = []
+    seen, at_once = [], []
+    for how in ([sys.executable], [*RUN, "--stats"]):
+        folder = tmp_path / str(len(said))
+        for name in ("queue", "control", "results"):
+            (folder / name).mkdir(parents=True)
+        with server(0.05) as stub:
+            env = PLAIN | {"LLM_URL": stub.base_url, "CELERY_FOLDER": str(folder)}
+            worker = started([*how, *command], env=env)
+            try:
+                client = ended(started([sys.executable, "tasks.py", *QUESTIONS], env=env), 100)
+                worker.send_signal(signal.SIGTERM)
+                code, _, err = ended(worker)
+            finally:
+                worker.kill()
+            said.append((code, *client[:2]))
+            seen.append(asked(stub))
+            at_once.append(stub.max_in_flight)
+    assert said[0][:2] == (0, 0)
+    assert said[0] == said[1]
+    assert seen[0] == seen[1]
+    assert at_once[0] <= 2 < at_once[1]  # Of two workers.
+    assert "RetrieverQueryEngine: " in err
+
+
+def test_pytest() -> None:
+    apart = ["-c", os.devnull, "--rootdir", ".", "--noconftest", "-p", "no:cacheprovider"]
+    command = ["-m", "pytest", *apart, "-q", "its_tests.py"]
+    with server(0.05) as stub, server(0.05) as other:
+        as_it_is = started([sys.executable, *command], env=PLAIN | {"LLM_URL": stub.base_url})
+        run = started([*RUN, *command], env=PLAIN | {"LLM_URL": other.base_url})
+        plain, fast = ended(as_it_is), ended(run)
+        assert plain[0] == 1
+        assert [_timeless(said) for said in plain[1:]] == [_timeless(said) for said in fast[1:]]
+        assert asked(stub) == asked(other)
+        assert [each.max_in_flight > 1 for each in (stub, other)] == [False, True]
+
+
+def _timeless(said: str) -> str:
+    return re.sub(r"in [0-9.]+s", "in a while", said)
