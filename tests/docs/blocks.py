@@ -8,7 +8,15 @@ from typing import Final
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 PAGES: Final = REPOSITORY / "docs" / "pages"
-DOCUMENTS: Final = (REPOSITORY / "README.md", *sorted(PAGES.glob("*.md")))
+BESIDE: Final = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "examples/apps/README.md",
+    "benchmarks/learned/README.md",
+    "benchmarks/paper/README.md",
+)
+DOCUMENTS: Final = (*(REPOSITORY / each for each in BESIDE), *sorted(PAGES.glob("*.md")))
 _FENCE: Final = re.compile(r"(?P<indent> *)```(?P<language>\w*)[^`]*$")
 
 
@@ -25,7 +33,12 @@ class Block:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.document.name}:{self.line}"
+        return f"{name_of(self.document)}:{self.line}"
+
+
+def name_of(document: Path) -> str:
+    """What a document is called: pages by their names, others by their paths."""
+    return document.stem if document.parent == PAGES else str(document.relative_to(REPOSITORY))
 
 
 def blocks_of(document: Path) -> Iterator[Block]:

@@ -46,7 +46,7 @@ def check(words: Sequence[str]) -> None:
         _parse(arguments)
     elif program == "make":
         _make(arguments)
-    elif program in ("python", ".venv/bin/python"):
+    elif program in ("python", "python3", ".venv/bin/python"):
         _python(arguments)
     elif program == "pip":
         _pip(arguments)

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+from tests.docs.blocks import name_of
 from tests.docs.running import Afterwards
 
 Given = Callable[[str], dict[str, Any]]
@@ -94,7 +95,6 @@ GIVEN: Final[dict[str, Given]] = {
     "index": query_engine,
     "native-workflows": workflow,
     "performance": query_engine,
-    "README": query_engine,
     "troubleshooting": accelerated_engine,
 }
 """By the name of the document; the others are given nothing."""
@@ -117,4 +117,4 @@ AFTERWARDS: Final[dict[str, Afterwards]] = {"quick-start": _asked_over_http}
 
 
 def given(document: Path) -> Given:
-    return GIVEN.get(document.stem, nothing)
+    return GIVEN.get(name_of(document), nothing)

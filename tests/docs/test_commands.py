@@ -11,7 +11,7 @@ from ayo_bridge.cli import app
 from tests.docs.blocks import DOCUMENTS, PAGES, blocks, blocks_of
 from tests.docs.commands import WrongCommandError, check, commands_of
 
-LANGUAGES = {"python", "sh", "text", "toml", "json", "html", "yaml"}
+LANGUAGES = {"mermaid", "python", "sh", "text", "toml", "json", "html", "yaml"}
 
 
 def test_every_block_says_what_it_is() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from ayo_bridge import runtime as runtimes
 from ayo_bridge.profile import ProfileStore
-from tests.docs.blocks import DOCUMENTS, blocks_of
+from tests.docs.blocks import DOCUMENTS, blocks_of, name_of
 from tests.docs.given import AFTERWARDS, given
 from tests.docs.running import run
 from tests.stub_openai import StubOpenAI
@@ -17,7 +17,10 @@ from tests.stub_openai import StubOpenAI
 WITH_PYTHON: Final = [
     one for one in DOCUMENTS if any(block.language == "python" for block in blocks_of(one))
 ]
-ASKING: Final = {"README", "native-workflows", "performance", "quick-start", "verify"}
+ASKING: Final = {
+    *("README.md", "examples/apps/README.md"),
+    *("native-workflows", "performance", "quick-start", "verify"),
+}
 """Documents whose blocks ask a server."""
 SAID: Final = {
     "observability": ("ayo_bridge.retrieve", "ayo_bridge_calls_total{"),
@@ -72,21 +75,22 @@ def instead(
         "http://localhost:8000/v1": stub.base_url,
         "http://127.0.0.1:8000/v1": stub.base_url,
         "sentence-transformers/all-MiniLM-L6-v2": str(minilm_path),
+        '"all-MiniLM-L6-v2"': f'"{minilm_path}"',
         "BAAI/bge-large-en-v1.5": str(minilm_path),
         "BAAI/bge-reranker-large": str(cross_encoder_path),
     }
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("document", WITH_PYTHON, ids=lambda path: path.stem)
+@pytest.mark.parametrize("document", WITH_PYTHON, ids=name_of)
 def test_the_blocks_of_a_document_run(
     document: Path, stub: StubOpenAI, instead: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     python = [block for block in blocks_of(document) if block.language == "python"]
     names = given(document)(stub.base_url)
     stub.requests.clear()
-    run(python, names, instead, AFTERWARDS.get(document.stem))
-    assert bool(stub.calls) == (document.stem in ASKING)
+    run(python, names, instead, AFTERWARDS.get(name_of(document)))
+    assert bool(stub.calls) == (name_of(document) in ASKING)
     said = capsys.readouterr().out
-    for words in SAID.get(document.stem, ()):
+    for words in SAID.get(name_of(document), ()):
         assert words in said
