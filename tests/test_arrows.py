@@ -25,6 +25,16 @@ LAYERS = (
 """From the bottom to the top: a module may import its own layer and those before it."""
 
 
+IN_LEARNING = {
+    "tracing": set[str](),
+    "induction": set[str](),
+    "certain": {"tracing"},
+    "disk": {"tracing"},
+    "live": {"tracing", "induction", "certain", "disk"},
+}
+"""Which packages of learning each one imports, beside what they all stand on."""
+
+
 def module_name(source: Path) -> str:
     parts = source.relative_to(REPOSITORY).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
@@ -62,6 +72,22 @@ def test_no_import_goes_up() -> None:
         if layer(other) > layer(module)
     ]
     assert not up
+
+
+def test_what_is_traced_what_is_induced_and_what_is_kept_know_nothing_of_one_another() -> None:
+    def package(module: str) -> str:
+        parts = module.split(".")
+        return parts[2] if parts[:2] == ["ayo_bridge", "learn"] and len(parts) > 2 else ""
+
+    wrong = [
+        f"{module} -> {other}"
+        for module, source in MODULES.items()
+        if module.startswith("ayo_bridge.learn.")
+        for other in imported(source)
+        if (own := package(module)) != (its := package(other)) and its in IN_LEARNING
+        if its not in IN_LEARNING.get(own, set())
+    ]
+    assert not wrong
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

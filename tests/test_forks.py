@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from ayo_bridge.learn.places import current_place, opened, within
+from ayo_bridge.learn.tracing.places import current_place, opened, within
 from ayo_bridge.seam import Scope, current_scope, entered, new_lock, new_rlock
 
 pytestmark = [

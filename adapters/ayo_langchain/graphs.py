@@ -14,9 +14,9 @@ from functools import partial
 from typing import Any, Final
 
 from ayo_bridge.bindings.binding import Binding, Target
-from ayo_bridge.learn.branches import name_jobs
-from ayo_bridge.learn.places import CallPlace, current_place, parts, within
-from ayo_bridge.learn.sites import end_at
+from ayo_bridge.learn.tracing.branches import name_jobs
+from ayo_bridge.learn.tracing.places import CallPlace, current_place, parts, within
+from ayo_bridge.learn.tracing.sites import end_at
 from ayo_bridge.lift.recognise import loaded
 from ayo_bridge.lift.taps import Helper, data
 from ayo_bridge.runahead import current_scope

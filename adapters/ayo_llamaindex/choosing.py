@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ayo_bridge.bindings.binding import Target
-from ayo_bridge.learn.sites import see_as_one
+from ayo_bridge.learn.tracing.sites import see_as_one
 
 _CORE: Final = "llama_index.core"
 _QUERY: Final = f"{_CORE}.query_engine.router_query_engine"

@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ayo_bridge.learn.kept import KeptTemplate, TemplateStore
+    from ayo_bridge.learn.disk.kept import KeptTemplate, TemplateStore
 
 app = typer.Typer(
     name="templates",
@@ -93,7 +93,7 @@ def _console() -> Console:
 
 
 def _store(directory: Path | None) -> TemplateStore:
-    from ayo_bridge.learn.kept import TemplateStore
+    from ayo_bridge.learn.disk.kept import TemplateStore
 
     return TemplateStore(directory)
 
@@ -102,7 +102,7 @@ def _read(
     store: TemplateStore,
 ) -> tuple[list[tuple[Path, KeptTemplate]], list[tuple[Path, str]]]:
     """The templates, the latest first, and the files that hold none, each with the reason."""
-    from ayo_bridge.learn.kept import UnreadableTemplateError, read
+    from ayo_bridge.learn.disk.kept import UnreadableTemplateError, read
 
     found: list[tuple[Path, KeptTemplate]] = []
     damaged: list[tuple[Path, str]] = []

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sized
 from pathlib import Path
 
 from ayo_bridge.doctor.checks import Area, Check, Level
-from ayo_bridge.learn.kept import TemplateStore, UnreadableTemplateError, read
-from ayo_bridge.learn.kept_file import holds
+from ayo_bridge.learn.disk.kept import TemplateStore, UnreadableTemplateError, read
+from ayo_bridge.learn.disk.kept_file import holds
 from ayo_bridge.profile import ProfileStore
 
 

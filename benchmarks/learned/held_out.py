@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ayo_bridge.learn.disk.storage import template_to_json
 from ayo_bridge.learn.evidence import Whole, whole
-from ayo_bridge.learn.induce import induce
+from ayo_bridge.learn.induction.induce import induce
 from ayo_bridge.learn.live.foresight import Foresight
 from ayo_bridge.learn.live.lesson import DEADLINE
 from ayo_bridge.learn.predict import Predicted
 from ayo_bridge.learn.replay import replay
-from ayo_bridge.learn.storage import template_to_json
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Kind, Trace
 from ayo_bridge.learn.visits import visits_of

@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ayo_bridge.cli import app
-from ayo_bridge.learn.entry_id import EntryId
-from ayo_bridge.learn.kept import KeptTemplate, TemplateStore
+from ayo_bridge.learn.disk.entry_id import EntryId
+from ayo_bridge.learn.disk.kept import KeptTemplate, TemplateStore
 from tests.learn.apps import Recorder, learned, words
 
 GOLDEN = Path(__file__).parent / "golden"

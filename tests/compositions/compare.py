@@ -25,7 +25,7 @@ from ayo_bridge import Runtime, accelerate, stats
 from ayo_bridge.errors import NotAcceleratedWarning
 from ayo_bridge.learn.live import learned
 from ayo_bridge.learn.live.worker import NAME
-from ayo_bridge.learn.tracer import Tracer
+from ayo_bridge.learn.tracing.tracer import Tracer
 from ayo_bridge.profile import ProfileStore
 from tests.compositions import as_functions, as_langchain, as_llama_index
 from tests.compositions.algebra import Fields

@@ -7,7 +7,7 @@ import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 
-from ayo_bridge.learn.induce import induce
+from ayo_bridge.learn.induction.induce import induce
 from ayo_bridge.learn.known import Known
 from ayo_bridge.learn.replay import Replayed, replay
 from ayo_bridge.learn.template import Template

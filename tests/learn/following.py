@@ -9,8 +9,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from ayo_bridge.learn.branches import follow
-from ayo_bridge.learn.places import current_place, within
+from ayo_bridge.learn.tracing.branches import follow
+from ayo_bridge.learn.tracing.places import current_place, within
 
 T = TypeVar("T")
 Where = tuple[str, tuple[int, ...]]

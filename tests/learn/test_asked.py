@@ -4,12 +4,12 @@ import random
 
 from ayo_bridge.learn.asked import asked_site
 from ayo_bridge.learn.describe import describe
-from ayo_bridge.learn.induce import induce
+from ayo_bridge.learn.disk.storage import template_from_json, template_to_json
+from ayo_bridge.learn.induction.induce import induce
 from ayo_bridge.learn.learned_site import Status
 from ayo_bridge.learn.live.foresight import Foresight
 from ayo_bridge.learn.predict import Predicted
 from ayo_bridge.learn.replay import replay
-from ayo_bridge.learn.storage import template_from_json, template_to_json
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Trace
 from tests.learn.apps import Recorder, learned, question, record

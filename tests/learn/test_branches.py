@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ayo_bridge.learn.places import current_place
+from ayo_bridge.learn.tracing.places import current_place
 from tests.learn.following import Boundary, awaited, called, repeatedly
 
 Program = Callable[[Boundary], object]

@@ -17,10 +17,10 @@ from llama_index.core.schema import QueryBundle
 from llama_index.core.tools import QueryEngineTool, ToolMetadata
 
 from ayo_bridge import Runtime, accelerate
-from ayo_bridge.learn.induce import induce
+from ayo_bridge.learn.induction.induce import induce
 from ayo_bridge.learn.replay import replay
-from ayo_bridge.learn.sites import Site, see_as_one, site_here
 from ayo_bridge.learn.trace import Item, Kind, Result
+from ayo_bridge.learn.tracing.sites import Site, see_as_one, site_here
 from ayo_bridge.seam import Outcome
 from tests.adapters.python.programs import learned, outcomes, overlapped, prompts, question
 from tests.learn.apps import Recorder, record, words

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 
-from ayo_bridge.learn.induce import induce
+from ayo_bridge.learn.induction.induce import induce
 from ayo_bridge.learn.learned_site import Status
 from ayo_bridge.learn.replay import replay
 from tests.learn.apps import App, Recorder, is_exact, learned, question, record, words

@@ -13,17 +13,17 @@ import wrapt
 from langchain_text_splitters import CharacterTextSplitter
 
 from ayo_bridge import Runtime, accelerate
-from ayo_bridge.learn.branches import follow
 from ayo_bridge.learn.count import Fixed, Length
 from ayo_bridge.learn.learned_site import LearnedClass, LearnedSite, Selector, Status
 from ayo_bridge.learn.live.call import LiveCall
 from ayo_bridge.learn.live.lesson import Lesson
 from ayo_bridge.learn.live.owners import Owners
-from ayo_bridge.learn.places import within
 from ayo_bridge.learn.program import Index, Program, Ref, Term
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Item, Kind, Trace
-from ayo_bridge.learn.tracer import MOST_CALLS, MOST_SIZE, Tracer
+from ayo_bridge.learn.tracing.branches import follow
+from ayo_bridge.learn.tracing.places import within
+from ayo_bridge.learn.tracing.tracer import MOST_CALLS, MOST_SIZE, Tracer
 from ayo_bridge.lift.taps import Helper, data, texts
 from ayo_bridge.runahead import Scope
 from ayo_bridge.seam import Answer, BoundaryCall, FoundItem, Outcome, entered

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ayo_bridge.learn.describe import describe
 from ayo_bridge.learn.evidence import whole
-from ayo_bridge.learn.induce import induce
+from ayo_bridge.learn.induction.induce import induce
 from ayo_bridge.learn.known import Known
 from ayo_bridge.learn.learned_site import Status
 from ayo_bridge.learn.positions import Where

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 import uvloop
 
-from ayo_bridge.learn.branches import follow, hold, release
-from ayo_bridge.learn.places import CallPlace, current_place, tasks, within
+from ayo_bridge.learn.tracing.branches import follow, hold, release
+from ayo_bridge.learn.tracing.places import CallPlace, current_place, tasks, within
 from tests.learn.following import Boundary, called, repeatedly
 
 WRAPPED = (

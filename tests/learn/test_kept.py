@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from ayo_bridge.learn import kept as kept_module
 from ayo_bridge.learn.count import Fixed, Length
-from ayo_bridge.learn.entry_id import EntryId, entry_of, entry_of_method
-from ayo_bridge.learn.kept import (
+from ayo_bridge.learn.disk import kept as kept_module
+from ayo_bridge.learn.disk.entry_id import EntryId, entry_of, entry_of_method
+from ayo_bridge.learn.disk.kept import (
     MOST_BYTES,
     KeptTemplate,
     TemplateStore,

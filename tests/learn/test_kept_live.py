@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ayo_bridge import Runtime, accelerate, explain
-from ayo_bridge.learn.kept import CorruptTemplateWarning, TemplateStore, UnkeptTemplateWarning
+from ayo_bridge.learn.disk.kept import CorruptTemplateWarning, TemplateStore, UnkeptTemplateWarning
 from ayo_bridge.learn.live.worker import worker
 from tests.deadline import eventually
 from tests.learn import kept_app

@@ -9,10 +9,10 @@ import pytest
 
 from ayo_bridge.learn.count import After, AtLeast, Chunks, Fixed, Length
 from ayo_bridge.learn.describe import describe
+from ayo_bridge.learn.disk.storage import template_from_json, template_to_json
 from ayo_bridge.learn.live.foresight import Foresight
 from ayo_bridge.learn.program import Join
 from ayo_bridge.learn.replay import replay
-from ayo_bridge.learn.storage import template_from_json, template_to_json
 from ayo_bridge.learn.trace import Trace
 from tests.learn.apps import App, Recorder, is_exact, learned, question, record, words
 

@@ -13,9 +13,9 @@ from ayo_bridge.learn.live.reach import reach
 from ayo_bridge.learn.live.worker import NAME, Worker
 from ayo_bridge.learn.predict import Predicted
 from ayo_bridge.learn.program import Const, Index, Program, Ref, Term
-from ayo_bridge.learn.sites import Site
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Kind, Result
+from ayo_bridge.learn.tracing.sites import Site
 from ayo_bridge.seam import Answer, BoundaryCall, Call
 
 

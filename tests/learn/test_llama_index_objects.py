@@ -16,7 +16,7 @@ from llama_index.core.workflow import Event, StartEvent, StopEvent, Workflow, st
 from llama_index.llms.openai_like import OpenAILike
 
 from ayo_bridge import Runtime, accelerate, explain
-from ayo_bridge.learn.places import current_place
+from ayo_bridge.learn.tracing.places import current_place
 from ayo_bridge.seam import Outcome, current_scope
 from tests.adapters.python.programs import learned, outcomes, overlapped, prompts, question
 from tests.deadline import eventually

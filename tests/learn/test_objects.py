@@ -19,7 +19,7 @@ from langchain_core.runnables import (
 )
 
 from ayo_bridge import Runtime, accelerate, explain, stats
-from ayo_bridge.learn.places import current_place
+from ayo_bridge.learn.tracing.places import current_place
 from ayo_bridge.seam import Outcome, current_scope
 from tests.adapters.python.programs import learned, outcomes, overlapped, prompts, question
 from tests.differential.langchain_parts import chat

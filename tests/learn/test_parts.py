@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from ayo_bridge.learn import branches
-from ayo_bridge.learn.branches import follow, name_jobs
-from ayo_bridge.learn.places import CallPlace, current_place, parts, within
-from ayo_bridge.learn.sites import end_at
+from ayo_bridge.learn.tracing import branches
+from ayo_bridge.learn.tracing.branches import follow, name_jobs
+from ayo_bridge.learn.tracing.places import CallPlace, current_place, parts, within
+from ayo_bridge.learn.tracing.sites import end_at
 
 Seen = list[tuple[str, tuple[int, ...]]]
 

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 import uvloop
 
-from ayo_bridge.learn.branches import follow
-from ayo_bridge.learn.places import CallPlace, current_place, within
-from ayo_bridge.learn.sites import Site
+from ayo_bridge.learn.tracing.branches import follow
+from ayo_bridge.learn.tracing.places import CallPlace, current_place, within
+from ayo_bridge.learn.tracing.sites import Site
 from ayo_bridge.seam import current_scope, entered
 from tests.learn.following import Boundary, called, repeatedly
 

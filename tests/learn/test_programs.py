@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ayo_bridge.learn.disk.program_json import from_json, to_json
 from ayo_bridge.learn.known import Known, Missing
 from ayo_bridge.learn.positions import Where
 from ayo_bridge.learn.program import (
@@ -26,7 +27,6 @@ from ayo_bridge.learn.program import (
     Union,
     storable,
 )
-from ayo_bridge.learn.program_json import from_json, to_json
 from ayo_bridge.learn.render import render
 from ayo_bridge.learn.trace import Item, Result
 from ayo_bridge.learn.values import Form

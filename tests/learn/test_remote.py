@@ -4,7 +4,7 @@ import pytest
 
 from ayo_bridge.learn.live.owners import Owners, way_of
 from ayo_bridge.learn.live.remote import VARIABLE, is_remote, wanted
-from ayo_bridge.learn.sites import Site
+from ayo_bridge.learn.tracing.sites import Site
 from ayo_bridge.seam import Answer, BoundaryCall, Call
 
 

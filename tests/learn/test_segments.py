@@ -9,11 +9,11 @@ import pytest
 
 from ayo_bridge.learn.count import Both, Length
 from ayo_bridge.learn.describe import describe
+from ayo_bridge.learn.disk.storage import template_from_json, template_to_json
 from ayo_bridge.learn.known import Known
 from ayo_bridge.learn.positions import sizes_of
 from ayo_bridge.learn.program import EVERY
 from ayo_bridge.learn.replay import replay
-from ayo_bridge.learn.storage import template_from_json, template_to_json
 from ayo_bridge.learn.template import Template
 from tests.learn.apps import App, Recorder, is_exact, known_of, learned, question, record, words
 from tests.learn.test_lists import lines_of

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from ayo_bridge.learn import sites
-from ayo_bridge.learn.sites import PLUMBING, Site, site_here
+from ayo_bridge.learn.tracing import sites
+from ayo_bridge.learn.tracing.sites import PLUMBING, Site, site_here
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROGRAM = """
 import functools, sys
-from ayo_bridge.learn.sites import site_here
+from ayo_bridge.learn.tracing.sites import site_here
 SEEN, ENTRY = [], []
 def boundary(_=None):
     SEEN.append(site_here(ENTRY[0]))

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from ayo_bridge.learn.disk.storage import template_from_json, template_to_json
 from ayo_bridge.learn.learned_site import Status
 from ayo_bridge.learn.replay import replay
-from ayo_bridge.learn.storage import template_from_json, template_to_json
 from ayo_bridge.learn.template import Template
 from tests.learn.apps import App, Recorder, learned, question, record, words
 from tests.learn.test_lists import (

@@ -22,7 +22,7 @@ from ayo_bridge import Runtime, accelerate
 from ayo_bridge.learn.live.clients import OTHERS, Clients
 from ayo_bridge.learn.live.named import Named
 from ayo_bridge.learn.live.owners import Owners
-from ayo_bridge.learn.sites import Site
+from ayo_bridge.learn.tracing.sites import Site
 from ayo_bridge.seam import Answer, BoundaryCall, Outcome
 from tests.adapters.python.programs import learned, outcomes, question
 from tests.deadline import eventually

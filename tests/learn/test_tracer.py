@@ -17,11 +17,11 @@ from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from pydantic import BaseModel
 
-from ayo_bridge.learn import tracer as tracing
-from ayo_bridge.learn.branches import follow
-from ayo_bridge.learn.places import within
 from ayo_bridge.learn.trace import Item, Kind, Result, ToolCall, Trace, TracedCall, Vector
-from ayo_bridge.learn.tracer import MOST_CALLS, MOST_SIZE, Tracer, inputs_of
+from ayo_bridge.learn.tracing import tracer as tracing
+from ayo_bridge.learn.tracing.branches import follow
+from ayo_bridge.learn.tracing.places import within
+from ayo_bridge.learn.tracing.tracer import MOST_CALLS, MOST_SIZE, Tracer, inputs_of
 
 
 class Clock:

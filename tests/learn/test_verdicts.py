@@ -10,10 +10,10 @@ import pytest
 
 from ayo_bridge.learn.count import Graded
 from ayo_bridge.learn.describe import describe
+from ayo_bridge.learn.disk.storage import template_from_json, template_to_json
 from ayo_bridge.learn.known import Known
 from ayo_bridge.learn.live.foresight import Foresight
 from ayo_bridge.learn.replay import replay
-from ayo_bridge.learn.storage import template_from_json, template_to_json
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Kind, Result
 from tests.learn.apps import App, Recorder, known_of, learned, question, record

@@ -32,7 +32,7 @@ from ayo_bridge.learn.certain.reading import (
     is_plain,
     parameters_of,
 )
-from ayo_bridge.learn.sites import call_at
+from ayo_bridge.learn.tracing.sites import call_at
 from ayo_bridge.lift.asking import Asked, Asking
 
 DEEPEST: Final = 5

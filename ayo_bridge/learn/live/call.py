@@ -20,10 +20,10 @@ from ayo_bridge.learn.live.owners import Owners, Way
 from ayo_bridge.learn.live.pipelining import Pipelining, freed, judge
 from ayo_bridge.learn.live.texts import Texts, result_of, said
 from ayo_bridge.learn.live.warming import Warming, sees_cache
-from ayo_bridge.learn.places import CallPlace, current_place
 from ayo_bridge.learn.predict import Predicted
 from ayo_bridge.learn.trace import Kind, Result, Trace
-from ayo_bridge.learn.tracer import Tracer
+from ayo_bridge.learn.tracing.places import CallPlace, current_place
+from ayo_bridge.learn.tracing.tracer import Tracer
 from ayo_bridge.learn.values import Part
 from ayo_bridge.runahead import Scope
 from ayo_bridge.runahead.failures import failed_ahead

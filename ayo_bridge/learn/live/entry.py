@@ -15,7 +15,7 @@ from typing import Any
 
 from ayo_bridge.learn.live.call import LiveCall
 from ayo_bridge.learn.live.learned import Learned
-from ayo_bridge.learn.places import within
+from ayo_bridge.learn.tracing.places import within
 from ayo_bridge.lift.entry import Kind
 from ayo_bridge.seam import entered
 

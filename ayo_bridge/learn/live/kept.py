@@ -12,18 +12,18 @@ from statistics import median
 from typing import Any, Final, NamedTuple
 
 from ayo_bridge.errors import announce
-from ayo_bridge.learn.entry_id import EntryId, entry_of, entry_of_method
-from ayo_bridge.learn.kept import (
+from ayo_bridge.learn.disk.entry_id import EntryId, entry_of, entry_of_method
+from ayo_bridge.learn.disk.kept import (
     CorruptTemplateWarning,
     KeptTemplate,
     TemplateStore,
     UnkeptTemplateWarning,
     versions,
 )
+from ayo_bridge.learn.disk.storage import stored
 from ayo_bridge.learn.live.lesson import Lesson
 from ayo_bridge.learn.live.reach import shape_of
 from ayo_bridge.learn.replay import replay
-from ayo_bridge.learn.storage import stored
 from ayo_bridge.learn.trace import Trace
 from ayo_bridge.runahead.home import Home
 

@@ -14,7 +14,6 @@ from typing import Any, Final
 from ayo_bridge.events import Event, Facts
 from ayo_bridge.graph import Graph
 from ayo_bridge.graph import Template as ModuleTemplate
-from ayo_bridge.learn.branches import follow
 from ayo_bridge.learn.live.busy import Busy
 from ayo_bridge.learn.live.call import Ended, LiveCall
 from ayo_bridge.learn.live.drawn import module_template
@@ -28,7 +27,8 @@ from ayo_bridge.learn.live.reach import reach
 from ayo_bridge.learn.live.warmth import by_prefills
 from ayo_bridge.learn.live.worker import Job, worker
 from ayo_bridge.learn.trace import Kind, Trace, trace_size
-from ayo_bridge.learn.tracer import Tracer, inputs_of
+from ayo_bridge.learn.tracing.branches import follow
+from ayo_bridge.learn.tracing.tracer import Tracer, inputs_of
 from ayo_bridge.lift.entry import Kind as EntryKind
 from ayo_bridge.runahead import AcceleratedState, Plan, current_scope, open_scope
 from ayo_bridge.seam import new_lock

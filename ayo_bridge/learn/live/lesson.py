@@ -10,7 +10,7 @@ from statistics import fmean, median
 from typing import Final
 
 from ayo_bridge.learn.growing import NOTHING_GROWS, Grows, feeding
-from ayo_bridge.learn.induce import induce
+from ayo_bridge.learn.induction.induce import induce
 from ayo_bridge.learn.learned_site import SETTLED, Status
 from ayo_bridge.learn.replay import LEAST_GAIN, LEAST_SECONDS, Replayed, replay
 from ayo_bridge.learn.template import Template

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ayo_bridge.learn.growing import Grows
 from ayo_bridge.learn.live.remote import VARIABLE, is_remote, wanted
-from ayo_bridge.learn.sites import Site
+from ayo_bridge.learn.tracing.sites import Site
 from ayo_bridge.schedule.limits import START
 from ayo_bridge.seam import Answer, BoundaryCall, Call, Fields, Told, new_lock
 

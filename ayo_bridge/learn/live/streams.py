@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from ayo_bridge.learn.live.entry import Following
 from ayo_bridge.learn.live.learned import Learned
-from ayo_bridge.learn.places import within
+from ayo_bridge.learn.tracing.places import within
 from ayo_bridge.lift.entry import Kind
 from ayo_bridge.seam import entered
 

@@ -13,7 +13,7 @@ import pytest
 
 from ayo_bridge import Runtime, accelerate, explain
 from ayo_bridge.bindings.endpoints import register_endpoint
-from ayo_bridge.learn.induce import induce
+from ayo_bridge.learn.induction.induce import induce
 from ayo_bridge.learn.live.worker import NAME
 from ayo_bridge.seam import Outcome
 from tests.adapters.python.programs import (

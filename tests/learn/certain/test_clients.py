@@ -10,7 +10,7 @@ from ayo_bridge.learn.certain.running import Certain
 from ayo_bridge.learn.live.clients import Clients
 from ayo_bridge.learn.live.named import Named
 from ayo_bridge.learn.live.owners import Owners
-from ayo_bridge.learn.sites import Site
+from ayo_bridge.learn.tracing.sites import Site
 from ayo_bridge.seam import Answer, BoundaryCall, Call
 from tests.learn.certain.clients import Client
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from ayo_bridge.learn.cover import WEAK, Token
 from ayo_bridge.learn.evidence import View
-from ayo_bridge.learn.joins import Lists, lists_of
+from ayo_bridge.learn.induction.joins import Lists, lists_of
+from ayo_bridge.learn.induction.ranking import best_lists, best_terms
 from ayo_bridge.learn.positions import MOST_KEY, table_key
 from ayo_bridge.learn.program import (
     MOST_TABLE_TEXT,
@@ -23,7 +24,6 @@ from ayo_bridge.learn.program import (
     Table,
     Term,
 )
-from ayo_bridge.learn.ranking import best_lists, best_terms
 from ayo_bridge.learn.values import PLAIN
 
 _WORDS = re.compile(r"\w+|\W+")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from ayo_bridge.learn.cover import Token
 from ayo_bridge.learn.evidence import View
-from ayo_bridge.learn.gaps import explain, glued
-from ayo_bridge.learn.joins import Lists, Piece, Run, lists_of
+from ayo_bridge.learn.induction.gaps import explain, glued
+from ayo_bridge.learn.induction.joins import Lists, Piece, Run, lists_of
+from ayo_bridge.learn.induction.ranking import best_lists, best_terms
+from ayo_bridge.learn.induction.segments import group_at
 from ayo_bridge.learn.program import Const, Hole, Join, Node, Program, Ref, Span, Term, Union
-from ayo_bridge.learn.ranking import best_lists, best_terms
-from ayo_bridge.learn.segments import group_at
 
 _MOST_BETWEEN = 12
 

@@ -11,7 +11,7 @@ from hashlib import blake2b
 from types import CodeType
 from typing import Any, Final
 
-from ayo_bridge.learn.sites import body_digest
+from ayo_bridge.learn.tracing.sites import body_digest
 from ayo_bridge.lift.hooked import below
 
 _DIGEST_BYTES: Final = 12

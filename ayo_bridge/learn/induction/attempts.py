@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, islice
 
-from ayo_bridge.learn.align import Row, row_of, unify
 from ayo_bridge.learn.evidence import Case, View, makes
-from ayo_bridge.learn.joins import fold
+from ayo_bridge.learn.induction.align import Row, row_of, unify
+from ayo_bridge.learn.induction.joins import fold
+from ayo_bridge.learn.induction.ranking import best_alone, coherent
+from ayo_bridge.learn.induction.turning import turn
+from ayo_bridge.learn.induction.witness import with_constants
 from ayo_bridge.learn.learned_site import Selector
 from ayo_bridge.learn.program import Hole, Program
-from ayo_bridge.learn.ranking import best_alone, coherent
-from ayo_bridge.learn.turning import turn
-from ayo_bridge.learn.witness import with_constants
 
 _SAMPLE = 5
 _ROUNDS = 5

@@ -17,13 +17,13 @@ from ayo_bridge.learn.count import (
     count_here,
 )
 from ayo_bridge.learn.evidence import Whole
+from ayo_bridge.learn.induction.ranking import is_late
+from ayo_bridge.learn.induction.segments import length_of
+from ayo_bridge.learn.induction.told import told
+from ayo_bridge.learn.induction.verdicts import graded
 from ayo_bridge.learn.known import Missing
 from ayo_bridge.learn.learned_site import LearnedClass
 from ayo_bridge.learn.program import EVERY, Index, Join, Place, Program, Span, sites_of
-from ayo_bridge.learn.ranking import is_late
-from ayo_bridge.learn.segments import length_of
-from ayo_bridge.learn.told import told
-from ayo_bridge.learn.verdicts import graded
 
 
 def count_of(site: str, classes: Sequence[LearnedClass], wholes: Sequence[Whole]) -> Count:

@@ -12,8 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-from ayo_bridge.learn.entry_id import EntryId
-from ayo_bridge.learn.storage import template_from_json, template_to_json
+from ayo_bridge.learn.disk.entry_id import EntryId
+from ayo_bridge.learn.disk.storage import template_from_json, template_to_json
 from ayo_bridge.learn.template import Template
 
 FORMAT: Final = 1

@@ -17,8 +17,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from ayo_bridge.learn.entry_id import EntryId
-from ayo_bridge.learn.kept_file import (
+from ayo_bridge.learn.disk.entry_id import EntryId
+from ayo_bridge.learn.disk.kept_file import (
     MOST_BYTES,
     DamagedTemplateError,
     KeptTemplate,

@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from ayo_bridge.learn.asked import add_values, fits, values_site
-from ayo_bridge.learn.attempts import Attempt
 from ayo_bridge.learn.count import AtLeast
-from ayo_bridge.learn.counts import count_of
 from ayo_bridge.learn.evidence import Case, Whole, wholes_of
+from ayo_bridge.learn.induction.attempts import Attempt
+from ayo_bridge.learn.induction.counts import count_of
+from ayo_bridge.learn.induction.numbering import orders_by_item
+from ayo_bridge.learn.induction.segments import ways_in_turn
+from ayo_bridge.learn.induction.witness import witnessed
 from ayo_bridge.learn.learned_site import SETTLED, LearnedClass, LearnedSite, Selector, Status
-from ayo_bridge.learn.numbering import orders_by_item
 from ayo_bridge.learn.program import Hole, Join, Place, Program, Ref
 from ayo_bridge.learn.replay import replay
-from ayo_bridge.learn.segments import ways_in_turn
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Kind, Trace
-from ayo_bridge.learn.witness import witnessed
 
 _MOST_UNROLLED = 32
 

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import wrapt
 
-from ayo_bridge.learn.places import (
+from ayo_bridge.learn.tracing.places import (
     Asked,
     CallPlace,
     Group,
@@ -29,7 +29,7 @@ from ayo_bridge.learn.places import (
     tasks,
     within,
 )
-from ayo_bridge.learn.sites import end_at, is_plumbing
+from ayo_bridge.learn.tracing.sites import end_at, is_plumbing
 from ayo_bridge.seam import Scope, current_scope, entered
 
 # What makes tasks, jobs and threads.

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ayo_bridge.learn.cover import WEAK
 from ayo_bridge.learn.evidence import Case
-from ayo_bridge.learn.gaps import glued
+from ayo_bridge.learn.induction.gaps import glued
 from ayo_bridge.learn.known import Known, Missing
 from ayo_bridge.learn.learned_site import Selector
 from ayo_bridge.learn.positions import Where, table_key

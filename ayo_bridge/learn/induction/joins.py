@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from ayo_bridge.learn.cover import Source, Token
 from ayo_bridge.learn.evidence import View
+from ayo_bridge.learn.induction.segments import group_at, length_of
 from ayo_bridge.learn.known import Missing
 from ayo_bridge.learn.program import EVERY, Index, Place, Span, Term, Union
 from ayo_bridge.learn.render import members
-from ayo_bridge.learn.segments import group_at, length_of
 from ayo_bridge.learn.values import Form, Path, encoded
 
 Lists = frozenset[Span | Union]

@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from types import CodeType, CoroutineType, FrameType
 from typing import Any, NamedTuple
 
-from ayo_bridge.learn.sites import Site, part_of, site_here
+from ayo_bridge.learn.tracing.sites import Site, part_of, site_here
 
 
 class _Call:

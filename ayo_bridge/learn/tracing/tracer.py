@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
-from ayo_bridge.learn.places import CallPlace
 from ayo_bridge.learn.trace import Kind, Result, Trace, TracedCall, result_size
+from ayo_bridge.learn.tracing.places import CallPlace
 
 MOST_CALLS: Final = 400
 MOST_SIZE: Final = 1_000_000

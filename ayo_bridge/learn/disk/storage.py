@@ -18,15 +18,15 @@ from ayo_bridge.learn.count import (
     Length,
     Nested,
 )
-from ayo_bridge.learn.learned_site import LearnedClass, LearnedSite, Selector, Status
-from ayo_bridge.learn.program import LEAST_INPUTS
-from ayo_bridge.learn.program_json import (
+from ayo_bridge.learn.disk.program_json import (
     Json,
     from_json,
     place_from_json,
     place_to_json,
     to_json,
 )
+from ayo_bridge.learn.learned_site import LearnedClass, LearnedSite, Selector, Status
+from ayo_bridge.learn.program import LEAST_INPUTS
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Kind
 from ayo_bridge.learn.values import Path

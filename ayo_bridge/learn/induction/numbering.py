@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from ayo_bridge.learn.evidence import Case
-from ayo_bridge.learn.joins import Key, keys_of
+from ayo_bridge.learn.induction.joins import Key, keys_of
 
 _MOST_ORDERS = 2
 Order = dict[int, list[int]]

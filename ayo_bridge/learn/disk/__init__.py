@@ -1,0 +1,1 @@
+"""In: learned templates. Out: files, without anything that could be one user's own text."""
