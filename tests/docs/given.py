@@ -52,6 +52,13 @@ def _engine(url: str) -> Any:
     return index.as_query_engine(llm=llm, response_mode="tree_summarize", similarity_top_k=6)
 
 
+def ingestion(url: str) -> dict[str, Any]:
+    """A server and an embedding model."""
+    from llama_index.core import MockEmbedding
+
+    return {"MODEL": "my-model", "URL": url, "embedding": MockEmbedding(embed_dim=8)}
+
+
 def workflow(url: str) -> dict[str, Any]:
     """A reader's own parser, forecast, components and documents."""
     from ayo_bridge.graph import SearchApi, Synthesis, SynthesisMode
@@ -93,6 +100,7 @@ GIVEN: Final[dict[str, Given]] = {
     "engines": query_engine,
     "explain-and-timeline": accelerated_engine,
     "index": query_engine,
+    "ingestion": ingestion,
     "native-workflows": workflow,
     "performance": query_engine,
     "troubleshooting": accelerated_engine,

@@ -19,7 +19,7 @@ WITH_PYTHON: Final = [
 ]
 ASKING: Final = {
     *("README.md", "examples/apps/README.md"),
-    *("native-workflows", "performance", "quick-start", "verify"),
+    *("ingestion", "native-workflows", "performance", "quick-start", "verify"),
 }
 """Documents whose blocks ask a server."""
 SAID: Final = {
