@@ -69,13 +69,13 @@ def _chain(name: str, url: str) -> Case:
 def _remote_fusion(name: str, url: str, embedding_url: str) -> Case:
     from benchmarks.llamaindex_cases import case, remote_fusion, retrieving
 
-    return case(name, remote_fusion(url, embedding_url), retrieving, at_least=1.6)
+    return case(name, remote_fusion(url, embedding_url), retrieving, at_least=1.5)
 
 
 def _remote_multi_query(name: str, url: str, embedding_url: str) -> Case:
     from benchmarks.langchain_cases import case, remote_multi_query
 
-    return case(name, remote_multi_query(url, embedding_url), at_least=1.35)
+    return case(name, remote_multi_query(url, embedding_url), at_least=1.25)
 
 
 CASES: dict[str, Callable[[str, str], Case]] = {

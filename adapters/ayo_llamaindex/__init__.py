@@ -27,7 +27,7 @@ from ayo_llamaindex.learned import ROWS, entries_of, kept, returned
 from ayo_llamaindex.opaque import PARTS
 from ayo_llamaindex.retrieval import QUESTION
 from ayo_llamaindex.stores import BINDINGS as STORE_BINDINGS
-from ayo_llamaindex.taps import INSTRUMENTATION, TAPS
+from ayo_llamaindex.taps import INSTRUMENTATION, TAPS, TRANSFORMATIONS
 from ayo_llamaindex.unheard import LlamaIndexShows
 
 _RUNS: Final = ("run", "arun")
@@ -38,10 +38,10 @@ class LlamaIndexAdapter(Adapter):
     """Lifts query engines and retrievers of llama-index-core, and learns what it cannot lift."""
 
     name = "llama-index"
-    required = (TAPS, HELPERS)
+    required = (TAPS, HELPERS, TRANSFORMATIONS)
     bindings = (PARTS, *HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *STORE_BINDINGS, INSTRUMENTATION)
     stores = STORE_BINDINGS
-    helpers = (HELPERS,)
+    helpers = (HELPERS, TRANSFORMATIONS)
     bases = tuple(Base(row.module, row.name, row.entries) for row in ROWS)
     remembers = True
     shows = LlamaIndexShows()

@@ -58,13 +58,35 @@ def lift_ingestion(pipeline: Any, state: AcceleratedState) -> lifts.Lifted | Non
     cls = class_of(saw(pipeline))
     if differs(pipeline, cls, *_METHODS, "_prepare_inputs") is not None:
         return None
-    draft = Draft(inputs=[DOCUMENTS], covers={id(pipeline)})
-    extractors: dict[int, Lifted] = {}
-    for place, each in enumerate(pipeline.transformations):
+    found = lift_transformations(pipeline.transformations, state.runtime)
+    if found is None:
+        return None
+    draft, asking = found
+    draft.covers.add(id(pipeline))
+    if pipeline.vector_store is not None:
+        draft.then(Opaque(name="insert", reason="a write is made where it stands"))
+    return draft.lifted(
+        cls.__name__,
+        lambda scope, _: IngestionGuide(
+            scope, asking, fresh=pipeline.disable_cache or is_fresh(pipeline.cache)
+        ),
+    )
+
+
+def lift_transformations(
+    transformations: Sequence[Any], runtime: Home
+) -> tuple[Draft, Mapping[int, Lifted]] | None:
+    """Transformations that follow each other, and those of them that ask models, by place.
+
+    ``None``: none of them asks an LLM, or one does of which nothing is known: it can be learned.
+    """
+    draft = Draft(inputs=[DOCUMENTS], leads=True)
+    asking: dict[int, Lifted] = {}
+    for place, each in enumerate(transformations):
         name = draft.name(_name(each))
-        lifted = _lifted(each, state.runtime, name)
+        lifted = _lifted(each, runtime, name)
         if not isinstance(lifted, str):
-            extractors[place] = lifted
+            asking[place] = lifted
             llm, embedding = ("", lifted.engine) if _embeds(each) else (lifted.engine, "")
             draft.then(Extracting(name=name, llm=llm, embedding=embedding))
         elif asks_llm(each):
@@ -73,14 +95,9 @@ def lift_ingestion(pipeline: Any, state: AcceleratedState) -> lifts.Lifted | Non
             known = part_of(saw(each)) is not None
             reason = "" if known else f"{class_of(each).__name__} is not a known transformation"
             draft.then(Opaque(name=name, pure=known, reason=reason))
-    if all(isinstance(each, LiftedEmbedding) for each in extractors.values()):
+    if all(isinstance(each, LiftedEmbedding) for each in asking.values()):
         return None
-    if pipeline.vector_store is not None:
-        draft.then(Opaque(name="insert", reason="a write is made where it stands"))
-    draft.leads = True
-    return draft.lifted(
-        cls.__name__, lambda scope, _: IngestionGuide(scope, state, pipeline, extractors)
-    )
+    return draft, asking
 
 
 def _name(transformation: Any) -> str:
@@ -104,21 +121,20 @@ def _lifted(transformation: Any, runtime: Home, name: str) -> Lifted | str:
 
 
 class IngestionGuide:
-    """Follows one run of a pipeline. Lives as long as its scope."""
+    """Follows one run of transformations. Lives as long as its scope.
 
-    def __init__(
-        self,
-        scope: Scope,
-        state: AcceleratedState,
-        pipeline: Any,
-        extractors: Mapping[int, Lifted],
-    ) -> None:
+    Args:
+        scope: of the run.
+        extractors: those that ask models, by their places.
+        fresh: whether the cache holds nothing so far: else what later extractors would be asked
+            may be in it.
+    """
+
+    def __init__(self, scope: Scope, extractors: Mapping[int, Lifted], *, fresh: bool) -> None:
         self._scope = scope
-        self._state = state
         self._extractors = extractors
         self._extraction: Extraction | None = None
-        self._alone = not _is_fresh(pipeline)
-        """Whether what later extractors would be asked may be in a cache."""
+        self._alone = not fresh
 
     def extracts(self, extractor: Any, nodes: Sequence[Any]) -> None:
         """An extractor begins with these nodes."""
@@ -158,12 +174,10 @@ class IngestionGuide:
         return None if declined else extraction
 
 
-def _is_fresh(pipeline: Any) -> bool:
-    """Whether its cache certainly holds nothing so far, or it uses none."""
-    if pipeline.disable_cache:
-        return True
-    store = pipeline.cache.cache
+def is_fresh(cache: Any) -> bool:
+    """Whether a cache of transformations certainly holds nothing so far."""
     known = loaded("llama_index.core.storage.kvstore.simple_kvstore", "SimpleKVStore")
+    store = cache.cache
     return type(store) is known and not any(store._collections_mappings.values())
 
 

@@ -14,6 +14,7 @@ from ayo_llamaindex.guide import Guide
 from ayo_llamaindex.ingestion import IngestionGuide
 from ayo_llamaindex.known import TESTED
 from ayo_llamaindex.packing import remember_tokens
+from ayo_llamaindex.transforming import transformed, transformed_async
 
 _CORE: Final = "llama_index.core"
 _SYNTHESIZERS: Final = f"{_CORE}.response_synthesizers"
@@ -54,11 +55,28 @@ TAPS: Final = Binding(
         Target(_SPLITTER, "TokenTextSplitter._merge", _merge),
         Target(_FUSION, "QueryFusionRetriever._get_queries", _queries),
         Target(_FUSION, "QueryFusionRetriever._aget_queries", _aqueries),
+    ),
+)
+
+TRANSFORMATIONS: Final = Binding(
+    "LlamaIndex transformations",
+    "llama-index-core",
+    TESTED,
+    (
         Target(f"{_CORE}.extractors.interface", "BaseExtractor._aextract_with_retry", _asks),
         Target(f"{_CORE}.base.embeddings.base", "BaseEmbedding.__call__", _asks),
         Target(f"{_CORE}.base.embeddings.base", "BaseEmbedding.acall", _asks),
+        *(
+            Target(module, name, wrapper)
+            for module in (f"{_CORE}.indices.base", f"{_CORE}.ingestion.pipeline")
+            for name, wrapper in (
+                ("run_transformations", transformed),
+                ("arun_transformations", transformed_async),
+            )
+        ),
     ),
 )
+"""Where what transformations ask becomes known, in whatever call."""
 
 INSTRUMENTATION: Final = Binding(
     "LlamaIndex instrumentation",

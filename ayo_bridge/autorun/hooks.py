@@ -77,13 +77,13 @@ class Hooks:
         self._on = False
         keep_quiet(False)
         SHOWN.uninstall()
+        for binding in self._bindings:  # They are over the hooks.
+            binding.uninstall()
+        self._bindings.clear()
         for cls in self._bases:
             for each in (cls, *_derived(cls)):
                 _put_back(each)
         self._bases.clear()
-        for binding in self._bindings:
-            binding.uninstall()
-        self._bindings.clear()
         forget_all()
 
     def _imported(self, base: Base, _: ModuleType | None) -> None:
@@ -143,11 +143,22 @@ def _set(cls: type, name: str, ours: Any, before: Any) -> None:
 def _put_back(cls: type) -> None:
     for name, value in [*vars(cls).items()]:
         value = value.__func__ if isinstance(value, classmethod) else value
+        if isinstance(value, wrapt.FunctionWrapper):  # A binding that was there before us.
+            _take_from_under(value)
+            continue
         before = below(value)
         if before is _NOTHING:
             type.__delattr__(cls, name)
         elif before is not value:
             type.__setattr__(cls, name, before)
+
+
+def _take_from_under(wrapper: Any) -> None:
+    while isinstance(wrapper.__wrapped__, wrapt.FunctionWrapper):
+        wrapper = wrapper.__wrapped__
+    before = below(wrapper.__wrapped__)
+    if before is not wrapper.__wrapped__:
+        wrapper.__wrapped__ = before
 
 
 _NOTHING: Final = object()

@@ -304,14 +304,26 @@ def _wrap(module: ModuleType, parent: Any, name: str, wrapper: Wrapper) -> Resto
         return _viewed(module, parent, name, wrapper)
     inherited = isinstance(parent, type) and name not in vars(parent)
     own = getattr(parent, name) if inherited else vars(parent)[name]
-    proxy = wrapt.FunctionWrapper(own, wrapper)
+    proxy: Any = wrapt.FunctionWrapper(own, wrapper)
+    proxy._self_ayo_inherited = inherited
     setattr(parent, name, proxy)
 
     def restore() -> None:
-        if vars(parent).get(name) is proxy:
-            if inherited:
-                delattr(parent, name)
-            else:
-                setattr(parent, name, own)
+        above, found = None, vars(parent).get(name)
+        while found is not proxy and getattr(found, _OURS, None) is not None:
+            above, found = found, found.__wrapped__
+        if found is not proxy:  # Somebody has wrapped it again.
+            return
+        if above is not None:  # Another binding has.
+            above.__wrapped__ = proxy.__wrapped__
+            above._self_ayo_inherited = proxy._self_ayo_inherited
+        elif proxy._self_ayo_inherited:
+            delattr(parent, name)
+        else:
+            setattr(parent, name, proxy.__wrapped__)
 
     return restore
+
+
+_OURS: Final = "_self_ayo_inherited"
+"""Whether the class had the function that one of our wrappers stands for from a base."""

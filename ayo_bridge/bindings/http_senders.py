@@ -140,15 +140,16 @@ def _encoder(content: bytes) -> Encode | None:
         return None
 
 
-def _is_default(auth: Any) -> bool:
-    return type(auth).__name__ == "UseClientDefault"
+def _as_ever(options: Mapping[str, Any]) -> bool:
+    """Whether a request is authenticated as all of its client are."""
+    return "auth" not in options or type(options["auth"]).__name__ == "UseClientDefault"
 
 
 def send(
     wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """The wrapper of ``Client.send``: the transport is to know by whom it is asked."""
-    if current_scope() is None or not _is_default(kwargs.get("auth", _DEFAULT)):
+    if current_scope() is None or not _as_ever(kwargs):
         return wrapped(*args, **kwargs)
     token = _current.set((instance, args[0] if args else kwargs.get("request")))
     try:
@@ -161,17 +162,10 @@ async def asend(
     wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """The wrapper of ``AsyncClient.send``."""
-    if current_scope() is None or not _is_default(kwargs.get("auth", _DEFAULT)):
+    if current_scope() is None or not _as_ever(kwargs):
         return await wrapped(*args, **kwargs)
     token = _current.set((instance, args[0] if args else kwargs.get("request")))
     try:
         return await wrapped(*args, **kwargs)
     finally:
         _current.reset(token)
-
-
-class UseClientDefault:
-    """What is taken where no authentication is given, as in httpx."""
-
-
-_DEFAULT: Final = UseClientDefault()

@@ -25,8 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     trials = []
     with tempfile.TemporaryDirectory(prefix="ayo-installs-", dir=options.folder) as made:
-        folder = Path(made)
-        what = REPOSITORY if options.clone else options.wheel or build_wheel(folder)
+        folder = Path(made).absolute()  # Commands run in other folders.
+        wheel = options.wheel.absolute() if options.wheel else None
+        what = REPOSITORY if options.clone else wheel or build_wheel(folder)
         with bench(folder, str(what), lowest=options.lowest, torch=options.torch) as on:
             for python in options.python:
                 for extra in options.extras:

@@ -14,7 +14,7 @@ def engine() -> object:
 @pytest.mark.parametrize("question", ["one", "two"])
 def test_it_answers(engine, question: str, capsys) -> None:  # type: ignore[no-untyped-def]
     answer = str(engine.query(question))
-    assert answer.count("Response") == 8
+    assert answer.startswith("Response 1: ")
     with capsys.disabled():
         print(answer)
 

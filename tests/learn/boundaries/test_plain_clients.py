@@ -157,6 +157,30 @@ def test_headers_that_a_client_gets_later_are_never_those_of_requests_ahead(
     client.close()
 
 
+def test_nothing_is_asked_under_another_tenants_key_by_clients_that_live_for_a_call(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    def embed(tenant: str, text: str) -> Any:
+        with httpx.Client(headers={"Authorization": tenant}) as client:
+            return client.post(f"{stub.root_url}/embed", json={"inputs": text}).json()
+
+    def answer(tenant: str, query: str) -> str:
+        first = embed(tenant, f"{tenant} asks {query}")
+        return f"{first} {embed(tenant, f'{tenant} does not ask {query}')}"
+
+    fast = accelerate(answer, runtime=runtime)
+    for number in range(4):
+        fast("tenant-0", question(number))
+    learned(fast)
+    fast("tenant-0", question(4))
+    assert outcomes(fast) == {Outcome.HIT: 1, Outcome.DIRECT: 1}
+    for number in range(5, 12):
+        fast(f"tenant-{number}", question(number))
+    assert len(stub.requests) == 24
+    for request in stub.requests:
+        assert request.body["inputs"].startswith(f"{request.headers['authorization']} ")
+
+
 def test_clients_with_hooks_are_counted_and_left_alone(stub: StubOpenAI, runtime: Runtime) -> None:
     hooked: list[str] = []
     client = httpx.Client(event_hooks={"request": [lambda request: hooked.append(request.method)]})
