@@ -177,4 +177,4 @@ def _said(ran: subprocess.CompletedProcess[str]) -> tuple[int, str, str]:
 def _last(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     verdicts = [line for line in lines if " a call" in line]
-    return (verdicts or lines or ["nothing"])[-1]
+    return [*verdicts[:1], *lines[-1:], "nothing"][0]
