@@ -26,7 +26,7 @@ _SEARCHES = (
     ("langchain_core.vectorstores.in_memory", "cosine_similarity"),
 )
 """What the two stores compare vectors with; no public names of these modules."""
-_DIMENSIONS = 64
+DIMENSIONS = 64
 
 
 @dataclass(slots=True)
@@ -156,7 +156,7 @@ def running_engines(
     latencies = Latencies() if latencies is None else latencies
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ayo-embedding-"))
-        _save_embedding_model(folder)
+        save_embedding_model(folder)
         for module, name in _SEARCHES:
             stack.callback(_slow_search(module, name, latencies))
         server = stack.enter_context(ServerProcess(latencies.llm, core))
@@ -188,7 +188,7 @@ def _slow_search(module_name: str, name: str, latencies: Latencies) -> Callable[
     return partial(setattr, module, name, original)
 
 
-def _save_embedding_model(folder: str) -> None:
+def save_embedding_model(folder: str) -> None:
     """A mean of word vectors drawn at random: texts that share rare words are near each other.
 
     Made of the library's own modules, so that its batches may be shared like any real model's.
@@ -200,11 +200,11 @@ def _save_embedding_model(folder: str) -> None:
 
     tokenizer = AutoTokenizer.from_pretrained(minilm(), model_max_length=1_000_000)
     words = len(tokenizer)
-    vectors = torch.randn(words, _DIMENSIONS, generator=torch.Generator().manual_seed(1))
+    vectors = torch.randn(words, DIMENSIONS, generator=torch.Generator().manual_seed(1))
     # The vocabulary is in order of frequency, from about the thousandth entry on.
     rareness = torch.clamp((torch.arange(words) - 1000) / 4000, 0.02, 1.0)
     layer = WordEmbeddings(tokenizer, vectors * rareness[:, None], max_seq_length=512)
-    SentenceTransformer(modules=[layer, Pooling(_DIMENSIONS)], device="cpu").save(folder)
+    SentenceTransformer(modules=[layer, Pooling(DIMENSIONS)], device="cpu").save(folder)
 
 
 __all__ = ["NONE", "ORDINARY_MODEL", "Engines", "Latencies", "running_engines"]
