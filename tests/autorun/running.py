@@ -45,7 +45,7 @@ def started(
     return process
 
 
-def ended(process: subprocess.Popen[str], seconds: float = 60) -> tuple[int, str, str]:
+def ended(process: subprocess.Popen[str], seconds: float = 110) -> tuple[int, str, str]:
     """How it ended, and what it said; one that does not end in time is killed."""
     try:
         out, err = process.communicate(timeout=seconds)
