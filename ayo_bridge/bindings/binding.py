@@ -273,6 +273,17 @@ def unfollowed(bindings: Iterable[Binding]) -> str | None:
     return f"its calls cannot be followed: {'; '.join(b.status for b in used or refused)}"
 
 
+class _Followed(wrapt.FunctionWrapper):  # type: ignore[type-arg]
+    """A function that a binding has wrapped."""
+
+
+def beneath(function: Any) -> Any:
+    """What a function was before bindings wrapped it; any other is itself."""
+    while isinstance(function, _Followed):
+        function = function.__wrapped__
+    return function
+
+
 class _View(ModuleType):
     """A module as one other module sees it: with some functions of its own."""
 
@@ -304,7 +315,7 @@ def _wrap(module: ModuleType, parent: Any, name: str, wrapper: Wrapper) -> Resto
         return _viewed(module, parent, name, wrapper)
     inherited = isinstance(parent, type) and name not in vars(parent)
     own = getattr(parent, name) if inherited else vars(parent)[name]
-    proxy = wrapt.FunctionWrapper(own, wrapper)
+    proxy = _Followed(own, wrapper)
     setattr(parent, name, proxy)
 
     def restore() -> None:
