@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from ayo_bridge.adapter import adapters
 from ayo_bridge.autorun.remembered import REMEMBERED
+from ayo_bridge.bindings.binding import beneath
 from ayo_bridge.bindings.monkey import patched
 from ayo_bridge.events import Event, Facts, log
 from ayo_bridge.lift.hooked import below
@@ -38,8 +39,8 @@ class Attached:
         """Its entries, to be called with the object: nothing, while they are being made."""
 
     def original(self, obj: Any, name: str) -> Method:
-        """The method of its class, below our hook."""
-        found: Method = below(getattr_of(type(obj), name)).__get__(obj, type(obj))
+        """The method of its class, below our hook and what bindings have put over that."""
+        found: Method = below(beneath(getattr_of(type(obj), name))).__get__(obj, type(obj))
         return found
 
     def like(self, name: str) -> Method:

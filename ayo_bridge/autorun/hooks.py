@@ -23,7 +23,7 @@ from ayo_bridge.autorun.attached import attached_to, forget_all
 from ayo_bridge.autorun.remembered import REMEMBERED
 from ayo_bridge.autorun.reports import SNAPSHOTS, asked_for
 from ayo_bridge.autorun.tracebacks import SHOWN
-from ayo_bridge.bindings.binding import Binding
+from ayo_bridge.bindings.binding import Binding, beneath
 from ayo_bridge.errors import keep_quiet
 from ayo_bridge.lift.entries import Base
 from ayo_bridge.lift.hooked import below, keep_below
@@ -115,13 +115,19 @@ class Hooks:
         """
         if not self._on or current_scope() is not None:
             return None
-        if getattr(type(obj), name, None) is not method:
+        if getattr(type(obj), name, None) is not method and not _followed(obj, name, method):
             return None
         kept = attached_to(obj, remember=self.remember)
         if self.remember:
             SNAPSHOTS.begin()
             REMEMBERED.changed()
         return None if kept is None else kept.methods.get(name)
+
+
+def _followed(obj: Any, name: str, method: Method) -> bool:
+    """Whether an object has a method of ours under a name, which a binding has wrapped since."""
+    found = next((vars(each)[name] for each in type(obj).__mro__ if name in vars(each)), None)
+    return beneath(found) is method
 
 
 def _derived(cls: type) -> set[type]:

@@ -273,6 +273,20 @@ def unfollowed(bindings: Iterable[Binding]) -> str | None:
     return f"its calls cannot be followed: {'; '.join(b.status for b in used or refused)}"
 
 
+class _Followed(wrapt.FunctionWrapper):  # type: ignore[type-arg]
+    """A function that a binding has wrapped.
+
+    ``_self_ayo_inherited`` says whether its class had it from a base.
+    """
+
+
+def beneath(function: Any) -> Any:
+    """What a function was before bindings wrapped it; any other is itself."""
+    while isinstance(function, _Followed):
+        function = function.__wrapped__
+    return function
+
+
 class _View(ModuleType):
     """A module as one other module sees it: with some functions of its own."""
 
@@ -304,13 +318,13 @@ def _wrap(module: ModuleType, parent: Any, name: str, wrapper: Wrapper) -> Resto
         return _viewed(module, parent, name, wrapper)
     inherited = isinstance(parent, type) and name not in vars(parent)
     own = getattr(parent, name) if inherited else vars(parent)[name]
-    proxy: Any = wrapt.FunctionWrapper(own, wrapper)
+    proxy: Any = _Followed(own, wrapper)
     proxy._self_ayo_inherited = inherited
     setattr(parent, name, proxy)
 
     def restore() -> None:
         above, found = None, vars(parent).get(name)
-        while found is not proxy and getattr(found, _OURS, None) is not None:
+        while found is not proxy and isinstance(found, _Followed):
             above, found = found, found.__wrapped__
         if found is not proxy:  # Somebody has wrapped it again.
             return
@@ -323,7 +337,3 @@ def _wrap(module: ModuleType, parent: Any, name: str, wrapper: Wrapper) -> Resto
             setattr(parent, name, proxy.__wrapped__)
 
     return restore
-
-
-_OURS: Final = "_self_ayo_inherited"
-"""Whether the class had the function that one of our wrappers stands for from a base."""

@@ -15,6 +15,13 @@ from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.runnables import Runnable, RunnableLambda, RunnableSequence
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_openai import ChatOpenAI
+from llama_index.core.llms import MockLLM
+from llama_index.core.response_synthesizers import (
+    BaseSynthesizer,
+    ResponseMode,
+    get_response_synthesizer,
+)
+from llama_index.core.schema import NodeWithScore, TextNode
 from pydantic import SecretStr
 
 import ayo_bridge
@@ -150,6 +157,24 @@ def test_what_an_application_patches_over_a_hook_is_called_and_stays(
     monkeypatch.undo()
     start.install()
     start.uninstall()
+
+
+def test_a_hook_that_a_binding_wraps_later_is_called_every_time_and_put_back() -> None:
+    followed = {binding for each in adapters() for binding in each.followed()}
+    parts = next(binding for binding in followed if binding.name == "LlamaIndex parts")
+    parts.uninstall()  # An earlier test may have put it below.
+    before = vars(BaseSynthesizer)["synthesize"]
+    start.install()
+    try:
+        synthesizer = get_response_synthesizer(llm=MockLLM(), response_mode=ResponseMode.ACCUMULATE)
+        nodes = [NodeWithScore(node=TextNode(text=text)) for text in ("salt", "larch")]
+        for question in ("one", "two", "three"):
+            synthesizer.synthesize(question, nodes=nodes)
+        assert parts.installed
+        assert stats(synthesizer).calls == 3
+    finally:
+        start.uninstall()
+    assert vars(BaseSynthesizer)["synthesize"] is before
 
 
 @pytest.mark.usefixtures("hooked")
