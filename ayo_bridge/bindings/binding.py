@@ -279,6 +279,8 @@ class _Followed(wrapt.FunctionWrapper):  # type: ignore[type-arg]
     ``_self_ayo_inherited`` says whether its class had it from a base.
     """
 
+    _self_ayo_inherited: bool
+
 
 def beneath(function: Any) -> Any:
     """What a function was before bindings wrapped it; any other is itself."""
