@@ -67,13 +67,17 @@ _DELIVERY = ("stream", "stream_options", "priority")
 
 
 def asked(stub: StubOpenAI) -> list[tuple[str, str]]:
-    """What a server was asked for, but for how it is to be delivered and for prefix warms."""
+    """What a server was asked for, but for how it is to be delivered and for prefix warms.
+
+    Equal texts are embedded once for all that want them at the same time, and count once.
+    """
     seen = [request for request in [*stub.requests] if request.mark is None and request.body]
     bodies = [
         {key: value for key, value in request.body.items() if key not in _DELIVERY}
         for request in seen
     ]
-    return sorted(
-        (request.path, repr(sorted(body.items())))
-        for request, body in zip(seen, bodies, strict=True)
-    )
+    found = [
+        (each.path, repr(sorted(body.items()))) for each, body in zip(seen, bodies, strict=True)
+    ]
+    embedded = {each for each in found if each[0].endswith("/embeddings")}
+    return sorted([*embedded, *(each for each in found if each not in embedded)])

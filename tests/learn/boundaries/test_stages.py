@@ -73,7 +73,7 @@ def test_what_was_embedded_is_searched_with_while_the_rest_is_embedded(
 
     def slow(*args: Any) -> Any:
         seen.append("search")
-        time.sleep(0.005)
+        time.sleep(0.02)
         return similarity(*args)
 
     monkeypatch.setattr(in_memory, "cosine_similarity", slow)
