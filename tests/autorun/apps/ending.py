@@ -6,6 +6,8 @@ import sys
 
 import book  # type: ignore[import-not-found]
 
+# Whoever started all this may have it ignored, as nohup does.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 engine = book.engine(sys.argv[1])
 children = []
 for _ in range(int(sys.argv[2])):
