@@ -12,7 +12,7 @@ import sys
 import threading
 from typing import Any, Final
 
-from ayo_bridge.runahead import current_scope
+from ayo_bridge.runahead import Scope, current_scope
 
 _OUTSIDE: Final = frozenset(
     {
@@ -46,7 +46,10 @@ def _heard(event: str, args: tuple[Any, ...]) -> None:
     elif event not in _OUTSIDE and event not in _REACHES:
         return
     scope = current_scope()
-    if scope is None or not (scope.replays or (scope.verified and event not in _REACHES)):
+    # An error in here would be one of the program's own: a scope may be of another kind.
+    if not isinstance(scope, Scope):
+        return
+    if not (scope.replays or (scope.verified and event not in _REACHES)):
         return
     scope.touches("a file is written" if event == "open" else f"{event} is called")
 

@@ -364,7 +364,7 @@ def current_scope() -> Scope | None:
 def replaying() -> bool:
     """Whether this code runs for the second time: whoever listens to it shall not hear it."""
     scope = current_scope()
-    return scope is not None and scope.replays
+    return isinstance(scope, Scope) and scope.replays
 
 
 _NOTHING: Final = Plan(Template(()), Graph(()), Graph(()))
