@@ -124,7 +124,14 @@ _CUTS = [
 _DEMANDS = [
     Fault("header refused", _just(faults.needs("x-nobody-sends")), _ONE_OF_A_KIND, cold=True),
     Fault("header required", _just(faults.needs("user-agent")), _MOST, cold=True),
-    Fault("session cookie required", _just(faults.session), _MOST, cold=True, heals=True),
+    # Of a batch, chance decides which chain asks before there is a cookie.
+    Fault(
+        "session cookie required",
+        _just(faults.session),
+        tuple(name for name in _MOST if not name.endswith("batch")),
+        cold=True,
+        heals=True,
+    ),
     Fault("proxy required", _just(faults.well), _MOST, cold=True, proxy=True),
 ]
 FAULTS = (*_statuses(), *_LIMITS, *_SILENCES, *_CUTS, *_DEMANDS)
