@@ -6,32 +6,14 @@ for langchain-core 1.7.2.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ayo_bridge.bindings.binding import Binding, Target
 from ayo_bridge.lift.recognise import loaded
 from ayo_bridge.lift.shows import Given, Shows
-from ayo_bridge.runahead.scope import replaying
+from ayo_bridge.lift.unheard import untold, untold_async
 from ayo_langchain.known import CORE
-
-Wrapped = Callable[..., Any]
-
-
-def _untold(wrapped: Wrapped, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return None if replaying() else wrapped(*args, **kwargs)
-
-
-def _untold_async(
-    wrapped: Wrapped, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Awaitable[Any]:
-    untold: Awaitable[Any] = _nothing() if replaying() else wrapped(*args, **kwargs)
-    return untold
-
-
-async def _nothing() -> None:
-    return None
-
 
 _MANAGER: Final = "langchain_core.callbacks.manager"
 UNHEARD: Final = Binding(
@@ -39,8 +21,8 @@ UNHEARD: Final = Binding(
     "langchain-core",
     CORE,
     (
-        Target(_MANAGER, "handle_event", _untold),
-        Target(_MANAGER, "ahandle_event", _untold_async),
+        Target(_MANAGER, "handle_event", untold),
+        Target(_MANAGER, "ahandle_event", untold_async),
     ),
 )
 

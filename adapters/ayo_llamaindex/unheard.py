@@ -6,7 +6,7 @@ llama-index-core 0.14.25.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, Final
 
 from ayo_bridge.bindings.binding import Binding, Target
@@ -14,26 +14,10 @@ from ayo_bridge.lift.copies import own as own_copy
 from ayo_bridge.lift.recognise import loaded
 from ayo_bridge.lift.shows import Shows
 from ayo_bridge.lift.subclass import plain
+from ayo_bridge.lift.unheard import Wrapped, untold, untold_async
 from ayo_bridge.runahead.again import Later
 from ayo_bridge.runahead.scope import replaying
 from ayo_llamaindex.known import TESTED
-
-Wrapped = Callable[..., Any]
-
-
-def _untold(wrapped: Wrapped, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return None if replaying() else wrapped(*args, **kwargs)
-
-
-def _untold_async(
-    wrapped: Wrapped, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Awaitable[Any]:
-    untold: Awaitable[Any] = _nothing() if replaying() else wrapped(*args, **kwargs)
-    return untold
-
-
-async def _nothing() -> None:
-    return None
 
 
 def _unstarted(wrapped: Wrapped, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -49,15 +33,15 @@ UNHEARD: Final = Binding(
     "llama-index-core",
     TESTED,
     (
-        Target(_DISPATCHER, "Dispatcher.event", _untold),
-        Target(_DISPATCHER, "Dispatcher.aevent", _untold_async),
-        Target(_DISPATCHER, "Dispatcher.span_enter", _untold),
-        Target(_DISPATCHER, "Dispatcher.span_drop", _untold),
-        Target(_DISPATCHER, "Dispatcher.span_exit", _untold),
+        Target(_DISPATCHER, "Dispatcher.event", untold),
+        Target(_DISPATCHER, "Dispatcher.aevent", untold_async),
+        Target(_DISPATCHER, "Dispatcher.span_enter", untold),
+        Target(_DISPATCHER, "Dispatcher.span_drop", untold),
+        Target(_DISPATCHER, "Dispatcher.span_exit", untold),
         Target(_CALLBACKS, "CallbackManager.on_event_start", _unstarted),
-        Target(_CALLBACKS, "CallbackManager.on_event_end", _untold),
-        Target(_CALLBACKS, "CallbackManager.start_trace", _untold),
-        Target(_CALLBACKS, "CallbackManager.end_trace", _untold),
+        Target(_CALLBACKS, "CallbackManager.on_event_end", untold),
+        Target(_CALLBACKS, "CallbackManager.start_trace", untold),
+        Target(_CALLBACKS, "CallbackManager.end_trace", untold),
     ),
 )
 
