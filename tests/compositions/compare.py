@@ -188,6 +188,7 @@ class Comparing:
         after: Callable[[], None] = lambda: None,
     ) -> list[Outcome]:
         framework, outcomes = self.world.framework, []
+        own = contextvars.Context()  # What an earlier failure left open is not to be seen in here.
         for self._at, question in enumerate(questions):
             if entry.concurrent:
                 asked = observe_async(self._env, framework, obj, entry, question)
@@ -198,7 +199,7 @@ class Comparing:
                     gc.collect()
                     self._awaited(_others_end())
             else:
-                outcomes.append(observe(self._env, framework, obj, entry, question))
+                outcomes.append(own.run(observe, self._env, framework, obj, entry, question))
             after()
         return outcomes
 

@@ -4,12 +4,16 @@ In: a table of cases. Out: the first difference, or nothing. A case says how to 
 what to ask it; an entry says how (``query``, ``aquery``, ``stream``, ...). Each is run on fresh
 objects, by all of its queries in a row, in one event loop: as it is and accelerated, and where the
 original does things at the same time once more as it is, since what varies then is its freedom.
+Each run has a context of its own: LlamaIndex keeps the ids of open events in context variables,
+and what a failed call leaves there is for the next call of the same run to find, for no other's.
 """
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from collections.abc import Callable
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
@@ -162,10 +166,10 @@ def compare(
     def run(obj: Any) -> list[Outcome]:
         return [observe(env, framework, obj, entry, query) for query in case.queries]
 
-    original = run(_prepared(env, case))
-    again = run(_prepared(env, case)) if _concurrent(original) else original
+    original = Context().run(run, _prepared(env, case))
+    again = Context().run(run, _prepared(env, case)) if _concurrent(original) else original
     fast = _accelerated(env, case, runtime)
-    found = run(fast)
+    found = Context().run(run, fast)
     return Comparison(
         original, again, found, stats(fast), _tolerance(runtime), framework.in_threads
     )
@@ -178,8 +182,11 @@ async def compare_async(
     when they are used in a second one."""
     entry = framework.entries[entry_name]
 
-    async def run(obj: Any) -> list[Outcome]:
+    async def ask_all(obj: Any) -> list[Outcome]:
         return [await observe_async(env, framework, obj, entry, query) for query in case.queries]
+
+    async def run(obj: Any) -> list[Outcome]:
+        return await asyncio.create_task(ask_all(obj), context=Context())
 
     # All live to the end: a client of the OpenAI SDK that is collected closes its connections on
     # whatever loop runs, and asyncio then takes the reader of a new one with the same descriptor.
