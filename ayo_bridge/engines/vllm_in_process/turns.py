@@ -32,13 +32,25 @@ class Caller:
         alone: it shares the engine with nobody: steps are its own, and others wait for its end.
     """
 
-    __slots__ = ("aborted", "alone", "error", "nudged", "outputs", "pending", "shared", "turn")
+    __slots__ = (
+        "aborted",
+        "alone",
+        "error",
+        "nudged",
+        "outputs",
+        "pending",
+        "ready",
+        "shared",
+        "turn",
+    )
 
     def __init__(self, *, alone: bool = False) -> None:
         self.alone = alone
         self.pending: dict[str, int] = {}
         """Its requests that it has not been given the end of, and the sequences of each."""
         self.outputs: list[Output] = []
+        self.ready: list[Output] = []
+        """What its requests are answered, in order, where that is known already."""
         self.error: BaseException | None = None
         self.aborted = False
         self.nudged = False
@@ -140,6 +152,14 @@ class Turns:
             self._in_engine[request] = caller
             self._together += sequences
             caller.shared = max(caller.shared, self._together)
+
+    def answer(self, caller: Caller, request: str, sequences: int) -> None:
+        """A request of the caller need not be added to the engine: its output is ready."""
+        output = caller.ready.pop(0)
+        output.request_id = request
+        with self._lock:
+            caller.pending[request] = sequences
+            caller.outputs.append(output)
 
     def step(self, caller: Caller) -> Sequence[Output]:
         """What has come for the caller since it asked last.

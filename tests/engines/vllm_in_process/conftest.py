@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -8,8 +9,10 @@ from tests.engines.vllm_in_process import fake
 
 
 @pytest.fixture
-def llm() -> Iterator[fake.LLM]:
+def llm(monkeypatch: pytest.MonkeyPatch) -> Iterator[fake.LLM]:
     """A fake LLM whose calls are followed as those of vLLM are."""
+    for name, module in fake.MODULES.items():
+        monkeypatch.setitem(sys.modules, name, module)
     targets = []
     for target in BINDINGS[0].targets:
         cls, _, method = target.attribute.partition(".")

@@ -5,15 +5,18 @@ A request makes one token a step, `tokens` in all, with what other requests are 
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 
 @dataclass
 class Params:
-    tokens: int = 3
+    max_tokens: int = 3
     n: int = 1
+    temperature: float = 1.0
+    output_kind: str = ""
+    __struct_fields__: ClassVar = ("max_tokens", "n", "temperature", "output_kind")
 
 
 @dataclass
@@ -22,20 +25,18 @@ class Output:
     prompt: str
     text: str = ""
     finished: bool = False
+    made: int = 0
     beside: int = 0
     """The most requests in a step of this one."""
     prompt_token_ids: list[int] = field(default_factory=lambda: [1, 2])
     num_cached_tokens: int = 0
-
-    @property
-    def outputs(self) -> list[Any]:
-        return [SimpleNamespace(text=self.text, token_ids=self.text.split())]
+    outputs: list[Any] = field(default_factory=list)
 
 
 @dataclass
 class LLMEngine:
     step_seconds: float = 0.0
-    running: dict[str, tuple[Output, int]] = field(default_factory=dict)
+    running: dict[str, tuple[Output, Params]] = field(default_factory=dict)
     steps: int = 0
     aborted: list[str] = field(default_factory=list)
     on_step: Callable[[], object] = lambda: None
@@ -57,7 +58,7 @@ class LLMEngine:
         with self._alone():
             if prompt == "too long":
                 raise ValueError("the prompt is too long")
-            self.running[request_id] = Output(request_id, prompt), params.tokens
+            self.running[request_id] = Output(request_id, prompt), params
         return f"{request_id}-internal"
 
     def abort_request(self, request_ids: list[str]) -> None:
@@ -79,13 +80,18 @@ class LLMEngine:
             threading.Event().wait(self.step_seconds)
             self.on_step()
             ended = []
-            for name, (output, tokens) in list(self.running.items()):
-                output.text += f" {output.prompt}{len(output.text.split())}"
+            for name, (output, params) in list(self.running.items()):
+                output.text += f" {output.prompt}{output.made}"
+                output.made += 1
+                made = SimpleNamespace(text=output.text, token_ids=list(range(output.made)))
+                output.outputs = [made]
                 output.beside = max(output.beside, len(self.running))
-                if len(output.text.split()) == tokens:
+                if output.made == params.max_tokens:
                     output.finished = True
                     ended.append(output)
                     del self.running[name]
+                elif params.output_kind == KINDS.CUMULATIVE:
+                    ended.append(replace(output))
             return ended
 
     def _alone(self) -> "_Alone":
@@ -109,11 +115,15 @@ class LLM:
     def __init__(self, step_seconds: float = 0.0) -> None:
         self.llm_engine = LLMEngine(step_seconds)
         self.model_config = SimpleNamespace(model="models/fake-llama")
+        self.renderer = ""
         self.numbers = 0
 
     def generate(self, prompts: list[str], params: Params | None = None) -> list[Output]:
         self.enqueue(prompts, params)
         return self.wait_for_completion()
+
+    def get_default_sampling_params(self) -> Params:
+        return Params()
 
     def enqueue(self, prompts: list[str], params: Params | None = None) -> None:
         for prompt in prompts:
@@ -125,3 +135,22 @@ class LLM:
         while self.llm_engine.has_unfinished_requests():
             outputs += [output for output in self.llm_engine.step() if output.finished]
         return sorted(outputs, key=lambda output: int(output.request_id))
+
+
+class _Offline:
+    @staticmethod
+    def _preprocess_cmpl(owner: Any, prompts: list[str]) -> list[str]:
+        return [f"{owner.renderer}{prompt}" for prompt in prompts]
+
+    @staticmethod
+    def _preprocess_chat(owner: Any, conversations: list[list[dict[str, str]]]) -> list[str]:
+        return [f"{each[-1]['role']}:{each[-1]['content']}" for each in conversations]
+
+
+KINDS = SimpleNamespace(FINAL_ONLY="final", CUMULATIVE="cumulative")
+MODULES: dict[str, Any] = {
+    "vllm": SimpleNamespace(SamplingParams=Params),
+    "vllm.sampling_params": SimpleNamespace(SamplingParams=Params, RequestOutputKind=KINDS),
+    "vllm.entrypoints.common.offline": SimpleNamespace(OfflineInferenceMixin=_Offline),
+}
+"""What is asked of vLLM's modules."""

@@ -91,7 +91,7 @@ def test_what_a_step_raises_is_raised_to_all_who_waited_for_it(llm: LLM) -> None
 
 
 def test_a_method_that_uses_the_engine_otherwise_has_it_for_itself(llm: LLM) -> None:
-    beside = []
+    beside: list[int] = []
 
     def waits() -> list[Any]:
         outputs = llm.wait_for_completion()
