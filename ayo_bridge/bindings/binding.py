@@ -14,6 +14,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -60,6 +61,8 @@ class Binding:
     distribution: str
     tested: tuple[str, str]
     targets: tuple[Target, ...]
+    builds: tuple[str, ...] = ()
+    """Distributions that bring the same library for other machines."""
     modules: tuple[str, ...] = field(init=False)
     """The modules of the targets."""
     _wanted: bool = field(default=False, init=False)
@@ -109,9 +112,8 @@ class Binding:
 
     def unsupported(self) -> str | None:
         """Why the library cannot be bound here, or ``None`` if it can. Imports nothing."""
-        try:
-            found = version(self.distribution)
-        except PackageNotFoundError:
+        found = self._version()
+        if found is None:
             return f"{self.distribution} is not installed"
         if _within(found, *self.tested):
             return None
@@ -120,6 +122,12 @@ class Binding:
             f"{self.distribution} {found} is outside the tested range "
             f"[{low}, {high}); its calls pass through unaccelerated"
         )
+
+    def _version(self) -> str | None:
+        for distribution in (self.distribution, *self.builds):
+            with suppress(PackageNotFoundError):
+                return version(distribution)
+        return None
 
     def install(self) -> bool:
         """Put the wrappers on, now or when their modules are imported. Idempotent.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import threading
 
 _logger: Final = logging.getLogger(__name__)
-_MODELS: Final = (EngineKind.EMBEDDING, EngineKind.RERANKER)
+_MODELS: Final = (EngineKind.EMBEDDING, EngineKind.RERANKER, EngineKind.LLM)
 _LATER: Final = 64
 """So many finished calls in which nothing ran ahead may wait to be counted."""
 

@@ -9,6 +9,7 @@ from ayo_bridge.workflow.engines.memory_store import MemoryStore
 from ayo_bridge.workflow.engines.models import CrossEncoderReranker, Embedder
 from ayo_bridge.workflow.engines.pgvector_store import PgVectorStore
 from ayo_bridge.workflow.engines.tools import JsonApi, JsonApiError, Tool
+from ayo_bridge.workflow.engines.vllm_llm import VllmEngine
 
 __all__ = [
     "CrossEncoderReranker",
@@ -20,4 +21,5 @@ __all__ = [
     "PgVectorStore",
     "ServedLLM",
     "Tool",
+    "VllmEngine",
 ]
