@@ -22,8 +22,9 @@ EXTRAS = {
     extra: [Requirement(line) for line in lines]
     for extra, lines in PROJECT["optional-dependencies"].items()
 }
-BROUGHT_ALONG = {"httpx", "httpx2", "openai", "langchain-text-splitters"}
-"""Dependencies of the frameworks' own clients, which choose the version."""
+BROUGHT_ALONG = {"httpx", "httpx2", "openai", "langchain-text-splitters", "langchain-postgres"}
+"""Dependencies of the frameworks' own clients, which choose the version; and a store that no extra
+brings."""
 
 
 def bindings_of(package: ModuleType) -> Iterator[Binding]:
