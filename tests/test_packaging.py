@@ -22,9 +22,16 @@ EXTRAS = {
     extra: [Requirement(line) for line in lines]
     for extra, lines in PROJECT["optional-dependencies"].items()
 }
-BROUGHT_ALONG = {"httpx", "httpx2", "openai", "langchain-text-splitters", "vllm"}
-"""Dependencies of the frameworks' own clients, which choose the version. As a server vLLM may be of
-more versions than in process."""
+BROUGHT_ALONG = {
+    "httpx",
+    "httpx2",
+    "openai",
+    "langchain-text-splitters",
+    "langchain-postgres",
+    "vllm",
+}
+"""Dependencies of the frameworks' own clients, which choose the version, and stores that no extra
+brings. As a server vLLM may be of more versions than in process."""
 
 
 def bindings_of(package: ModuleType) -> Iterator[Binding]:

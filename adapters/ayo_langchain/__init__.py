@@ -23,6 +23,7 @@ from ayo_langchain.composing import COMPOSING, composed
 from ayo_langchain.graphs import GRAPHS
 from ayo_langchain.guide import Guide
 from ayo_langchain.helper_rows import HELPERS
+from ayo_langchain.ingestion import WRITES
 from ayo_langchain.learned import alone
 from ayo_langchain.stores import BINDINGS as STORE_BINDINGS
 from ayo_langchain.taps import TAPS
@@ -49,7 +50,7 @@ class LangChainAdapter(Adapter):
 
     name = "langchain"
     required = STORE_BINDINGS
-    stores = STORE_BINDINGS
+    stores = (*STORE_BINDINGS, WRITES)
     helpers = (*HELPERS, GRAPHS)
     bindings = (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *VLLM_BINDINGS, *TAPS, COMPOSING)
     shows = LangChainShows()

@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 from ayo_bridge.engines import postgres_binary as binary
 
@@ -44,7 +45,9 @@ def copied(store: Any, nodes: Sequence[Any]) -> bool:
             if getattr(raw, "autocommit", True):
                 return False
             with raw.cursor() as cursor:
-                cursor.copy_expert(plan.statement, binary.Readable(plan.pieces(nodes)))
+                cursor.copy_expert(
+                    plan.statement, binary.Readable(plan.pieces(nodes)), binary.CHUNK
+                )
         except Exception as error:
             _refused(error)
             session.rollback()
@@ -92,6 +95,23 @@ def _refused(error: Exception) -> None:
     _logger.debug("rows are inserted, not copied: %r", error)
 
 
+class _Row(NamedTuple):
+    """What a row is made of."""
+
+    node_id: str
+    embedding: Any
+    text: str
+    metadata_: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Stands for a store whose rows are no objects of SQLAlchemy: these take longer to make."""
+
+    _table_class: type[_Row]
+    flat_metadata: bool
+
+
 class _Plan:
     """How the rows of one store are written."""
 
@@ -102,7 +122,8 @@ class _Plan:
         self.statement = (
             f"COPY {quoted.format_table(self.table)} ({names}) FROM STDIN (FORMAT BINARY)"
         )
-        self._store = store
+        self._rows = _Rows(_Row, store.flat_metadata)
+        self._make = type(store)._node_to_table_row
         self._to_json: Callable[[Any], str] = dialect._json_serializer or json.dumps
         self._json = binary.jsonb if store.use_jsonb else binary.text
 
@@ -111,7 +132,7 @@ class _Plan:
         return binary.rows(map(self._row, nodes))
 
     def _row(self, node: Any) -> tuple[bytes, ...]:
-        made = self._store._node_to_table_row(node)
+        made = self._make(self._rows, node)
         return (
             binary.text(made.node_id),
             binary.text(made.text),
@@ -137,6 +158,10 @@ def _plan(store: Any, nodes: Sequence[Any], engine_name: str, driver: str) -> _P
 def _is_heard(session: Any, table_class: Any) -> bool:
     """Whether somebody listens to sessions, or to rows that are written."""
     of_rows, of_session = table_class.__mapper__.dispatch, session.dispatch
+    if len(table_class._sa_class_manager.dispatch.init) > 1:  # One is SQLAlchemy's own.
+        return True
+    if any(bool(getattr(table_class, name).dispatch.set) for name in _COLUMNS):
+        return True
     return any(
         bool(getattr(dispatch, name, None))
         for dispatch, names in ((of_rows, _OF_ROWS), (of_session, _OF_SESSIONS))

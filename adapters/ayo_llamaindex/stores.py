@@ -294,10 +294,10 @@ _WRITES: Final = ("delete", "delete_nodes", "clear")
 
 def _add_rows(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """``add`` of a Postgres store: inside of an accelerated call rows are copied."""
-    nodes = _added(args, kwargs) if current_scope() is not None else None
+    nodes = _copyable(instance, args, kwargs)
 
     def add(*args: Any, **kwargs: Any) -> Any:
-        if nodes is not None and _unknown(instance, _ADDED) is None and copied(instance, nodes):
+        if nodes is not None and copied(instance, nodes):
             return [node.node_id for node in nodes]
         return wrapped(*args, **kwargs)
 
@@ -307,15 +307,23 @@ def _add_rows(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[s
 async def _add_rows_async(
     wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    nodes = _added(args, kwargs) if current_scope() is not None else None
+    nodes = _copyable(instance, args, kwargs)
 
     async def add(*args: Any, **kwargs: Any) -> Any:
-        known = nodes is not None and _unknown(instance, _ADDED) is None
-        if nodes is not None and known and await acopied(instance, nodes):
+        if nodes is not None and await acopied(instance, nodes):
             return [node.node_id for node in nodes]
         return await wrapped(*args, **kwargs)
 
     return await _writes.async_add(wrapped if nodes is None else add, instance, args, kwargs)
+
+
+def _copyable(store: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sequence[Any] | None:
+    """The nodes whose rows may be copied; the calls that add some are worth being seen."""
+    scope = current_scope()
+    if scope is None or _unknown(store, _ADDED) is not None:
+        return None
+    scope.helps()
+    return _added(args, kwargs)
 
 
 BINDINGS: Final = (

@@ -30,7 +30,7 @@ class Rest:
         self.models = False
         """Whether models of this process are asked."""
         self.watched = False
-        """Whether every call is to be seen, as somebody wants spans of it."""
+        """Whether every call is to be seen: somebody wants spans of it, or its rows are copied."""
         self.unseen = 0
         """Calls so far that were let through."""
 

@@ -270,6 +270,10 @@ class Scope:
     def touches(self, what: str) -> None:
         """The original does what is no question to an engine: it writes, or asks somebody else."""
 
+    def helps(self) -> None:
+        """Something is done for the call that no engine does: it is worth being seen."""
+        self.record.helped = True
+
     @property
     def lead(self) -> float:
         """Seconds that work ahead has won so far."""

@@ -1,14 +1,19 @@
 """Rows that an accelerated call copies into Postgres are those that the store inserts."""
 
 import asyncio
+import importlib
+import math
 import random
 import struct
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.schema import TextNode
 from sqlalchemy import event
 
+from ayo_bridge import accelerate
 from ayo_bridge.engines import postgres_binary as binary
 from ayo_bridge.runahead import Plan, Scope
 from ayo_bridge.runtime import Runtime
@@ -133,6 +138,21 @@ def test_nothing_is_copied_where_somebody_listens_or_rows_are_few(
     asyncio.run(store.close())
 
 
+@pytest.mark.real
+def test_every_call_of_a_pipeline_that_only_writes_copies(
+    postgres: "EmbeddedPostgres", runtime: Runtime, copies: list[int]
+) -> None:
+    store = make_postgres_store(postgres)
+    pipeline = accelerate(
+        IngestionPipeline(transformations=[], vector_store=store, disable_cache=True),
+        runtime=runtime,
+    )
+    for _ in range(3):
+        pipeline.run(nodes=_nodes())
+    assert copies == [COUNT] * 3
+    asyncio.run(store.close())
+
+
 def test_reals_are_rounded_as_postgres_rounds_their_decimals() -> None:
     chance = random.Random(2)
     values = [chance.uniform(-1, 1) for _ in range(1000)] + [0.0, 1.0, -2.5, 1e-30]
@@ -142,8 +162,15 @@ def test_reals_are_rounded_as_postgres_rounds_their_decimals() -> None:
     )
 
 
-def test_a_number_between_two_reals_is_left_to_postgres() -> None:
+@pytest.mark.parametrize("module", ["numpy", "numpy is not there"])
+def test_a_number_between_two_reals_is_left_to_postgres(
+    module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    importlib.import_module("numpy")
+    if module != "numpy":
+        monkeypatch.delitem(sys.modules, "numpy")
+    assert len(binary.vector([0.1, -0.7, 0.0])) == 16
     between = (1.0 + struct.unpack(">f", b"\x3f\x80\x00\x01")[0]) / 2
-    for values in ([between], [1e-42], [1e39]):
+    for values in ([between], [1e-42], [2.0**-300], [1e39], [math.nan]):
         with pytest.raises((ValueError, OverflowError)):
             binary.vector(values)
