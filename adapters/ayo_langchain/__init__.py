@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ayo_bridge.bindings.openai_http import BINDINGS as HTTP_BINDINGS
 from ayo_bridge.bindings.openai_sdk import OPENAI
+from ayo_bridge.bindings.plain_http import BINDINGS as PLAIN_HTTP
 from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
 from ayo_bridge.learn.live.objects import learned_methods
 from ayo_bridge.lift.adapter import Adapter
@@ -50,7 +51,7 @@ class LangChainAdapter(Adapter):
     required = STORE_BINDINGS
     stores = STORE_BINDINGS
     helpers = (*HELPERS, GRAPHS)
-    bindings = (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *TAPS, COMPOSING)
+    bindings = (*HTTP_BINDINGS, *PLAIN_HTTP, OPENAI, *MODEL_BINDINGS, *TAPS, COMPOSING)
     shows = LangChainShows()
     bases = (
         Base("langchain_core.runnables.base", "Runnable", (*_ENTRIES, *_BATCHES)),

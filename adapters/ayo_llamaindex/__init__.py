@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ayo_bridge.bindings.openai_http import BINDINGS as HTTP_BINDINGS
 from ayo_bridge.bindings.openai_sdk import OPENAI
+from ayo_bridge.bindings.plain_http import BINDINGS as PLAIN_HTTP
 from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
 from ayo_bridge.learn.live.objects import learned_methods
 from ayo_bridge.lift.adapter import Adapter
@@ -39,7 +40,15 @@ class LlamaIndexAdapter(Adapter):
 
     name = "llama-index"
     required = (TAPS, HELPERS, TRANSFORMATIONS)
-    bindings = (PARTS, *HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *STORE_BINDINGS, INSTRUMENTATION)
+    bindings = (
+        PARTS,
+        *HTTP_BINDINGS,
+        *PLAIN_HTTP,
+        OPENAI,
+        *MODEL_BINDINGS,
+        *STORE_BINDINGS,
+        INSTRUMENTATION,
+    )
     stores = STORE_BINDINGS
     helpers = (HELPERS, TRANSFORMATIONS)
     bases = tuple(Base(row.module, row.name, row.entries) for row in ROWS)

@@ -12,6 +12,7 @@ from ayo_bridge.adapter import adapters, asks
 from ayo_bridge.bindings.binding import Binding
 from ayo_bridge.bindings.openai_http import BINDINGS as HTTP_BINDINGS
 from ayo_bridge.bindings.openai_sdk import OPENAI
+from ayo_bridge.bindings.plain_http import BINDINGS as PLAIN_HTTP
 from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
 from ayo_bridge.graph import Template
 from ayo_bridge.learn.certain.running import Certain, run_of
@@ -79,7 +80,7 @@ class PythonAdapter:
     def followed(self) -> Sequence[Binding]:
         """All that it puts on."""
         known = [each for adapter in adapters() for each in (*adapter.stores, *adapter.helpers)]
-        return (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *known)
+        return (*HTTP_BINDINGS, *PLAIN_HTTP, OPENAI, *MODEL_BINDINGS, *known)
 
     def asks(self, obj: Any, steps: Sequence[str], awaited: bool) -> Asking | None:
         """Nothing: functions are read."""
