@@ -88,7 +88,7 @@ async def test_headers_of_aiohttp_are_those_of_the_wire(world: World, seen: Seen
             sent = asked.by.request(asked.url, EMBED)
             assert sent.body == world.stub.requests[-1].raw
             assert sent.way == DIRECT
-            session.headers["X-Tenant"] = "b"  # type: ignore[index]
+            session.headers["X-Tenant"] = "b"
             with pytest.raises(CannotBuildError, match="has been changed"):
                 asked.by.request(asked.url, EMBED)
 
@@ -185,7 +185,7 @@ def test_tls_is_spoken_with_an_equal_context(world: World, seen: Seen) -> None:
     ways = []
     for options in ({}, {}, {"verify": False}, {"cert": "/nowhere"}):
         with pytest.raises((requests.ConnectionError, OSError)):
-            requests.post(url, json=EMBED, **options)  # type: ignore[arg-type]
+            requests.post(url, json=EMBED, **options)
         ways += [asked.way() for asked in seen]
         seen.clear()
     assert ways[0] == ways[1]
