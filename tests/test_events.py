@@ -15,7 +15,7 @@ from llama_index.core.base.base_query_engine import BaseQueryEngine
 from ayo_bridge import Runtime, accelerate, explain
 from ayo_bridge.autorun.attached import attached_to, forget_all
 from ayo_bridge.bindings.binding import Binding, Target
-from ayo_bridge.bindings.http_requests import CannotBuildError
+from ayo_bridge.bindings.http_senders import CannotBuildError
 from ayo_bridge.errors import NotAcceleratedWarning
 from ayo_bridge.events import FIELDS, LEVELS, Event
 from ayo_bridge.learn.live.worker import worker

@@ -6,10 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from ayo_bridge.bindings.openai_http import BINDINGS as HTTP_BINDINGS
-from ayo_bridge.bindings.openai_sdk import OPENAI
-from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
-from ayo_bridge.bindings.vllm_in_process import BINDINGS as VLLM_BINDINGS
+from ayo_bridge.bindings.engines import BINDINGS as ENGINE_BINDINGS
 from ayo_bridge.learn.live.objects import learned_methods
 from ayo_bridge.lift.adapter import Adapter
 from ayo_bridge.lift.asking import Asking
@@ -52,7 +49,7 @@ class LangChainAdapter(Adapter):
     required = STORE_BINDINGS
     stores = (*STORE_BINDINGS, WRITES)
     helpers = (*HELPERS, GRAPHS)
-    bindings = (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *VLLM_BINDINGS, *TAPS, COMPOSING)
+    bindings = (*ENGINE_BINDINGS, *TAPS, COMPOSING)
     shows = LangChainShows()
     bases = (
         Base("langchain_core.runnables.base", "Runnable", (*_ENTRIES, *_BATCHES)),

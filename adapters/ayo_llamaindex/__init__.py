@@ -7,10 +7,7 @@ from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
-from ayo_bridge.bindings.openai_http import BINDINGS as HTTP_BINDINGS
-from ayo_bridge.bindings.openai_sdk import OPENAI
-from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
-from ayo_bridge.bindings.vllm_in_process import BINDINGS as VLLM_BINDINGS
+from ayo_bridge.bindings.engines import BINDINGS as ENGINE_BINDINGS
 from ayo_bridge.learn.live.objects import learned_methods
 from ayo_bridge.lift.adapter import Adapter
 from ayo_bridge.lift.asking import Asking
@@ -42,10 +39,7 @@ class LlamaIndexAdapter(Adapter):
     required = (TAPS, HELPERS, TRANSFORMATIONS)
     bindings = (
         PARTS,
-        *HTTP_BINDINGS,
-        OPENAI,
-        *MODEL_BINDINGS,
-        *VLLM_BINDINGS,
+        *ENGINE_BINDINGS,
         *STORE_BINDINGS,
         INSTRUMENTATION,
     )

@@ -10,10 +10,7 @@ from typing import Any, ClassVar, Final
 
 from ayo_bridge.adapter import adapters, asks
 from ayo_bridge.bindings.binding import Binding
-from ayo_bridge.bindings.openai_http import BINDINGS as HTTP_BINDINGS
-from ayo_bridge.bindings.openai_sdk import OPENAI
-from ayo_bridge.bindings.sentence_transformer import BINDINGS as MODEL_BINDINGS
-from ayo_bridge.bindings.vllm_in_process import BINDINGS as VLLM_BINDINGS
+from ayo_bridge.bindings.engines import BINDINGS as ENGINE_BINDINGS
 from ayo_bridge.graph import Template
 from ayo_bridge.learn.certain.running import Certain, run_of
 from ayo_bridge.learn.live.entry import FunctionKind, followed, kind_of, signature_of
@@ -80,7 +77,7 @@ class PythonAdapter:
     def followed(self) -> Sequence[Binding]:
         """All that it puts on."""
         known = [each for adapter in adapters() for each in (*adapter.stores, *adapter.helpers)]
-        return (*HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *VLLM_BINDINGS, *known)
+        return (*ENGINE_BINDINGS, *known)
 
     def asks(self, obj: Any, steps: Sequence[str], awaited: bool) -> Asking | None:
         """Nothing: functions are read."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from ayo_bridge.bindings.http_asked import Asked
 from ayo_bridge.engines.dialects import CHAT, COMPLETIONS, DIALECTS
 from ayo_bridge.engines.openai_http.address import origin
 from ayo_bridge.engines.openai_http.embedding_server import SERVERS
@@ -111,24 +112,20 @@ def _paths(dialects: Sequence[Dialect]) -> list[tuple[Dialect, str]]:
     return [(dialect, path) for dialect in dialects for path in dialect.paths]
 
 
-def addressed(request: Any, runtime: EngineHome) -> Addressed | None:
-    """The engine that an httpx or httpx2 request is for, or ``None``."""
-    if request.method != "POST":
-        return None
-    url = request.url
-    # Its parts, a tuple, are looked up in a tenth of the time that putting them together takes.
-    parts = getattr(url, "_uri_reference", None)
+def addressed(asked: Asked, runtime: EngineHome) -> Addressed | None:
+    """The engine that a posted request is for, or ``None``."""
+    place = asked.place
     own = runtime.dialects
-    key = (parts, own) if own and parts is not None else parts
+    key = (place, own) if own and place is not None else place
     try:
         found = _seen[key]
     except KeyError:
-        found = _looked_up(str(url), key, own)
+        found = _looked_up(asked.url, key, own)
     if isinstance(found, Addressed):
         # Perhaps another runtime has registered it.
         _know(runtime, found.engine, found.endpoint)
         return found
-    return _named(found, request, runtime) if found else None
+    return _named(found, asked, runtime) if found else None
 
 
 def _looked_up(url: str, key: Hashable, own: Sequence[Dialect]) -> _Found:
@@ -151,12 +148,12 @@ def _like_an_engine(address: str, dialects: Sequence[Dialect]) -> tuple[Endpoint
     )
 
 
-def _named(endpoints: Sequence[Endpoint], request: Any, runtime: EngineHome) -> Addressed | None:
+def _named(endpoints: Sequence[Endpoint], asked: Asked, runtime: EngineHome) -> Addressed | None:
     """Name the engine of an endpoint that nobody has registered, as lifters name theirs."""
-    body = _fields(request)
+    body = _fields(asked)
     for endpoint in endpoints:
         dialect = endpoint.dialect
-        if not all(name in body for name in dialect.fields) or not _sent_by(request, dialect):
+        if not all(name in body for name in dialect.fields) or not _sent_by(asked, dialect):
             continue
         model = body.get(dialect.model) if dialect.model else dialect.name
         if not isinstance(model, str):
@@ -169,9 +166,8 @@ def _named(endpoints: Sequence[Endpoint], request: Any, runtime: EngineHome) -> 
     return None
 
 
-def _sent_by(request: Any, dialect: Dialect) -> bool:
-    agent: str = request.headers.get("user-agent", "") if dialect.agent else ""
-    return agent.startswith(dialect.agent)
+def _sent_by(asked: Asked, dialect: Dialect) -> bool:
+    return not dialect.agent or asked.agent().startswith(dialect.agent)
 
 
 def _know(runtime: EngineHome, name: str, endpoint: Endpoint) -> None:
@@ -179,10 +175,10 @@ def _know(runtime: EngineHome, name: str, endpoint: Endpoint) -> None:
         runtime.register(SERVERS[endpoint.kind](name, endpoint.base_url))
 
 
-def _fields(request: Any) -> dict[str, Any]:
-    content = getattr(request, "_content", None)  # ``content`` raises for a body that streams.
+def _fields(asked: Asked) -> dict[str, Any]:
+    content = asked.content
     try:
-        fields = json.loads(content) if isinstance(content, bytes) else None
+        fields = None if content is None else json.loads(content)
     except ValueError:
         return {}
     return fields if isinstance(fields, dict) else {}

@@ -14,7 +14,9 @@ from ayo_bridge.bindings.async_library import running_library, seeing
 from ayo_bridge.bindings.completions import cut_prompt, shows_prefix_cache
 from ayo_bridge.bindings.endpoints import Addressed
 from ayo_bridge.bindings.followed_plain import plain_call, when_complete
+from ayo_bridge.bindings.http_asked import Asked
 from ayo_bridge.bindings.openai_sdk import Form, Sending, build, sending
+from ayo_bridge.engines.dialects import CHAT, COMPLETIONS, EMBEDDINGS
 from ayo_bridge.engines.launched import is_launched
 from ayo_bridge.engines.openai_http import Delivery, LLMRequest, make_call
 from ayo_bridge.engines.openai_http.address import origin
@@ -23,29 +25,29 @@ from ayo_bridge.engines.openai_http.request import marked_warm, warm_body
 from ayo_bridge.engines.openai_http.said import answer_by
 from ayo_bridge.seam import BoundaryCall, Call, EngineKind, Fields, Told
 
+_OF_THE_SDK: Final = (CHAT, COMPLETIONS, EMBEDDINGS)
+"""What its client asks is built by that client."""
 _ENCODING: Final = "tokens by"
 """What a followed request has beside its body where texts stand for arrays of tokens."""
 
 
-def boundary_call(call: Addressed, request: Any, *, priority: bool = False) -> BoundaryCall | None:
+def boundary_call(call: Addressed, asked: Asked, *, priority: bool = False) -> BoundaryCall | None:
     """The call that an HTTP request makes; ``None``: it is not followed.
 
     ``priority``: whether the servers are said to take priorities.
     """
-    dialect, content = call.endpoint.dialect, getattr(request, "_content", None)
-    if dialect.answer is None or not isinstance(content, bytes):
+    dialect, content = call.endpoint.dialect, asked.content
+    if dialect.answer is None or content is None:
         return None
     sent = sending()
-    if sent is None and not dialect.any_client:
-        return None
     try:
         body = json.loads(content)
     except ValueError:
         return None
     if not isinstance(body, dict):
         return None
-    if sent is None or dialect.any_client:
-        return plain_call(call, request, body)
+    if sent is None or dialect not in _OF_THE_SDK:
+        return plain_call(call, asked, body) if dialect.any_client else None
     if call.endpoint.kind is EngineKind.LLM:
         return _as_sent_here(_completion(call, sent, body, priority))
     return _as_sent_here(_embedding(call, sent, body))

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from ayo_bridge.bindings import key_order
 from ayo_bridge.bindings.endpoints import Addressed
-from ayo_bridge.bindings.http_requests import address
-from ayo_bridge.bindings.http_senders import Sender, sender_of
+from ayo_bridge.bindings.http_asked import Asked
+from ayo_bridge.bindings.http_senders import Sender
 from ayo_bridge.engines.openai_http import Delivery, LLMRequest, make_call
 from ayo_bridge.engines.openai_http.reply import Reply
 from ayo_bridge.engines.openai_http.said import answer_by
@@ -25,16 +25,16 @@ KINDS: Final = {
 """What a call to an engine is to who follows it."""
 
 
-def plain_call(call: Addressed, request: Any, body: dict[str, Any]) -> BoundaryCall | None:
+def plain_call(call: Addressed, asked: Asked, body: dict[str, Any]) -> BoundaryCall | None:
     """The call that a plain client makes by a request; ``None``: it is not followed."""
-    sender, dialect = sender_of(request), call.endpoint.dialect
+    sender, dialect = asked.sender(), call.endpoint.dialect
     if sender is None or call.endpoint.kind not in KINDS:
         return None
     key_order.saw(sender, call.engine, body)
     fields = {name: value for name, value in body.items() if name not in dialect.delivery}
     delivery = {name: value for name, value in body.items() if name in dialect.delivery}
     streams = bool(body.get("stream", dialect.streams_unless_told))
-    url = address(request)
+    url = asked.url
     alike = dialect.pure(body) and says_delivery(dialect, body)
     growing = partial(_growing, dialect) if streams and dialect.piece is not None else None
     return BoundaryCall(

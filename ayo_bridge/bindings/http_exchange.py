@@ -6,8 +6,8 @@ caused is kept from the caller, by sending again what the server would have take
 
 from __future__ import annotations
 
+import abc
 import asyncio
-import importlib
 import time
 from collections.abc import Callable, Generator, Hashable
 from concurrent.futures import Future
@@ -19,20 +19,21 @@ from typing import Any, Final
 from ayo_bridge.bindings.endpoints import Addressed
 from ayo_bridge.bindings.followed_http import boundary_call
 from ayo_bridge.bindings.following import FollowedObservation
-from ayo_bridge.bindings.http_client import transport_way
-from ayo_bridge.bindings.http_streams import streams_of
-from ayo_bridge.bindings.openai_sdk import answered, compared
+from ayo_bridge.bindings.http_asked import Asked
+from ayo_bridge.bindings.http_replies import Head, Player, Watch
+from ayo_bridge.bindings.openai_sdk import answered
 from ayo_bridge.engines.openai_http.errors import BUSY
 from ayo_bridge.engines.openai_http.reply import Reply
 from ayo_bridge.engines.openai_http.request import canonical_key
-from ayo_bridge.seam import Follower, Hit, Observation, Outcome, Scope, Ticket
+from ayo_bridge.seam import Follower, Hit, Observation, Outcome, Scope, Ticket, Told
 
 PATIENCE: Final = 0.25
 """Seconds for which a refusal is kept from the caller once no work ahead is on its way, at least:
 so long a server may take to notice that."""
 _FIRST_PAUSE: Final = 0.01
 
-Send = Callable[..., Any]
+Send = Callable[[], Any]
+"""Sends the request of the original, as often as it is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +58,26 @@ class _Again:
     seconds: float | None
 
 
-_Step = _Ticket | _Request | _Again
+@dataclass(frozen=True, slots=True)
+class _Replay:
+    """Make a response of a reply that was recorded ahead; answered by it."""
+
+    player: Player
+
+
+_Step = _Ticket | _Request | _Again | _Replay
 _Steps = Generator[_Step, Any, Any]
 _Followed = tuple[Follower, object] | None
 """Who follows a call, and what its end is told by."""
 
 
-class Exchange:
-    """One request that is for an engine. ``library`` is httpx or httpx2."""
+class Exchange(abc.ABC):
+    """One request that is for an engine; what differs between HTTP libraries is abstract."""
 
-    def __init__(
-        self, library: str, scope: Scope, call: Addressed, transport: Any, request: Any
-    ) -> None:
-        self._library = library
+    def __init__(self, scope: Scope, call: Addressed, asked: Asked) -> None:
         self._scope = scope
         self._call = call
-        self._transport = transport
-        self._request = request
+        self._asked = asked
         self._load = scope.runtime.load(call.endpoint.server)
 
     # The two ways of waiting.
@@ -96,10 +100,12 @@ class Exchange:
 
     def _done(self, step: _Step, send: Send) -> Any:
         if isinstance(step, _Request):
-            return send(self._request)
+            return send()
         if isinstance(step, _Ticket):
             return step.ticket.wait(step.seconds)
-        step.response.close()
+        if isinstance(step, _Replay):
+            return self._replayed(step.player)
+        self._give_back(step.response)
         if step.completion is None:
             time.sleep(step.seconds or 0.0)
         else:
@@ -125,10 +131,12 @@ class Exchange:
 
     async def _adone(self, step: _Step, send: Send) -> Any:
         if isinstance(step, _Request):
-            return await send(self._request)
+            return await send()
         if isinstance(step, _Ticket):
             return await step.ticket.wait_async(step.seconds)
-        await step.response.aclose()
+        if isinstance(step, _Replay):
+            return await self._areplayed(step.player)
+        await self._agive_back(step.response)
         if step.completion is None:
             await asyncio.sleep(step.seconds or 0.0)
         else:
@@ -145,17 +153,21 @@ class Exchange:
         if ticket is not None:
             began = time.perf_counter()
             try:
-                hit = yield _Ticket(ticket, self._timeout("read"))
+                hit = yield _Ticket(ticket, self._asked.read)
             except TimeoutError:
                 scope.stumbled(self._call.endpoint.server)
-                raise self._read_timeout(awaited) from None
+                raise self._timed_out(awaited) from None
             reply = hit.value if isinstance(hit, Hit) else None
             if isinstance(reply, Reply) and not _broken_off(reply, ticket):
                 _told(handle, reply)
-                return self._replayed(reply, ticket, awaited)
+                player = Player(
+                    *(reply, ticket.record, scope.runtime.profiles),
+                    *(self._asked.read, self._call.endpoint.dialect),
+                )
+                return (yield _Replay(player))
             waited = time.perf_counter() - began
         elif key is not None:
-            compared(self._request)
+            self._compare()
         return (yield from self._direct(key, waited, awaited, handle))
 
     def _begun(self) -> _Followed:
@@ -163,13 +175,13 @@ class Exchange:
         follower = self._scope.follower
         if follower is None:
             return None
-        call = boundary_call(self._call, self._request, priority=self._scope.runtime.priority)
+        call = boundary_call(self._call, self._asked, priority=self._scope.runtime.priority)
         return None if call is None else (follower, follower.begin(call))
 
     def _direct(self, key: Hashable, waited: float, awaited: bool, followed: _Followed) -> _Steps:
         call, load, scope = self._call, self._load, self._scope
         observation = scope.direct(call.engine, call.endpoint.kind, key, items=call.items)
-        told = None
+        told: Told | None = None
         if followed is not None:
             observation = FollowedObservation(observation, *followed)
             told = observation.grows
@@ -178,22 +190,21 @@ class Exchange:
         load.begins()
         try:
             response = yield _Request()
-            if response.status_code in BUSY and load.disturbed:
+            if self._status(response) in BUSY and load.disturbed and self._repeatable:
                 response = yield from self._patient(response)
         except BaseException as error:
             load.ends()
             self._failed(observation, error)
             raise
-        if response.status_code >= 400:
+        head = self._head(response)
+        if head.status >= 400:
             scope.stumbled(call.endpoint.server)
-        elif response.status_code < 300:
+        elif head.status < 300:
             answered()
-        streams = streams_of(self._library)
-        watched = streams.async_watched if awaited else streams.watched
         dialect = call.endpoint.dialect
         learn = scope.runtime.profiles if dialect.tokens is not None else None
-        response.stream = watched(response, observation, learn, load.ends, told, dialect)
-        return response
+        watch = Watch(head, observation, learn, load.ends, told, dialect)
+        return self._watched(response, watch, awaited)
 
     def _failed(self, observation: Observation, error: BaseException) -> None:
         observation.failed(error)
@@ -208,10 +219,10 @@ class Exchange:
         refused after that would have been refused without us.
         """
         clock, load = time.perf_counter, self._load
-        read, began, until = self._timeout("read"), clock(), None
+        read, began, until = self._asked.read, clock(), None
         pause = _FIRST_PAUSE
         load.refused()
-        while response.status_code in BUSY:
+        while self._status(response) in BUSY:
             completion = load.completion()
             if completion is not None:
                 seconds = None if read is None else began + read - clock()
@@ -219,7 +230,7 @@ class Exchange:
                     break
             else:
                 until = until or clock() + max(PATIENCE, self._scope.lead)
-                seconds = max(pause, _retry_after(response))
+                seconds = max(pause, _retry_after(self._head(response)))
                 if clock() + seconds > until:
                     break
                 pause *= 2
@@ -231,55 +242,63 @@ class Exchange:
 
     def _key(self) -> Hashable:
         """The key of the request, or ``None`` if it cannot be equal to one made ahead."""
-        request, scope = self._request, self._scope
+        asked, scope = self._asked, self._scope
         if scope.quiet or not (self._call.registered or scope.follower is not None):
             return None
-        body = getattr(request, "_content", None)  # ``content`` raises for a body that streams.
-        way = transport_way(self._transport, request.url.scheme == "https")
-        if isinstance(way, str) or not isinstance(body, bytes):
+        content, way = asked.content, asked.way()
+        if isinstance(way, str) or content is None:
             return None
-        if self._call.endpoint.dialect.streams_unless_told and b'"stream"' not in body:
+        if self._call.endpoint.dialect.streams_unless_told and b'"stream"' not in content:
             return None  # It has the key of one that says that it does not stream.
         try:
-            return canonical_key(str(request.url), tuple(request.headers.raw), body, way)
+            return canonical_key(asked.url, asked.headers(), content, way)
         except ValueError:
             return None
 
-    def _timeout(self, name: str) -> float | None:
-        seconds: float | None = self._request.extensions.get("timeout", {}).get(name)
-        return seconds
+    # What differs between libraries.
 
+    _repeatable = True
+    """Whether the request may be sent again."""
+
+    @abc.abstractmethod
+    def _compare(self) -> None:
+        """Hold the request against what an SDK would have built in its place."""
+
+    @abc.abstractmethod
     def _shorten(self, waited: float) -> None:
         """Let the request have what is left of its time."""
-        extensions = self._request.extensions
-        timeout = extensions.get("timeout")
-        if timeout:
-            left = {
-                name: seconds if seconds is None else max(seconds - waited, 0.001)
-                for name, seconds in timeout.items()
-            }
-            self._request.extensions = {**extensions, "timeout": left}
 
-    def _read_timeout(self, awaited: bool) -> Exception:
-        """What the client's own transport raises (httpcore 1: its texts differ)."""
-        error: Exception = importlib.import_module(self._library).ReadTimeout(
-            "" if awaited else "timed out"
-        )
-        return error
+    @abc.abstractmethod
+    def _timed_out(self, awaited: bool) -> Exception:
+        """What the library raises where no reply has come in time."""
 
-    def _replayed(self, reply: Reply, ticket: Ticket, awaited: bool) -> Any:
-        """A response of the client's own library, as its transport would have returned it."""
-        streams = streams_of(self._library)
-        stream = streams.async_replayed if awaited else streams.replayed
-        learn = self._scope.runtime.profiles
-        return importlib.import_module(self._library).Response(
-            status_code=reply.status,
-            headers=list(reply.headers),
-            stream=stream(
-                reply, ticket.record, learn, self._timeout("read"), self._call.endpoint.dialect
-            ),
-            extensions={"http_version": reply.http_version, "reason_phrase": reply.reason},
-        )
+    @abc.abstractmethod
+    def _status(self, response: Any) -> int:
+        """The status of a response."""
+
+    @abc.abstractmethod
+    def _head(self, response: Any) -> Head:
+        """How a response begins."""
+
+    @abc.abstractmethod
+    def _watched(self, response: Any, watch: Watch, awaited: bool) -> Any:
+        """The response, whose bytes are noted as they pass."""
+
+    def _replayed(self, player: Player) -> Any:
+        """A response of the library, as its own transport would have returned it."""
+        raise NotImplementedError
+
+    async def _areplayed(self, player: Player) -> Any:
+        """Like :meth:`_replayed`, for asyncio."""
+        raise NotImplementedError
+
+    def _give_back(self, response: Any) -> None:
+        """Let go of a response unread."""
+        raise NotImplementedError
+
+    async def _agive_back(self, response: Any) -> None:
+        """Let go of a response unread, for asyncio."""
+        raise NotImplementedError
 
 
 def _sent(steps: _Steps, result: Any) -> Callable[[], Any]:
@@ -305,9 +324,10 @@ def _broken_off(reply: Reply, ticket: Ticket) -> bool:
     return error is not None
 
 
-def _retry_after(response: Any) -> float:
+def _retry_after(head: Head) -> float:
     """Seconds that a refusal asks for; 0 where it says none, or a date."""
+    said = (value for name, value in head.headers if name.lower() == b"retry-after")
     try:
-        return max(0.0, float(response.headers.get("retry-after", 0)))
+        return max(0.0, float(next(said, b"0")))
     except ValueError:
         return 0.0

@@ -6,11 +6,8 @@ import importlib
 from typing import Any
 
 from ayo_bridge.bindings.http_client import way_of
+from ayo_bridge.bindings.http_senders import CannotBuildError
 from ayo_bridge.engines.openai_http.request import LLMRequest
-
-
-class CannotBuildError(ValueError):
-    """A request cannot be made ahead as its client would send it; the message says why."""
 
 
 def as_sent(client: Any, request: Any) -> LLMRequest:

@@ -1,4 +1,4 @@
-"""Requests of plain httpx and httpx2 clients, however short they live.
+"""By whom requests of plain HTTP clients are sent, however short these live.
 
 Many libraries have no SDK: they post a JSON object, some with a client of its own for each call.
 Who asks is then what a request says: the server, all of its headers, the way it leaves. Requests
@@ -10,32 +10,33 @@ from __future__ import annotations
 
 import json
 import threading
-import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
-from contextvars import ContextVar
 from typing import Any, Final
 
-from ayo_bridge.bindings.http_client import way_of
-from ayo_bridge.bindings.http_requests import CannotBuildError, address
 from ayo_bridge.engines.openai_http.request import Headers, LLMRequest, identity
 from ayo_bridge.engines.openai_http.way import Way
-from ayo_bridge.seam import current_scope
 
 _MOST: Final = 256
 _LENGTH: Final = b"content-length"
 _TRAVELS: Final = frozenset({_LENGTH, b"connection", b"accept-encoding"})
 Encode = Callable[[Any], bytes]
+Still = Callable[[str], str | None]
+"""Asked with an address: why a client would not send such a request there any more."""
+
+
+class CannotBuildError(ValueError):
+    """A request cannot be made ahead as its client would send it; the message says why."""
 
 
 def _compact(value: Any) -> bytes:
-    """As httpx writes JSON from 0.28 on."""
+    """As httpx writes JSON from 0.28 on, and urllib3."""
     written = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return written.encode()
 
 
 def _spaced(value: Any) -> bytes:
-    """As httpx before that, and many who write it themselves."""
+    """As httpx before that, requests, aiohttp, and many who write it themselves."""
     return json.dumps(value).encode()
 
 
@@ -50,7 +51,7 @@ class Sender:
         connect: seconds.
     """
 
-    __slots__ = ("__weakref__", "_adds", "_client", "connect", "encode", "headers", "server", "way")
+    __slots__ = ("__weakref__", "connect", "encode", "headers", "server", "still", "way")
 
     def __init__(
         self, server: str, headers: Headers, way: Way, encode: Encode, connect: float | None
@@ -60,13 +61,7 @@ class Sender:
         self.way = way
         self.encode = encode
         self.connect = connect
-        self._client: Callable[[], Any] = lambda: None
-        self._adds: Headers = ()
-
-    def used(self, client: Any) -> None:
-        """This client has sent a request so."""
-        self._client = weakref.ref(client)
-        self._adds = self._added(client)
+        self.still: Still = lambda url: None
 
     def request(self, url: str, body: Mapping[str, Any]) -> LLMRequest:
         """What leaves when this body is sent so, to an address of the server.
@@ -74,14 +69,9 @@ class Sender:
         Raises:
             CannotBuildError: its client would not send it so any more.
         """
-        client = self._client()
-        if client is not None and not client.is_closed:
-            way = way_of(client, url)
-            if way != self.way:
-                other = "its client goes another way by now"
-                raise CannotBuildError(way if isinstance(way, str) else other)
-            if self._added(client) != self._adds:
-                raise CannotBuildError("the headers of its client have been changed")
+        reason = self.still(url)
+        if reason is not None:
+            raise CannotBuildError(reason)
         content = self.encode(body)
         length = b"%d" % len(content)
         headers = tuple(
@@ -89,45 +79,31 @@ class Sender:
         )
         return LLMRequest(url, headers, content, self.connect, way=self.way)
 
-    def _added(self, client: Any) -> Headers:
-        """What a client adds to each of its requests: its headers and cookies."""
-        return identity(tuple(client.build_request("POST", self.server).headers.raw))
 
-
-_current: ContextVar[tuple[Any, Any] | None] = ContextVar("ayo_bridge_sender", default=None)
-"""The client whose request is on its way to the transport, and that request."""
 _known: OrderedDict[Hashable, Sender] = OrderedDict()
 _lock = threading.Lock()
 
 
-def sender_of(request: Any) -> Sender | None:
-    """By whom a plain client sends this request; ``None``: nobody could send another one so."""
-    known = _current.get()
-    if known is None or known[1] is not request:  # One that follows a redirect is another.
-        return None
-    client, _ = known
-    url, content = address(request), getattr(request, "_content", None)
-    way = way_of(client, url)
-    if isinstance(way, str) or not isinstance(content, bytes):
-        return None
+def sender_by(
+    server: str, headers: Headers, content: bytes, way: Way, connect: float | None, still: Still
+) -> Sender | None:
+    """By whom a request is sent that has this body; ``None``: nobody could write another one so."""
     encode = _encoder(content)
     if encode is None:
         return None
-    asked = identity(tuple(request.headers.raw))
-    server = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
+    asked = identity(headers)
     key = server, asked, way, encode
     with _lock:
         sender = _known.pop(key, None)
         if sender is None:
-            connect = request.extensions.get("timeout", {}).get("connect")
             # A trace that the request belongs to is its own.
             kept = {name for name, _ in asked} | _TRAVELS
-            headers = tuple(h for h in request.headers.raw if h[0].lower() in kept)
-            sender = Sender(server, headers, way, encode, connect)
+            own = tuple(header for header in headers if header[0].lower() in kept)
+            sender = Sender(server, own, way, encode, connect)
         _known[key] = sender
         if len(_known) > _MOST:
             _known.popitem(last=False)
-    sender.used(client)
+    sender.still = still
     return sender
 
 
@@ -138,34 +114,3 @@ def _encoder(content: bytes) -> Encode | None:
         return next((write for write in (_compact, _spaced) if write(value) == content), None)
     except ValueError:
         return None
-
-
-def _as_ever(options: Mapping[str, Any]) -> bool:
-    """Whether a request is authenticated as all of its client are."""
-    return "auth" not in options or type(options["auth"]).__name__ == "UseClientDefault"
-
-
-def send(
-    wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    """The wrapper of ``Client.send``: the transport is to know by whom it is asked."""
-    if current_scope() is None or not _as_ever(kwargs):
-        return wrapped(*args, **kwargs)
-    token = _current.set((instance, args[0] if args else kwargs.get("request")))
-    try:
-        return wrapped(*args, **kwargs)
-    finally:
-        _current.reset(token)
-
-
-async def asend(
-    wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    """The wrapper of ``AsyncClient.send``."""
-    if current_scope() is None or not _as_ever(kwargs):
-        return await wrapped(*args, **kwargs)
-    token = _current.set((instance, args[0] if args else kwargs.get("request")))
-    try:
-        return await wrapped(*args, **kwargs)
-    finally:
-        _current.reset(token)

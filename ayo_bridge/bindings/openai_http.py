@@ -19,8 +19,8 @@ from typing import Any
 
 from ayo_bridge.bindings.binding import Binding, Target
 from ayo_bridge.bindings.endpoints import addressed, register_endpoint, unregister_endpoint
-from ayo_bridge.bindings.http_exchange import Exchange
-from ayo_bridge.bindings.http_senders import asend, send
+from ayo_bridge.bindings.httpx_requests import HttpxAsked, HttpxExchange
+from ayo_bridge.bindings.httpx_senders import asend, send
 from ayo_bridge.seam import current_scope
 
 __all__ = ["BINDINGS", "HTTPX", "HTTPX2", "register_endpoint", "unregister_endpoint"]
@@ -37,11 +37,12 @@ def _sync(
     if scope is None:
         return wrapped(*args, **kwargs)
     request = args[0] if args else kwargs["request"]
-    call = addressed(request, scope.runtime)
+    asked = HttpxAsked(request, instance)
+    call = addressed(asked, scope.runtime) if request.method == "POST" else None
     if call is None:
         scope.touches(f"{request.url.host} is asked over HTTP")
         return wrapped(*args, **kwargs)
-    return Exchange(library, scope, call, instance, request).run(wrapped)
+    return HttpxExchange(library, scope, call, asked).run(partial(wrapped, request))
 
 
 async def _async(
@@ -55,12 +56,13 @@ async def _async(
     if scope is None:
         return await wrapped(*args, **kwargs)
     request = args[0] if args else kwargs["request"]
-    call = addressed(request, scope.runtime)
+    asked = HttpxAsked(request, instance)
+    call = addressed(asked, scope.runtime) if request.method == "POST" else None
     if call is None:
         scope.touches(f"{request.url.host} is asked over HTTP")
     if call is None or not _on_asyncio():  # trio: results cannot be awaited there.
         return await wrapped(*args, **kwargs)
-    return await Exchange(library, scope, call, instance, request).arun(wrapped)
+    return await HttpxExchange(library, scope, call, asked).arun(partial(wrapped, request))
 
 
 def _on_asyncio() -> bool:

@@ -22,7 +22,8 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from ayo_bridge.bindings.binding import Binding, Target
-from ayo_bridge.bindings.http_requests import CannotBuildError, address, as_sent, authorised
+from ayo_bridge.bindings.http_requests import address, as_sent, authorised
+from ayo_bridge.bindings.http_senders import CannotBuildError
 from ayo_bridge.engines.openai_http.request import Headers, LLMRequest, identity
 from ayo_bridge.seam import current_scope
 

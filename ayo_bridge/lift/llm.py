@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from ayo_bridge.bindings.http_requests import CannotBuildError, as_sent
+from ayo_bridge.bindings.http_requests import as_sent
+from ayo_bridge.bindings.http_senders import CannotBuildError
 from ayo_bridge.bindings.openai_http import register_endpoint
 from ayo_bridge.bindings.openai_sdk import Form, build, once_answered
 from ayo_bridge.engines.launched import is_launched

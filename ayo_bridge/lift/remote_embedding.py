@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from ayo_bridge.bindings.async_library import seeing
 from ayo_bridge.bindings.endpoints import expect_ahead
-from ayo_bridge.bindings.http_requests import CannotBuildError
+from ayo_bridge.bindings.http_senders import CannotBuildError
 from ayo_bridge.bindings.openai_sdk import OPTIONS, Form, build, embedding_body
 from ayo_bridge.engines.dialects import EMBEDDINGS
 from ayo_bridge.engines.openai_http import LLMRequest, make_call

@@ -6,7 +6,7 @@ import logging
 from concurrent.futures import CancelledError
 from typing import Final
 
-from ayo_bridge.bindings.http_requests import CannotBuildError
+from ayo_bridge.bindings.http_senders import CannotBuildError
 from ayo_bridge.events import Event, Facts, log
 from ayo_bridge.runahead.home import Home
 

@@ -64,6 +64,7 @@ class Case:
         stops_early: the original gives up at its first error; what had been sent ahead by
             then is wasted, so the accelerated run may send more of its requests, but none fewer.
         proven: wait, once accelerated, until the server is known to stream what it would reply.
+        learned: what runs ahead is learned of calls before those that are compared.
         frugal: nothing that is computed ahead is left unused.
         only_result: names of the entries where the first failure leaves it to chance what else
             happens; their results alone are compared.
@@ -80,6 +81,7 @@ class Case:
     script: Callable[[StubOpenAI], object] | None = None
     stops_early: bool = False
     proven: bool = False
+    learned: bool = False
     frugal: bool = False
     only_result: Sequence[str] = ()
     real: bool = False

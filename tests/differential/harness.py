@@ -23,11 +23,13 @@ from ayo_bridge.observe import Stats
 from ayo_bridge.profile import Curve, EngineProfile, LLMProfile, Profile, ProfileStore
 from ayo_bridge.schedule import EngineScheduler, Placement
 from ayo_bridge.seam import Engine, EngineKind
+from tests.adapters.python.programs import learned, question
 from tests.differential.case import Case, Entry, Env, Framework, parameters
 from tests.differential.compare import difference, log_difference, never
 from tests.differential.observing import Outcome, canonical, observe, observe_async
 from tests.proofs import prove
 
+_TEACHING = tuple(question(number) for number in range(4))
 TOLERANCE = 1e-6
 """By so much a score may move where batches are fused; by nothing with ``strict=True``."""
 
@@ -169,6 +171,10 @@ def compare(
     original = Context().run(run, _prepared(env, case))
     again = Context().run(run, _prepared(env, case)) if _concurrent(original) else original
     fast = _accelerated(env, case, runtime)
+    if case.learned:
+        for asked in _TEACHING:
+            entry.ask(fast, asked)
+        learned(fast)
     found = Context().run(run, fast)
     return Comparison(
         original, again, found, stats(fast), _tolerance(runtime), framework.in_threads
@@ -199,6 +205,10 @@ async def compare_async(
     original = await run(prepared())
     again = await run(prepared()) if _concurrent(original) else original
     fast = _accelerated(env, case, runtime)
+    if case.learned:
+        for asked in _TEACHING:
+            await entry.ask(fast, asked)
+        await asyncio.to_thread(learned, fast)
     found = await run(fast)
     return Comparison(
         original, again, found, stats(fast), _tolerance(runtime), framework.in_threads

@@ -9,6 +9,7 @@ import pytest
 from ayo_bridge import Runtime
 from tests.differential import (
     rows_langchain,
+    rows_langchain_engines,
     rows_langchain_errors,
     rows_langchain_ollama,
     rows_langchain_remote,
@@ -22,6 +23,7 @@ ROWS = [
     *rows_langchain_errors.ROWS,
     *rows_langchain_remote.ROWS,
     *rows_langchain_ollama.ROWS,
+    *rows_langchain_engines.ROWS,
 ]
 
 # A request that fails leaves its socket to the collector.

@@ -8,6 +8,7 @@ import pytest
 
 from ayo_bridge import Runtime
 from tests.differential import (
+    rows_engines,
     rows_errors,
     rows_ollama,
     rows_options,
@@ -25,6 +26,7 @@ ROWS = [
     *rows_errors.ROWS,
     *rows_remote.ROWS,
     *rows_ollama.ROWS,
+    *rows_engines.ROWS,
 ]
 
 # The SDK's asynchronous clients close themselves in whatever loop runs when they are collected.

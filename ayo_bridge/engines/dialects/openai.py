@@ -136,6 +136,5 @@ EMBEDDINGS: Final = Dialect(
     delivery=(),
     deterministic=True,
     answer=lambda _, said: Answer(vectors=vectors_in(said.document)),
-    any_client=False,
     most_bytes=MOST_BYTES,
 )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from ayo_bridge.bindings.http_requests import CannotBuildError
+from ayo_bridge.bindings.http_senders import CannotBuildError
 from ayo_bridge.learn.known import Waiting
 from ayo_bridge.learn.live.busy import Busy
 from ayo_bridge.learn.live.clients import Clients

@@ -15,7 +15,7 @@ from typing import Any
 import openai
 import pytest
 
-from ayo_bridge.bindings.http_requests import CannotBuildError
+from ayo_bridge.bindings.http_senders import CannotBuildError
 from ayo_bridge.bindings.openai_sdk import OPENAI, Form, build, embedding_body
 from ayo_bridge.engines.openai_http import LLMRequest
 from ayo_bridge.engines.openai_http.request import Headers, identity
