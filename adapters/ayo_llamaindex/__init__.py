@@ -15,6 +15,7 @@ from ayo_bridge.lift.adapter import Adapter
 from ayo_bridge.lift.asking import Asking
 from ayo_bridge.lift.entries import Base, Entry
 from ayo_bridge.lift.lifted import Asked, Lifted
+from ayo_bridge.lift.store_rows import BINDINGS as CLIENT_BINDINGS
 from ayo_bridge.lift.subclass import Methods
 from ayo_bridge.runahead import AcceleratedState, Scope
 from ayo_bridge.runahead.streams import scoped_async_stream, scoped_stream
@@ -39,8 +40,8 @@ class LlamaIndexAdapter(Adapter):
 
     name = "llama-index"
     required = (TAPS, HELPERS, TRANSFORMATIONS)
-    bindings = (PARTS, *HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *STORE_BINDINGS, INSTRUMENTATION)
-    stores = STORE_BINDINGS
+    stores = (*STORE_BINDINGS, *CLIENT_BINDINGS)
+    bindings = (PARTS, *HTTP_BINDINGS, OPENAI, *MODEL_BINDINGS, *stores, INSTRUMENTATION)
     helpers = (HELPERS, TRANSFORMATIONS)
     bases = tuple(Base(row.module, row.name, row.entries) for row in ROWS)
     remembers = True
