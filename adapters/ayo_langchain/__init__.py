@@ -13,6 +13,7 @@ from ayo_bridge.lift.asking import Asking
 from ayo_bridge.lift.entries import Base, Entry, Kind
 from ayo_bridge.lift.lifted import Asked, Lifted
 from ayo_bridge.lift.recognise import class_of, loaded
+from ayo_bridge.lift.store_rows import BINDINGS as CLIENT_BINDINGS
 from ayo_bridge.lift.subclass import Methods
 from ayo_bridge.runahead import AcceleratedState
 from ayo_langchain.always_used import always_used, asks_by
@@ -22,6 +23,7 @@ from ayo_langchain.guide import Guide
 from ayo_langchain.helper_rows import HELPERS
 from ayo_langchain.ingestion import WRITES
 from ayo_langchain.learned import alone
+from ayo_langchain.store_rows import BINDINGS as POSTGRES_BINDINGS
 from ayo_langchain.stores import BINDINGS as STORE_BINDINGS
 from ayo_langchain.taps import TAPS
 from ayo_langchain.unheard import LangChainShows
@@ -34,6 +36,7 @@ _ENTRIES: Final = (
     Entry("astream", Kind.ASTREAM),
 )
 _BATCHES: Final = (Entry("batch", many=True), Entry("abatch", Kind.AWAIT, many=True))
+_CLIENTS: Final = (*CLIENT_BINDINGS, *POSTGRES_BINDINGS)
 _RUNS: Final = (Entry("run"), Entry("arun", Kind.AWAIT))
 """How agents call tools."""
 
@@ -47,9 +50,9 @@ class LangChainAdapter(Adapter):
 
     name = "langchain"
     required = STORE_BINDINGS
-    stores = (*STORE_BINDINGS, WRITES)
+    stores = (*STORE_BINDINGS, *_CLIENTS, WRITES)
     helpers = (*HELPERS, GRAPHS)
-    bindings = (*ENGINE_BINDINGS, *TAPS, COMPOSING)
+    bindings = (*ENGINE_BINDINGS, *TAPS, COMPOSING, *_CLIENTS)
     shows = LangChainShows()
     bases = (
         Base("langchain_core.runnables.base", "Runnable", (*_ENTRIES, *_BATCHES)),

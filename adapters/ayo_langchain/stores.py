@@ -75,7 +75,7 @@ class Search:
 
 
 def store_engine(store: Any, runtime: EngineHome) -> str | None:
-    """The engine name of a vector store; ``None`` if its class is not known."""
+    """The engine name of a store in memory; ``None``: it is another."""
     from langchain_core.vectorstores import InMemoryVectorStore
 
     return _engine(store, runtime) if isinstance(saw(store), InMemoryVectorStore) else None

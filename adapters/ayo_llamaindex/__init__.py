@@ -13,6 +13,7 @@ from ayo_bridge.lift.adapter import Adapter
 from ayo_bridge.lift.asking import Asking
 from ayo_bridge.lift.entries import Base, Entry
 from ayo_bridge.lift.lifted import Asked, Lifted
+from ayo_bridge.lift.store_rows import BINDINGS as CLIENT_BINDINGS
 from ayo_bridge.lift.subclass import Methods
 from ayo_bridge.runahead import AcceleratedState, Scope
 from ayo_bridge.runahead.streams import scoped_async_stream, scoped_stream
@@ -37,13 +38,8 @@ class LlamaIndexAdapter(Adapter):
 
     name = "llama-index"
     required = (TAPS, HELPERS, TRANSFORMATIONS)
-    bindings = (
-        PARTS,
-        *ENGINE_BINDINGS,
-        *STORE_BINDINGS,
-        INSTRUMENTATION,
-    )
-    stores = STORE_BINDINGS
+    stores = (*STORE_BINDINGS, *CLIENT_BINDINGS)
+    bindings = (PARTS, *ENGINE_BINDINGS, *stores, INSTRUMENTATION)
     helpers = (HELPERS, TRANSFORMATIONS)
     bases = tuple(Base(row.module, row.name, row.entries) for row in ROWS)
     remembers = True

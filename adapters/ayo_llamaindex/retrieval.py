@@ -63,7 +63,7 @@ def _lift_vector_retriever(
     reason = differs(retriever, VectorIndexRetriever, *_VECTOR_METHODS)
     if reason is not None:
         return reason
-    store = lift_store(retriever._vector_store, runtime)
+    store = lift_store(retriever._vector_store, runtime, awaited=awaited)
     if store.reason is not None:
         return store.reason
     if not retriever._needs_embedding():

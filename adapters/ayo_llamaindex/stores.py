@@ -21,6 +21,7 @@ from ayo_llamaindex.copying import acopied, copied
 from ayo_llamaindex.found_nodes import choice_of, chosen, item_of, items_of
 from ayo_llamaindex.known import TESTED, differs
 from ayo_llamaindex.search_keys import WITH_RANKS, moment_of, search_key, written_by
+from ayo_llamaindex.store_rows import known
 from ayo_llamaindex.transactions import PostgresTransaction, SimpleTransaction
 
 _POSTGRES: Final = "llama_index.vector_stores.postgres.base"
@@ -99,8 +100,15 @@ mostly Python, which one thread runs at a time: several end no later than one af
 # For the lifters.
 
 
-def lift_store(store: Any, runtime: EngineHome) -> LiftedStore:
-    """Lift a vector store, or say why its searches are left to run as they are."""
+def lift_store(store: Any, runtime: EngineHome, *, awaited: bool = False) -> LiftedStore:
+    """Lift a vector store, or say why its searches are left to run as they are.
+
+    ``awaited`` says that the original will call ``aquery``.
+    """
+    row = known(store)
+    if row is not None:
+        reason = (row.not_awaited if awaited else "") or row.refusal(store, differs)
+        return LiftedStore(row.engine(store, runtime), reason)
     engine = engine_for(store, runtime)
     binding = BINDINGS[0] if hasattr(store, "_engine") else BINDINGS[1]
     reason = _unknown(store, _QUERIED) or unfollowed([binding]) or _not_ready(store)
@@ -129,6 +137,11 @@ def search_call(
         ValueError: the query has parts without identity, or its scores would not be bit-equal.
     """
     arguments = dict(kwargs or {})
+    row = known(store)
+    if row is not None:
+        if query.mode.value != "default":
+            raise ValueError("only a search by a vector alone is made ahead")
+        return row.call(engine_name, store, (query,), arguments)
     key = search_key(engine_name, store, query, arguments, awaited)
     if awaited and query.mode.value in WITH_RANKS:
         raise ValueError("ranks of full-text search come out in other digits when awaited")

@@ -1,4 +1,4 @@
-"""The bindings of all engines that no framework owns; each is put on where its library is loaded."""
+"""The bindings of all engines that no framework owns."""
 
 from __future__ import annotations
 
