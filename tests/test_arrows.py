@@ -20,7 +20,18 @@ LAYERS = (
         "observe",
         "serving",
     ),
-    *("workflow", "simulate", "adapter", "autorun", "api", "doctor", "verify", "cli"),
+    *(
+        "workflow",
+        "simulate",
+        "adapter",
+        "autorun",
+        "api",
+        "doctor",
+        "verify",
+        "pages",
+        "bench",
+        "cli",
+    ),
 )
 """From the bottom to the top: a module may import its own layer and those before it."""
 

@@ -33,6 +33,7 @@ def verify(
     """
     import shutil
 
+    from ayo_bridge.cli.progress import Shown
     from ayo_bridge.verify import Target, VerifyError, as_json, as_text, load, read_questions
     from ayo_bridge.verify import verify as compare
 
@@ -42,7 +43,7 @@ def verify(
     except VerifyError as error:
         typer.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
         raise typer.Exit(2) from error
-    with _Shown(len(asked)) as told:
+    with Shown("verify") as told:
         report = compare(loaded, asked, learn=learn, name=target, told=told)
     if json:
         typer.echo(as_json(report))
@@ -50,32 +51,3 @@ def verify(
         typer.echo(as_text(report, min(shutil.get_terminal_size().columns, 100)), nl=False)
     if report.differences:
         raise typer.Exit(1)
-
-
-class _Shown:
-    """How far it is: a bar on a terminal, else a line now and then, on stderr."""
-
-    def __init__(self, questions: int) -> None:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        self._console = Console(stderr=True)
-        self._bar = Progress(console=self._console, transient=True)
-        self._task = self._bar.add_task("verify", total=questions)
-        self._each = max(1, questions // 10)
-
-    def __enter__(self) -> _Shown:
-        if self._console.is_terminal:
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._console.is_terminal:
-            self._bar.stop()
-
-    def __call__(self, what: str, done: int, of: int) -> None:
-        """So much is done."""
-        if self._console.is_terminal:
-            self._bar.update(self._task, description=what, completed=done, total=of)
-        elif done % self._each == 0:
-            typer.echo(f"{what}: {done} of {of}", err=True)

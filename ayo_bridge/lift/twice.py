@@ -137,14 +137,19 @@ class Run:
         return self._answer(result, items)
 
     def _answer(self, result: Any, items: tuple[object, ...]) -> Answer:
-        said = self.shows.shown(result)
-        return (said.say(), ()) if isinstance(said, Later) else (said, items)
+        return answered(self.shows, result, items)
 
     def _drained(self, stream: Iterator[Any]) -> tuple[object, ...]:
         return joined([self.shows.item(item) for item in stream])
 
     async def _adrained(self, stream: AsyncIterator[Any]) -> tuple[object, ...]:
         return joined([self.shows.item(item) async for item in stream])
+
+
+def answered(shows: Shows, result: Any, items: tuple[object, ...]) -> Answer:
+    """What a result says, and what was streamed of it."""
+    said = shows.shown(result)
+    return (said.say(), ()) if isinstance(said, Later) else (said, items)
 
 
 def _is_plain(value: object) -> bool:
@@ -162,4 +167,4 @@ def _is_plain(value: object) -> bool:
     return False
 
 
-__all__ = ["Run", "Second", "compare", "only_asks"]
+__all__ = ["Run", "Second", "answered", "compare", "only_asks"]

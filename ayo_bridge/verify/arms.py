@@ -30,6 +30,8 @@ class Arm:
 
     kept: Kept
     answer: Answer | None
+    record: CallRecord
+    """Its engine calls; those of accelerated objects stand below theirs."""
     error: str = ""
 
     @property
@@ -48,16 +50,21 @@ def kind_called(function: Callable[..., Any]) -> Kind:
 
 
 class Arms:
-    """Makes calls; those that are awaited all on one loop, as the clients of an application are."""
+    """Makes calls; those that are awaited all on one loop, as the clients of an application are.
 
-    def __init__(self, shows: Shows, runtime: Home) -> None:
+    ``loop`` is that loop, if there is one already.
+    """
+
+    def __init__(self, shows: Shows, runtime: Home, loop: asyncio.Runner | None = None) -> None:
         self._shows = shows
         self._runtime = runtime
-        self._loop = asyncio.Runner()
+        self._own = loop is None
+        self._loop = loop or asyncio.Runner()
 
     def close(self) -> None:
-        """Close the loop."""
-        self._loop.close()
+        """Close the loop, unless it was given."""
+        if self._own:
+            self._loop.close()
 
     def _waits(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return self._loop.run(coroutine, context=copy_context())
@@ -77,10 +84,10 @@ def _arm(run: Run, runtime: Home) -> Arm:
         with entered(scope):
             answer = run()
     except Exception as error:
-        return Arm(scope.kept, None, f"{type(error).__name__}: {error}")
+        return Arm(scope.kept, None, record, f"{type(error).__name__}: {error}")
     finally:
         scope.close()
-    return Arm(scope.kept, answer)
+    return Arm(scope.kept, answer, record)
 
 
 def said_by(value: object, shows: Shows) -> object:

@@ -7,17 +7,17 @@ and has to ask and to say the same.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ayo_bridge.api import accelerate, stats
 from ayo_bridge.engines.openai_http.reply import Reply
 from ayo_bridge.learn.live.lesson import ENOUGH
 from ayo_bridge.learn.live.worker import worker
-from ayo_bridge.lift.entry import Kind
-from ayo_bridge.lift.shows import Given, Shows
+from ayo_bridge.lift.shows import Shows
 from ayo_bridge.lift.twice import Run
 from ayo_bridge.runahead.handed import handed_wrong
 from ayo_bridge.runahead.kept import LONGEST
@@ -29,10 +29,10 @@ from ayo_bridge.runahead.replayed import (
     replayed,
 )
 from ayo_bridge.runtime import Runtime
-from ayo_bridge.verify.arms import Arm, Arms, kind_called, said_by
+from ayo_bridge.verify.arms import Arm, Arms, said_by
 from ayo_bridge.verify.questions import Question
 from ayo_bridge.verify.report import Compared, Outcome, Report
-from ayo_bridge.verify.target import Loaded, known
+from ayo_bridge.verify.target import Loaded, begin_anew, known
 
 PATIENCE: Final = 10.0
 """Seconds for which what is learned is waited for."""
@@ -69,43 +69,62 @@ def verify(
     """
     loaded = obj if isinstance(obj, Loaded) else known(obj, name or type(obj).__name__)
     ours = Runtime(verify=0.0) if runtime is None else runtime
-    comparison = _Comparison(loaded, ours)
+    comparison = Comparison(loaded, accelerate(loaded.obj, runtime=ours), ours)
     try:
         first = questions[: ENOUGH if learn is None else learn]
         for done, question in enumerate(first):
             told("learning", done, len(first))
             comparison.ask(comparison.fast, question)
-        _learned()
+        wait_until_learned()
         compared = []
         for done, question in enumerate(questions):
             told("comparing", done, len(questions))
-            compared.append(comparison.compare(question))
+            compared.append(comparison.compare(question).compared)
         told("comparing", len(questions), len(questions))
-        return Report(name or comparison.name, tuple(compared), stats(comparison.fast).hits)
+        return Report(name or loaded.named, tuple(compared), stats(comparison.fast).hits)
     finally:
         comparison.close()
         if runtime is None:
             ours.close()
 
 
-def _learned() -> None:
+def wait_until_learned() -> None:
+    """Wait for what is being learned, for :data:`PATIENCE` at most."""
     until = time.monotonic() + PATIENCE
     while not worker.is_idle() and time.monotonic() < until:
         time.sleep(0.01)
 
 
-class _Comparison:
-    """The two objects."""
+class Both(NamedTuple):
+    """A question that was asked of both objects."""
 
-    def __init__(self, loaded: Loaded, runtime: Runtime) -> None:
+    compared: Compared
+    original: Arm
+    fast: Arm
+
+    @property
+    def requests(self) -> int:
+        """How many requests of the original were seen, and compared."""
+        return self.original.asked.total()
+
+
+class Comparison:
+    """The two objects.
+
+    Args:
+        fast: the accelerated one, by ``runtime``.
+        loop: on which what they return is awaited; one of its own by default.
+    """
+
+    def __init__(
+        self, loaded: Loaded, fast: Any, runtime: Runtime, loop: asyncio.Runner | None = None
+    ) -> None:
         self._loaded = loaded
         self._runtime = runtime
         self._shows: Shows = loaded.adapter.shows
-        self._arm = Arms(self._shows, runtime)
+        self._arm = Arms(self._shows, runtime, loop)
         self.original = loaded.obj
-        self.fast = accelerate(loaded.obj, runtime=runtime)
-        entry = loaded.entry
-        self.name = type(loaded.obj).__name__ if entry is None else entry.name
+        self.fast = fast
 
     def close(self) -> None:
         """Nothing more is asked."""
@@ -113,26 +132,15 @@ class _Comparison:
 
     def ask(self, obj: Any, question: Question) -> Arm:
         """One call, seen whole."""
-        reset = getattr(obj, "reset", None)
-        if callable(reset) and hasattr(obj, "chat"):
-            reset()
-        call, kind = self._call(obj)
-        return self._arm(call, kind, self._given(question))
+        begin_anew(obj)
+        return self._arm(*self._loaded.call(obj), self._loaded.given(question))
 
-    def _call(self, obj: Any) -> tuple[Callable[..., Any], Kind]:
-        entry = self._loaded.entry
-        if entry is None:
-            return obj, kind_called(obj)
-        return getattr(obj, entry.name), entry.kind
-
-    def _given(self, question: Question) -> Given:
-        if isinstance(question, dict) and self._shows.names_inputs:
-            return Given((), dict(question))
-        return Given((question,), {})
-
-    def compare(self, question: Question) -> Compared:
-        """What came of one question."""
+    def compare(self, question: Question) -> Both:
+        """Ask both, and say what came of it."""
         original, fast = self.ask(self.original, question), self.ask(self.fast, question)
+        return Both(self._compared(question, original, fast), original, fast)
+
+    def _compared(self, question: Question, original: Arm, fast: Arm) -> Compared:
         same = Compared(_short(question, quoted=False), Outcome.SAME)
         wrong = handed_wrong(self._runtime, fast.kept)
         if wrong is not None:
@@ -141,7 +149,7 @@ class _Comparison:
             return _raised(same, original.error, fast.error)
         if original.kept.doubt and not fast.kept.taken:
             return replace(same, outcome=Outcome.NOT_VERIFIED, what=original.kept.doubt)
-        if _alike(original.answer, fast.answer) and original.asked == fast.asked:
+        if alike(original.answer, fast.answer) and original.asked == fast.asked:
             return same
         return self._explained(same, question, original, fast)
 
@@ -152,7 +160,7 @@ class _Comparison:
             left, right = said_by(before, self._shows), said_by(now, self._shows)
             if isinstance(now, Reply):
                 sampled = sampled or left != right
-            elif not _alike(left, right):
+            elif not alike(left, right):
                 what = "an engine answered the same request differently"
                 asked = fast.kept.texts.get(key, "a search")
                 parts = differing(left, right)
@@ -161,8 +169,8 @@ class _Comparison:
                 )
         if not sampled:
             return _differs(same, _difference(original, fast))
-        call, kind = self._call(self.original)
-        run = Run(self._shows, call, kind, self._given(question))
+        call, kind = self._loaded.call(self.original)
+        run = Run(self._shows, call, kind, self._loaded.given(question))
         assert fast.answer is not None, "it has not raised"
         try:
             found = replayed(self._runtime, fast.kept, run, fast.answer)
@@ -209,14 +217,14 @@ def _differs(same: Compared, found: Difference) -> Compared:
     )
 
 
-def _alike(left: object, right: object) -> bool:
+def alike(left: object, right: object) -> bool:
     """Whether two values are equal, but for the last digits of numbers."""
     if isinstance(left, float) and isinstance(right, float):
         return abs(left - right) <= _CLOSE
     if isinstance(left, list | tuple) and isinstance(right, list | tuple):
-        return len(left) == len(right) and all(map(_alike, left, right))
+        return len(left) == len(right) and all(map(alike, left, right))
     if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(_alike(left[k], right[k]) for k in left)
+        return left.keys() == right.keys() and all(alike(left[k], right[k]) for k in left)
     return left == right
 
 
@@ -230,4 +238,4 @@ def _short(value: object, *, quoted: bool = True) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
 
 
-__all__ = ["Progress", "verify"]
+__all__ = ["Both", "Comparison", "Progress", "alike", "verify", "wait_until_learned"]

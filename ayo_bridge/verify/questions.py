@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
-from ayo_bridge.verify.target import VerifyError
-
-Question = str | dict[str, Any]
+from ayo_bridge.verify.target import Question, VerifyError
 
 
 def read_questions(path: Path, calls: int | None = None) -> list[Question]:

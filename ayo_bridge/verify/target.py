@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,11 @@ from ayo_bridge.errors import AyoBridgeError
 from ayo_bridge.lift.adapter import Accelerator
 from ayo_bridge.lift.entry import Entry, Kind
 from ayo_bridge.lift.functions import function_state
+from ayo_bridge.lift.shows import Given
 from ayo_bridge.lift.subclass import plain, state_of
+from ayo_bridge.verify.arms import kind_called
 
+Question = str | dict[str, Any]
 _MODULE = "__ayo_verified__"
 
 
@@ -55,6 +59,34 @@ class Loaded:
     adapter: Accelerator
     entry: Entry | None
     """``None``: it is a function, and called itself."""
+
+    @property
+    def named(self) -> str:
+        """What is called."""
+        return type(self.obj).__name__ if self.entry is None else self.entry.name
+
+    def call(self, obj: Any) -> tuple[Callable[..., Any], Kind]:
+        """What is called of ``obj``, which is this object or an accelerated one, and its kind."""
+        if self.entry is None:
+            return obj, kind_called(obj)
+        return getattr(obj, self.entry.name), self.entry.kind
+
+    def given(self, question: Question) -> Given:
+        """The arguments of a question."""
+        if isinstance(question, dict) and self.adapter.shows.names_inputs:
+            return Given((), dict(question))
+        return Given((question,), {})
+
+
+def converses(obj: Any) -> bool:
+    """Whether an object keeps a conversation that it can begin anew."""
+    return callable(getattr(obj, "reset", None)) and hasattr(obj, "chat")
+
+
+def begin_anew(obj: Any) -> None:
+    """Begin a new conversation, if it is one."""
+    if converses(obj):
+        obj.reset()
 
 
 def load(target: Target, entry: str = "") -> Loaded:
@@ -136,4 +168,13 @@ def _module(where: str) -> Any:
     return module
 
 
-__all__ = ["Loaded", "Target", "VerifyError", "known", "load"]
+__all__ = [
+    "Loaded",
+    "Question",
+    "Target",
+    "VerifyError",
+    "begin_anew",
+    "converses",
+    "known",
+    "load",
+]

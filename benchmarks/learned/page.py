@@ -10,9 +10,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from benchmarks.pages.charts import Bar, Ratio, Series, ratios, speedups
-from benchmarks.pages.content import Mark, Plot, Section, Table, Tile, keys
-from benchmarks.pages.page import render
+from ayo_bridge.pages.charts import Bar, Ratio, Series, ratios, speedups
+from ayo_bridge.pages.content import Mark, Plot, Section, Table, Tile, keys
+from ayo_bridge.pages.page import render
 
 Json = dict[str, Any]
 HERE: Final = Path(__file__).parent

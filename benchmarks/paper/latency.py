@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from benchmarks.pages.charts import Curve, lines, ordered, system
-from benchmarks.pages.content import Key, Mark, Plot, Section, Table, keys
+from ayo_bridge.pages.charts import Curve, lines, ordered, system
+from ayo_bridge.pages.content import Key, Mark, Plot, Section, Table, keys
 from benchmarks.paper import ratios
 from benchmarks.paper.schemes import BASELINES, OURS, PAPER, SCHEMES
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from benchmarks.pages.charts import COLOURS, Ratio, Series
-from benchmarks.pages.charts import ratios as drawn_ratios
-from benchmarks.pages.content import Key, Mark, Plot, Section, Table, Tile, keys, marked
-from benchmarks.pages.page import render
+from ayo_bridge.pages.charts import COLOURS, Ratio, Series
+from ayo_bridge.pages.charts import ratios as drawn_ratios
+from ayo_bridge.pages.content import Key, Mark, Plot, Section, Table, Tile, keys, marked
+from ayo_bridge.pages.page import render
 from benchmarks.paper import latency, ratios, sections
 from benchmarks.paper.findings import all_panels, findings
 from benchmarks.paper.parameters import HERE, parameters

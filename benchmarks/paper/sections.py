@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from benchmarks.pages.charts import Bar, Curve, lines, ordered, seconds, shares, system
-from benchmarks.pages.content import Mark, Plot, Section, Table, keys
+from ayo_bridge.pages.charts import Bar, Curve, lines, ordered, seconds, shares, system
+from ayo_bridge.pages.content import Mark, Plot, Section, Table, keys
 from benchmarks.paper.latency import BOUND, NAMES, better
 from benchmarks.paper.schemes import OURS, PAPER
 from benchmarks.paper.targets import apps

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.learned.page import page
-from benchmarks.pages.charts import (
+from ayo_bridge.pages.charts import (
     COLOURS,
     Bar,
     Curve,
@@ -21,6 +20,7 @@ from benchmarks.pages.charts import (
     shares,
     speedups,
 )
+from benchmarks.learned.page import page
 
 
 def test_a_colour_means_one_thing() -> None:
@@ -74,7 +74,7 @@ def learned(ratio: float | None, **more: Any) -> dict[str, Any]:
 def test_the_page_of_applications_has_each_of_them_and_those_that_were_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("benchmarks.pages.page.vega", lambda: "")
+    monkeypatch.setattr("ayo_bridge.pages.page.vega", lambda: "")
     results = {
         "latencies": {"llm": 0.1, "embedding": 0.02, "search": 0.01},
         "settings": {"learn": 6, "rounds": 3, "threads": 1, "tasks": 1},

@@ -28,7 +28,7 @@ SCRIPT = re.compile(r"(?<=<script>).*?(?=</script>\n<script>\nconst options)", r
 @pytest.fixture(autouse=True)
 def _without_vega(monkeypatch: pytest.MonkeyPatch) -> None:
     """Putting it together takes two seconds."""
-    monkeypatch.setattr("benchmarks.pages.page.vega", lambda: VEGA)
+    monkeypatch.setattr("ayo_bridge.pages.page.vega", lambda: VEGA)
 
 
 def panel(**means: list[float]) -> dict[str, Any]:

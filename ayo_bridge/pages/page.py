@@ -11,7 +11,7 @@ import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from benchmarks.pages.charts import CONFIG
+from ayo_bridge.pages.charts import CONFIG
 
 HERE: Final = Path(__file__).parent
 _GLOBAL: Final = "window.vegaEmbed = vegaEmbed;"

@@ -19,6 +19,7 @@ COLOURS: Final = {
     "Ayo": "#ef8636",
     "ours": "#2a9d4a",
     "accelerated": "#2a9d4a",
+    "original": "#8a8f98",
     "bound": "#1b1f24",
     "at best": "#1b1f24",
     # The paper's system with fewer passes.

@@ -8,7 +8,7 @@ from enum import Enum
 
 from markupsafe import Markup
 
-from benchmarks.pages.charts import COLOURS, Spec
+from ayo_bridge.pages.charts import COLOURS, Spec
 
 
 class Mark(Enum):

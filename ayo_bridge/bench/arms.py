@@ -1,0 +1,88 @@
+"""What is compared: an arm is a name, and a way to make its object of the application's.
+
+Another arm is another :class:`Arm`; the first of those that are measured is what all are held
+against.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from ayo_bridge.api import accelerate
+from ayo_bridge.bench.wrong import BenchError
+from ayo_bridge.errors import NotAcceleratedWarning
+from ayo_bridge.lift.functions import function_state
+from ayo_bridge.lift.subclass import state_of
+from ayo_bridge.passes import PIPELINE, Pass
+from ayo_bridge.runahead import AcceleratedState
+from ayo_bridge.runtime import Runtime
+from ayo_bridge.verify.target import Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An arm's object. ``runtime`` is closed with it."""
+
+    obj: Any
+    runtime: Runtime | None = None
+
+    @property
+    def state(self) -> AcceleratedState | None:
+        """What is known of its calls; ``None``: it is not accelerated."""
+        return state_of(self.obj) or function_state(self.obj)
+
+    def close(self) -> None:
+        """Nothing more is asked of it."""
+        if self.runtime is not None:
+            self.runtime.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """``make`` is given the application's object, and the most calls that a round has."""
+
+    name: str
+    make: Callable[[Loaded, int], Made]
+
+
+ORIGINAL: Final = Arm("original", lambda loaded, calls: Made(loaded.obj))
+
+
+def accelerated(passes: tuple[Pass, ...] = PIPELINE, name: str = "ayo") -> Arm:
+    """What ``accelerate`` makes, with these passes.
+
+    It begins knowing nothing that earlier processes have learned, so that runs can be compared.
+    """
+
+    def make(loaded: Loaded, calls: int) -> Made:
+        runtime = Runtime(passes=passes, templates=False, verify=0.0, history=max(32, calls))
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", NotAcceleratedWarning)
+            made = Made(accelerate(loaded.obj, runtime=runtime), runtime)
+        if made.state is None:
+            runtime.close()
+            why = next((str(each.message) for each in said), "nothing can be done for it")
+            raise BenchError(f"there is nothing to compare: {why}")
+        for each in said:
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+        return made
+
+    return Arm(name, make)
+
+
+def ablated() -> list[Arm]:
+    """The accelerated arm without each of its passes in turn."""
+    return [
+        replace(accelerated(_but(each)), name=f"no {each.name.replace('_', ' ')}")
+        for each in PIPELINE
+    ]
+
+
+def _but(left_out: Pass) -> tuple[Pass, ...]:
+    return tuple(each for each in PIPELINE if each is not left_out)
+
+
+__all__ = ["ORIGINAL", "Arm", "Made", "ablated", "accelerated"]

@@ -1,0 +1,155 @@
+"""Whether both arms have asked and answered the same."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ayo_bridge.bench.asking import Timed
+from ayo_bridge.bench.rounds import Round, pairs
+from ayo_bridge.bench.sessions import Session
+from ayo_bridge.runahead.again import Answer
+from ayo_bridge.runahead.kept import LONGEST
+from ayo_bridge.runahead.replayed import differing
+from ayo_bridge.verify.comparing import alike
+from ayo_bridge.verify.report import Compared, Outcome
+from ayo_bridge.verify.report import Report as Verified
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A question that was asked of both under watch, and how many requests were compared."""
+
+    compared: Compared
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What came of comparing.
+
+    Args:
+        checked: the questions that were compared under watch, with their requests.
+        compared: pairs of timed calls whose answers were compared.
+        varied: pairs that cannot be: the engine, or the original itself, answers the same question
+            differently from time to time.
+        differences: both sides of what is not the same.
+    """
+
+    checked: tuple[Checked, ...] = ()
+    compared: int = 0
+    varied: int = 0
+    differences: tuple[Compared, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        checked: Sequence[Checked],
+        rounds: Sequence[Round],
+        arms: Sequence[str],
+        sessions: Sequence[Session],
+    ) -> Identity:
+        """Compare the timed answers of the first two arms, each with its counterpart."""
+        found = _Timed(rounds, arms[0], sessions, _sampled(checked))
+        for load in dict.fromkeys(each.load for each in rounds):
+            one, other = (
+                [each for each in rounds if each.load == load and each.arm == arm] for arm in arms
+            )
+            for matched in pairs(one, other):
+                for original, fast in matched:
+                    found.take(original, fast, load)
+        differences = [
+            each.compared for each in checked if each.compared.outcome is Outcome.DIFFERS
+        ]
+        differences += found.differences.values()
+        return cls(tuple(checked), found.compared, found.varied, tuple(differences))
+
+    @property
+    def requests(self) -> int:
+        """Requests of the original that were compared with those of the accelerated object."""
+        return sum(each.requests for each in self.checked)
+
+    @property
+    def line(self) -> str:
+        """``20 of 20 calls the same, 80 requests compared; 240 timed answers the same``."""
+        if not (self.checked or self.compared or self.varied or self.differences):
+            return "nothing was compared"
+        said = []
+        if self.checked:
+            verified = Verified("", tuple(each.compared for each in self.checked))
+            requests = f"{self.requests} requests compared" if self.requests else "requests unseen"
+            said.append(f"{verified.verdict}, {requests}")
+        unlike = len(self.differences) - sum(
+            each.compared.outcome is Outcome.DIFFERS for each in self.checked
+        )
+        timed = self.compared + self.varied
+        if unlike:
+            said.append(f"timed answers to {unlike} questions DIFFER")
+        elif self.varied:
+            said.append(f"{self.varied} of {timed} timed answers vary by themselves")
+        elif timed:
+            said.append(f"{timed} timed answers the same")
+        return "; ".join(said)
+
+
+def _sampled(checked: Sequence[Checked]) -> bool:
+    """Whether an engine has answered equal requests differently."""
+    return any(each.compared.outcome is Outcome.BY_REQUEST for each in checked)
+
+
+class _Timed:
+    """Compares timed calls."""
+
+    def __init__(
+        self, rounds: Sequence[Round], original: str, sessions: Sequence[Session], sampled: bool
+    ) -> None:
+        self._sessions = sessions
+        self._sampled = sampled
+        self._answers: dict[tuple[int, int], list[Answer | None]] = defaultdict(list)
+        self._errors: dict[tuple[int, int], set[str]] = defaultdict(set)
+        for each in rounds:
+            for call in each.calls if each.arm == original else ():
+                key = (call.session, call.turn)
+                if call.error:
+                    self._errors[key].add(_kind(call.error))
+                elif not any(alike(call.answer, known) for known in self._answers[key]):
+                    self._answers[key].append(call.answer)
+        self.compared = self.varied = 0
+        self.differences: dict[tuple[int, int], Compared] = {}
+
+    def take(self, original: Timed, fast: Timed, load: str) -> None:
+        key = (original.session, original.turn)
+        if fast.error:
+            if _kind(fast.error) not in self._errors[key]:
+                self._differs(key, load, "it raised", fast.error, "it never did")
+            return
+        if original.error:
+            return
+        if alike(original.answer, fast.answer):
+            self.compared += 1
+        elif self._sampled or len(self._answers[key]) > 1:
+            self.varied += 1
+        else:
+            left, right = differing(original.answer, fast.answer)
+            self._differs(key, load, "the answers differ", _short(right), _short(left))
+
+    def _differs(
+        self, key: tuple[int, int], load: str, what: str, accelerated: str, original: str
+    ) -> None:
+        session, turn = key
+        question = str(self._sessions[session][turn])
+        found = Compared(question, Outcome.DIFFERS, f"{what} ({load})", original, accelerated)
+        self.differences.setdefault(key, found)
+
+
+def _kind(error: str) -> str:
+    return error.partition(":")[0]
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+
+
+__all__ = ["Checked", "Identity"]

@@ -1,0 +1,165 @@
+"""All that came of a bench: the verdict first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from ayo_bridge.bench.conditions import warning
+from ayo_bridge.bench.figures import LoadFigures, figures
+from ayo_bridge.bench.identity import Identity
+from ayo_bridge.bench.observed import Path, path
+from ayo_bridge.bench.rounds import Round
+from ayo_bridge.bench.statistics import Figure
+from ayo_bridge.record.record import CallRecord
+
+ONE_USER: Final = "1 user"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What was measured, and how."""
+
+    target: str
+    what: str
+    """The object's class."""
+    entry: str
+    sessions: int
+    questions: int
+    converses: bool
+    warm_up: str
+    """The name of the load before all others."""
+    arms: Sequence[str]
+    loads: Sequence[tuple[str, bool]]
+    """By name, with whether sessions arrive."""
+    rounds: Mapping[str, int]
+    seed: int
+    interrupted: str = ""
+    """What it was at when it was stopped; empty: it has ended."""
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A bench."""
+
+    said: Said
+    identity: Identity
+    loads: tuple[LoadFigures, ...]
+    warm_up: LoadFigures | None
+    path: Path
+
+    @classmethod
+    def of(
+        cls,
+        said: Said,
+        rounds: Sequence[Round],
+        identity: Identity,
+        alone: Sequence[CallRecord] = (),
+    ) -> Report:
+        """Make numbers of rounds. ``alone`` are records of calls made one by one."""
+
+        def of_load(name: str, opened: bool) -> LoadFigures | None:
+            return figures(name, rounds, said.arms, opened=opened, seed=said.seed)
+
+        measured = [of_load(name, opened) for name, opened in said.loads]
+        second = said.arms[1]
+        one_by_one = [
+            record
+            for each in rounds
+            if each.arm == second and each.load == ONE_USER
+            for record in each.records
+        ]
+        return cls(
+            said,
+            identity,
+            tuple(each for each in measured if each is not None),
+            of_load(said.warm_up, False),
+            path(one_by_one, alone),
+        )
+
+    @property
+    def differs(self) -> bool:
+        """Whether something was not the same."""
+        return bool(self.identity.differences)
+
+    @property
+    def verdict(self) -> str:
+        """``1.62x (1.55-1.70) at 1 user, 83 % of what the data dependencies allow; ...``."""
+        if not self.loads:
+            return "nothing was measured"
+        said = []
+        for each in self.loads:
+            found = each.ratio.latency
+            line = f"{_judged(found)} at {each.load}"
+            if each.load == ONE_USER and self.path.bound is not None:
+                line += f", {self.path.bound.share:.0%}".replace("%", " %")
+                line += " of what the data dependencies allow"
+            said.append(line)
+        return "; ".join(said)
+
+    @property
+    def advice(self) -> list[str]:
+        """What to change, and what to know about the figures."""
+        said = []
+        if self.path.left is not None:
+            left = self.path.left
+            said.append(f"Longest left: {left.what}. {left.shorter}.")
+        for each in self.loads:
+            said += _about(each)
+        if self.said.interrupted:
+            said.append(f"It was interrupted ({self.said.interrupted}): the rest was not measured.")
+        if busy := warning(self.said.conditions):
+            said.append(f"{busy[0].upper()}{busy[1:]}.")
+        return said
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain values for JSON; times in seconds."""
+        bound = self.path.bound
+        return {
+            "verdict": self.verdict,
+            "same": not self.differs,
+            "identity": {"line": self.identity.line, **asdict(self.identity)},
+            "advice": self.advice,
+            "loads": [asdict(each) for each in self.loads],
+            "warm_up": asdict(self.warm_up) if self.warm_up else None,
+            "path": {**asdict(self.path), "share_of_bound": bound.share if bound else None},
+            "measured": asdict(self.said),
+        }
+
+
+def times(figure: Figure) -> str:
+    """``1.62x (1.55-1.70)``."""
+    if figure.low is None or figure.high is None:
+        return f"{figure.value:.2f}x"
+    return f"{figure.value:.2f}x ({figure.low:.2f}-{figure.high:.2f})"
+
+
+def _judged(found: Figure | None) -> str:
+    if found is None:
+        return "nothing answered by both"
+    if found.low is not None and found.high is not None:
+        if found.low <= 1.0 <= found.high:
+            return f"no difference, {times(found)},"
+        if found.high < 1.0:
+            return f"SLOWER, {times(found)},"
+    return times(found)
+
+
+def _about(load: LoadFigures) -> list[str]:
+    """What is worth knowing of a load."""
+    said = []
+    for each in load.arms:
+        if each.errors:
+            said.append(f"{load.load}, {each.arm}: {each.errors} of {each.calls} calls raised.")
+    work = load.work
+    if work.wasted_share > 0.05:
+        share = f"{work.wasted_share:.0%}".replace("%", " %")
+        said.append(f"{load.load}: {share} of the work ahead was in vain.")
+    if work.unseen and not work.ahead:
+        said.append(f"{load.load}: calls ran as in the original, as there is nothing to gain.")
+    return said
+
+
+__all__ = ["ONE_USER", "Report", "Said", "times"]

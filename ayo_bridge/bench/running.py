@@ -1,0 +1,245 @@
+"""Has the arms ask in turns, over the same engines, and keeps what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ayo_bridge.bench.arms import ORIGINAL, Arm, Made, ablated, accelerated
+from ayo_bridge.bench.asking import Asker, Timed
+from ayo_bridge.bench.conditions import conditions
+from ayo_bridge.bench.identity import Checked, Identity
+from ayo_bridge.bench.loads import Closed, Load
+from ayo_bridge.bench.report import Report, Said
+from ayo_bridge.bench.rounds import Round, in_order
+from ayo_bridge.bench.sessions import Session
+from ayo_bridge.bench.threads import Threads
+from ayo_bridge.bench.wrong import BenchError
+from ayo_bridge.record.record import CallRecord
+from ayo_bridge.verify.comparing import Comparison, Progress, wait_until_learned
+from ayo_bridge.verify.target import Loaded, converses
+
+WARM_UP: Final = "warm-up"
+CLOSED_ROUNDS: Final = 6
+OPEN_ROUNDS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How it is measured.
+
+    Args:
+        loads: measured one after the other.
+        warm_up: sessions of each arm beforehand: the accelerated one learns from them.
+        rounds: of each load; by default 6, and 2 where sessions arrive.
+        ablate: measure the accelerated arm without each of its passes, too.
+        seed: of arrivals, of the sessions that come, and of intervals.
+    """
+
+    loads: Sequence[Load] = (Closed(1),)
+    warm_up: int = 12
+    rounds: int | None = None
+    ablate: bool = False
+    seed: int = 0
+
+    def rounds_of(self, load: Load) -> int:
+        """How many rounds a load has."""
+        return self.rounds or (OPEN_ROUNDS if load.open else CLOSED_ROUNDS)
+
+
+class Bench:
+    """Measures an application's object against itself accelerated.
+
+    Args:
+        loaded: the object that is not accelerated.
+        sessions: what is asked of it.
+        arms: what is compared, the accelerated one second; more may follow.
+        told: is told how far it is.
+
+    Raises:
+        BenchError: nothing can be done for the object, or it cannot be asked so.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        sessions: Sequence[Session],
+        settings: Settings,
+        *,
+        name: str = "",
+        arms: Sequence[Arm] | None = None,
+        told: Progress = lambda what, done, of: None,
+    ) -> None:
+        self._loaded = loaded
+        self._sessions = sessions
+        self._settings = settings
+        self._name = name or loaded.named
+        self._told = told
+        chosen = list(arms or (ORIGINAL, accelerated()))
+        self._arms = chosen + (ablated() if settings.ablate else [])
+        self._threads = Threads()
+        self._asker = Asker(loaded, self._threads)
+        self._check_state()
+        self._conditions = conditions()
+        self._made: dict[str, Made] = {}
+        self._rounds: list[Round] = []
+        self._checked: list[Checked] = []
+        self._alone: list[CallRecord] = []
+        self._doing = ""
+
+    def _check_state(self) -> None:
+        beside = any(load.open or load != Closed(1) for load in self._settings.loads)
+        if beside and self._asker.apart(self._loaded.obj) is None:
+            raise BenchError(
+                f"{self._name} keeps a conversation that cannot be copied, so it serves one user: "
+                "leave --concurrency, --rate and --trace out"
+            )
+
+    def run(self) -> Report:
+        """Measure. Interrupted (Ctrl-C), it reports what there is by then."""
+        interrupted = ""
+        with asyncio.Runner() as runner:
+            try:
+                self._all(runner)
+            except KeyboardInterrupt:
+                interrupted = self._doing
+            finally:
+                self._threads.close()
+                for made in self._made.values():
+                    made.close()
+        return self._report(interrupted)
+
+    def _all(self, runner: asyncio.Runner) -> None:
+        self._doing = "making the objects"
+        most = max(load.asks(len(self._sessions)) for load in self._settings.loads)
+        turns = max(map(len, self._sessions))
+        for arm in self._arms:
+            self._made[arm.name] = arm.make(self._loaded, most * turns)
+        warm = min(self._settings.warm_up, len(self._sessions))
+        if warm:
+            self._in_turns(runner, WARM_UP, _WarmUp(), warm, 1)
+        self._doing = "learning"
+        self._told(self._doing, 0, 1)
+        wait_until_learned()
+        self._check(runner)
+        for load in self._settings.loads:
+            rounds = self._settings.rounds_of(load)
+            self._in_turns(runner, load.name, load, len(self._sessions), rounds)
+
+    def _in_turns(
+        self, runner: asyncio.Runner, name: str, load: Load, sessions: int, rounds: int
+    ) -> None:
+        """Rounds of one load: who comes first alternates."""
+        names = [arm.name for arm in self._arms]
+        asked, of = 0, load.asks(sessions) * rounds * len(names)
+        for number in range(rounds):
+            for arm in in_order(names, number):
+                self._doing = f"{name}, round {number + 1} of {rounds}"
+                count = _Count(self._told, f"{self._doing}, {arm}", asked, of)
+                self._round(runner, Round(arm, name, number), load, sessions, count)
+                asked += load.asks(sessions)
+
+    def _round(
+        self, runner: asyncio.Runner, done: Round, load: Load, sessions: int, count: _Count
+    ) -> None:
+        made = self._made[done.arm]
+        state, runtime = made.state, made.runtime
+        gc.collect()
+        if state is not None:
+            done.before = done.after = state.totals()
+        self._rounds.append(done)
+        began = runtime.clock() if runtime is not None else 0.0
+        started, cpu = time.perf_counter(), time.process_time()
+        try:
+            runner.run(self._asked(made, load, sessions, done.calls, count, done.number))
+            done.whole = True
+        finally:
+            done.wall, done.cpu = time.perf_counter() - started, time.process_time() - cpu
+            if state is not None:
+                done.after = state.totals()
+                done.records = [each for each in state.history() if each.started >= began]
+
+    async def _asked(
+        self,
+        made: Made,
+        load: Load,
+        sessions: int,
+        told: list[Timed],
+        count: _Count,
+        turn: int,
+    ) -> None:
+        beside = load.open or (isinstance(load, Closed) and load.users > 1)
+
+        async def ask(number: int, due: float | None) -> None:
+            obj = self._asker.apart(made.obj) if beside else made.obj
+            await self._asker.ask(obj, number, self._sessions[number], due, told)
+            count()
+
+        await load.run(ask, sessions, turn)
+
+    def _check(self, runner: asyncio.Runner) -> None:
+        """Ask each session's first question of both, and compare as ``verify`` does."""
+        self._doing = "comparing answers and requests"
+        first, second = (self._made[arm.name] for arm in self._arms[:2])
+        if second.runtime is None:
+            return
+        loaded = Loaded(first.obj, self._loaded.adapter, self._loaded.entry)
+        comparison = Comparison(loaded, second.obj, second.runtime, runner)
+        for number, (question, *_) in enumerate(self._sessions):
+            self._told(self._doing, number, len(self._sessions))
+            both = comparison.compare(question)
+            self._checked.append(Checked(both.compared, both.requests))
+            self._alone.append(both.original.record)
+        self._told(self._doing, len(self._sessions), len(self._sessions))
+
+    def _report(self, interrupted: str) -> Report:
+        said = Said(
+            target=self._name,
+            what=type(self._loaded.obj).__name__,
+            entry=self._loaded.named,
+            sessions=len(self._sessions),
+            questions=sum(map(len, self._sessions)),
+            converses=converses(self._loaded.obj),
+            warm_up=WARM_UP,
+            arms=[arm.name for arm in self._arms],
+            loads=[(load.name, load.open) for load in self._settings.loads],
+            rounds={load.name: self._settings.rounds_of(load) for load in self._settings.loads},
+            seed=self._settings.seed,
+            interrupted=interrupted,
+            conditions=self._conditions | {"versions": conditions()["versions"]},
+        )
+        two = [arm.name for arm in self._arms[:2]]
+        identity = Identity.of(self._checked, self._rounds, two, self._sessions)
+        return Report.of(said, self._rounds, identity, self._alone)
+
+
+class _WarmUp:
+    """The first sessions, one after the other."""
+
+    name = WARM_UP
+    open = False
+
+    def asks(self, sessions: int) -> int:
+        return sessions
+
+    async def run(self, ask: Callable[..., object], sessions: int, turn: int) -> None:
+        await Closed(1).run(ask, sessions, turn)  # type: ignore[arg-type]
+
+
+class _Count:
+    """Tells how many sessions are done."""
+
+    def __init__(self, told: Progress, what: str, done: int, of: int) -> None:
+        self._told, self._what, self._done, self._of = told, what, done, of
+        told(what, done, of)
+
+    def __call__(self) -> None:
+        self._done += 1
+        self._told(self._what, self._done, self._of)
+
+
+__all__ = ["WARM_UP", "Bench", "Settings"]

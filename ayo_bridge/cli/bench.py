@@ -1,0 +1,117 @@
+"""`ayo-bridge bench`: how much faster an application is accelerated, measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ayo_bridge.bench import Report
+    from ayo_bridge.bench.loads import Load
+
+
+def bench(
+    target: Annotated[str, typer.Argument(help="app.py:engine, or package.module:name.")],
+    questions: Annotated[
+        Path, typer.Option(help="A file with one question, or one JSON object, a line.")
+    ],
+    entry: Annotated[
+        str, typer.Option(help="The method to call, e.g. aquery or astream; its first by default.")
+    ] = "",
+    chat: Annotated[
+        bool, typer.Option("--chat", help="Conversations: empty lines stand between them.")
+    ] = False,
+    warm_up: Annotated[
+        int, typer.Option(min=0, help="Sessions of each arm first, from which is learned.")
+    ] = 12,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="Rounds of a load; 6 by default, 2 of arrivals.")
+    ] = None,
+    concurrency: Annotated[
+        str, typer.Option(help="Users at a time, e.g. 1,4: a load for each.")
+    ] = "1",
+    rate: Annotated[
+        str | None, typer.Option(help="Poisson arrivals a second, e.g. 0.5,1,2: a load for each.")
+    ] = None,
+    duration: Annotated[float, typer.Option(help="Seconds of arrivals in a round.")] = 30.0,
+    trace: Annotated[
+        Path | None, typer.Option(help="A file of arrivals: one time, in seconds, a line.")
+    ] = None,
+    ablate: Annotated[
+        bool, typer.Option("--ablate", help="Measure without each of the passes, too.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of arrivals and intervals.")] = 0,
+    json: Annotated[Path | None, typer.Option(help="Write all figures to this file.")] = None,
+    page: Annotated[Path | None, typer.Option(help="Write a page to this file (.html).")] = None,
+) -> None:
+    """Measure an object against itself accelerated, in turns, over the same engines.
+
+    Answers and requests are compared, too. What the object calls or writes beside is done again
+    for each call: each question is asked many times.
+
+    Exit status 0: measured, all the same; 1: something differs; 2: it could not be run; 130: it was
+    interrupted, and what was measured by then is shown.
+    """
+    from ayo_bridge.bench import Bench, BenchError, Settings
+    from ayo_bridge.bench.sessions import read_sessions
+    from ayo_bridge.cli.progress import Shown
+    from ayo_bridge.verify import Target, VerifyError, load
+
+    try:
+        where = Target.of(target)
+        sessions = read_sessions(questions, chat=chat)
+        loads = _loads(concurrency, rate, duration, trace, seed)
+        _writable(json, page)
+        settings = Settings(loads, warm_up, rounds, ablate, seed)
+        with Shown("bench") as told:
+            measured = Bench(load(where, entry), sessions, settings, name=target, told=told)
+            report = measured.run()
+    except (BenchError, VerifyError) as error:
+        typer.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
+        raise typer.Exit(2) from error
+    _show(report, json, page)
+    if report.differs:
+        raise typer.Exit(1)
+    if report.said.interrupted:
+        raise typer.Exit(130)
+
+
+def _loads(
+    concurrency: str, rate: str | None, duration: float, trace: Path | None, seed: int
+) -> list[Load]:
+    from ayo_bridge.bench.loads import poisson, rates, traced, users
+
+    loads: list[Load] = [*users(concurrency)]
+    loads += [poisson(each, duration, seed) for each in (rates(rate) if rate else ())]
+    loads += [traced(trace, seed)] if trace is not None else []
+    return loads
+
+
+def _writable(json: Path | None, page: Path | None) -> None:
+    """Say at once, and not after minutes, what cannot be written."""
+    from ayo_bridge.bench import BenchError
+    from ayo_bridge.bench.page import missing
+
+    for file in (json, page):
+        if file is not None and (file.is_dir() or not file.absolute().parent.is_dir()):
+            raise BenchError(f"{file} cannot be written: name a file in a folder that is there")
+    if page is not None and (why := missing()):
+        typer.secho(why, fg="yellow", err=True)
+
+
+def _show(report: Report, json: Path | None, page: Path | None) -> None:
+    from json import dumps
+
+    from ayo_bridge.bench.page import as_html, missing
+    from ayo_bridge.bench.text import as_text
+
+    typer.echo(as_text(report), nl=False)
+    if json is not None:
+        text = dumps(report.to_dict(), ensure_ascii=False, indent=1, default=str)
+        json.write_text(text + "\n", "utf-8")
+        typer.echo(f"written: {json}", err=True)
+    if page is not None and not missing():
+        page.write_text(as_html(report), "utf-8")
+        typer.echo(f"written: {page}", err=True)

@@ -1,0 +1,136 @@
+"""The command over the stub server: a verdict first, files, and an exit status."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ayo_bridge.bench import page
+from ayo_bridge.cli import app
+from tests.stub_openai import StubOpenAI
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+APP = """
+import openai
+
+client = openai.OpenAI(base_url={url!r}, api_key="key", max_retries=0)
+
+
+def ask(prompt):
+    reply = client.chat.completions.create(
+        model="stub", messages=[{{"role": "user", "content": prompt}}], temperature=0
+    )
+    return reply.choices[0].message.content
+
+
+def answer(query):
+    return ask(f"List the causes: {{query}}") + ask(f"List the effects: {{query}}")
+
+
+class Bot:
+    pass
+
+
+bot = Bot()
+"""
+TOPICS = ("rivers", "tides", "glaciers", "deserts", "volcanoes", "forests")
+
+
+@pytest.fixture
+def stub() -> Iterator[StubOpenAI]:
+    with StubOpenAI(latency=0.02) as server:
+        yield server
+
+
+@pytest.fixture
+def program(stub: StubOpenAI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "modules", dict(sys.modules))
+    path = tmp_path / "app.py"
+    path.write_text(APP.format(url=stub.base_url))
+    return path
+
+
+@pytest.fixture
+def questions(tmp_path: Path) -> Path:
+    path = tmp_path / "questions.txt"
+    path.write_text("\n".join(f"What is known of {topic}?" for topic in TOPICS))
+    return path
+
+
+def run(*args: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, ["bench", *map(str, args)])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_a_function_is_measured_and_compared(
+    program: Path, questions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ayo_bridge.pages.page.vega", lambda: "")
+    file, html = tmp_path / "out.json", tmp_path / "out.html"
+    options = ["--questions", questions, "--rounds", 2, "--concurrency", "1,2", "--trace"]
+    trace = tmp_path / "trace.txt"
+    trace.write_text("0\n0.01\n0.05\n")
+    status, said, told = run(f"{program}:answer", *options, trace, "--json", file, "--page", html)
+    assert status == 0, said
+    found = json.loads(file.read_text())
+    assert found["verdict"] + "." == " ".join(said.partition(".\n6 of 6 calls")[0].split()) + "."
+    assert "6 of 6 calls the same" in found["identity"]["line"]
+    assert [each["load"] for each in found["loads"]] == ["1 user", "2 users", "trace.txt"]
+    assert [arm["calls"] for arm in found["loads"][0]["arms"]] == [12, 12]
+    assert max(map(len, said.splitlines())) <= 80
+    text = html.read_text()
+    assert "Times as fast as the original" in text
+    assert found["verdict"][:4] in text
+    assert "comparing answers and requests: 6 of 6" in told
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "sentence"),
+    [
+        ("app.py", [], "name the object as app.py:engine or package.module:name, not"),
+        ("app.py:bot", [], "bot is a Bot, which no adapter knows"),
+        ("app.py:answer", ["--concurrency", "many"], "--concurrency is a list of whole numbers"),
+        ("app.py:answer", ["--rate", "0"], "--rate is a list of positive numbers"),
+        (
+            "app.py:answer",
+            ["--rate", "1", "--duration", "-1"],
+            "a rate and a duration are positive",
+        ),
+        ("app.py:answer", ["--trace", "none.txt"], "the arrivals in none.txt cannot be read"),
+        ("app.py:answer", ["--json", "no/such/out.json"], "no/such/out.json cannot be written"),
+        ("app.py:answer", ["--entry", "ask"], "answer is a function: it has no --entry"),
+    ],
+)
+def test_what_cannot_be_measured_is_one_sentence(
+    target: str, options: list[str], sentence: str, program: Path, questions: Path
+) -> None:
+    status, said, told = run(program.parent / target, "--questions", questions, *options)
+    assert (status, said) == (2, "")
+    assert sentence in told
+    assert len(told.splitlines()) == 1
+
+
+def test_without_the_extra_it_says_so_and_measures_all_the_same(
+    program: Path, questions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "_NEEDED", ("nothing_of_that_name",))
+    options = ["--questions", questions, "--rounds", 1, "--warm-up", 0]
+    status, said, told = run(f"{program}:answer", *options, "--page", tmp_path / "out.html")
+    assert status == 0
+    assert "1 round at 1 user" in said
+    assert told.splitlines()[0] == (
+        "--page needs nothing_of_that_name: pip install 'ayo-bridge[bench]'; the table and --json "
+        "do without"
+    )
+    assert not (tmp_path / "out.html").exists()

@@ -1,0 +1,100 @@
+"""Arms in turns: who comes first, what is compared, what an interruption leaves."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from ayo_bridge.bench.loads import Arriving, Closed
+from ayo_bridge.bench.rounds import in_order, pairs
+from ayo_bridge.bench.text import as_text
+from tests.bench.made import measured, round_of, shouts, timed
+
+
+def test_each_arm_is_as_often_first() -> None:
+    assert [in_order(("a", "b", "c"), number)[0] for number in range(4)] == ["a", "c", "a", "c"]
+
+
+def test_calls_are_paired_by_round_and_question() -> None:
+    before = [round_of("a", 0, [timed(0, 1.0), timed(1, 2.0), timed(0, 5.0)])]
+    after = [
+        round_of("b", 1, [timed(0, 9.0)]),
+        round_of("b", 0, [timed(1, 1.0), timed(0, 0.5), timed(0, 0.25)]),
+    ]
+    (found,) = pairs(before, after)
+    assert [(one.seconds, other.seconds) for one, other in found] == [
+        (1.0, 0.5),
+        (2.0, 1.0),
+        (5.0, 0.25),
+    ]
+
+
+def test_a_wrong_arm_is_found_and_both_sides_are_shown() -> None:
+    def wrong(query: str) -> str:
+        return query.upper() if query != "two" else "2"
+
+    for load in (Closed(1), Closed(2), Arriving("trace", (0.0, 0.01, 0.02))):
+        report = measured(wrong, loads=[load], rounds=1)
+        (found,) = report.identity.differences
+        assert report.differs
+        assert (found.question, found.original, found.accelerated) == ("two", "'TWO'", "'2'")
+        assert "timed answers to 1 questions DIFFER" in report.identity.line
+        assert "the answers differ" in as_text(report)
+
+
+def test_equal_arms_are_the_same_and_make_no_difference() -> None:
+    report = measured(shouts, loads=[Closed(1), Closed(3)])
+    assert not report.differs
+    assert report.identity.line == "12 timed answers the same"
+    assert [each.load for each in report.loads] == ["1 user", "3 users"]
+    assert [len(each.arms) for each in report.loads] == [2, 2]
+
+
+def test_an_original_that_answers_differently_each_time_is_not_held_against_the_other() -> None:
+    count = iter(range(100))
+
+    def counts(query: str) -> str:
+        return f"{query} {next(count)}"
+
+    report = measured(counts, counts)
+    assert not report.differs
+    assert report.identity.line == "6 of 6 timed answers vary by themselves"
+
+
+def test_what_raises_in_both_is_counted_and_the_same_and_what_one_raises_differs() -> None:
+    def raises(query: str) -> str:
+        if query == "two":
+            raise LookupError(query)
+        return query.upper()
+
+    both = measured(raises, raises)
+    assert not both.differs
+    assert [(arm.calls, arm.errors) for arm in both.loads[0].arms] == [(6, 2), (6, 2)]
+    assert "1 user, original: 2 of 6 calls raised." in both.advice
+    one = measured(raises)
+    (found,) = one.identity.differences
+    assert (found.what, found.accelerated) == ("it raised (1 user)", "LookupError: two")
+
+
+def test_nothing_but_errors_is_no_figure() -> None:
+    def raises(query: str) -> str:
+        raise LookupError(query)
+
+    report = measured(raises, raises)
+    assert report.loads == ()
+    assert report.verdict == "nothing was measured"
+    assert as_text(report).startswith("nothing was measured.\n")
+
+
+def test_ctrl_c_leaves_what_was_measured_by_then() -> None:
+    calls = iter(range(100))
+
+    def interrupted(query: str) -> str:
+        if next(calls) == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+        return query.upper()
+
+    report = measured(interrupted, rounds=5)
+    assert report.said.interrupted == "1 user, round 2 of 5"
+    assert 4 <= report.loads[0].arms[1].calls < 15
+    assert "It was interrupted (1 user, round 2 of 5): the rest was not measured." in report.advice
