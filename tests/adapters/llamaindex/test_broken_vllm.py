@@ -36,7 +36,7 @@ def test_accelerate_says_that_its_calls_raise(
         monkeypatch.setitem(sys.modules, name, module)
     _say.cache_clear()
     runtime = Runtime(measure=False, templates=False)
-    synthesizer = get_response_synthesizer(llm=Vllm())
+    synthesizer = get_response_synthesizer(llm=Vllm(max_tokens=None))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         accelerate(synthesizer, runtime=runtime)
@@ -44,7 +44,7 @@ def test_accelerate_says_that_its_calls_raise(
     told = [each for each in caught if "best_of" in str(each.message)]
     assert [each.category for each in told] == [NotAcceleratedWarning] * said
     assert all(each.filename == __file__ for each in told)
-    assert ("best_of" in str(lift_llm(Vllm(), runtime, sync=True))) is said
+    assert ("best_of" in str(lift_llm(Vllm(max_tokens=None), runtime, sync=True))) is said
     runtime.close()
 
 

@@ -163,7 +163,7 @@ async def workflow(llm: Any) -> dict[str, Any]:
 
 
 def main(model: str) -> None:
-    os.environ.update(ENVIRONMENT)
+    os.environ.update({**ENVIRONMENT, **os.environ})
     from vllm import LLM
 
     started = time.perf_counter()
