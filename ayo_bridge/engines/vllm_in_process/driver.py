@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ayo_bridge.engines.vllm_in_process.sharing import in_turn, turns_of
+from ayo_bridge.engines.vllm_in_process.sharing import by_hand, in_turn, turns_of
 from ayo_bridge.engines.vllm_in_process.turns import Caller
 from ayo_bridge.errors import EngineUnavailableError
 from ayo_bridge.seam import new_lock
@@ -120,7 +120,9 @@ class Driver:
                 with self._changed:
                     if name not in self._known:  # Taken back meanwhile.
                         continue
-                self._turns.added(self._caller, name, asked.add(name))
+                with by_hand():
+                    sequences = asked.add(name)
+                self._turns.added(self._caller, name, sequences)
             except Exception as error:
                 self._known.pop(name, None)
                 asked.failed(error)

@@ -166,3 +166,15 @@ def engine_for(llm: Any, runtime: EngineHome) -> str:
     name = _names.name(llm, f"llm:{model_name(str(llm.model_config.model))}")
     runtime.register(InProcessLLM(name, llm))
     return name
+
+
+def load(model: str, arguments: Mapping[str, Any]) -> Any:
+    """A ``vllm.LLM`` by path or hub name.
+
+    Raises:
+        EngineUnavailableError: there is no such model, or vLLM does not know its kind.
+    """
+    try:
+        return importlib.import_module("vllm").LLM(model, **arguments)
+    except (OSError, ValueError) as error:
+        raise EngineUnavailableError(f"vLLM cannot load {model}: {error}") from error

@@ -12,8 +12,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
 from ayo_bridge.engines.vllm_in_process.turns import Caller, Output, Turns
@@ -42,7 +41,7 @@ def turns_of(engine: Any) -> Turns:
             reference = weakref.ref(engine)
 
             def step() -> Iterable[Output]:
-                with _as(None, None):
+                with by_hand():
                     outputs: Iterable[Output] = reference().step()  # type: ignore[union-attr]
                 return outputs
 
@@ -50,7 +49,7 @@ def turns_of(engine: Any) -> Turns:
                 reference().abort_request(requests)  # type: ignore[union-attr]
 
             def unfinished() -> int:
-                with _as(None, None):
+                with by_hand():
                     # Not has_unfinished_requests: that asks the other ranks of a data-parallel
                     # engine, which would have to ask as often.
                     found: int = reference().get_num_unfinished_requests()  # type: ignore[union-attr]
@@ -60,14 +59,25 @@ def turns_of(engine: Any) -> Turns:
         return turns
 
 
-@contextmanager
-def _as(engine: Any, caller: Caller | None) -> Iterator[None]:
-    before = _asking.engine, _asking.caller
-    _asking.engine, _asking.caller = engine, caller
-    try:
-        yield
-    finally:
-        _asking.engine, _asking.caller = before
+class _As:
+    """A block in which this thread asks an engine as somebody. Every step has two: no generator."""
+
+    __slots__ = ("_asks", "_before")
+
+    def __init__(self, engine: Any, caller: Caller | None) -> None:
+        self._asks = engine, caller
+
+    def __enter__(self) -> None:
+        self._before = _asking.engine, _asking.caller
+        _asking.engine, _asking.caller = self._asks
+
+    def __exit__(self, *_: object) -> None:
+        _asking.engine, _asking.caller = self._before
+
+
+def by_hand() -> _As:
+    """A block in which this thread uses engines as they are. It is its turn."""
+    return _As(None, None)
 
 
 def asked(engine: Any) -> Caller | None:
@@ -85,7 +95,7 @@ def in_turn(engine: Any, caller: Caller, call: Callable[[], T]) -> T:
     """
     if _asking.engine is engine:
         return call()
-    with turns_of(engine).entered(caller), _as(engine, caller):
+    with turns_of(engine).entered(caller), _As(engine, caller):
         return call()
 
 

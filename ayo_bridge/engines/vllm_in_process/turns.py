@@ -240,8 +240,10 @@ class Turns:
     # Under a turn.
 
     def _make_step(self, caller: Caller) -> None:
-        if not self._unfinished():
-            return  # An engine in another process would wait for ever.
+        if not self._unfinished():  # Aborted by hand: a step would bring nothing, or never end.
+            with self._lock:
+                self._lose()
+            return
         try:
             outputs = self._step()
         except Exception as error:
@@ -280,6 +282,14 @@ class Turns:
                         self._pass_on()
 
     # Under the lock.
+
+    def _lose(self) -> None:
+        """The engine has nothing any more: who waits gets what has come."""
+        for request, caller in list(self._in_engine.items()):
+            self._out(request)
+            if all(request != output.request_id for output in caller.outputs):
+                del caller.pending[request]
+            caller.turn.set()
 
     def _out(self, request: str) -> bool:
         """The engine has a request no more, or is not to have it."""

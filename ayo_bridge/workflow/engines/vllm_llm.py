@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from ayo_bridge.bindings.vllm_in_process import BINDINGS
 from ayo_bridge.engines.live_names import model_name
-from ayo_bridge.engines.vllm_in_process.engine import InProcessLLM, Prompt
+from ayo_bridge.engines.vllm_in_process.engine import InProcessLLM, Prompt, load
 from ayo_bridge.errors import EngineUnavailableError
 from ayo_bridge.seam import Call
 from ayo_bridge.workflow.requests import Generate
@@ -50,7 +49,7 @@ class VllmEngine(InProcessLLM):
             raise EngineUnavailableError(f"vLLM cannot be asked in this process: {unsupported}")
         binding.install()
         self._loaded = isinstance(model, str)
-        self._model = _load(model, arguments) if isinstance(model, str) else model
+        self._model = load(model, arguments) if isinstance(model, str) else model
         super().__init__(
             name or f"llm:{model_name(str(self._model.model_config.model))}", self._model
         )
@@ -78,10 +77,3 @@ class VllmEngine(InProcessLLM):
         """Free the model, if it was loaded here."""
         if self._loaded:
             self._model = None
-
-
-def _load(model: str, arguments: Mapping[str, Any]) -> Any:
-    try:
-        return importlib.import_module("vllm").LLM(model, **arguments)
-    except (OSError, ValueError) as error:
-        raise EngineUnavailableError(f"vLLM cannot load {model}: {error}") from error

@@ -39,6 +39,8 @@ class LLMEngine:
     running: dict[str, tuple[Output, Params]] = field(default_factory=dict)
     steps: int = 0
     aborted: list[str] = field(default_factory=list)
+    aborted_at: int = 0
+    """The steps that had begun when a request was aborted last."""
     on_step: Callable[[], object] = lambda: None
     vllm_config: Any = None
 
@@ -66,6 +68,7 @@ class LLMEngine:
             for name in request_ids:
                 del self.running[name]
                 self.aborted.append(name)
+                self.aborted_at = self.steps
 
     def get_num_unfinished_requests(self) -> int:
         return len(self.running)
