@@ -148,7 +148,9 @@ class _Plan:
         from sqlalchemy import text
 
         wanted = f"CAST(:ids AS {self.id_type}[])"
-        found = f'SELECT EXISTS (SELECT 1 FROM {self.name} WHERE "{self.columns[0]}" = ANY({wanted}))'
+        found = (
+            f'SELECT EXISTS (SELECT 1 FROM {self.name} WHERE "{self.columns[0]}" = ANY({wanted}))'
+        )
         return bool((await connection.execute(text(found), {"ids": list(ids)})).scalar())
 
     def pieces(self, given: _Given) -> Iterator[bytes]:
