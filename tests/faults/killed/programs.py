@@ -5,12 +5,18 @@ A process that has imported everything forks for each run, so that a run begins 
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
 from typing import Any
 
 CHUNKS, BATCH = 96, 24
+_NEEDED = (
+    *("langchain_core.documents", "langchain_core.embeddings", "langchain_postgres", "asyncpg"),
+    *("llama_index.core.extractors", "llama_index.llms.openai_like", "openai.resources"),
+    *("llama_index.vector_stores.postgres", "llama_index.core.embeddings", "ayo_bridge"),
+)
 
 
 def documents() -> list[Any]:
@@ -99,18 +105,11 @@ PROGRAMS = {"llama-index": by_llama_index, "langchain": by_langchain}
 
 
 def _import() -> None:
-    import llama_index.core.extractors
-    import llama_index.core.ingestion
-    import llama_index.llms.openai_like
-    import llama_index.vector_stores.postgres  # noqa: F401
-
-    import openai.resources  # noqa: F401
-    from llama_index.core.utils import get_tokenizer
-
-    from ayo_bridge.adapter import adapters
-
-    get_tokenizer()("Read from the disk now.")
-    adapters()
+    """All that the programs need, so that none of them imports it."""
+    for name in _NEEDED:
+        importlib.import_module(name)
+    importlib.import_module("llama_index.core.utils").get_tokenizer()("Read from the disk now.")
+    importlib.import_module("ayo_bridge.adapter").adapters()
 
 
 def main() -> None:
