@@ -177,9 +177,8 @@ async def _plan(store: Any, connection: Any) -> _Plan | None:
     """How rows are copied; ``None``: more than that is done for them, or it cannot be told."""
     from sqlalchemy import text
 
-    written = (store.id_column, store.content_column, store.embedding_column)
-    if store.metadata_json_column:
-        written = (*written, store.metadata_json_column)
+    names = (store.id_column, store.content_column, store.embedding_column)
+    written = tuple(filter(None, (*names, store.metadata_json_column)))
     if any('"' in name for name in (*written, store.schema_name, store.table_name)):
         return None
     name = f'"{store.schema_name}"."{store.table_name}"'

@@ -166,7 +166,7 @@ def test_indexing_leaves_the_rows_and_the_records_of_the_original(
                     store,
                     batch_size=10,
                     cleanup="full",
-                    key_encoder=lambda document: document.id,
+                    key_encoder=lambda document: str(document.id),
                 )
             )
         keys = sorted((key, record["group_id"]) for key, record in records.records.items())
