@@ -8,6 +8,7 @@ it would have had, but for the last bits (:mod:`ayo_bridge.engines.exact_fusing`
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import sys
 from collections.abc import Callable, Sequence
@@ -30,6 +31,8 @@ def batch_of(scope: Scope, call: Call) -> int:
     asked = call.payload
     if scope.runtime.strict or not isinstance(asked, ModelRequest) or asked.single:
         return 0
+    if asyncio._get_running_loop() is not None:
+        return 0  # The loop would wait for others' work in front of ours, too.
     if len(asked.inputs) < LEAST or asked.model.device.type != "cpu" or side_by_side() < 2:
         return 0
     encode = EmbeddingModel.original()
