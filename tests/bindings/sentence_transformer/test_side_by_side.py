@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,7 @@ def _cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def threads(model: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, int]]]:
+def threads(model: Any, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     """The thread and the number of texts of each batch that is computed."""
     seen: list[tuple[int, int]] = []
     tokenize = model.preprocess if hasattr(model, "preprocess") else model.tokenize
