@@ -68,7 +68,6 @@ async def _add(
     if scope is None:
         return await wrapped(*args, **kwargs)
     scope.touches(f"a {type(instance).__name__} is written to")
-    scope.helps()
     if _unready(instance):
         return await wrapped(*args, **kwargs)
     try:
@@ -78,6 +77,7 @@ async def _add(
     if given is None or len(given.ids) < LEAST:
         return await wrapped(*args, **kwargs)
     if await copied(instance, given):
+        scope.helps("rows were copied")
         return given.ids
     rest = {name: value for name, value in kwargs.items() if name not in _Given._fields}
     return await wrapped(*given, **rest)

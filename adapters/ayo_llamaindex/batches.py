@@ -83,6 +83,7 @@ def _open(outer: Scope, model: Any, texts: Sequence[str]) -> Scope | None:
         scope.followed_by(outer.follower)
     scope.start({DOCUMENTS: True})
     batches.begin(scope)
+    outer.helps("texts were embedded side by side")
     return scope
 
 

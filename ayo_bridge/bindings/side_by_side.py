@@ -67,6 +67,7 @@ def embedded(scope: Scope, call: Call, batch: int) -> Any:
         except BaseException:
             threads.shutdown(wait=False, cancel_futures=True)
             raise
+    scope.helps("texts were embedded side by side")
     return _together(places, found)
 
 
