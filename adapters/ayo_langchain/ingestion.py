@@ -68,7 +68,6 @@ async def _add(
     if scope is None:
         return await wrapped(*args, **kwargs)
     scope.touches(f"a {type(instance).__name__} is written to")
-    scope.helps()
     if _unready(instance):
         return await wrapped(*args, **kwargs)
     try:
@@ -78,6 +77,7 @@ async def _add(
     if given is None or len(given.ids) < LEAST:
         return await wrapped(*args, **kwargs)
     if await copied(instance, given):
+        scope.helps("rows were copied")
         return given.ids
     rest = {name: value for name, value in kwargs.items() if name not in _Given._fields}
     return await wrapped(*given, **rest)
@@ -148,7 +148,9 @@ class _Plan:
         from sqlalchemy import text
 
         wanted = f"CAST(:ids AS {self.id_type}[])"
-        found = f'SELECT EXISTS (SELECT 1 FROM {self.name} WHERE "{self.columns[0]}" = ANY({wanted}))'
+        found = (
+            f'SELECT EXISTS (SELECT 1 FROM {self.name} WHERE "{self.columns[0]}" = ANY({wanted}))'
+        )
         return bool((await connection.execute(text(found), {"ids": list(ids)})).scalar())
 
     def pieces(self, given: _Given) -> Iterator[bytes]:
@@ -175,9 +177,8 @@ async def _plan(store: Any, connection: Any) -> _Plan | None:
     """How rows are copied; ``None``: more than that is done for them, or it cannot be told."""
     from sqlalchemy import text
 
-    written = (store.id_column, store.content_column, store.embedding_column)
-    if store.metadata_json_column:
-        written = (*written, store.metadata_json_column)
+    names = (store.id_column, store.content_column, store.embedding_column)
+    written = tuple(filter(None, (*names, store.metadata_json_column)))
     if any('"' in name for name in (*written, store.schema_name, store.table_name)):
         return None
     name = f'"{store.schema_name}"."{store.table_name}"'

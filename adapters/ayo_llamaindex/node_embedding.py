@@ -77,10 +77,14 @@ class Embeddings(Step):
             self.run.node(self, index).get_content(metadata_mode=MetadataMode.EMBED)
             for index in range(start, min(start + self._size, self.count))
         ]
-        arguments = {
-            "batch_size": model.embed_batch_size,
-            "prompt_name": "text",
-            "normalize_embeddings": model.normalize,
-            "show_progress_bar": model.show_progress_bar,
-        }
-        return embedding_call(self.lifted.engine, model._model, texts, arguments)
+        return embedding_call(self.lifted.engine, model._model, texts, arguments_of(model))
+
+
+def arguments_of(model: Any) -> dict[str, Any]:
+    """What a model's ``encode`` is given beside the texts of a batch."""
+    return {
+        "batch_size": model.embed_batch_size,
+        "prompt_name": "text",
+        "normalize_embeddings": model.normalize,
+        "show_progress_bar": model.show_progress_bar,
+    }

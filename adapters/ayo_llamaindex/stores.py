@@ -311,7 +311,7 @@ def _add_rows(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[s
 
     def add(*args: Any, **kwargs: Any) -> Any:
         if nodes is not None and copied(instance, nodes):
-            return [node.node_id for node in nodes]
+            return _added_ids(nodes)
         return wrapped(*args, **kwargs)
 
     return _writes.add(wrapped if nodes is None else add, instance, args, kwargs)
@@ -324,19 +324,25 @@ async def _add_rows_async(
 
     async def add(*args: Any, **kwargs: Any) -> Any:
         if nodes is not None and await acopied(instance, nodes):
-            return [node.node_id for node in nodes]
+            return _added_ids(nodes)
         return await wrapped(*args, **kwargs)
 
     return await _writes.async_add(wrapped if nodes is None else add, instance, args, kwargs)
 
 
 def _copyable(store: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Sequence[Any] | None:
-    """The nodes whose rows may be copied; the calls that add some are worth being seen."""
-    scope = current_scope()
-    if scope is None or _unknown(store, _ADDED) is not None:
+    """The nodes whose rows may be copied."""
+    if current_scope() is None or _unknown(store, _ADDED) is not None:
         return None
-    scope.helps()
     return _added(args, kwargs)
+
+
+def _added_ids(nodes: Sequence[Any]) -> list[str]:
+    """What ``add`` returns for rows that were copied."""
+    scope = current_scope()
+    if scope is not None:
+        scope.helps("rows were copied")
+    return [node.node_id for node in nodes]
 
 
 BINDINGS: Final = (

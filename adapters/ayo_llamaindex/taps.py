@@ -10,6 +10,7 @@ from typing import Final
 from ayo_bridge.bindings.binding import Binding, Target
 from ayo_bridge.lift.memo import remembered_signature
 from ayo_bridge.lift.taps import after, after_async, before, handed_over
+from ayo_llamaindex.batches import embedded
 from ayo_llamaindex.guide import Guide
 from ayo_llamaindex.ingestion import IngestionGuide
 from ayo_llamaindex.known import TESTED
@@ -66,6 +67,7 @@ TRANSFORMATIONS: Final = Binding(
         Target(f"{_CORE}.extractors.interface", "BaseExtractor._aextract_with_retry", _asks),
         Target(f"{_CORE}.base.embeddings.base", "BaseEmbedding.__call__", _asks),
         Target(f"{_CORE}.base.embeddings.base", "BaseEmbedding.acall", _asks),
+        Target(f"{_CORE}.base.embeddings.base", "BaseEmbedding.get_text_embedding_batch", embedded),
         *(
             Target(module, name, wrapper)
             for module in (f"{_CORE}.indices.base", f"{_CORE}.ingestion.pipeline")

@@ -77,6 +77,7 @@ def _open(outer: Scope, given: dict[str, Any]) -> Scope | None:
     cache = given.get("cache")
     scope.guide = IngestionGuide(scope, asking, fresh=cache is None or is_fresh(cache))
     scope.start({DOCUMENTS: True})
+    outer.helps("transformations ran ahead")
     return scope
 
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
+from ayo_bridge.bindings import side_by_side
 from ayo_bridge.bindings.binding import Binding, Target
 from ayo_bridge.bindings.following import followed
 from ayo_bridge.bindings.interception import observe, serve
@@ -98,6 +99,11 @@ def _intercepted(
         return observe(scope, call, engine.kind, original, own)
     if _bound_to_thread(instance):
         return observe(scope, call, engine.kind, original, own)
+    batch = side_by_side.batch_of(scope, call) if engine is EmbeddingModel else 0
+    if batch:
+        ahead = scope.claim(call.key)
+        hit = None if ahead is None else ahead.wait()
+        return side_by_side.embedded(scope, call, batch) if hit is None else own(hit.value)
     return serve(scope, call, engine.kind, original, own)
 
 

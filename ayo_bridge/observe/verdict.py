@@ -89,6 +89,9 @@ def _line(seen: Seen, known: Expected | None) -> str:
     if any(call.outcome is Outcome.WARM for record in ended for call in record.calls):
         why = "prompts were begun ahead, and what that won is not in the records"
         return f"about {about(took)} a call over {over}; {why}"
+    if helped := next((record.helped for record in ended if record.helped), ""):
+        why = f"{helped}, and what that won is not in the records"
+        return f"about {about(took)} a call over {over}; {why}"
     why = _why_nothing(seen, ended, known)
     return f"nothing won: about {about(took)} a call, as in the original, over {over}; {why}"
 

@@ -92,8 +92,8 @@ class CallRecord:
         """Whether its reader has left the stream that it returned before the end."""
         self.ran_ahead = any(call.outcome is not Outcome.DIRECT for call in calls)
         """Whether something was computed ahead, or could have been, at some time of the call."""
-        self.helped = False
-        """Whether something else was done for it: its rows were copied."""
+        self.helped = ""
+        """What else was done for it, that no record of a call shows: rows were copied."""
         self.tag: object = None
         """What those who export calls keep with it."""
         self._opening = (p_graph, e_graph, decisions, predicted_gain)

@@ -30,7 +30,8 @@ class Rest:
         self.models = False
         """Whether models of this process are asked."""
         self.watched = False
-        """Whether every call is to be seen: somebody wants spans of it, or its rows are copied."""
+        """Whether every call is to be seen: somebody wants spans of it, or something is done for it
+        all the same (its rows are copied)."""
         self.unseen = 0
         """Calls so far that were let through."""
 

@@ -270,9 +270,9 @@ class Scope:
     def touches(self, what: str) -> None:
         """The original does what is no question to an engine: it writes, or asks somebody else."""
 
-    def helps(self) -> None:
-        """Something is done for the call that no engine does: it is worth being seen."""
-        self.record.helped = True
+    def helps(self, what: str) -> None:
+        """Something was done that no engine's record shows: such calls are worth being seen."""
+        self.record.helped = what
 
     @property
     def lead(self) -> float:

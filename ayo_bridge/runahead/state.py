@@ -95,7 +95,7 @@ class AcceleratedState:
         # Never waits: a stream may be collected, and its call end, wherever Python allocates, even
         # in this thread inside of this lock. Who holds it, or comes next, counts this one.
         told = self._records and not self.rest.resting and len(self._new) <= _LATER
-        due = record.ran_ahead or record.helped or not told
+        due = record.ran_ahead or bool(record.helped) or not told
         if due and self._lock.acquire(blocking=False):
             try:
                 self._count()
@@ -117,7 +117,7 @@ class AcceleratedState:
             record = self._new.popleft()
             self._records.append(record)
             self._counters.add(record)
-            self.rest.watched = self.rest.watched or record.helped
+            self.rest.watched = self.rest.watched or bool(record.helped)
             self.rest.heard(useful=self._helped(record))
             if record.ran_ahead and record.whole and record.ended is not None:
                 was_off = self._judge.is_off(record.ended)

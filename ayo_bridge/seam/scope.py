@@ -165,8 +165,8 @@ class Scope(Protocol):
     def touches(self, what: str) -> None:
         """The original does what is no question to an engine: it writes, or asks somebody else."""
 
-    def helps(self) -> None:
-        """Something is done for the call that no engine does: it is worth being seen."""
+    def helps(self, what: str) -> None:
+        """Something was done that no engine's record shows: such calls are worth being seen."""
 
     def direct(
         self, engine: str, kind: EngineKind, key: Hashable = None, *, items: int = 1

@@ -29,8 +29,10 @@ from llama_index.core.schema import (
 )
 from llama_index.core.storage.docstore import SimpleDocumentStore
 from llama_index.core.vector_stores import SimpleVectorStore
+from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 
 from ayo_bridge import Runtime
+from ayo_bridge.engines.sentence_transformer import CORES
 from tests.differential import llama_index_parts as parts
 from tests.differential.harness import Case, Entry, Env, Framework, compare, compare_async
 from tests.differential.harness import parameters as parameters_of
@@ -248,8 +250,20 @@ def _indexing(env: Env) -> Any:
     return index
 
 
+def _embedding(env: Env) -> Any:
+    """A function that embeds one batch after the other."""
+    model = HuggingFaceEmbedding(model_name=str(env.fixture("minilm_path")), device="cpu")
+    model.embed_batch_size = 2
+
+    def index(given: list[BaseNode]) -> Any:
+        return VectorStoreIndex(given, embed_model=model)
+
+    return index
+
+
 FUNCTIONS = [
-    row("index", _indexing, queries=(partial(books, count=4),), entries=("call",), ahead=("call",))
+    row("index", _indexing, queries=(partial(books, count=4),), entries=("call",), ahead=("call",)),
+    row("batches", _embedding, entries=("call",), ahead=("call",) if CORES > 1 else ()),
 ]
 
 

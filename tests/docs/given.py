@@ -53,10 +53,17 @@ def _engine(url: str) -> Any:
 
 
 def ingestion(url: str) -> dict[str, Any]:
-    """A server and an embedding model."""
+    """A server, an embedding model and a store."""
+    from langchain_core.embeddings import DeterministicFakeEmbedding
+    from langchain_core.vectorstores import InMemoryVectorStore
     from llama_index.core import MockEmbedding
 
-    return {"MODEL": "my-model", "URL": url, "embedding": MockEmbedding(embed_dim=8)}
+    return {
+        "MODEL": "my-model",
+        "URL": url,
+        "embedding": MockEmbedding(embed_dim=8),
+        "page_store": InMemoryVectorStore(DeterministicFakeEmbedding(size=8)),
+    }
 
 
 def workflow(url: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.indexing import InMemoryRecordManager, index
 from langchain_postgres import PGEngine, PGVectorStore
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError
 
 from ayo_bridge import accelerate
 from ayo_bridge.runtime import Runtime
@@ -143,10 +145,8 @@ def test_a_table_that_does_more_than_store_is_left_to_the_original(
 ) -> None:
     store = tables.store()
     tables.run(store, change)
-    try:
+    with suppress(DBAPIError):  # Where there is a rule Postgres refuses.
         accelerate(store.add_documents, runtime=runtime)(documents())
-    except Exception as error:
-        assert "ON CONFLICT" in str(error)  # Postgres takes none where there is a rule.
     assert copies == [COUNT if "varchar" in change else 0]
 
 
@@ -166,7 +166,7 @@ def test_indexing_leaves_the_rows_and_the_records_of_the_original(
                     store,
                     batch_size=10,
                     cleanup="full",
-                    key_encoder=lambda document: document.id,
+                    key_encoder=lambda document: str(document.id),
                 )
             )
         keys = sorted((key, record["group_id"]) for key, record in records.records.items())

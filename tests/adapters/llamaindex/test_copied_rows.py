@@ -13,7 +13,7 @@ from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.schema import TextNode
 from sqlalchemy import event
 
-from ayo_bridge import accelerate
+from ayo_bridge import accelerate, explain
 from ayo_bridge.engines import postgres_binary as binary
 from ayo_bridge.runahead import Plan, Scope
 from ayo_bridge.runtime import Runtime
@@ -150,6 +150,7 @@ def test_every_call_of_a_pipeline_that_only_writes_copies(
     for _ in range(3):
         pipeline.run(nodes=_nodes())
     assert copies == [COUNT] * 3
+    assert "rows were copied" in str(explain(pipeline).verdict)
     asyncio.run(store.close())
 
 

@@ -1,0 +1,1 @@
+"""Ingestion under kill -9: of the program, and of Postgres."""
