@@ -22,7 +22,10 @@ EXTRAS = {
     extra: [Requirement(line) for line in lines]
     for extra, lines in PROJECT["optional-dependencies"].items()
 }
-BROUGHT_ALONG = {"httpx", "httpx2", "openai", "langchain-text-splitters"}
+BROUGHT_ALONG = {
+    *("httpx", "httpx2", "openai", "langchain-text-splitters"),
+    *("aiohttp", "requests", "urllib3"),
+}
 """Dependencies of the frameworks' own clients, which choose the version."""
 
 
