@@ -221,16 +221,18 @@ class _Nowhere(asyncio.Transport):
         self._player = player
         self._reading = asyncio.Event()
         self._reading.set()
-        self._closed = False
+        self._closed = self._delivering = False
         self._feeding = asyncio.ensure_future(self._fed())
 
     async def _fed(self) -> None:
         error: Exception | None = None
         chunks = aframed(self._player.reply, self._player.achunks())
         try:
-            while (data := await self._next(chunks)) is not None:
+            while not self._closed and (data := await self._next(chunks)) is not None:
                 await self._reading.wait()
+                self._delivering = True  # The last bytes close the connection.
                 self._protocol.data_received(data)
+                self._delivering = False
         except RemoteProtocolError:
             pass  # The server has hung up: the library sees what is missing.
         except Exception as failure:
@@ -267,7 +269,8 @@ class _Nowhere(asyncio.Transport):
 
     def close(self) -> None:
         self._closed = True
-        self._feeding.cancel()
+        if not self._delivering:
+            self._feeding.cancel()
         self._player.closed()
 
     def __del__(self) -> None:

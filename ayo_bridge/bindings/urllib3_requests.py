@@ -32,12 +32,13 @@ _PARAMETERS: Final = ("conn", "method", "url", "body", "headers", "retries", "ti
 class Urllib3Asked:
     """A request that a pool is asked to make."""
 
-    __slots__ = ("_way", "arguments", "pool")
+    __slots__ = ("_headers", "_way", "arguments", "pool")
 
     def __init__(self, pool: Any, arguments: dict[str, Any]) -> None:
         self.pool = pool
         self.arguments = arguments
         self._way: Way | str | None = None
+        self._headers: Headers | None = None
 
     @property
     def place(self) -> Hashable:
@@ -89,6 +90,11 @@ class Urllib3Asked:
 
     def headers(self) -> Headers:
         """As they stand on the wire: what the connection adds comes first."""
+        if self._headers is None:
+            self._headers = self._written()
+        return self._headers
+
+    def _written(self) -> Headers:
         conn, content = self.arguments["conn"], self.content or b""
         given = [
             (_bytes(name), _bytes(value))
