@@ -95,15 +95,19 @@ class AiohttpAsked:
             self._way = counts if silent else way_of(self._session, self.request)
         return self._way
 
-    def sender(self) -> Sender | None:
-        """By whom it is sent; ``None``: nobody could send another one so."""
+    def sender(self) -> Sender | str:
+        """By whom it is sent; a string is why nobody could send another one so."""
         content, way, url = self.content, self.way(), self.request.url
-        if not self._own or content is None or isinstance(way, str):
-            return None
+        if isinstance(way, str):
+            return way
+        if not self._own:
+            return "its session has middlewares"
+        if content is None:
+            return "its body streams"
         server = str(url.origin())
         still = still_of(self._session, server)
         if still is None:
-            return None
+            return "its session keeps cookies in a way of its own"
         return sender_by(server, self.headers(), content, way, self.connect, still)
 
 

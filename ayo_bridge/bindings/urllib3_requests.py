@@ -138,15 +138,19 @@ class Urllib3Asked:
             return "its address is written in a way of its own"
         return way_of(self.pool)
 
-    def sender(self) -> Sender | None:
-        """By whom it is sent; ``None``: nobody could send another one so."""
+    def sender(self) -> Sender | str:
+        """By whom it is sent; a string is why nobody could send another one so."""
         content, way = self.content, self.way()
+        if isinstance(way, str):
+            return way
+        if content is None:
+            return "its body streams"
         session = session_of(self.arguments.get("body"))
-        if session is None or content is None or isinstance(way, str):
-            return None
-        server = self.url.partition("://")
-        where = f"{server[0]}://{server[2].partition('/')[0]}"
-        return sender_by(where, self.headers(), content, way, self.connect, still_of(session))
+        if isinstance(session, str):
+            return session
+        scheme, _, rest = self.url.partition("://")
+        server = f"{scheme}://{rest.partition('/')[0]}"
+        return sender_by(server, self.headers(), content, way, self.connect, still_of(session))
 
 
 def _is_plain(arguments: Mapping[str, Any]) -> bool:

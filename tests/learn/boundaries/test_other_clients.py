@@ -128,3 +128,28 @@ async def test_equal_texts_on_their_way_are_sent_once_over_aiohttp(
     assert await fast(question(9)) == await answer(question(9))
     assert outcomes(fast) == {Outcome.DIRECT: 1, Outcome.HIT: 2}
     assert len(stub.requests) == 2 + 3
+
+
+def test_what_is_left_alone_says_why_and_what_it_answers_is_known(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    def signed(request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["X-Signature"] = str(hash(request.body))
+        return request
+
+    def answer(query: str) -> str:
+        first = _by_itself(f"{stub.root_url}/embed", {"inputs": [query]})
+        url, texts = f"{stub.root_url}/rerank", [f"early {query}", f"late {query}"]
+        body = {"query": query, "texts": texts}
+        best = texts[requests.post(url, json=body, auth=signed).json()[0]["index"]]
+        other = {"query": f"not {query}", "texts": [f"red {query}", f"blue {query}"]}
+        second = requests.post(url, json=other, auth=signed).json()
+        last = _by_itself(f"{stub.root_url}/embed", {"inputs": [best]})
+        return f"{first} {second} {last}"
+
+    fast = taught(answer, runtime)
+    equal_arms(fast, answer, stub, 9)
+    assert ahead(fast)[EngineKind.RERANKER, Outcome.DIRECT] == 2
+    shown = " ".join(explain(fast).full().split())
+    assert "left to the original: it is authenticated in a way of its own" in shown
+    assert "{item of site 2 [0].text}" in shown
