@@ -23,10 +23,8 @@ EXTRAS = {
     for extra, lines in PROJECT["optional-dependencies"].items()
 }
 BROUGHT_ALONG = {
-    "httpx",
-    "httpx2",
-    "openai",
-    "langchain-text-splitters",
+    *("httpx", "httpx2", "openai", "langchain-text-splitters"),
+    *("aiohttp", "requests", "urllib3"),
     "langchain-postgres",
     "vllm",
 }

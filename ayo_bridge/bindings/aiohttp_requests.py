@@ -95,15 +95,19 @@ class AiohttpAsked:
             self._way = counts if silent else way_of(self._session, self.request)
         return self._way
 
-    def sender(self) -> Sender | None:
-        """By whom it is sent; ``None``: nobody could send another one so."""
+    def sender(self) -> Sender | str:
+        """By whom it is sent; a string is why nobody could send another one so."""
         content, way, url = self.content, self.way(), self.request.url
-        if not self._own or content is None or isinstance(way, str):
-            return None
+        if isinstance(way, str):
+            return way
+        if not self._own:
+            return "its session has middlewares"
+        if content is None:
+            return "its body streams"
         server = str(url.origin())
         still = still_of(self._session, server)
         if still is None:
-            return None
+            return "its session keeps cookies in a way of its own"
         return sender_by(server, self.headers(), content, way, self.connect, still)
 
 
@@ -221,16 +225,18 @@ class _Nowhere(asyncio.Transport):
         self._player = player
         self._reading = asyncio.Event()
         self._reading.set()
-        self._closed = False
+        self._closed = self._delivering = False
         self._feeding = asyncio.ensure_future(self._fed())
 
     async def _fed(self) -> None:
         error: Exception | None = None
         chunks = aframed(self._player.reply, self._player.achunks())
         try:
-            while (data := await self._next(chunks)) is not None:
+            while not self._closed and (data := await self._next(chunks)) is not None:
                 await self._reading.wait()
+                self._delivering = True  # The last bytes close the connection.
                 self._protocol.data_received(data)
+                self._delivering = False
         except RemoteProtocolError:
             pass  # The server has hung up: the library sees what is missing.
         except Exception as failure:
@@ -267,7 +273,8 @@ class _Nowhere(asyncio.Transport):
 
     def close(self) -> None:
         self._closed = True
-        self._feeding.cancel()
+        if not self._delivering:
+            self._feeding.cancel()
         self._player.closed()
 
     def __del__(self) -> None:

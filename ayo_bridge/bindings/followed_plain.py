@@ -11,7 +11,7 @@ from typing import Any, Final
 from ayo_bridge.bindings import key_order
 from ayo_bridge.bindings.endpoints import Addressed
 from ayo_bridge.bindings.http_asked import Asked
-from ayo_bridge.bindings.http_senders import Sender
+from ayo_bridge.bindings.http_senders import LeftAlone, Sender, left_alone
 from ayo_bridge.engines.openai_http import Delivery, LLMRequest, make_call
 from ayo_bridge.engines.openai_http.reply import Reply
 from ayo_bridge.engines.openai_http.said import answer_by
@@ -27,9 +27,11 @@ KINDS: Final = {
 
 def plain_call(call: Addressed, asked: Asked, body: dict[str, Any]) -> BoundaryCall | None:
     """The call that a plain client makes by a request; ``None``: it is not followed."""
-    sender, dialect = asked.sender(), call.endpoint.dialect
-    if sender is None or call.endpoint.kind not in KINDS:
+    if call.endpoint.kind not in KINDS:
         return None
+    found, dialect = asked.sender(), call.endpoint.dialect
+    # Who is left alone is followed all the same: what is answered is known to what comes after.
+    sender = left_alone(call.engine, found) if isinstance(found, str) else found
     key_order.saw(sender, call.engine, body)
     fields = {name: value for name, value in body.items() if name not in dialect.delivery}
     delivery = {name: value for name, value in body.items() if name in dialect.delivery}
@@ -58,7 +60,11 @@ def says_delivery(dialect: Dialect, body: Mapping[str, Any]) -> bool:
 
 
 def _remade(
-    call: Addressed, url: str, delivery: Mapping[str, Any], sender: Sender, fields: Fields
+    call: Addressed,
+    url: str,
+    delivery: Mapping[str, Any],
+    sender: Sender | LeftAlone,
+    fields: Fields,
 ) -> Call:
     """The call of ``sender`` for other values.
 

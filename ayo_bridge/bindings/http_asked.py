@@ -42,5 +42,5 @@ class Asked(Protocol):
     def way(self) -> Way | str:
         """How it leaves; a string is the reason why requests of ours cannot leave alike."""
 
-    def sender(self) -> Sender | None:
-        """By whom it is sent; ``None``: nobody could send another one so."""
+    def sender(self) -> Sender | str:
+        """By whom it is sent; a string is why nobody could send another one so."""

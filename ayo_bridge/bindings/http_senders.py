@@ -80,17 +80,35 @@ class Sender:
         return LLMRequest(url, headers, content, self.connect, way=self.way)
 
 
+class LeftAlone:
+    """By whom requests are sent that nobody could send alike, for one reason."""
+
+    __slots__ = ("__weakref__", "reason")
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+    def request(self, url: str, body: Mapping[str, Any]) -> LLMRequest:
+        """Nothing leaves.
+
+        Raises:
+            CannotBuildError: always, with the reason.
+        """
+        raise CannotBuildError(self.reason)
+
+
 _known: OrderedDict[Hashable, Sender] = OrderedDict()
+_left_alone: OrderedDict[Hashable, LeftAlone] = OrderedDict()
 _lock = threading.Lock()
 
 
 def sender_by(
     server: str, headers: Headers, content: bytes, way: Way, connect: float | None, still: Still
-) -> Sender | None:
-    """By whom a request is sent that has this body; ``None``: nobody could write another one so."""
+) -> Sender | str:
+    """By whom a request is sent that has this body; or why nobody could write another one so."""
     encode = _encoder(content)
     if encode is None:
-        return None
+        return "its body is written in a way of its own"
     asked = identity(headers)
     key = server, asked, way, encode
     with _lock:
@@ -105,6 +123,16 @@ def sender_by(
             _known.popitem(last=False)
     sender.still = still
     return sender
+
+
+def left_alone(engine: str, reason: str) -> LeftAlone:
+    """Those by whom an engine is asked in ways that are left alone for this reason."""
+    with _lock:
+        found = _left_alone.pop((engine, reason), None) or LeftAlone(reason)
+        _left_alone[engine, reason] = found
+        if len(_left_alone) > _MOST:
+            _left_alone.popitem(last=False)
+    return found
 
 
 def _encoder(content: bytes) -> Encode | None:

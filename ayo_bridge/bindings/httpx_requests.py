@@ -74,8 +74,8 @@ class HttpxAsked:
         """How it leaves; a string is the reason why requests of ours cannot leave alike."""
         return transport_way(self._transport, self.request.url.scheme == "https")
 
-    def sender(self) -> Sender | None:
-        """By whom it is sent; ``None``: nobody could send another one so."""
+    def sender(self) -> Sender | str:
+        """By whom it is sent; a string is why nobody could send another one so."""
         return sender_of(self.request)
 
 

@@ -18,16 +18,18 @@ _current: ContextVar[tuple[Any, Any] | None] = ContextVar("ayo_bridge_sender", d
 """The client whose request is on its way to the transport, and that request."""
 
 
-def sender_of(request: Any) -> Sender | None:
-    """By whom a plain client sends this request; ``None``: nobody could send another one so."""
+def sender_of(request: Any) -> Sender | str:
+    """By whom a plain client sends this request; or why nobody could send another one so."""
     known = _current.get()
     if known is None or known[1] is not request:  # One that follows a redirect is another.
-        return None
+        return "the HTTP client is not asked for it by itself"
     client, _ = known
     url, content = address(request), getattr(request, "_content", None)
     way = way_of(client, url)
-    if isinstance(way, str) or not isinstance(content, bytes):
-        return None
+    if isinstance(way, str):
+        return way
+    if not isinstance(content, bytes):
+        return "its body streams"
     server = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
     connect = request.extensions.get("timeout", {}).get("connect")
     headers = tuple(request.headers.raw)

@@ -25,14 +25,19 @@ _signed: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def session_of(body: object) -> Any:
-    """The session that sends a request with this very body; ``None``: none, or not by itself."""
+    """The session that sends a request with this very body; a string is why there is none."""
     known = _current.get()
-    if known is None or known[1].body is not body or known[1] in _signed:
-        return None
+    if known is None or known[1].body is not body:
+        return "it is not sent by a session of requests"
     session, request = known
+    if request in _signed or not _is_plain(session.auth):
+        return "it is authenticated in a way of its own"
+    if not _as_ever(session, "Session"):
+        return f"its session overrides sending, {type(session).__qualname__}"
     adapter = session.get_adapter(request.url)
-    own = _as_ever(session, "Session") and _as_ever(adapter, "HTTPAdapter")
-    return session if own and _is_plain(session.auth) else None
+    if not _as_ever(adapter, "HTTPAdapter"):
+        return f"its session's adapter overrides sending, {type(adapter).__qualname__}"
+    return session
 
 
 def _as_ever(thing: Any, base: str) -> bool:

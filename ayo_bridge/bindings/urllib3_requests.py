@@ -32,12 +32,13 @@ _PARAMETERS: Final = ("conn", "method", "url", "body", "headers", "retries", "ti
 class Urllib3Asked:
     """A request that a pool is asked to make."""
 
-    __slots__ = ("_way", "arguments", "pool")
+    __slots__ = ("_headers", "_way", "arguments", "pool")
 
     def __init__(self, pool: Any, arguments: dict[str, Any]) -> None:
         self.pool = pool
         self.arguments = arguments
         self._way: Way | str | None = None
+        self._headers: Headers | None = None
 
     @property
     def place(self) -> Hashable:
@@ -89,6 +90,11 @@ class Urllib3Asked:
 
     def headers(self) -> Headers:
         """As they stand on the wire: what the connection adds comes first."""
+        if self._headers is None:
+            self._headers = self._written()
+        return self._headers
+
+    def _written(self) -> Headers:
         conn, content = self.arguments["conn"], self.content or b""
         given = [
             (_bytes(name), _bytes(value))
@@ -132,15 +138,19 @@ class Urllib3Asked:
             return "its address is written in a way of its own"
         return way_of(self.pool)
 
-    def sender(self) -> Sender | None:
-        """By whom it is sent; ``None``: nobody could send another one so."""
+    def sender(self) -> Sender | str:
+        """By whom it is sent; a string is why nobody could send another one so."""
         content, way = self.content, self.way()
+        if isinstance(way, str):
+            return way
+        if content is None:
+            return "its body streams"
         session = session_of(self.arguments.get("body"))
-        if session is None or content is None or isinstance(way, str):
-            return None
-        server = self.url.partition("://")
-        where = f"{server[0]}://{server[2].partition('/')[0]}"
-        return sender_by(where, self.headers(), content, way, self.connect, still_of(session))
+        if isinstance(session, str):
+            return session
+        scheme, _, rest = self.url.partition("://")
+        server = f"{scheme}://{rest.partition('/')[0]}"
+        return sender_by(server, self.headers(), content, way, self.connect, still_of(session))
 
 
 def _is_plain(arguments: Mapping[str, Any]) -> bool:

@@ -31,7 +31,8 @@ def way_of(pool: Any) -> Way | str:
     """How requests of this pool leave; a string is why requests of ours cannot leave alike."""
     connections = importlib.import_module("urllib3.connectionpool")
     kinds = (connections.HTTPConnectionPool, connections.HTTPSConnectionPool)
-    if type(pool) not in kinds or "ConnectionCls" in vars(pool):
+    own = getattr(pool.ConnectionCls, "__module__", "") == "urllib3.connection"
+    if type(pool) not in kinds or not own:
         return f"its connection pool is of its own kind, {type(pool).__qualname__}"
     differs = _differs(pool)
     if differs is not None:

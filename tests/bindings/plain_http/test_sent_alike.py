@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,8 +15,11 @@ from ayo_bridge.bindings import urllib3_requests
 from ayo_bridge.bindings.aiohttp_requests import AiohttpAsked
 from ayo_bridge.bindings.http_asked import Asked
 from ayo_bridge.bindings.http_senders import CannotBuildError, Sender
+from ayo_bridge.engines.openai_http.connections import Connections
+from ayo_bridge.engines.openai_http.tls import tls_context
 from ayo_bridge.engines.openai_http.way import DIRECT, Proxy, Way
 from tests.bindings.plain_http.harness import EMBED, World
+from tests.engines.openai_http.loopback import Certificates, make_certificates, origin
 from tests.stub_openai import StubOpenAI
 
 Seen = list[Asked]
@@ -145,7 +149,7 @@ ALONE: dict[str, Callable[[str], Any]] = {
 @pytest.mark.parametrize("what", ALONE)
 def test_what_adds_something_on_the_way_is_left_alone(world: World, seen: Seen, what: str) -> None:
     ALONE[what](world.embed)
-    assert _only(seen).by is None
+    assert isinstance(_only(seen).by, str)
 
 
 async def test_sessions_of_aiohttp_with_something_of_their_own_are_left_alone(
@@ -167,7 +171,7 @@ async def test_sessions_of_aiohttp_with_something_of_their_own_are_left_alone(
     for options in given:
         async with aiohttp.ClientSession(**options()) as session:
             await session.post(world.embed, json=EMBED)
-            assert _only(seen).by is None
+            assert isinstance(_only(seen).by, str)
 
 
 def test_a_proxy_is_asked_as_the_session_asks_it(world: World, seen: Seen) -> None:
@@ -177,7 +181,7 @@ def test_a_proxy_is_asked_as_the_session_asks_it(world: World, seen: Seen) -> No
     assert asked.way() == Way(Proxy(world.stub.root_url))
     assert asked.url == world.stub.requests[-1].target == "http://stub.example/embed"
     assert list(asked.headers()) == _wire(world.stub)
-    assert asked.by is not None
+    assert isinstance(asked.by, Sender)
 
 
 def test_tls_is_spoken_with_an_equal_context(world: World, seen: Seen) -> None:
@@ -192,3 +196,39 @@ def test_tls_is_spoken_with_an_equal_context(world: World, seen: Seen) -> None:
     assert isinstance(ways[0], Way)
     assert ways[0].context is not None
     assert "warns" in str(ways[2])
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+async def _sent_ahead(request: Any) -> None:
+    connections = Connections(tls_context)
+    reply = await connections.post(request.url, request.headers, request.body, {}, request.way)
+    async for _ in reply.stream:
+        pass
+    await connections.aclose()
+
+
+@pytest.mark.parametrize("kind", ["requests", "aiohttp"])
+def test_over_tls_the_very_bytes_are_sent_with_the_certificates_of_the_session(
+    seen: Seen, certificates: Certificates, kind: str
+) -> None:
+    shown = certificates.for_client(shown=True)
+
+    async def posted(url: str) -> None:
+        async with aiohttp.ClientSession() as session, session.post(url, json=EMBED, ssl=shown):
+            pass
+
+    with origin(certificates.for_server(client_required=True)) as server:
+        url = f"https://127.0.0.1:{server.port}/embed"
+        if kind == "aiohttp":
+            asyncio.run(posted(url))
+        else:
+            given = str(certificates.server), str(certificates.client)
+            requests.post(url, json=EMBED, verify=given[0], cert=given[1])
+        asked = _only(seen)
+        asyncio.run(_sent_ahead(asked.by.request(asked.url, EMBED)))
+        first, second = server.taken()
+    assert first == second
