@@ -137,7 +137,7 @@ def _faiss_state(index: Any) -> Hashable:
 
 def _within(index: Any) -> Any:
     inner = getattr(index, "index", None)
-    return None if inner is None else sys.modules["faiss"].downcast_index(inner)  # type: ignore[attr-defined]
+    return None if inner is None else sys.modules["faiss"].downcast_index(inner)
 
 
 def _reached(value: Any, path: str) -> Any:

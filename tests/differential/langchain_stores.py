@@ -68,7 +68,7 @@ def faiss(env: Env, model: Embeddings) -> Any:
 def milvus(env: Env, model: Embeddings) -> Any:
     """Milvus Lite, in a file."""
     from langchain_milvus import Milvus
-    from pymilvus import connections  # type: ignore[import-untyped]
+    from pymilvus import connections
 
     uri = f"{tempfile.mkdtemp()}/{_FILE}"
     store = Milvus(
@@ -111,7 +111,8 @@ def pg_collections(env: Env, model: Embeddings) -> Any:
         connection=f"postgresql+psycopg://{url}",
         collection_name=f"documents-{next(_names)}",
     )
-    _open.append(lambda: (store.session_maker.remove(), store._engine.dispose()))
+    opened: Any = store
+    _open.append(lambda: (opened.session_maker.remove(), opened._engine.dispose()))
     store.add_documents(_plain())
     return store
 
