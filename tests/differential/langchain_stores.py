@@ -7,11 +7,20 @@ import tempfile
 from collections.abc import Callable
 from typing import Any, Final
 
+from langchain_core.embeddings import Embeddings
+
 from tests.differential.harness import Env
-from tests.differential.langchain_parts import embeddings, texts
+from tests.differential.langchain_parts import texts
 
 _names = itertools.count()
 _FILE = "milvus.db"
+_open: list[Callable[[], object]] = []
+
+
+def close_stores() -> None:
+    """Close the connections of all that were made."""
+    while _open:
+        _open.pop()()
 
 
 def _plain() -> list[Any]:
@@ -22,48 +31,48 @@ def _plain() -> list[Any]:
     return found
 
 
-def chroma(env: Env) -> Any:
+def chroma(env: Env, model: Embeddings) -> Any:
     """A collection of its own, in this process."""
     import chromadb
     from langchain_chroma import Chroma
 
     store = Chroma(
         f"documents-{next(_names)}",
-        embeddings(),
-        client=chromadb.EphemeralClient(chromadb.Settings(anonymized_telemetry=False)),
+        model,
+        client=chromadb.EphemeralClient(),
     )
     store.add_documents(_plain())
     return store
 
 
-def qdrant(env: Env) -> Any:
+def qdrant(env: Env, model: Embeddings) -> Any:
     """A collection of a client in memory."""
     from langchain_qdrant import QdrantVectorStore
 
     return QdrantVectorStore.from_texts(
         [document.page_content for document in texts()],
-        embeddings(),
+        model,
         [document.metadata for document in texts()],
         location=":memory:",
         collection_name="documents",
     )
 
 
-def faiss(env: Env) -> Any:
+def faiss(env: Env, model: Embeddings) -> Any:
     """A flat index."""
     from langchain_community.vectorstores import FAISS
 
-    return FAISS.from_documents(texts(), embeddings())
+    return FAISS.from_documents(texts(), model)
 
 
-def milvus(env: Env) -> Any:
+def milvus(env: Env, model: Embeddings) -> Any:
     """Milvus Lite, in a file."""
     from langchain_milvus import Milvus
     from pymilvus import connections
 
     uri = f"{tempfile.mkdtemp()}/{_FILE}"
     store = Milvus(
-        embeddings(),
+        model,
         collection_name=f"documents_{next(_names)}",
         connection_args={"uri": uri},
         index_params={"index_type": "FLAT", "metric_type": "L2"},
@@ -76,7 +85,7 @@ def milvus(env: Env) -> Any:
     return store
 
 
-def pg_tables(env: Env) -> Any:
+def pg_tables(env: Env, model: Embeddings) -> Any:
     """A table of the tests' Postgres."""
     from langchain_postgres import PGEngine, PGVectorStore
 
@@ -84,23 +93,26 @@ def pg_tables(env: Env) -> Any:
     url = f"{at.user}:{at.password}@{at.host}:{at.port}/{at.database}"
     engine = PGEngine.from_connection_string(f"postgresql+asyncpg://{url}")
     table = f"langchain_{next(_names)}"
-    engine.init_vectorstore_table(table, 384)
-    store = PGVectorStore.create_sync(engine, embeddings(), table)
+    _open.append(lambda: engine._run_as_sync(engine.close()))
+    engine.init_vectorstore_table(table, len(model.embed_query(table)))
+    store = PGVectorStore.create_sync(engine, model, table)
     store.add_texts([document.page_content for document in texts()], [d.metadata for d in _plain()])
     return store
 
 
-def pg_collections(env: Env) -> Any:
+def pg_collections(env: Env, model: Embeddings) -> Any:
     """A collection of the tests' Postgres."""
     from langchain_postgres import PGVector
 
     at = env.fixture("postgres").dsn
     url = f"{at.user}:{at.password}@{at.host}:{at.port}/{at.database}"
     store = PGVector(
-        embeddings(),
+        model,
         connection=f"postgresql+psycopg://{url}",
         collection_name=f"documents-{next(_names)}",
     )
+    opened: Any = store
+    _open.append(lambda: (opened.session_maker.remove(), opened._engine.dispose()))
     store.add_documents(_plain())
     return store
 
@@ -112,12 +124,12 @@ def _qdrant_filter() -> Any:
     return models.Filter(must=[models.FieldCondition(key="metadata.number", range=below)])
 
 
-STORES: Final[dict[str, tuple[Callable[[Env], Any], Callable[[], dict[str, Any]]]]] = {
+STORES: Final[dict[str, tuple[Callable[[Env, Embeddings], Any], Callable[[], dict[str, Any]]]]] = {
     "chroma": (chroma, lambda: {"filter": {"number": {"$lt": 12}}}),
     "qdrant": (qdrant, lambda: {"filter": _qdrant_filter()}),
     "faiss": (faiss, lambda: {"filter": {"number": {"$lt": 12}}, "fetch_k": 30}),
     "milvus": (milvus, lambda: {"expr": "number < 12"}),
-    "pg-tables": (pg_tables, lambda: {"filter": {}}),
+    "pg-tables": (pg_tables, lambda: {"filter": {"langchain_id": {"$exists": True}}}),
     "pg-collections": (pg_collections, lambda: {"filter": {"number": {"$lt": 12}}}),
 }
 """By name: how a store is made, and a filter that some of its documents pass."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -13,6 +13,7 @@ from tests.differential import (
     rows_langchain_errors,
     rows_langchain_ollama,
     rows_langchain_remote,
+    rows_langchain_stores,
 )
 from tests.differential.harness import Case, Env, compare, compare_async, parameters
 from tests.differential.langchain import LANGCHAIN
@@ -24,13 +25,23 @@ ROWS = [
     *rows_langchain_remote.ROWS,
     *rows_langchain_ollama.ROWS,
     *rows_langchain_engines.ROWS,
+    *rows_langchain_stores.ROWS,
 ]
 
 # A request that fails leaves its socket to the collector.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore:.*langchain-community. is being sunset"),
+    # langchain-milvus asks in a way that pymilvus will drop.
+    pytest.mark.filterwarnings("ignore:.*ORM-style PyMilvus API"),
 ]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _stores() -> Iterator[None]:
+    yield
+    rows_langchain_stores.close()
 
 
 @pytest.fixture(autouse=True)

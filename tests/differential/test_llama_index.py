@@ -14,6 +14,7 @@ from tests.differential import (
     rows_options,
     rows_remote,
     rows_retrieval,
+    rows_stores,
     rows_synthesis,
 )
 from tests.differential.harness import Case, Env, compare, compare_async, parameters
@@ -27,12 +28,14 @@ ROWS = [
     *rows_remote.ROWS,
     *rows_ollama.ROWS,
     *rows_engines.ROWS,
+    *rows_stores.ROWS,
 ]
 
 # The SDK's asynchronous clients close themselves in whatever loop runs when they are collected.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore:Payload indexes have no effect in the local Qdrant"),
 ]
 
 

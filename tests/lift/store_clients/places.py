@@ -158,7 +158,7 @@ def _matrix(*numbers: int) -> Any:
 def faiss(folder: Path) -> Place:
     import faiss
 
-    index = faiss.IndexFlatL2(DIMENSIONS)
+    index: Any = faiss.IndexFlatL2(DIMENSIONS)
     index.add(_matrix(0, 1, 2, 4, 5, 6, 7, 8, 9))
     return Place(
         store_rows.FAISS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -118,7 +119,7 @@ def test_how_thoroughly_an_index_looks_is_part_of_what_is_asked(
     import faiss as library
 
     place = PLACES["faiss-mapped"](tmp_path)
-    inner = library.downcast_index(place.client.index)
+    inner: Any = library.downcast_index(place.client.index)
     before = call(place, runtime).key
     inner.hnsw.efSearch += 1
     assert call(place, runtime).key != before
