@@ -11,6 +11,7 @@ LAYERS = (
     *("errors", "events", "seam", "graph", "passes", "schedule", "engines", "bindings", "record"),
     *(
         "profile",
+        "simulate",
         "runahead",
         "telemetry",
         "arguments",
@@ -20,7 +21,7 @@ LAYERS = (
         "observe",
         "serving",
     ),
-    *("workflow", "simulate", "adapter", "autorun", "api", "doctor", "verify", "cli"),
+    *("workflow", "adapter", "autorun", "api", "doctor", "verify", "cli"),
 )
 """From the bottom to the top: a module may import its own layer and those before it."""
 
