@@ -22,7 +22,8 @@ class LLMCosts:
     per_pair``; the base is paid once a step. Decoding is bound by memory: ``decode_base`` reads the
     weights, each further sequence adds ``decode_per_sequence`` for its own cache, and only a very
     large batch is bound by computing ``prefill_per_token`` each. ``decode_per_context`` is added
-    for each token that the sequences decoded have in the cache, where that was measured.
+    for each token that the sequences decoded have in the cache, where that was measured; one
+    that they share counts once.
 
     ``scaled`` is the rule by which the figures were made from another model's; empty if measured.
     """

@@ -29,14 +29,13 @@ class Reply:
     def whole(self, generations: Sequence[Generation]) -> bytes:
         """The reply of a request that does not stream."""
         choices = [self._choice(each.index) for each in self._asked.sequences]
-        return as_json(
-            {**self._head(self._object), "choices": choices, "usage": self._usage(generations)}
-        )
+        head = {**self._head(self._object), "system_fingerprint": self._label}
+        return as_json({**head, "choices": choices, "usage": self._usage(generations)})
 
     def opening(self, index: int) -> bytes:
         """The event with which a sequence of a chat begins."""
         delta = {"role": "assistant", "content": ""}
-        return self._event(self._streamed(index, {"delta": delta}, None))
+        return self._event([self._streamed(index, {"delta": delta}, None)])
 
     def token(self, index: int, place: int, generations: Sequence[Generation]) -> bytes:
         """The event of a token."""
@@ -45,13 +44,14 @@ class Reply:
         last = place == len(answer.pieces) - 1
         what = {"delta": {"content": piece}} if self._asked.chat else {"text": piece}
         usage = self._usage(generations) if self._asked.usage_always else None
-        return self._event(self._streamed(index, what, answer.finish if last else None), usage)
+        choice = self._streamed(index, what, answer.finish if last else None)
+        return self._event([choice], usage, labelled=last and not self._asked.usage_at_end)
 
     def ending(self, generations: Sequence[Generation]) -> bytes:
         """What a stream ends with."""
         if not self._asked.usage_at_end:
             return DONE
-        return self._event(None, self._usage(generations)) + DONE
+        return self._event([], self._usage(generations), labelled=True) + DONE
 
     def _head(self, kind: str) -> dict[str, Any]:
         return {
@@ -59,7 +59,6 @@ class Reply:
             "object": kind,
             "created": self._created,
             "model": self._asked.model,
-            "system_fingerprint": self._label,
         }
 
     def _choice(self, index: int) -> dict[str, Any]:
@@ -80,9 +79,17 @@ class Reply:
             choice["stop_reason"] = self._asked.sequences[index].answer.stop
         return choice
 
-    def _event(self, choice: dict[str, Any] | None, usage: dict[str, Any] | None = None) -> bytes:
+    def _event(
+        self,
+        choices: list[dict[str, Any]],
+        usage: dict[str, Any] | None = None,
+        *,
+        labelled: bool = False,
+    ) -> bytes:
         kind = f"{self._object}.chunk" if self._asked.chat else self._object
-        event = {**self._head(kind), "choices": [] if choice is None else [choice]}
+        event = {**self._head(kind), "choices": choices}
+        if labelled:
+            event["system_fingerprint"] = self._label
         if usage is not None:
             event["usage"] = usage
         return b"data: %b\n\n" % as_json(event)

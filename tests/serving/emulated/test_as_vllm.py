@@ -17,6 +17,8 @@ from ayo_bridge.serving.vllm_server import VLLMServer
 from ayo_bridge.simulate import LLMCosts
 from tests.deadline import eventually
 
+Body = dict[str, Any]
+
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 COSTS = LLMCosts(0.001, 0.0, 0.0, 0.001, 0.0, kv_tokens=65536)
@@ -33,7 +35,7 @@ def emulated(vllm_server: VLLMServer) -> Iterator[EmulatedServer]:
         yield server
 
 
-def ask(root: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, str]:
+def ask(root: str, path: str, body: Body | None = None) -> tuple[int, str]:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(root + path, data, {"Content-Type": "application/json"})
     try:
@@ -44,12 +46,15 @@ def ask(root: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, 
 
 
 def events(text: str) -> list[Any]:
-    """The JSON of a reply, or of each event of a stream."""
+    """The JSON of a reply; of a stream that of the first two and the last two events.
+
+    Between them vLLM leaves out tokens that are not yet a character.
+    """
     if not text.startswith("data: "):
         return [json.loads(text)]
     *found, last = text.strip().split("\n\n")
     assert last == "data: [DONE]"
-    return [json.loads(event.removeprefix("data: ")) for event in found]
+    return [json.loads(event.removeprefix("data: ")) for event in found[:2] + found[-2:]]
 
 
 def in_form_of(ours: Any, theirs: Any, where: str = "") -> None:
@@ -86,8 +91,8 @@ def test_replies_have_its_form(vllm_server: VLLMServer, emulated: EmulatedServer
 
 
 def test_refusals_are_its_own(vllm_server: VLLMServer, emulated: EmulatedServer) -> None:
-    common = {"model": vllm_server.model_name, "max_tokens": 4}
-    for path, body in [
+    common: Body = {"model": vllm_server.model_name, "max_tokens": 4}
+    asked: list[tuple[str, Body | None]] = [
         ("/v1/completions", {"prompt": "a", "model": "other"}),
         ("/v1/completions", {**common, "prompt": "a", "max_tokens": 0}),
         ("/v1/completions", {**common, "prompt": "a", "max_tokens": 9000}),
@@ -95,7 +100,8 @@ def test_refusals_are_its_own(vllm_server: VLLMServer, emulated: EmulatedServer)
         ("/v1/completions", {**common, "prompt": [300] * 9000}),
         ("/v1/embeddings", {"model": common["model"], "input": "a"}),
         ("/nothing", None),
-    ]:
+    ]
+    for path, body in asked:
         ours, theirs = (ask(server.root_url, path, body) for server in (emulated, vllm_server))
         assert ours == theirs
     tools = {"model": common["model"], "messages": MESSAGES, "tools": [TOOL]}

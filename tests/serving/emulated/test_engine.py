@@ -65,6 +65,17 @@ def test_what_is_asked_at_once_shares_its_prefix() -> None:
     assert ended == pytest.approx([0.010 + 0.163] * 3)
 
 
+def test_a_context_that_is_shared_is_read_once() -> None:
+    reading = replace(SETTINGS, costs=replace(COSTS, decode_per_context=1e-5, kv_tokens=16000))
+    prefix = ids(0, 960)
+    each = {"max_tokens": 2, "ignore_eos": True}
+    shared = run(reading, *({"prompt": [*prefix, 2000 + i], **each} for i in range(2)))[1]
+    own = run(reading, *({"prompt": ids(5000 * i, 961), **each} for i in range(2)))[1]
+    # Each has 61 blocks of 16 for its 962 tokens; 60 of them are the same.
+    assert shared == pytest.approx([0.010 + 0.962 + 0.021 + 62 * 16 * 1e-5] * 2)
+    assert own == pytest.approx([0.010 + 1.922 + 0.021 + 2 * 962 * 1e-5] * 2)
+
+
 def test_what_has_no_room_in_the_cache_waits() -> None:
     each = {"max_tokens": 2, "ignore_eos": True}
     small = replace(SETTINGS, kv_blocks=10, block_size=16)
