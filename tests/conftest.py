@@ -52,6 +52,7 @@ _take_interrupts()
 VLLM_FILES = (
     "tests/engines/openai_http/test_real.py",
     "tests/serving/test_vllm_server.py",
+    "tests/serving/emulated/test_as_vllm.py",
     "tests/examples/test_apps_real.py",
     "tests/workflow/test_served_llm.py",
     "tests/faults/test_vllm_killed.py",

@@ -11,6 +11,7 @@ LAYERS = (
     *("errors", "events", "seam", "graph", "passes", "schedule", "engines", "bindings", "record"),
     *(
         "profile",
+        "simulate",
         "runahead",
         "telemetry",
         "arguments",
@@ -20,18 +21,7 @@ LAYERS = (
         "observe",
         "serving",
     ),
-    *(
-        "workflow",
-        "simulate",
-        "adapter",
-        "autorun",
-        "api",
-        "doctor",
-        "verify",
-        "pages",
-        "bench",
-        "cli",
-    ),
+    *("workflow", "adapter", "autorun", "api", "doctor", "verify", "pages", "bench", "cli"),
 )
 """From the bottom to the top: a module may import its own layer and those before it."""
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ayo_bridge.cli import bench, doctor, profile, run, serve, templates, verify
+from ayo_bridge.cli import bench, doctor, profile, run, serve, serve_sim, templates, verify
 from ayo_bridge.errors import AyoBridgeError
 
 __all__ = ["app"]
@@ -57,6 +57,7 @@ def _main(
 
 
 app.command("serve-llm")(serve.serve_llm)
+app.command("serve-sim")(serve_sim.serve_sim)
 app.command("run", cls=run.RunCommand, context_settings=run.SETTINGS, options_metavar=run.USAGE)(
     run.run
 )

@@ -34,6 +34,10 @@ def profile(
     ] = "none",
     limit: Annotated[int, typer.Option(min=1, help="Largest batch to measure.")] = 256,
     repeats: Annotated[int, typer.Option(min=1, help="Runs of each size; the median counts.")] = 5,
+    steps: Annotated[
+        bool,
+        typer.Option("--steps", help="Time LLM requests side by side too, for `serve-sim`."),
+    ] = False,
     directory: Annotated[
         Path | None, typer.Option(help="Where profiles are kept; the runtime's own by default.")
     ] = None,
@@ -61,7 +65,7 @@ def profile(
     if reranker:
         _profile_model(console, store, "CrossEncoder", reranker, limit, repeats)
     if llm and model:
-        _profile_llm(console, store, llm, model, api_key, repeats)
+        _profile_llm(console, store, llm, model, api_key, repeats, steps=steps)
 
 
 def _profile_model(
@@ -100,7 +104,14 @@ def _profile_model(
 
 
 def _profile_llm(
-    console: Console, store: ProfileStore, url: str, model: str, api_key: str, repeats: int
+    console: Console,
+    store: ProfileStore,
+    url: str,
+    model: str,
+    api_key: str,
+    repeats: int,
+    *,
+    steps: bool,
 ) -> None:
     from ayo_bridge.profile.llm_server import llm_profile_name, measure_llm
 
@@ -112,6 +123,7 @@ def _profile_llm(
             api_key=api_key,
             repeats=repeats,
             on_step=lambda step: status.update(f"{name}: {step}"),
+            steps=steps,
         )
     path = store.save(name, DEVICE, measured)
     rows = [
@@ -125,6 +137,12 @@ def _profile_llm(
         f"{measured.prefill_per_token * 1e6:.1f} µs a token, "
         f"decode {measured.decode_per_token * 1e3:.2f} ms a token"
     )
+    if (costs := measured.steps) is not None:
+        console.print(
+            f"a step that decodes: {costs.decode_base * 1e3:.2f} ms + "
+            f"{costs.decode_per_sequence * 1e3:.2f} ms for each further sequence; "
+            f"`ayo-bridge serve-sim {name}` emulates it"
+        )
     console.print(f"kept in {path}")
 
 

@@ -8,11 +8,13 @@ from ayo_bridge.profile.curve import Curve, max_efficient_batch
 from ayo_bridge.profile.live import LiveProfile, LiveProfiles
 from ayo_bridge.profile.measure import measure_batches
 from ayo_bridge.profile.profiles import EngineProfile, LLMProfile, Profile, Profiles
+from ayo_bridge.profile.steps import DecodePoint, StepCosts, fit_steps
 from ayo_bridge.profile.store import CorruptProfileWarning, ProfileStore
 
 __all__ = [
     "CorruptProfileWarning",
     "Curve",
+    "DecodePoint",
     "EngineProfile",
     "LLMProfile",
     "LiveProfile",
@@ -20,6 +22,8 @@ __all__ = [
     "Profile",
     "ProfileStore",
     "Profiles",
+    "StepCosts",
+    "fit_steps",
     "max_efficient_batch",
     "measure_batches",
     "measure_when_idle",

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import statistics
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ayo_bridge.errors import ArgumentError, EngineUnavailableError
-from ayo_bridge.profile import LLMProfile
+from ayo_bridge.profile import DecodePoint, LLMProfile, fit_steps
 
 Point = tuple[int, float]
+Typical = Callable[[Iterable[float]], float]
 
 _PREFILL_WORDS: Final = (8, 32, 128, 512, 1024)
 _DECODE_TOKENS: Final = (4, 16, 64)
+_GROUPS: Final = ((1, 8), (1, 256), (4, 8), (8, 8), (8, 64))
+"""Requests side by side and words of their prompts, by which steps of several are measured."""
+_SHORT, _LONG = 4, 36
+"""Tokens decoded; what differs between the two is decoding alone."""
+_CACHE: Final = re.compile(r"^vllm:cache_config_info\{(.*)\}", re.MULTILINE)
+_LABEL: Final = re.compile(r'(\w+)="(\d+)"')
 _TIMEOUT_SECONDS: Final = 120.0
 
 
@@ -53,8 +63,13 @@ def measure_llm(
     repeats: int = 3,
     on_step: Callable[[str], None] = lambda _: None,
     clock: Callable[[], float] = time.perf_counter,
+    typical: Typical = statistics.median,
+    steps: bool = False,
 ) -> tuple[LLMProfile, list[Point], list[Point]]:
     """Measure a server that is otherwise idle.
+
+    With ``steps`` also requests side by side, for :attr:`LLMProfile.steps`. ``clock`` gives
+    seconds, ``typical`` the one of the repeats that counts.
 
     Returns:
         The profile, and the points ``(tokens, seconds)`` of prefilling and of decoding.
@@ -66,11 +81,35 @@ def measure_llm(
     require_base_url(base_url)
     server = _Server(base_url, model, api_key, clock)
     server.time(_PREFILL_WORDS[0], 1)  # The first request of a server may compile.
-    prefill = list(_points(server, [(w, 1) for w in _PREFILL_WORDS], 0, repeats, on_step))
-    decode = list(_points(server, [(8, t) for t in _DECODE_TOKENS], 1, repeats, on_step))
+    prefill = list(_points(server, [(w, 1) for w in _PREFILL_WORDS], 0, repeats, on_step, typical))
+    decode = list(_points(server, [(8, t) for t in _DECODE_TOKENS], 1, repeats, on_step, typical))
     if not prefill or not decode:
         raise EngineUnavailableError(f"{base_url} refuses even the shortest prompt for {model!r}")
-    return LLMProfile.from_points(prefill, decode), prefill, decode
+    profile = LLMProfile.from_points(prefill, decode)
+    if steps:
+        groups = list(_groups(server, repeats, on_step, typical))
+        kv_tokens, block = server.cache()
+        profile = replace(
+            profile, steps=fit_steps(prefill, groups, kv_tokens=kv_tokens, block=block)
+        )
+    return profile, prefill, decode
+
+
+def _groups(
+    server: _Server, repeats: int, on_step: Callable[[str], None], typical: Typical
+) -> Iterator[DecodePoint]:
+    for count, words in _GROUPS:
+        on_step(f"{count} side by side, {words} words in")
+        try:
+            pairs = [
+                (server.together(count, words, _SHORT), server.together(count, words, _LONG))
+                for _ in range(repeats)
+            ]
+        except _TooLongError:
+            continue
+        taken = typical(long[1] for _, long in pairs) - typical(short[1] for short, _ in pairs)
+        context = statistics.mean(long[0] for _, long in pairs) + (_SHORT + _LONG) / 2
+        yield DecodePoint(count, context, max(taken, 0.0) / (_LONG - _SHORT))
 
 
 def _points(
@@ -79,6 +118,7 @@ def _points(
     counted: int,
     repeats: int,
     on_step: Callable[[str], None],
+    typical: Typical,
 ) -> Iterator[Point]:
     for words, tokens in sizes:
         on_step(f"{words} words in, {tokens} tokens out")
@@ -86,7 +126,7 @@ def _points(
             taken = [server.time(words, tokens) for _ in range(repeats)]
         except _TooLongError:
             return
-        yield taken[0][0][counted], statistics.median(seconds for _, seconds in taken)
+        yield taken[0][0][counted], typical(seconds for _, seconds in taken)
 
 
 class _TooLongError(Exception):
@@ -126,3 +166,23 @@ class _Server:
             ) from error
         seconds = self._clock() - start
         return (int(usage["prompt_tokens"]), int(usage["completion_tokens"])), seconds
+
+    def together(self, count: int, words: int, tokens: int) -> tuple[float, float]:
+        """Prompt tokens of each, and seconds of all, of requests that are sent at once."""
+        with ThreadPoolExecutor(count) as threads:
+            start = self._clock()
+            sent = [threads.submit(self.time, words, tokens) for _ in range(count)]
+            counts = [each.result()[0][0] for each in sent]
+            return statistics.mean(counts), self._clock() - start
+
+    def cache(self) -> tuple[int | None, int | None]:
+        """Tokens in the KV cache and in its blocks, where the server tells (vLLM's /metrics)."""
+        url = self._url.removesuffix("/completions").removesuffix("/v1") + "/metrics"
+        try:
+            with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as reply:
+                found = _CACHE.search(reply.read().decode(errors="replace"))
+        except OSError:
+            return None, None
+        labels = {name: int(value) for name, value in _LABEL.findall(found[1] if found else "")}
+        block, blocks = labels.get("block_size"), labels.get("num_gpu_blocks")
+        return (block * blocks if block and blocks else None), block

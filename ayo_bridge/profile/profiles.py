@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ayo_bridge.graph.primitive import CONTROL_OPS, DECODES, LLM_OPS, Op, Primitive
 from ayo_bridge.profile.curve import Curve, max_efficient_batch
+from ayo_bridge.profile.steps import StepCosts
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +37,15 @@ class LLMProfile:
     """An LLM: a prefill of ``n`` tokens takes ``prefill_base + n * prefill_per_token`` seconds.
 
     ``decode_per_token`` is seconds a token of one sequence. ``best_batch`` is the number of prompt
-    tokens beyond which prefill throughput does not rise.
+    tokens beyond which prefill throughput does not rise. ``steps`` is what an emulation needs to
+    know beyond that straight line, if it was measured.
     """
 
     prefill_base: float
     prefill_per_token: float
     decode_per_token: float
     best_batch: int | None = None
+    steps: StepCosts | None = None
 
     kind = "llm"
 

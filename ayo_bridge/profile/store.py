@@ -8,12 +8,14 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ayo_bridge.errors import ArgumentError, announce
 from ayo_bridge.profile.curve import Curve
 from ayo_bridge.profile.profiles import EngineProfile, LLMProfile, Profile
+from ayo_bridge.profile.steps import StepCosts
 
 FORMAT = 1
 
@@ -117,12 +119,14 @@ def _default_directory() -> Path:
 
 def _to_json(profile: Profile) -> dict[str, object]:
     if isinstance(profile, LLMProfile):
+        steps = {} if profile.steps is None else {"steps": asdict(profile.steps)}
         return {
             "kind": profile.kind,
             "prefill_base": profile.prefill_base,
             "prefill_per_token": profile.prefill_per_token,
             "decode_per_token": profile.decode_per_token,
             "best_batch": profile.best_batch,
+            **steps,
         }
     return {
         "kind": profile.kind,
@@ -141,6 +145,7 @@ def _from_json(data: Mapping[str, Any]) -> Profile:
             float(data["prefill_per_token"]),
             float(data["decode_per_token"]),
             best,
+            StepCosts(**data["steps"]) if "steps" in data else None,
         )
     points = [(int(size), float(seconds)) for size, seconds in data["points"]]
     return EngineProfile(str(data["kind"]), Curve.of(points), best)

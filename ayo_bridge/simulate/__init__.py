@@ -1,6 +1,6 @@
 """In: the schedulers and profiled engines. Out: the same decisions, in virtual time."""
 
-from ayo_bridge.simulate.clock import VirtualClockLoop, run_virtual
+from ayo_bridge.simulate.clock import PacedClockLoop, VirtualClockLoop, run_virtual
 from ayo_bridge.simulate.connection import VirtualPlacement, virtual_scheduler
 from ayo_bridge.simulate.costs import LLMCosts
 from ayo_bridge.simulate.iterations import Batching
@@ -26,6 +26,7 @@ __all__ = [
     "LLMCosts",
     "LLMRequest",
     "LogNormal",
+    "PacedClockLoop",
     "Prompt",
     "PublishedProfiles",
     "Routing",

@@ -1,9 +1,10 @@
-"""An event loop on a virtual clock: sleeping takes no time, and time is exact."""
+"""Event loops with an exact clock: on one sleeping takes no time, the other keeps pace."""
 
 from __future__ import annotations
 
 import asyncio
 import selectors
+import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -48,6 +49,58 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
     def advance(self, seconds: float) -> None:
         """Let virtual time pass."""
         self._now += seconds
+
+
+class _PacedSelector(selectors.DefaultSelector):
+    """Waits in real time and tells the loop how much of its own has passed."""
+
+    def __init__(self, clock: PacedClockLoop) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait for events until the next timer is due; the clock stops there, however late it is.
+
+        With something to run at once (``timeout`` 0) no time passes.
+        """
+        if timeout is None or timeout <= 0:
+            events = super().select(timeout)
+        else:
+            events = super().select(self._clock.real_seconds_to(self._clock.time() + timeout))
+        self._clock.catch_up(timeout)
+        return events
+
+
+class PacedClockLoop(asyncio.SelectorEventLoop):
+    """``loop.time()`` starts at 0 s and keeps pace with the real clock, ``speed`` times as fast.
+
+    A timer that is due runs at the very time it was set for, even where this process was held up:
+    the clock then goes from timer to timer until it has caught up. So what many timers make in a
+    row, each set from the last, is late by what the last one is late by, and no more.
+    """
+
+    def __init__(self, speed: float = 1.0) -> None:
+        self._speed = speed
+        self._now = 0.0
+        self._origin = time.monotonic()
+        super().__init__(_PacedSelector(self))
+
+    def time(self) -> float:
+        """Seconds of this clock since the loop was made; never ahead of the real one."""
+        return self._now
+
+    def real_seconds_to(self, when: float) -> float:
+        """How long the real clock takes to a time of this one; 0 for what it has passed."""
+        return max(self._origin + when / self._speed - time.monotonic(), 0.0)
+
+    def late(self) -> float:
+        """Real seconds by which this clock is behind, while timers that are due wait to be run."""
+        return max(time.monotonic() - self._origin - self._now / self._speed, 0.0)
+
+    def catch_up(self, most: float | None) -> None:
+        """Follow the real clock, by so many seconds at most."""
+        real = (time.monotonic() - self._origin) * self._speed
+        self._now = max(self._now, real if most is None else min(self._now + most, real))
 
 
 def run_virtual(main: Coroutine[Any, Any, T]) -> T:

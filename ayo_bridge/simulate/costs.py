@@ -21,7 +21,9 @@ class LLMCosts:
     A prefill of ``n`` tokens on ``c`` cached ones takes ``base + n * per_token + n * (c + n/2) *
     per_pair``; the base is paid once a step. Decoding is bound by memory: ``decode_base`` reads the
     weights, each further sequence adds ``decode_per_sequence`` for its own cache, and only a very
-    large batch is bound by computing ``prefill_per_token`` each.
+    large batch is bound by computing ``prefill_per_token`` each. ``decode_per_context`` is added
+    for each token that the sequences decoded have in the cache, where that was measured; one
+    that they share counts once.
 
     ``scaled`` is the rule by which the figures were made from another model's; empty if measured.
     """
@@ -34,12 +36,28 @@ class LLMCosts:
     kv_tokens: int
     source: str = ""
     scaled: str = ""
+    decode_per_context: float = 0.0
 
     @classmethod
     def from_profile(
         cls, profile: LLMProfile, *, kv_tokens: int, decode_per_sequence: float = 0.0
     ) -> LLMCosts:
-        """Take over a profile measured on a real engine; it knows no cost of attention."""
+        """Take over a profile measured on a real engine.
+
+        One without :attr:`~ayo_bridge.profile.LLMProfile.steps` knows no cost of attention, and
+        nothing of several sequences.
+        """
+        if (steps := profile.steps) is not None:
+            return cls(
+                steps.prefill_base,
+                steps.prefill_per_token,
+                steps.prefill_per_pair,
+                steps.decode_base,
+                steps.decode_per_sequence,
+                kv_tokens,
+                source="measured profile",
+                decode_per_context=steps.decode_per_context,
+            )
         return cls(
             profile.prefill_base,
             profile.prefill_per_token,
@@ -58,15 +76,19 @@ class LLMCosts:
             seconds += new * (context + new / 2) * self.prefill_per_pair
         return seconds
 
-    def decode(self, sequences: int) -> float:
-        """Seconds of a step that decodes one token of each of ``sequences`` (at least one)."""
-        weights = max(self.decode_base, sequences * self.prefill_per_token)
-        return weights + (sequences - 1) * self.decode_per_sequence
+    def decode(self, sequences: int, context: float = 0.0) -> float:
+        """Seconds of a step that decodes one token of each of ``sequences`` (at least one).
 
-    def mixed(self, chunks: Iterable[Chunk], sequences: int) -> float:
+        ``context`` is the tokens that all of them together have in the cache.
+        """
+        weights = max(self.decode_base, sequences * self.prefill_per_token)
+        further = (sequences - 1) * self.decode_per_sequence
+        return weights + further + context * self.decode_per_context
+
+    def mixed(self, chunks: Iterable[Chunk], sequences: int, context: float = 0.0) -> float:
         """Seconds of a step that does both: the weights are read once."""
         each = self.prefill_per_token + self.decode_per_sequence
-        return self.prefill(chunks) + sequences * each
+        return self.prefill(chunks) + sequences * each + context * self.decode_per_context
 
     def profile(self) -> LLMProfile:
         """The profile that passes and estimates use: a straight line through these costs."""

@@ -14,7 +14,8 @@ class Generation:
     """A sequence of one instance. ``finish`` gets its result, or an exception.
 
     ``order`` is unique; the lowest goes first. ``hashes`` are those of the prompt's full blocks,
-    ``computed`` the tokens of the prompt that are in the cache.
+    ``computed`` the tokens of the prompt that are in the cache, ``cached`` those of them that were
+    there when it was admitted.
     """
 
     request: LLMRequest
@@ -23,6 +24,7 @@ class Generation:
     hashes: tuple[int, ...]
     length: int = 0
     computed: int = 0
+    cached: int = 0
     decoded: int = 0
     marked: int = 0
     lease: Lease | None = None
@@ -35,6 +37,11 @@ class Generation:
     def kv_tokens(self) -> int:
         """Tokens in the cache when it ends; the last one decoded never gets there."""
         return self.length + self.request.tokens - 1
+
+    @property
+    def context(self) -> int:
+        """Tokens that decoding the next one reads."""
+        return self.length + self.decoded
 
     @property
     def missing(self) -> int:

@@ -31,6 +31,9 @@ class Batching:
     ``chunked``: prefills are cut to fit the budget of ``step_tokens`` and share steps with decodes,
     as stock vLLM does. Without it prompts run whole, before any decode, as in the vLLM 0.2.2 that
     the paper's figures come from; a prompt over the budget then runs alone.
+
+    ``found_at_once``: a block is found from the beginning of the step that computes it, by those
+    that are admitted to the same step, as in vLLM's engine of today (v1); else from its end.
     """
 
     step_tokens: int = 4096
@@ -38,6 +41,7 @@ class Batching:
     chunked: bool = True
     prefix_cache: bool = True
     block: int = 16
+    found_at_once: bool = False
 
 
 @dataclass(slots=True)
@@ -115,6 +119,11 @@ class Instance:
         return len(self._prefilling) + len(self._decoding)
 
     @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return sum(not generation.ended for _, generation in self._waiting)
+
+    @property
     def to_prefill(self) -> int:
         """Prompt tokens of those that run or wait which are still to be prefilled, at most."""
         waiting = sum(g.length for _, g in self._waiting if not g.ended)
@@ -160,15 +169,25 @@ class Instance:
         sizes = [(new, generation.computed) for generation, new in chunks]
         count = 1
         if not chunks:
-            each = self.costs.decode(len(decoding))
             count = min(generation.to_next_stop for generation in decoding)
+            # Of a row of steps that of the middle one.
+            each = self.costs.decode(len(decoding), self._context(decoding, (count - 1) / 2))
         elif decoding:
-            each = self.costs.mixed(sizes, len(decoding))
+            each = self.costs.mixed(sizes, len(decoding), self._context(decoding))
         else:
             each = self.costs.prefill(sizes)
         loop = asyncio.get_running_loop()
         step = self._step = _Step(loop.time(), each, count, chunks, decoding)
         step.timer = loop.call_at(step.end, self._end, step)
+
+    def _context(self, decoding: Sequence[Generation], further: float = 0.0) -> float:
+        """Tokens that a step reads; what several sequences share counts once.
+
+        So it was measured: on a CPU (vLLM 0.32) a step of eight sequences on one prefix of 960
+        tokens took 4 ms more than without it, one of four on prefixes of their own 11 ms.
+        """
+        each = sum(generation.context + further for generation in decoding)
+        return min(each, self.kv.held * self.batching.block)
 
     def _end(self, step: _Step) -> None:
         self._step = None
@@ -199,14 +218,17 @@ class Instance:
         chunks: list[tuple[Generation, int]] = []
         for generation in sorted(self._prefilling, key=lambda g: g.order):
             if left > 0:
-                chunks.append((generation, min(left, generation.missing)))
-                left -= generation.missing
+                new = min(left, generation.missing)
+                chunks.append((generation, new))
+                self._found_at_once(generation, new)
+                left -= new
         while left > 0 and (first := self._first()) is not None:
             if not self._admit(first, left, alone=not chunks):
                 break
             heapq.heappop(self._waiting)
             new = min(left, first.missing) if self.batching.chunked else first.missing
             chunks.append((first, new))
+            self._found_at_once(first, new)
             left -= new
         return chunks
 
@@ -228,20 +250,22 @@ class Instance:
         lease = self.kv.lease(usable[:found], -(-generation.kv_tokens // block) - found)
         if lease is None:
             return False
-        generation.lease, generation.computed = lease, found * block
+        generation.lease = lease
+        generation.computed = generation.cached = found * block
         self.prompt_tokens += generation.length
         self.cached_tokens += generation.computed
         self._prefilling[generation] = None
         return True
 
+    def _found_at_once(self, generation: Generation, new: int) -> None:
+        if self.batching.found_at_once:
+            self._name_computed(generation, new)
+
     # What a step has brought.
 
     def _prefilled(self, generation: Generation, new: int) -> None:
-        before = generation.computed // self.batching.block
+        self._name_computed(generation, new)
         generation.computed += new
-        self._name(
-            generation, generation.hashes[before : generation.computed // self.batching.block]
-        )
         if generation.missing == 0:
             del self._prefilling[generation]
             self._decoding[generation] = None
@@ -259,12 +283,16 @@ class Instance:
             if request.on_mark is not None:
                 request.on_mark(generation.marked - 1)
         if generation.decoded == request.tokens and not generation.ended:
-            if request.output is not None and self.batching.prefix_cache:
-                whole = (*request.prompt, (request.output, request.tokens - 1))
+            if self.batching.prefix_cache and (whole := request.whole) is not None:
                 named = block_hashes(whole, self.batching.block)[len(generation.hashes) :]
                 self._name(generation, named)
             self._leave(generation)
             generation.finish(request.result)
+
+    def _name_computed(self, generation: Generation, new: int) -> None:
+        block = self.batching.block
+        first, end = generation.computed // block, (generation.computed + new) // block
+        self._name(generation, generation.hashes[first:end])
 
     def _name(self, generation: Generation, hashes: Sequence[int]) -> None:
         if generation.lease is not None:

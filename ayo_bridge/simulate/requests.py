@@ -30,6 +30,16 @@ class LLMRequest:
     marks: tuple[int, ...] = ()
     on_mark: Callable[[int], None] | None = field(default=None, compare=False)
 
+    @property
+    def whole(self) -> Prompt | None:
+        """What the cache holds when it has ended; ``None``: of the answer nothing is found again.
+
+        The last token decoded never gets there.
+        """
+        if self.output is None:
+            return None
+        return (*self.prompt, (self.output, self.tokens - 1))
+
     def __post_init__(self) -> None:
         if self.tokens < 1 or prompt_tokens(self.prompt) < 1:
             raise ValueError("an LLM request needs a prompt and decodes at least one token")

@@ -33,6 +33,7 @@ class Clock:
 def server() -> Iterator[tuple[str, Clock]]:
     """Takes 10 ms, 1 ms a prompt word and 20 ms a decoded token, on a clock of its own."""
     clock = Clock()
+    adding = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -43,9 +44,17 @@ def server() -> Iterator[tuple[str, Clock]]:
             elif words > LONGEST:
                 self._answer(400, {"error": "too long"})
             else:
-                clock.now += 0.01 + words * 1e-3 + (body["max_tokens"] - 1) * 0.02
+                with adding:
+                    clock.now += 0.01 + words * 1e-3 + (body["max_tokens"] - 1) * 0.02
                 tokens = {"prompt_tokens": words, "completion_tokens": body["max_tokens"]}
                 self._answer(200, {"usage": tokens})
+
+        def do_GET(self) -> None:
+            assert self.path == "/metrics"
+            config = b'vllm:cache_config_info{block_size="32",num_gpu_blocks="10"} 1.0\n'
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(config)
 
         def _answer(self, status: int, body: dict[str, Any]) -> None:
             data = json.dumps(body).encode()
@@ -80,6 +89,21 @@ def test_an_llm_is_measured_up_to_what_it_takes(server: tuple[str, Clock]) -> No
     assert measured.prefill_base == pytest.approx(0.01)
     assert measured.prefill_per_token == pytest.approx(1e-3)
     assert measured.decode_per_token == pytest.approx(0.02, rel=0.01)
+
+
+def test_steps_of_several_requests_are_measured_where_asked_for(
+    server: tuple[str, Clock],
+) -> None:
+    url, clock = server
+    assert measure_llm(url, "known", clock=clock, repeats=1)[0].steps is None
+    steps = measure_llm(url, "known", clock=clock, repeats=1, steps=True)[0].steps
+    assert steps is not None
+    assert steps.prefill_per_token == pytest.approx(1e-3, rel=1e-3)
+    # This server does one after the other, so each further sequence costs as much as the first.
+    assert steps.decode_base == pytest.approx(0.02, rel=1e-3)
+    assert steps.decode_per_sequence == pytest.approx(0.02, rel=1e-3)
+    assert steps.decode_per_context == pytest.approx(0.0, abs=1e-6)
+    assert (steps.kv_tokens, steps.block) == (320, 32)
 
 
 def test_a_server_that_refuses_or_is_not_there_is_an_error(server: tuple[str, Clock]) -> None:

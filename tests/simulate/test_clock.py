@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
@@ -11,7 +12,7 @@ import pytest
 
 from ayo_bridge.schedule import POLICIES, EngineScheduler, LoopPlacement
 from ayo_bridge.seam import AsyncEngine, Call, EngineKind, Limits
-from ayo_bridge.simulate import run_virtual
+from ayo_bridge.simulate import PacedClockLoop, run_virtual
 
 
 def test_sleeping_takes_exactly_as_long_as_it_says() -> None:
@@ -37,6 +38,46 @@ def test_a_wait_that_can_never_end_is_an_error() -> None:
 
     with pytest.raises(RuntimeError, match="virtual time stands still"):
         run_virtual(main())
+
+
+def test_a_clock_that_keeps_pace_runs_timers_at_their_very_times() -> None:
+    """Ten steps of 2 ms, each set from the last; in the third the process is held up."""
+    at: list[float] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+        start = loop.time()
+
+        def step() -> None:
+            at.append(loop.time() - start)
+            if len(at) == 3:
+                time.sleep(0.03)
+                assert loop.late() >= 0.02  # type: ignore[attr-defined]
+            if len(at) == 10:
+                ended.set()
+            else:
+                loop.call_at(loop.time() + 0.002, step)
+
+        loop.call_at(start + 0.002, step)
+        await ended.wait()
+
+    with asyncio.Runner(loop_factory=PacedClockLoop) as runner:
+        runner.run(main())
+    assert at == pytest.approx([0.002 * count for count in range(1, 11)], abs=1e-12)
+
+
+def test_a_clock_of_another_speed_is_never_ahead_of_the_real_one() -> None:
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        await asyncio.sleep(2.0)
+        return loop.time() - start
+
+    with asyncio.Runner(loop_factory=lambda: PacedClockLoop(100.0)) as runner:
+        began = time.monotonic()
+        assert runner.run(main()) == pytest.approx(2.0, abs=0.5)
+        assert time.monotonic() - began >= 0.02
 
 
 @dataclass
