@@ -12,6 +12,7 @@ from ayo_bridge.bench.identity import Identity
 from ayo_bridge.bench.observed import Path, path
 from ayo_bridge.bench.rounds import Round
 from ayo_bridge.bench.statistics import Figure
+from ayo_bridge.observe.wording import let_through
 from ayo_bridge.record.record import CallRecord
 
 ONE_USER: Final = "1 user"
@@ -35,6 +36,8 @@ class Said:
     """By name, with whether sessions arrive."""
     rounds: Mapping[str, int]
     seed: int
+    explained: str = ""
+    """What ``explain`` says of the accelerated object, in a line."""
     interrupted: str = ""
     """What it was at when it was stopped; empty: it has ended."""
     conditions: Mapping[str, Any] = field(default_factory=dict)
@@ -106,6 +109,9 @@ class Report:
         if self.path.left is not None:
             left = self.path.left
             said.append(f"Longest left: {left.what}. {left.shorter}.")
+        unlike = [each.ratio.latency for each in self.loads if each.ratio.latency is not None]
+        if self.said.explained and any(each.low is None or each.low <= 1.0 for each in unlike):
+            said.append(f"What explain says: {self.said.explained}.")
         for each in self.loads:
             said += _about(each)
         if self.said.interrupted:
@@ -157,8 +163,8 @@ def _about(load: LoadFigures) -> list[str]:
     if work.wasted_share > 0.05:
         share = f"{work.wasted_share:.0%}".replace("%", " %")
         said.append(f"{load.load}: {share} of the work ahead was in vain.")
-    if work.unseen and not work.ahead:
-        said.append(f"{load.load}: calls ran as in the original, as there is nothing to gain.")
+    if work.unseen:
+        said.append(f"{load.load}: {let_through(work.unseen)}; engines are shown without them.")
     return said
 
 

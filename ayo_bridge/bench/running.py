@@ -19,6 +19,7 @@ from ayo_bridge.bench.rounds import Round, in_order
 from ayo_bridge.bench.sessions import Session
 from ayo_bridge.bench.threads import Threads
 from ayo_bridge.bench.wrong import BenchError
+from ayo_bridge.observe import explain_state
 from ayo_bridge.record.record import CallRecord
 from ayo_bridge.verify.comparing import Comparison, Progress, wait_until_learned
 from ayo_bridge.verify.target import Loaded, converses
@@ -209,12 +210,17 @@ class Bench:
             loads=[(load.name, load.open) for load in self._settings.loads],
             rounds={load.name: self._settings.rounds_of(load) for load in self._settings.loads},
             seed=self._settings.seed,
+            explained=self._explained(),
             interrupted=interrupted,
             conditions=self._conditions | {"versions": conditions()["versions"]},
         )
         two = [arm.name for arm in self._arms[:2]]
         identity = Identity.of(self._checked, self._rounds, two, self._sessions)
         return Report.of(said, self._rounds, identity, self._alone)
+
+    def _explained(self) -> str:
+        made = self._made.get(self._arms[1].name)
+        return str(explain_state(made.state).verdict) if made and made.state else ""
 
 
 class _WarmUp:
