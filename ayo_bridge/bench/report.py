@@ -16,6 +16,8 @@ from ayo_bridge.observe.wording import let_through
 from ayo_bridge.record.record import CallRecord
 
 ONE_USER: Final = "1 user"
+FEW: Final = 3
+"""Rounds below which an interval is too narrow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,12 @@ class Report:
             said.append(f"What explain says: {self.said.explained}.")
         for each in self.loads:
             said += _about(each)
+        few = [load for load, number in self.said.rounds.items() if number < FEW]
+        if few:
+            said.append(
+                f"Fewer than {FEW} rounds at {', '.join(few)}: what differs from round to round is "
+                "hardly in the intervals; --rounds 6 is safer."
+            )
         if self.said.interrupted:
             said.append(f"It was interrupted ({self.said.interrupted}): the rest was not measured.")
         if busy := warning(self.said.conditions):

@@ -26,7 +26,7 @@ from ayo_bridge.verify.target import Loaded, converses
 
 WARM_UP: Final = "warm-up"
 CLOSED_ROUNDS: Final = 6
-OPEN_ROUNDS: Final = 2
+OPEN_ROUNDS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Settings:
     Args:
         loads: measured one after the other.
         warm_up: sessions of each arm beforehand: the accelerated one learns from them.
-        rounds: of each load; by default 6, and 2 where sessions arrive.
+        rounds: of each load; by default 6, and 3 where sessions arrive.
         ablate: measure the accelerated arm without each of its passes, too.
         seed: of arrivals, of the sessions that come, and of intervals.
     """
@@ -78,7 +78,7 @@ class Bench:
         self._loaded = loaded
         self._sessions = sessions
         self._settings = settings
-        self._name = name or loaded.named
+        self._name = name or getattr(loaded.obj, "__name__", type(loaded.obj).__name__)
         self._told = told
         chosen = list(arms or (ORIGINAL, accelerated()))
         self._arms = chosen + (ablated() if settings.ablate else [])
