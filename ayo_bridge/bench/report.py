@@ -116,7 +116,8 @@ class Report:
             said.append(f"What explain says: {self.said.explained}.")
         for each in self.loads:
             said += _about(each)
-        few = [load for load, number in self.said.rounds.items() if number < FEW]
+        opened = [name for name, opened in self.said.loads if opened]
+        few = [name for name in opened if self.said.rounds.get(name, FEW) < FEW]
         if few:
             said.append(
                 f"Fewer than {FEW} rounds at {', '.join(few)}: what differs from round to round is "

@@ -1,7 +1,7 @@
 """Percentiles, ratios of pairs, and how far they can be trusted.
 
-Intervals are of a bootstrap in two steps: rounds are drawn with replacement, then values within
-each. So what differs from round to round (a busy machine) widens them as much as what differs from
+Intervals are of a bootstrap in two steps: turns are drawn with replacement, then values within
+each. So what differs from turn to turn (a busy machine) widens them as much as what differs from
 call to call.
 """
 
