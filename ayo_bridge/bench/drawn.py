@@ -104,7 +104,7 @@ def _latencies(report: Report) -> Section | None:
                 if figure is not None
             ]
             if len(bars) == len(labels):
-                plots.append(Plot(f"{load.load}: {name}", seconds(bars)))
+                plots.append(Plot(f"{load.load}: {name}", seconds(bars, flush=True)))
     if not plots:
         return None
     head = ("load, arm", "p50 (95 %)", "p95 (95 %)", "p99 (95 %)", "first p50 (95 %)", "first p99")
@@ -168,7 +168,7 @@ def _where(report: Report) -> Section | None:
     return Section(
         "On the critical path, at one user",
         says=" ".join(report.advice),
-        plots=[Plot(title, seconds(bars))],
+        plots=[Plot(title, seconds(bars, flush=True))],
         wide=True,
     )
 

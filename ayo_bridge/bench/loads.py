@@ -12,13 +12,17 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Protocol
+from typing import Final, Protocol
 
 from ayo_bridge.bench.wrong import BenchError
 
 Ask = Callable[[int, float | None], Awaitable[None]]
 """Has the session of this number asked. With a time of the loop's clock, it was due then: what it
 waits beyond that is part of its latency."""
+
+
+_EACH: Final = 4
+"""Sessions of a user before it is another arm's turn."""
 
 
 class Load(Protocol):
@@ -32,11 +36,14 @@ class Load(Protocol):
     def open(self) -> bool:
         """Whether sessions come whether or not those before them have ended."""
 
-    def asks(self, sessions: int) -> int:
-        """How many sessions a round has, of so many that there are."""
+    def blocks(self, sessions: int) -> list[Sequence[int]]:
+        """The sessions of a round, by number, in the parts in which arms take turns."""
 
-    async def run(self, ask: Ask, sessions: int, turn: int) -> None:
-        """One round: ask the sessions, all of them to their end. Equal turns are equal rounds."""
+    def asks(self, block: Sequence[int]) -> int:
+        """How many sessions are asked in such a part."""
+
+    async def run(self, ask: Ask, block: Sequence[int], turn: int) -> None:
+        """Ask the sessions, all of them to their end. Equal turns are equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +62,18 @@ class Closed:
         """No."""
         return False
 
-    def asks(self, sessions: int) -> int:
-        """Each once."""
-        return sessions
+    def blocks(self, sessions: int) -> list[Sequence[int]]:
+        """A few for each user: what slows the machine down for a while is then met by all arms."""
+        size = _EACH * self.users
+        return [range(sessions)[at : at + size] for at in range(0, sessions, size)]
 
-    async def run(self, ask: Ask, sessions: int, turn: int) -> None:
+    def asks(self, block: Sequence[int]) -> int:
+        """Each once."""
+        return len(block)
+
+    async def run(self, ask: Ask, block: Sequence[int], turn: int) -> None:
         """Ask each session once, in the order of the file."""
-        left: Iterator[int] = iter(range(sessions))
+        left: Iterator[int] = iter(block)
 
         async def user() -> None:
             for number in left:
@@ -88,14 +100,18 @@ class Arriving:
         """Yes."""
         return True
 
-    def asks(self, sessions: int) -> int:
+    def blocks(self, sessions: int) -> list[Sequence[int]]:
+        """All of them."""
+        return [range(sessions)]
+
+    def asks(self, block: Sequence[int]) -> int:
         """One for each time."""
         return len(self.times)
 
-    async def run(self, ask: Ask, sessions: int, turn: int) -> None:
+    async def run(self, ask: Ask, block: Sequence[int], turn: int) -> None:
         """Ask at each time, then wait for all to end."""
         loop = asyncio.get_running_loop()
-        drawn = shuffled(sessions, len(self.times), Random(f"{self.seed} {turn}"))
+        drawn = shuffled(block, len(self.times), Random(f"{self.seed} {turn}"))
         start = loop.time()
         async with asyncio.TaskGroup() as under_way:
             for number, at in zip(drawn, self.times, strict=True):
@@ -107,11 +123,11 @@ async def _one(ask: Ask, number: int, due: float) -> None:
     await ask(number, due)
 
 
-def shuffled(sessions: int, wanted: int, chance: Random) -> list[int]:
+def shuffled(sessions: Sequence[int], wanted: int, chance: Random) -> list[int]:
     """So many numbers of sessions: all of them in some order, then again."""
     drawn: list[int] = []
     while len(drawn) < wanted:
-        drawn += chance.sample(range(sessions), sessions)
+        drawn += chance.sample(sessions, len(sessions))
     return drawn[:wanted]
 
 

@@ -12,9 +12,12 @@ from ayo_bridge.bench.identity import Identity
 from ayo_bridge.bench.observed import Path, path
 from ayo_bridge.bench.rounds import Round
 from ayo_bridge.bench.statistics import Figure
+from ayo_bridge.observe.wording import let_through
 from ayo_bridge.record.record import CallRecord
 
 ONE_USER: Final = "1 user"
+FEW: Final = 3
+"""Rounds below which an interval is too narrow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Said:
     """By name, with whether sessions arrive."""
     rounds: Mapping[str, int]
     seed: int
+    explained: str = ""
+    """What ``explain`` says of the accelerated object, in a line."""
     interrupted: str = ""
     """What it was at when it was stopped; empty: it has ended."""
     conditions: Mapping[str, Any] = field(default_factory=dict)
@@ -106,8 +111,18 @@ class Report:
         if self.path.left is not None:
             left = self.path.left
             said.append(f"Longest left: {left.what}. {left.shorter}.")
+        unlike = [each.ratio.latency for each in self.loads if each.ratio.latency is not None]
+        if self.said.explained and any(each.low is None or each.low <= 1.0 for each in unlike):
+            said.append(f"What explain says: {self.said.explained}.")
         for each in self.loads:
             said += _about(each)
+        opened = [name for name, opened in self.said.loads if opened]
+        few = [name for name in opened if self.said.rounds.get(name, FEW) < FEW]
+        if few:
+            said.append(
+                f"Fewer than {FEW} rounds at {', '.join(few)}: what differs from round to round is "
+                "hardly in the intervals; --rounds 6 is safer."
+            )
         if self.said.interrupted:
             said.append(f"It was interrupted ({self.said.interrupted}): the rest was not measured.")
         if busy := warning(self.said.conditions):
@@ -157,8 +172,8 @@ def _about(load: LoadFigures) -> list[str]:
     if work.wasted_share > 0.05:
         share = f"{work.wasted_share:.0%}".replace("%", " %")
         said.append(f"{load.load}: {share} of the work ahead was in vain.")
-    if work.unseen and not work.ahead:
-        said.append(f"{load.load}: calls ran as in the original, as there is nothing to gain.")
+    if work.unseen:
+        said.append(f"{load.load}: {let_through(work.unseen)}; engines are shown without them.")
     return said
 
 

@@ -12,10 +12,10 @@ from ayo_bridge.record.record import CallRecord
 
 @dataclass(slots=True)
 class Round:
-    """One arm, once under one load.
+    """One arm's turn under one load: a round, or a part of one.
 
     Args:
-        number: rounds of one number are a pair: the same sessions, at the same times.
+        number: turns of one number are a pair: the same sessions, at the same times.
         wall: seconds from its start to the end of its last call.
         cpu: seconds for which cores worked for this process.
         whole: whether it came to its end.

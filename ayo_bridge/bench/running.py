@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,13 +19,14 @@ from ayo_bridge.bench.rounds import Round, in_order
 from ayo_bridge.bench.sessions import Session
 from ayo_bridge.bench.threads import Threads
 from ayo_bridge.bench.wrong import BenchError
+from ayo_bridge.observe import explain_state
 from ayo_bridge.record.record import CallRecord
 from ayo_bridge.verify.comparing import Comparison, Progress, wait_until_learned
 from ayo_bridge.verify.target import Loaded, converses
 
 WARM_UP: Final = "warm-up"
 CLOSED_ROUNDS: Final = 6
-OPEN_ROUNDS: Final = 2
+OPEN_ROUNDS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Settings:
     Args:
         loads: measured one after the other.
         warm_up: sessions of each arm beforehand: the accelerated one learns from them.
-        rounds: of each load; by default 6, and 2 where sessions arrive.
+        rounds: of each load; by default 6, and 3 where sessions arrive.
         ablate: measure the accelerated arm without each of its passes, too.
         seed: of arrivals, of the sessions that come, and of intervals.
     """
@@ -77,7 +78,7 @@ class Bench:
         self._loaded = loaded
         self._sessions = sessions
         self._settings = settings
-        self._name = name or loaded.named
+        self._name = name or getattr(loaded.obj, "__name__", type(loaded.obj).__name__)
         self._told = told
         chosen = list(arms or (ORIGINAL, accelerated()))
         self._arms = chosen + (ablated() if settings.ablate else [])
@@ -115,13 +116,17 @@ class Bench:
 
     def _all(self, runner: asyncio.Runner) -> None:
         self._doing = "making the objects"
-        most = max(load.asks(len(self._sessions)) for load in self._settings.loads)
+        most = max(
+            load.asks(block)
+            for load in self._settings.loads
+            for block in load.blocks(len(self._sessions))
+        )
         turns = max(map(len, self._sessions))
         for arm in self._arms:
             self._made[arm.name] = arm.make(self._loaded, most * turns)
         warm = min(self._settings.warm_up, len(self._sessions))
         if warm:
-            self._in_turns(runner, WARM_UP, _WarmUp(), warm, 1)
+            self._in_turns(runner, WARM_UP, _WarmUp(1), warm, 1)
         self._doing = "learning"
         self._told(self._doing, 0, 1)
         wait_until_learned()
@@ -135,16 +140,19 @@ class Bench:
     ) -> None:
         """Rounds of one load: who comes first alternates."""
         names = [arm.name for arm in self._arms]
-        asked, of = 0, load.asks(sessions) * rounds * len(names)
+        blocks = load.blocks(sessions)
+        asked, of = 0, sum(map(load.asks, blocks)) * rounds * len(names)
         for number in range(rounds):
-            for arm in in_order(names, number):
-                self._doing = f"{name}, round {number + 1} of {rounds}"
-                count = _Count(self._told, f"{self._doing}, {arm}", asked, of)
-                self._round(runner, Round(arm, name, number), load, sessions, count)
-                asked += load.asks(sessions)
+            self._doing = f"{name}, round {number + 1} of {rounds}"
+            for at, block in enumerate(blocks):
+                turn = number * len(blocks) + at
+                for arm in in_order(names, turn):
+                    count = _Count(self._told, f"{self._doing}, {arm}", asked, of)
+                    self._turn(runner, Round(arm, name, turn), load, block, count)
+                    asked += load.asks(block)
 
-    def _round(
-        self, runner: asyncio.Runner, done: Round, load: Load, sessions: int, count: _Count
+    def _turn(
+        self, runner: asyncio.Runner, done: Round, load: Load, block: Sequence[int], count: _Count
     ) -> None:
         made = self._made[done.arm]
         state, runtime = made.state, made.runtime
@@ -155,7 +163,7 @@ class Bench:
         began = runtime.clock() if runtime is not None else 0.0
         started, cpu = time.perf_counter(), time.process_time()
         try:
-            runner.run(self._asked(made, load, sessions, done.calls, count, done.number))
+            runner.run(self._asked(made, load, block, done.calls, count, done.number))
             done.whole = True
         finally:
             done.wall, done.cpu = time.perf_counter() - started, time.process_time() - cpu
@@ -167,7 +175,7 @@ class Bench:
         self,
         made: Made,
         load: Load,
-        sessions: int,
+        block: Sequence[int],
         told: list[Timed],
         count: _Count,
         turn: int,
@@ -179,7 +187,7 @@ class Bench:
             await self._asker.ask(obj, number, self._sessions[number], due, told)
             count()
 
-        await load.run(ask, sessions, turn)
+        await load.run(ask, block, turn)
 
     def _check(self, runner: asyncio.Runner) -> None:
         """Ask each session's first question of both, and compare as ``verify`` does."""
@@ -209,6 +217,7 @@ class Bench:
             loads=[(load.name, load.open) for load in self._settings.loads],
             rounds={load.name: self._settings.rounds_of(load) for load in self._settings.loads},
             seed=self._settings.seed,
+            explained=self._explained(),
             interrupted=interrupted,
             conditions=self._conditions | {"versions": conditions()["versions"]},
         )
@@ -216,18 +225,16 @@ class Bench:
         identity = Identity.of(self._checked, self._rounds, two, self._sessions)
         return Report.of(said, self._rounds, identity, self._alone)
 
+    def _explained(self) -> str:
+        made = self._made.get(self._arms[1].name)
+        return str(explain_state(made.state).verdict) if made and made.state else ""
 
-class _WarmUp:
-    """The first sessions, one after the other."""
 
-    name = WARM_UP
-    open = False
+class _WarmUp(Closed):
+    """One user, who asks all before it is another arm's turn."""
 
-    def asks(self, sessions: int) -> int:
-        return sessions
-
-    async def run(self, ask: Callable[..., object], sessions: int, turn: int) -> None:
-        await Closed(1).run(ask, sessions, turn)  # type: ignore[arg-type]
+    def blocks(self, sessions: int) -> list[Sequence[int]]:
+        return [range(sessions)]
 
 
 class _Count:

@@ -142,10 +142,10 @@ def _conditions(report: Report) -> list[str]:
         if load in loads
     )
     how = (
-        f"{rounds or 'No round'}, the arms in turns (first forward, then backward); every question "
-        "had been asked of both before, so that caches of servers are warm for both. Latencies "
-        "of arrivals begin when a call was due. Ratios are medians of pairs of calls, 95 % "
-        f"intervals are bootstrapped over rounds and calls; p95 needs {LEAST[0.95]} calls, p99 "
+        f"{rounds or 'No round'}, the arms in turns of a few questions (forward, "
+        "then backward); every question had been asked of both before, so that caches of servers "
+        "are warm for both. Latencies of arrivals begin when a call was due. Ratios are medians of pairs of calls, 95 % "
+        f"intervals are bootstrapped over turns and calls; p95 needs {LEAST[0.95]} calls, p99 "
         f"{LEAST[0.99]}. CPU is that of this process for a call."
     )
     lines = [how]

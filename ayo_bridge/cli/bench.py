@@ -12,14 +12,18 @@ if TYPE_CHECKING:
     from ayo_bridge.bench.loads import Load
 
 
+_Questions = Annotated[
+    Path, typer.Option(help="A file with one question, or one JSON object, a line.")
+]
+_Entry = Annotated[
+    str, typer.Option(help="The method to call, e.g. aquery or astream; its first by default.")
+]
+
+
 def bench(
     target: Annotated[str, typer.Argument(help="app.py:engine, or package.module:name.")],
-    questions: Annotated[
-        Path, typer.Option(help="A file with one question, or one JSON object, a line.")
-    ],
-    entry: Annotated[
-        str, typer.Option(help="The method to call, e.g. aquery or astream; its first by default.")
-    ] = "",
+    questions: _Questions,
+    entry: _Entry = "",
     chat: Annotated[
         bool, typer.Option("--chat", help="Conversations: empty lines stand between them.")
     ] = False,
@@ -27,7 +31,7 @@ def bench(
         int, typer.Option(min=0, help="Sessions of each arm first, from which is learned.")
     ] = 12,
     rounds: Annotated[
-        int | None, typer.Option(min=1, help="Rounds of a load; 6 by default, 2 of arrivals.")
+        int | None, typer.Option(min=1, help="Rounds of a load; 6 by default, 3 of arrivals.")
     ] = None,
     concurrency: Annotated[
         str, typer.Option(help="Users at a time, e.g. 1,4: a load for each.")

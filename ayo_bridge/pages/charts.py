@@ -19,7 +19,7 @@ COLOURS: Final = {
     "Ayo": "#ef8636",
     "ours": "#2a9d4a",
     "accelerated": "#2a9d4a",
-    "original": "#8a8f98",
+    "original": "#6f7782",
     "bound": "#1b1f24",
     "at best": "#1b1f24",
     # The paper's system with fewer passes.
@@ -65,6 +65,8 @@ _BAR_HIGH: Final = 22
 _ROOM: Final = 0.27
 """Of a ratio axis, to the right of the largest: for the figures."""
 _ROOM_OF_SECONDS: Final = 1.35
+_FLUSH: Final = 30
+"""Pixels from the end of an axis within which a figure is moved inwards."""
 
 
 def system(arm: str) -> str:
@@ -242,8 +244,11 @@ def speedups(bars: Sequence[Bar], others: Sequence[float] = ()) -> Spec:
     return _wide(chart, _BAR_HIGH * len(bars) + 26)
 
 
-def seconds(bars: Sequence[Bar]) -> Spec:
-    """Seconds as bars from 0, with a black tick at the bound."""
+def seconds(bars: Sequence[Bar], *, flush: bool = False) -> Spec:
+    """Seconds as bars from 0, with a black tick at the bound.
+
+    ``flush``: figures at the ends of the axis stay within it, where names leave it little room.
+    """
     values = [_bar_row(bar) for bar in bars]
     most = max(v for bar in bars for v in (bar.value, bar.best) if v is not None)
     base = _of(values).encode(
@@ -251,7 +256,11 @@ def seconds(bars: Sequence[Bar]) -> Spec:
             "value:Q",
             title=None,
             scale=alt.Scale(domain=[0, most * _ROOM_OF_SECONDS], nice=False),
-            axis=alt.Axis(tickCount=4, labelExpr="format(datum.value, ',~r') + ' s'"),
+            axis=alt.Axis(
+                tickCount=4,
+                labelExpr="format(datum.value, ',~r') + ' s'",
+                **({"labelFlush": _FLUSH} if flush else {}),
+            ),
         ),
         y=_names(bars),
     )

@@ -148,9 +148,18 @@ def _imported(target: Target) -> Any:
     for part in target.name.split("."):
         try:
             found = getattr(found, part)
-        except AttributeError:
+        except AttributeError as error:
+            if error.name not in (None, part):  # Raised by a module that makes it when asked.
+                raise _failed(target, error) from error
             raise VerifyError(f"{target.where} has no {target.name}") from None
+        except Exception as error:
+            raise _failed(target, error) from error
     return found
+
+
+def _failed(target: Target, error: Exception) -> VerifyError:
+    what = f"{type(error).__name__}: {error}"
+    return VerifyError(f"{target.where} could not make {target.name}: {what}")
 
 
 def _module(where: str) -> Any:

@@ -33,7 +33,7 @@ class Seen:
 
 def ran(load: Load, seen: Seen, sessions: int = 6, turn: int = 0) -> float:
     async def run() -> float:
-        await load.run(seen, sessions, turn)
+        await load.run(seen, range(sessions), turn)
         return asyncio.get_running_loop().time()
 
     return run_virtual(run())
@@ -44,6 +44,12 @@ def test_users_of_a_closed_loop_ask_their_next_when_the_last_has_ended() -> None
     assert ran(Closed(2), seen) == 3.0
     assert seen.most == 2
     assert seen.asked == [(0, 0.0), (1, 0.0), (2, 1.0), (3, 1.0), (4, 2.0), (5, 2.0)]
+
+
+def test_users_take_turns_after_a_few_sessions_each() -> None:
+    assert [[*block] for block in Closed(1).blocks(6)] == [[0, 1, 2, 3], [4, 5]]
+    assert [len(block) for block in Closed(2).blocks(9)] == [8, 1]
+    assert [len(block) for block in Arriving("trace", (0.0, 1.0)).blocks(9)] == [9]
 
 
 def test_arrivals_wait_for_nobody() -> None:

@@ -19,10 +19,11 @@ WITH_PYTHON: Final = [
 ]
 ASKING: Final = {
     *("README.md", "examples/apps/README.md"),
-    *("ingestion", "native-workflows", "performance", "quick-start", "verify"),
+    *("bench", "ingestion", "native-workflows", "performance", "quick-start", "verify"),
 }
 """Documents whose blocks ask a server."""
 SAID: Final = {
+    "bench": ("at 1 user", "4 of 4 calls the same, 8 requests compared"),
     "observability": ("ayo_bridge.retrieve", "ayo_bridge_calls_total{"),
     "performance": (" ms -> ",),
     "verify": ("5 of 5 calls the same", "verified, 0 differed"),

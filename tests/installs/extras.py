@@ -70,6 +70,7 @@ QUICK_STARTS: Final[dict[str, tuple[QuickStart, ...]]] = {
     "embedded": (_program("embedded_postgres"),),
     "otel": (_program("spans"),),
     "metrics": (_program("metrics"),),
+    "bench": (_program("bench_page"),),
 }
 """By extra; one without any is installed and examined only. ``all`` runs every program."""
 SKIPPED: Final = {"vllm": "depends on the machine: it wants a GPU, or a CPU build of vLLM"}

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from ayo_bridge.bench.page import as_html
 from ayo_bridge.observe import timeline_state
 from ayo_bridge.seam import Outcome
 from examples.apps.run import app
+from tests.bench.made import made_up
 from tests.observe import samples
 from tests.observe.states import call, record, state
 from tests.pages.browser import Seen, chromium, looked_at
@@ -22,7 +24,7 @@ RESULTS = {
     "paper": BENCHMARKS / "paper" / "results.html",
     "learned": BENCHMARKS / "learned" / "results.html",
 }
-OTHERS = ("timeline", "timeline-failed", "timeline-new", "app")
+OTHERS = ("timeline", "timeline-failed", "timeline-new", "app", "bench")
 PLANTED = """<!doctype html><html><body style="margin: 0">
 <p style="position: absolute; top: 0">one text</p><p style="position: absolute; top: 4px">another
 </p><div style="width: 500px; margin-top: 90px">wide</div>
@@ -39,6 +41,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Mapping[tuple[str, int], S
     pages = {**RESULTS, **_timelines(folder), "app": folder / "app-page.html"}
     options = ["advanced", "--simulate", "--side-by-side", "--html", str(pages["app"])]
     assert CliRunner().invoke(app, options).exit_code == 0
+    pages["bench"] = folder / "bench-page.html"
+    pages["bench"].write_text(as_html(made_up()), "utf-8")
     pages["planted"] = folder / "planted-page.html"
     pages["planted"].write_text(PLANTED)
     return looked_at(command, pages, WIDTHS, folder)
