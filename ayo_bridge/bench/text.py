@@ -142,11 +142,11 @@ def _conditions(report: Report) -> list[str]:
         if load in loads
     )
     how = (
-        f"{rounds or 'No round'}, the arms in turns of a few questions (forward, "
-        "then backward); every question had been asked of both before, so that caches of servers "
-        "are warm for both. Latencies of arrivals begin when a call was due. Ratios are medians of pairs of calls, 95 % "
-        f"intervals are bootstrapped over turns and calls; p95 needs {LEAST[0.95]} calls, p99 "
-        f"{LEAST[0.99]}. CPU is that of this process for a call."
+        f"{rounds or 'No round'}, the arms in turns of a few questions (forward, then backward); "
+        "every question had been asked of both before, so that caches of servers are warm for "
+        "both. Latencies of arrivals begin when a call was due. Ratios are medians of pairs of "
+        "calls, 95 % intervals are bootstrapped over turns and calls; p95 needs "
+        f"{LEAST[0.95]} calls, p99 {LEAST[0.99]}. CPU is that of this process for a call."
     )
     lines = [how]
     if report.warm_up is not None:

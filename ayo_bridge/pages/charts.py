@@ -259,7 +259,7 @@ def seconds(bars: Sequence[Bar], *, flush: bool = False) -> Spec:
             axis=alt.Axis(
                 tickCount=4,
                 labelExpr="format(datum.value, ',~r') + ' s'",
-                **({"labelFlush": _FLUSH} if flush else {}),
+                labelFlush=_FLUSH if flush else alt.Undefined,
             ),
         ),
         y=_names(bars),
