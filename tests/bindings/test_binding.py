@@ -225,18 +225,6 @@ def test_only_tested_versions_are_wrapped(
     assert "ayolib_j" not in sys.modules
 
 
-def test_what_most_have_to_serve_others_warns_once_it_is_loaded(
-    library: Libraries, bind: Bind, versions: dict[str, str]
-) -> None:
-    binding = bind((library("ayolib_served"), "Engine.ask"))
-    binding.served, binding.builds = True, ("lib-cpu",)
-    versions["lib-cpu"] = versions.pop("lib").replace("1.", "2.")
-    assert not binding.install()  # A warning would be an error here.
-    importlib.import_module("ayolib_served")
-    with pytest.warns(UnsupportedVersionWarning, match=r"lib 2\.5 is outside"):
-        assert not binding.install()
-
-
 def test_a_version_changed_before_the_import_is_noticed(
     library: Libraries, bind: Bind, versions: dict[str, str]
 ) -> None:
