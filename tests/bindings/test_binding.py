@@ -144,27 +144,6 @@ def test_only_tested_versions_are_wrapped(
     assert "ayolib_j" not in sys.modules
 
 
-def test_a_library_that_most_have_to_serve_others_warns_once_it_is_loaded(
-    library: Libraries, bind: Bind, versions: dict[str, str]
-) -> None:
-    binding = bind((library("ayolib_served"), "Engine.ask"))
-    binding.served = True
-    versions["lib"] = "2.0"
-    assert not binding.install()  # A warning would be an error here.
-    importlib.import_module("ayolib_served")
-    with pytest.warns(UnsupportedVersionWarning, match="outside the tested range"):
-        assert not binding.install()
-
-
-def test_a_build_for_another_machine_is_the_library(
-    library: Libraries, bind: Bind, versions: dict[str, str]
-) -> None:
-    binding = bind((library("ayolib_build"), "Engine.ask"))
-    binding.builds = ("lib-cpu",)
-    versions["lib-cpu"] = versions.pop("lib")
-    assert binding.install()
-
-
 def test_a_version_changed_before_the_import_is_noticed(
     library: Libraries, bind: Bind, versions: dict[str, str]
 ) -> None:

@@ -102,9 +102,11 @@ class Driver:
                 self._add(new)
             for output in self._turns.step(self._caller):
                 self._tell(output)
-            with self._changed:
-                new, self._new = self._new, []
-                self._known.update(new)
+            new = []
+            if not self._turns.reserved:  # Else it comes to it when that one had its turn.
+                with self._changed:
+                    new, self._new = self._new, []
+                    self._known.update(new)
             if not new and not self._caller.pending:
                 return
 

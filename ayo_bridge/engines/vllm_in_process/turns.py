@@ -98,6 +98,12 @@ class Turns:
         """Whether somebody uses the engine."""
         return self._owner is not None
 
+    @property
+    def reserved(self) -> bool:
+        """Whether somebody waits to have the engine alone: nothing more is to be added before."""
+        with self._lock:
+            return bool(self._entering) and self._entering[0].alone
+
     @contextmanager
     def entered(self, caller: Caller) -> Iterator[None]:
         """A call, from before its first request to after its last output.
@@ -180,6 +186,8 @@ class Turns:
                 if owner is None:
                     self._owner = owner = caller
                 first = self._first() if owner is caller else None
+                if owner is caller and self._to_abort:
+                    continue  # Wanted just now.
                 if owner is caller and first is None:
                     break
                 caller.turn.clear()

@@ -101,3 +101,26 @@ async def test_what_the_user_has_enqueued_is_left_to_the_user(driver: Driver, ll
         await ask(driver, llm, "a")
     assert [output.text for output in llm.wait_for_completion()] == [" e0 e1 e2"]
     assert await ask(driver, llm, "a") == " a0 a1 a2"
+
+
+async def test_who_wants_the_engine_alone_is_not_put_off_for_ever(driver: Driver, llm: LLM) -> None:
+    llm.llm_engine.step_seconds = 0.001
+    ended = asyncio.Event()
+
+    made = []
+
+    async def asks() -> None:
+        while not ended.is_set():  # The next one before the last has ended.
+            made.append(asyncio.create_task(ask(driver, llm, "a", tokens=40)))
+            await asyncio.sleep(0.005)
+
+    stream = asyncio.create_task(asks())
+    while len(llm.llm_engine.running) < 4:
+        await asyncio.sleep(0.001)
+    await asyncio.wait_for(asyncio.to_thread(llm.enqueue, ["e"]), 5)
+    outputs = await asyncio.to_thread(llm.wait_for_completion)
+    ended.set()
+    await stream
+    served = await asyncio.gather(*made, return_exceptions=True)
+    assert [output.beside for output in outputs] == [1]
+    assert {type(each) for each in served} <= {str, EngineUnavailableError}
