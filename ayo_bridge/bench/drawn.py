@@ -25,7 +25,7 @@ _DIFFERENCES: Final = ("question", "what differs", "original", "accelerated")
 def page(report: Report) -> str:
     """The page: figures to read first, then a section for each kind of them."""
     sections = [_times(report), _latencies(report), _sweep(report.loads), _where(report)]
-    sections += [_left_out(report), _engines(report.loads), _differing(report)]
+    sections += [_left_out(report), _engines(report), _differing(report)]
     found = [each for each in sections if each is not None]
     return render(
         TEMPLATE,
@@ -45,7 +45,8 @@ def _tiles(report: Report) -> list[Tile]:
     tiles = []
     for load in report.loads[:3]:
         if load.ratio.latency is not None:
-            tiles.append(Tile(times(load.ratio.latency), f"times as fast at {load.load}"))
+            value, _, within = times(load.ratio.latency).partition(" ")
+            tiles.append(Tile(value, f"times as fast at {load.load} {within}".strip()))
     if report.path.bound is not None:
         share = f"{report.path.bound.share:.0%}"
         tiles.append(Tile(share, "of what the data dependencies allow, at one user"))
@@ -82,7 +83,7 @@ def _times(report: Report) -> Section | None:
     ]
     return Section(
         "Times as fast as the original",
-        says="The median over pairs of calls that asked the same in the same round. At best is "
+        says="The median over pairs of calls that asked the same in the same turn. At best is "
         "what the data dependencies allow: the longest chain of engine calls that need each "
         "other's answers, and the application's own code.",
         legend=[*keys([_AFTER], Mark.BAR), *keys([_BEST], Mark.TICK)],
@@ -191,17 +192,20 @@ def _left_out(report: Report) -> Section | None:
     )
 
 
-def _engines(loads: Sequence[LoadFigures]) -> Section | None:
+def _engines(report: Report) -> Section | None:
+    loads = report.loads
+    used = [(f"original, {ONE_USER}", report.path.original)]
+    used += [(load.load, load.work.engines) for load in loads]
     rows = [
         (
-            f"{load.load}, {each.engine}",
+            f"{load}, {each.engine}",
             str(each.calls),
             f"{each.busy:.0%}",
             f"{each.in_flight:.1f}",
             f"{each.batch:.1f}" if each.batch else "",
         )
-        for load in loads
-        for each in load.work.engines
+        for load, engines in used
+        for each in engines
     ]
     if not rows:
         return None
@@ -217,9 +221,10 @@ def _engines(loads: Sequence[LoadFigures]) -> Section | None:
         for load in loads
     ]
     return Section(
-        "Engines, accelerated",
+        "Engines",
         says="Busy is the share of the time in which an engine had a call of this process; at once "
-        "is how many it had on average.",
+        "is how many it had on average. The original's are of the calls that were compared; all "
+        "else is of the accelerated object.",
         tables=[
             Table(("load, engine", "calls", "busy", "at once", "batch"), rows),
             Table(

@@ -94,6 +94,8 @@ class Path:
     """Seconds of the application's own code, and the framework's, while no engine is waited for."""
     left: Left | None = None
     """The longest of it, and what would shorten it."""
+    original: tuple[EngineUse, ...] = ()
+    """Engines while the original made its calls one by one."""
 
 
 def worked(
@@ -145,8 +147,9 @@ def path(records: Sequence[CallRecord], alone: Sequence[CallRecord]) -> Path:
     ``alone`` are records of calls that tell how long an engine takes for one at a time.
     """
     whole = [record for record in records if record.whole and record.ended is not None]
+    before = _used(alone)
     if not whole:
-        return Path()
+        return Path(original=before)
     known = Alone(call for record in (*alone, *whole) for call in record.calls)
     stood: dict[str, float] = defaultdict(float)
     own = 0.0
@@ -165,7 +168,18 @@ def path(records: Sequence[CallRecord], alone: Sequence[CallRecord]) -> Path:
         tuple(Stood(engine, seconds / len(whole)) for engine, seconds in rows),
         own / len(whole),
         longest_left(whole),
+        before,
     )
+
+
+def _used(records: Sequence[CallRecord]) -> tuple[EngineUse, ...]:
+    """Engines over calls that were made one by one."""
+    engines: dict[str, list[EngineCall]] = defaultdict(list)
+    for record in records:
+        for call in record.calls:
+            engines[call.engine].append(call)
+    wall = sum(record.until - record.started for record in records)
+    return tuple(use(name, calls, wall) for name, calls in sorted(engines.items()) if wall > 0)
 
 
 def _bound(records: Sequence[CallRecord], alone: Alone) -> Bound | None:

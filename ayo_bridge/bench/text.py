@@ -26,7 +26,7 @@ def as_text(report: Report) -> str:
         _first(report.loads),
         _ablation(report),
         _path(report),
-        _engines(report.loads),
+        _engines(report),
         [line for each in report.advice for line in _wrapped(each)],
         _conditions(report),
     ]
@@ -112,15 +112,19 @@ def _path(report: Report) -> list[str]:
     return lines
 
 
-def _engines(loads: Sequence[LoadFigures]) -> list[str]:
+def _engines(report: Report) -> list[str]:
     rows = [("load", "engine", "calls", "busy", "at once", "batch")]
     notes: list[str] = []
-    for load in loads:
-        for at, each in enumerate(load.work.engines):
+    for name, engines in (
+        ("original", report.path.original),
+        *((load.load, load.work.engines) for load in report.loads),
+    ):
+        for at, each in enumerate(engines):
             batch = f"{each.batch:.1f}" if each.batch else "-"
-            name = each.engine if len(each.engine) <= 36 else f"{each.engine[:33]}..."
+            engine = each.engine if len(each.engine) <= 36 else f"{each.engine[:33]}..."
             figures = (str(each.calls), f"{each.busy:.0%}", f"{each.in_flight:.1f}", batch)
-            rows.append((load.load if at == 0 else "", name, *figures))
+            rows.append((name if at == 0 else "", engine, *figures))
+    for load in report.loads:
         if load.work.needed:
             work = load.work
             notes += _wrapped(
@@ -130,7 +134,11 @@ def _engines(loads: Sequence[LoadFigures]) -> list[str]:
             )
     if len(rows) == 1:
         return notes
-    return ["engines, accelerated", *columns(rows, right="llrrrr"), *notes]
+    return [
+        "engines: the original's at 1 user, then accelerated",
+        *columns(rows, right="llrrrr"),
+        *notes,
+    ]
 
 
 def _conditions(report: Report) -> list[str]:

@@ -46,7 +46,7 @@ TOPICS = ("rivers", "tides", "glaciers", "deserts", "volcanoes", "forests")
 
 @pytest.fixture
 def stub() -> Iterator[StubOpenAI]:
-    with StubOpenAI(latency=0.02) as server:
+    with StubOpenAI(latency=0.005) as server:
         yield server
 
 
@@ -78,7 +78,7 @@ def test_a_function_is_measured_and_compared(
 ) -> None:
     monkeypatch.setattr("ayo_bridge.pages.page.vega", lambda: "")
     file, html = tmp_path / "out.json", tmp_path / "out.html"
-    options = ["--questions", questions, "--rounds", 2, "--concurrency", "1,2", "--trace"]
+    options = ["--questions", questions, "--rounds", 1, "--concurrency", "1,2", "--trace"]
     trace = tmp_path / "trace.txt"
     trace.write_text("0\n0.01\n0.05\n")
     status, said, told = run(f"{program}:answer", *options, trace, "--json", file, "--page", html)
@@ -87,7 +87,7 @@ def test_a_function_is_measured_and_compared(
     assert found["verdict"] + "." == " ".join(said.partition(".\n6 of 6 calls")[0].split()) + "."
     assert "6 of 6 calls the same" in found["identity"]["line"]
     assert [each["load"] for each in found["loads"]] == ["1 user", "2 users", "trace.txt"]
-    assert [arm["calls"] for arm in found["loads"][0]["arms"]] == [12, 12]
+    assert [arm["calls"] for arm in found["loads"][0]["arms"]] == [6, 6]
     assert max(map(len, said.splitlines())) <= 80
     text = html.read_text()
     assert "Times as fast as the original" in text
