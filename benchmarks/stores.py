@@ -28,7 +28,8 @@ from tests.stub_openai import StubProcess
 if TYPE_CHECKING:
     from ayo_bridge.serving.postgres import EmbeddedPostgres
 
-CALL, EMBEDDING, SEARCH = 0.1, 0.02, 0.01
+CALL, EMBEDDING, SEARCH = 0.1, 0.03, 0.01
+"""Seconds at which a survey of both frameworks found 299 ms as it is, with 140 ms as the ideal."""
 SEARCHES = 4
 Seam = tuple[Any, str]
 """An object and the method of it that a search comes to, below what is followed."""
