@@ -8,6 +8,7 @@ come for a while.
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import threading
 import weakref
@@ -21,6 +22,7 @@ from ayo_bridge.errors import EngineUnavailableError
 from ayo_bridge.seam import new_lock
 
 IDLE_SECONDS: Final = 1.0
+_logger: Final = logging.getLogger(__name__)
 _numbers: Final = itertools.count()
 _lock: Final = new_lock()
 _drivers: Final[weakref.WeakKeyDictionary[Any, Driver]] = weakref.WeakKeyDictionary()
@@ -35,7 +37,8 @@ class Asked:
         told: hears of each output.
         failed: hears of what was raised instead.
 
-    All are called on the driver's thread; none may block.
+    All are called on the driver's thread; none may block. What the last two raise is logged: it is
+    no affair of the others'.
     """
 
     add: Callable[[str], int]
@@ -127,7 +130,7 @@ class Driver:
                 self._turns.added(self._caller, name, sequences)
             except Exception as error:
                 self._known.pop(name, None)
-                asked.failed(error)
+                _safely(asked.failed, error)
             else:
                 if name not in self._known:  # Just now.
                     self._turns.abort(self._caller, [name])
@@ -137,13 +140,21 @@ class Driver:
         if output.finished:
             self._known.pop(output.request_id, None)
         if asked is not None:
-            asked.told(output)
+            _safely(asked.told, output)
 
     def _fail(self, error: BaseException) -> None:
         with self._changed:
             failed, self._known = self._known, {}
         for asked in failed.values():
-            asked.failed(error)
+            _safely(asked.failed, error)
+
+
+def _safely(told: Callable[[Any], object], what: object) -> None:
+    """Tell somebody, who may be gone: a loop that is closed takes nothing any more."""
+    try:
+        told(what)
+    except Exception:
+        _logger.exception("an answer of vLLM could not be handed over")
 
 
 def driver_of(engine: Any) -> Driver:

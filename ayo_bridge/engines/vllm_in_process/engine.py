@@ -76,7 +76,13 @@ class InProcessLLM(AsyncEngine):
         if not isinstance(asked, Prompts):
             raise TypeError(f"{self.name!r} serves Prompt, not {type(asked).__name__}")
         each = [Prompt(prompt, asked.sampling) for prompt in asked.prompts]
-        return await asyncio.gather(*(self._served(prompt, 1) for prompt in each))
+        tasks = [asyncio.ensure_future(self._served(prompt, 1)) for prompt in each]
+        try:
+            return await asyncio.gather(*tasks)
+        except BaseException:
+            for task in tasks:  # Without one of them the others are of no use.
+                task.cancel()
+            raise
 
     async def _served(self, asked: Prompt, priority: int) -> Any:
         llm = self._llm()

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -124,3 +125,15 @@ async def test_who_wants_the_engine_alone_is_not_put_off_for_ever(driver: Driver
     served = await asyncio.gather(*made, return_exceptions=True)
     assert [output.beside for output in outputs] == [1]
     assert {type(each) for each in served} <= {str, EngineUnavailableError}
+
+
+async def test_who_is_gone_when_its_answer_comes_costs_the_others_nothing(
+    driver: Driver, llm: LLM, caplog: pytest.LogCaptureFixture
+) -> None:
+    def gone(output: object) -> None:
+        raise RuntimeError("Event loop is closed")
+
+    future = asyncio.get_running_loop().create_future()
+    driver.ask(replace(asked(llm, "g", 2, future), told=gone))
+    assert await ask(driver, llm, "k", tokens=9) == "".join(f" k{number}" for number in range(9))
+    assert "could not be handed over" in caplog.text
