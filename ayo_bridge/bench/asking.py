@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from ayo_bridge.bench.threads import Threads
 from ayo_bridge.lift.copies import own
 from ayo_bridge.lift.entry import Kind
 from ayo_bridge.lift.shows import Given, Shows
-from ayo_bridge.lift.subclass import plain, state_of
+from ayo_bridge.lift.subclass import state_of
 from ayo_bridge.lift.twice import answered
 from ayo_bridge.runahead.again import Answer, joined
 from ayo_bridge.verify.target import Loaded, begin_anew, converses
@@ -77,8 +77,6 @@ class Asker:
         copied, _ = found
         if state_of(obj) is not None:  # What was learned of the one holds for the other.
             object.__setattr__(copied, "__class__", type(obj))
-        elif copied is obj:
-            copied = plain(obj)
         return copied
 
     async def ask(
@@ -121,7 +119,6 @@ class Asker:
             if isinstance(items, AsyncIterator):
                 items = [watch.heard(item) async for item in items]
                 ended = loop.time()
-            # In a thread: sources of a chat that streamed may still be on their way.
             answer = self._answer(result, items)
         except Exception as error:
             ended, answer, said = loop.time(), None, f"{type(error).__name__}: {error}"
@@ -156,6 +153,4 @@ def _says(shows: Shows, item: Any) -> bool:
     return bool(content if isinstance(content, str | list) else shows.item(item))
 
 
-Asks = Callable[[Any, int, Session, float | None, list[Timed]], Awaitable[None]]
-
-__all__ = ["Asker", "Asks", "Timed"]
+__all__ = ["Asker", "Timed"]

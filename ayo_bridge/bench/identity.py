@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ayo_bridge.bench.asking import Timed
 from ayo_bridge.bench.rounds import Round, pairs
 from ayo_bridge.bench.sessions import Session
+from ayo_bridge.observe.wording import counted
 from ayo_bridge.runahead.again import Answer
 from ayo_bridge.runahead.kept import LONGEST
 from ayo_bridge.runahead.replayed import differing
@@ -85,7 +86,7 @@ class Identity:
         )
         timed = self.compared + self.varied
         if unlike:
-            said.append(f"timed answers to {unlike} questions DIFFER")
+            said.append(f"timed answers to {counted(unlike, 'question')} DIFFER")
         elif self.varied:
             said.append(f"{self.varied} of {timed} timed answers vary by themselves")
         elif timed:

@@ -30,7 +30,6 @@ class Said:
     entry: str
     sessions: int
     questions: int
-    converses: bool
     warm_up: str
     """The name of the load before all others."""
     arms: Sequence[str]
@@ -54,6 +53,8 @@ class Report:
     loads: tuple[LoadFigures, ...]
     warm_up: LoadFigures | None
     path: Path
+    unanswered: tuple[str, ...] = ()
+    """Why loads have no figures: of each arm, what its calls raised."""
 
     @classmethod
     def of(
@@ -82,6 +83,12 @@ class Report:
             tuple(each for each in measured if each is not None),
             of_load(said.warm_up, False),
             path(one_by_one, alone),
+            tuple(
+                line
+                for (name, _), found in zip(said.loads, measured, strict=True)
+                if found is None
+                for line in _raised(name, rounds, said.arms[:2])
+            ),
         )
 
     @property
@@ -116,6 +123,7 @@ class Report:
             said.append(f"What explain says: {self.said.explained}.")
         for each in self.loads:
             said += _about(each)
+        said += self.unanswered
         opened = [name for name, opened in self.said.loads if opened]
         few = [name for name in opened if self.said.rounds.get(name, FEW) < FEW]
         if few:
@@ -160,6 +168,18 @@ def _judged(found: Figure | None) -> str:
         if found.high < 1.0:
             return f"SLOWER, {times(found)},"
     return times(found)
+
+
+def _raised(load: str, rounds: Sequence[Round], arms: Sequence[str]) -> list[str]:
+    """What the calls of a load raised that has no figures."""
+    said = []
+    for arm in arms:
+        calls = [call for r in rounds if r.load == load and r.arm == arm for call in r.calls]
+        errors = [call.error for call in calls if call.error]
+        if errors:
+            raised = f"{len(errors)} of {len(calls)} calls raised, the first {errors[0][:200]}"
+            said.append(f"{load}, {arm}: {raised}.")
+    return said
 
 
 def _about(load: LoadFigures) -> list[str]:

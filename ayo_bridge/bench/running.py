@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ayo_bridge.autorun.settings import SWITCH, switched_off, wanted
 from ayo_bridge.bench.arms import ORIGINAL, Arm, Made, ablated, accelerated
 from ayo_bridge.bench.asking import Asker, Timed
 from ayo_bridge.bench.conditions import conditions
@@ -22,7 +24,7 @@ from ayo_bridge.bench.wrong import BenchError
 from ayo_bridge.observe import explain_state
 from ayo_bridge.record.record import CallRecord
 from ayo_bridge.verify.comparing import Comparison, Progress, wait_until_learned
-from ayo_bridge.verify.target import Loaded, converses
+from ayo_bridge.verify.target import Loaded
 
 WARM_UP: Final = "warm-up"
 CLOSED_ROUNDS: Final = 6
@@ -75,6 +77,10 @@ class Bench:
         arms: Sequence[Arm] | None = None,
         told: Progress = lambda what, done, of: None,
     ) -> None:
+        if wanted() or switched_off():
+            raise BenchError(
+                f"{SWITCH}={os.environ[SWITCH]} is set, which makes both arms the same: unset it"
+            )
         self._loaded = loaded
         self._sessions = sessions
         self._settings = settings
@@ -85,7 +91,7 @@ class Bench:
         self._threads = Threads()
         self._asker = Asker(loaded, self._threads)
         self._check_state()
-        self._conditions = conditions()
+        self._load = conditions()["load"]
         self._made: dict[str, Made] = {}
         self._rounds: list[Round] = []
         self._checked: list[Checked] = []
@@ -211,7 +217,6 @@ class Bench:
             entry=self._loaded.named,
             sessions=len(self._sessions),
             questions=sum(map(len, self._sessions)),
-            converses=converses(self._loaded.obj),
             warm_up=WARM_UP,
             arms=[arm.name for arm in self._arms],
             loads=[(load.name, load.open) for load in self._settings.loads],
@@ -219,7 +224,7 @@ class Bench:
             seed=self._settings.seed,
             explained=self._explained(),
             interrupted=interrupted,
-            conditions=self._conditions | {"versions": conditions()["versions"]},
+            conditions=conditions() | {"load": self._load},  # As it was before.
         )
         two = [arm.name for arm in self._arms[:2]]
         identity = Identity.of(self._checked, self._rounds, two, self._sessions)

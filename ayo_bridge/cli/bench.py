@@ -55,8 +55,8 @@ def bench(
     Answers and requests are compared, too. What the object calls or writes beside is done again
     for each call: each question is asked many times.
 
-    Exit status 0: measured, all the same; 1: something differs; 2: it could not be run; 130: it was
-    interrupted, and what was measured by then is shown.
+    Exit status 0: measured, all the same; 1: something differs; 2: it could not be run, or nothing
+    was answered; 130: it was interrupted, and what was measured by then is shown.
     """
     from ayo_bridge.bench import Bench, BenchError, Settings
     from ayo_bridge.bench.sessions import read_sessions
@@ -76,10 +76,14 @@ def bench(
         typer.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
         raise typer.Exit(2) from error
     _show(report, json, page)
+    if status := _status(report):
+        raise typer.Exit(status)
+
+
+def _status(report: Report) -> int:
     if report.differs:
-        raise typer.Exit(1)
-    if report.said.interrupted:
-        raise typer.Exit(130)
+        return 1
+    return 130 if report.said.interrupted else 0 if report.loads else 2
 
 
 def _loads(

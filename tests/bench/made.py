@@ -74,7 +74,6 @@ def made_up() -> Report:
         entry="query",
         sessions=10,
         questions=10,
-        converses=False,
         warm_up="warm-up",
         arms=arms,
         loads=loads,

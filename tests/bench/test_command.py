@@ -121,6 +121,16 @@ def test_what_cannot_be_measured_is_one_sentence(
     assert len(told.splitlines()) == 1
 
 
+def test_what_its_module_cannot_make_is_one_sentence(program: Path, questions: Path) -> None:
+    program.write_text(
+        "def __getattr__(name):\n"
+        "    raise ConnectionError('no server') if name == 'engine' else AttributeError(name)\n"
+    )
+    status, _, told = run(f"{program}:engine", "--questions", questions)
+    assert status == 2
+    assert "could not make engine: ConnectionError: no server" in " ".join(told.split())
+
+
 def test_without_the_extra_it_says_so_and_measures_all_the_same(
     program: Path, questions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

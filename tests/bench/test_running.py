@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import signal
 
+import pytest
+
+from ayo_bridge.bench import BenchError
 from ayo_bridge.bench.loads import Arriving, Closed
 from ayo_bridge.bench.rounds import in_order, pairs
 from ayo_bridge.bench.text import as_text
@@ -38,7 +41,7 @@ def test_a_wrong_arm_is_found_and_both_sides_are_shown() -> None:
         (found,) = report.identity.differences
         assert report.differs
         assert (found.question, found.original, found.accelerated) == ("two", "'TWO'", "'2'")
-        assert "timed answers to 1 questions DIFFER" in report.identity.line
+        assert "timed answers to 1 question DIFFER" in report.identity.line
         assert "the answers differ" in as_text(report)
 
 
@@ -83,7 +86,17 @@ def test_nothing_but_errors_is_no_figure() -> None:
     report = measured(raises, raises)
     assert report.loads == ()
     assert report.verdict == "nothing was measured"
+    assert "1 user, other: 6 of 6 calls raised, the first LookupError: one." in report.advice
     assert as_text(report).startswith("nothing was measured.\n")
+
+
+@pytest.mark.parametrize("switch", ["0", "1"])
+def test_arms_that_would_be_the_same_are_refused(
+    switch: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AYO_BRIDGE", switch)
+    with pytest.raises(BenchError, match=f"AYO_BRIDGE={switch} is set"):
+        measured(shouts)
 
 
 def test_ctrl_c_leaves_what_was_measured_by_then() -> None:
