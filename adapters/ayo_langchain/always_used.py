@@ -21,7 +21,8 @@ from ayo_bridge.lift.asking import Asking
 from ayo_bridge.lift.recognise import class_of, loaded
 from ayo_langchain.embeddings import clients_of
 from ayo_langchain.graph_nodes import always_run, first_steps, is_graph
-from ayo_langchain.known import is_binding, overridden
+from ayo_langchain.known import differs, is_binding, overridden
+from ayo_langchain.store_rows import known as store_row
 from ayo_langchain.stores import store_differs
 
 _LIBRARIES: Final = ("langchain_core.", "langchain_openai.", "langchain_community.")
@@ -60,14 +61,18 @@ def asks_by(obj: Any, steps: Sequence[str], awaited: bool) -> Asking | None:
         owners = (*used.owners, *used.certain)
         waited = awaited or name == "invoke"
         return Asking(owners, used.plain and used.single) if owners and waited else None
-    if name in _SEARCHES and _is_store(obj) and store_differs(obj) is None:
-        return Asking((obj,), True)
-    return None
+    searched = _searched(obj) if name in _SEARCHES else None
+    return None if searched is None else Asking((searched,), True)
 
 
-def _is_store(obj: Any) -> bool:
+def _searched(store: Any) -> object | None:
+    """What the searches of a store are made by: itself, or its client."""
+    row = store_row(store)
+    if row is not None:
+        return row.client_of(store) if row.refusal(store, differs) is None else None
     vectorstores = sys.modules.get("langchain_core.vectorstores")
-    return vectorstores is not None and type(obj) is vectorstores.InMemoryVectorStore
+    known = vectorstores is not None and type(store) is vectorstores.InMemoryVectorStore
+    return store if known and store_differs(store) is None else None
 
 
 @dataclass(slots=True)
@@ -122,10 +127,11 @@ def _used(runnable: Any) -> _Used:
         held = [each for each in vars(runnable).values() if not isinstance(each, _SIMPLE)]
         return _Used(held, plain=True, single=True)
     if cls is VectorStoreRetriever:
-        store = runnable.vectorstore
-        plain = _is_store(store) and store_differs(store) is None
-        embedding = clients_of(store.embedding) if plain else ()
-        return _Used([store, *embedding], plain=plain, single=True)
+        searched = _searched(runnable.vectorstore)
+        if searched is None:
+            return _Used([runnable.vectorstore], single=True)
+        embedding = clients_of(runnable.vectorstore.embeddings)
+        return _Used([searched, *embedding], plain=True, single=True)
     return _Used(plain=cls.__module__.startswith(_PLAIN) and not vars(runnable).get("func"))
 
 

@@ -16,8 +16,9 @@ from typing import Any, Final
 from ayo_bridge.learn.live.clients import OTHERS
 from ayo_bridge.lift.recognise import class_of, loaded
 from ayo_bridge.lift.witness import Witness, saw, wavers, witnessed
-from ayo_llamaindex.known import overridden
+from ayo_llamaindex.known import differs, overridden
 from ayo_llamaindex.parts import Part, part_of
+from ayo_llamaindex.store_rows import known as store_row
 
 _MODELS: Final = {
     ("llama_index.llms.openai.base", "OpenAI"),
@@ -96,6 +97,11 @@ class _Found:
         self.seen[id(obj)] = obj
         if type(obj) is MethodType:
             self._look_at_method(obj)
+            return
+        row = store_row(obj)
+        if row is not None and row.refusal(obj, differs) is None:
+            client = row.client_of(obj)
+            self.stores[id(client)] = client
             return
         cls = class_of(saw(obj))
         name = cls.__module__, cls.__name__

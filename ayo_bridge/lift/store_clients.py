@@ -49,6 +49,10 @@ def _never(_: Any) -> bool:
     return False
 
 
+def _ready(_: Any) -> str | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreClient:
     """The clients of one kind of vector store.
@@ -65,6 +69,7 @@ class StoreClient:
             ValueError or AttributeError where that cannot be said.
         readable: the client's name for people.
         state: what else decides what is found.
+        unready: why a client is not asked ahead as it is, or ``None``.
         in_process: whether the data are in this process, so that asking twice costs nothing.
         alone: whether a search and a write must not overlap.
         copied: copies a result.
@@ -82,6 +87,7 @@ class StoreClient:
     place: Callable[[Any], Hashable]
     readable: Callable[[Any], str]
     state: Callable[[Any], Hashable] = _nothing
+    unready: Callable[[Any], str | None] = _ready
     in_process: Callable[[Any], bool] = _never
     alone: Callable[[Any], bool] = _never
     copied: Callable[[Any], Any] = own
@@ -101,7 +107,7 @@ class StoreClient:
             return f"{name} is not searched ahead"
         used = [each for methods in self.searched for each in methods.names]
         there = [each for each in used if hasattr(type(client), each)]
-        return self.differs(client, *there) or unfollowed([binding])
+        return self.differs(client, *there) or self.unready(client) or unfollowed([binding])
 
     def call(
         self,

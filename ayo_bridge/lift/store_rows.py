@@ -77,6 +77,12 @@ def _qdrant_name(client: Any) -> str:
     return f"vector_store:qdrant {'local' if _is_local(client) else f'{inner._host}:{inner._port}'}"
 
 
+def _qdrant_unready(client: Any) -> str | None:
+    if client._init_options.get("auth_token_provider") is not None:
+        return "the client's key is a function"
+    return None
+
+
 QDRANT: Final = StoreClient(
     library="Qdrant",
     distribution="qdrant-client",
@@ -91,6 +97,7 @@ QDRANT: Final = StoreClient(
     classes=("QdrantClient",),
     place=_qdrant_place,
     readable=_qdrant_name,
+    unready=_qdrant_unready,
     in_process=_is_local,
     alone=_is_local,
     learnable=learnable(Form("query", "limit", ("query_filter", "prefetch"), flat=True), in_qdrant),
