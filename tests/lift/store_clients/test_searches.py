@@ -89,6 +89,27 @@ def test_a_filter_is_part_of_what_is_asked(place: Place, runtime: Runtime) -> No
     assert outcomes(scope) == [Outcome.HIT, Outcome.DIRECT]
 
 
+@pytest.mark.parametrize("place", ["chroma", "qdrant", "milvus"], indirect=True)
+def test_a_search_that_is_told_as_data_is_made_of_them_again(
+    place: Place, runtime: Runtime
+) -> None:
+    assert place.clients.learnable is not None
+    assert place.filtered is not None
+    learnable = place.clients.learnable(place.clients, place.method)
+    args, kwargs = place.asked(vector(3))
+    told = learnable.boundary_call("engine", place.client, args, kwargs)
+    assert told is not None
+    assert told.remake is not None
+    key = place.clients.key(place.method, "engine", place.client, args, kwargs)
+    assert told.remake(place.client, told.request()).key == key
+    found = getattr(place.client, place.method)(*args, **kwargs)
+    assert [int(item.id) for item in told.answer(found).items] == place.ids(found)
+    args, kwargs = place.filtered(vector(3))
+    among = learnable.boundary_call("engine", place.client, args, kwargs)
+    assert among is not None
+    assert among.remake is None
+
+
 @pytest.mark.parametrize(("place", "way"), WRITES, indirect=["place"])
 def test_what_was_found_before_a_write_is_not_given_out_after_it(
     place: Place, way: str, runtime: Runtime
