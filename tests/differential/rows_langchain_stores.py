@@ -12,7 +12,7 @@ from tests.differential import langchain_parts as parts
 from tests.differential.harness import Case, Env
 from tests.differential.langchain_stores import STORES, close_stores
 
-QUESTIONS = ("What of rivers?", "And of gardens?", "What of letters?")
+QUESTIONS = ("What of rivers?", "And of gardens?")
 _ENTRIES = {"pg-collections": ("invoke", "stream")}
 """Without an async engine it cannot be awaited."""
 

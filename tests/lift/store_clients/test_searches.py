@@ -103,7 +103,7 @@ def test_a_search_that_is_told_as_data_is_made_of_them_again(
     key = place.clients.key(place.method, "engine", place.client, args, kwargs)
     assert told.remake(place.client, told.request()).key == key
     found = getattr(place.client, place.method)(*args, **kwargs)
-    assert [int(item.id) for item in told.answer(found).items] == place.ids(found)
+    assert [int(item.id) for item in told.answer(found).items or ()] == place.ids(found)
     args, kwargs = place.filtered(vector(3))
     among = learnable.boundary_call("engine", place.client, args, kwargs)
     assert among is not None
