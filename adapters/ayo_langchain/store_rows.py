@@ -48,6 +48,8 @@ def _database(store: Any) -> Hashable:
 
 
 _VERSIONS: Final = ("0.0.16", "0.1")
+_AT_ONCE: Final = 4
+"""Fewer than the connections that an engine may open (5 and 10 more)."""
 PG_TABLES: Final = StoreClient(
     library="PGVectorStore",
     distribution="langchain-postgres",
@@ -57,6 +59,7 @@ PG_TABLES: Final = StoreClient(
     elsewhere=(Methods("langchain_postgres.v2.engine", "PGEngine", ("_adrop_table",), True),),
     classes=("AsyncPGVectorStore",),
     place=_table,
+    at_once=_AT_ONCE,
     readable=lambda store: f"vector_store:{store.schema_name}.{store.table_name}",
 )
 PG_COLLECTIONS: Final = StoreClient(
@@ -67,6 +70,7 @@ PG_COLLECTIONS: Final = StoreClient(
     written=(Methods(*_V1, _V1_WRITES), Methods(*_V1, _V1_AWAITED, True)),
     classes=("PGVector",),
     place=_database,
+    at_once=_AT_ONCE,
     readable=lambda store: f"vector_store:{store.collection_name}",
 )
 _PG_TABLES_BINDING: Final = PG_TABLES.binding()

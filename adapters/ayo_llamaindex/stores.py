@@ -141,6 +141,8 @@ def search_call(
     if row is not None:
         if query.mode.value != "default":
             raise ValueError("only a search by a vector alone is made ahead")
+        if arguments and query.filters is not None:  # Some stores say which of them they ignore.
+            raise ValueError("filters and arguments of the store's own are left to the original")
         return row.call(engine_name, store, (query,), arguments)
     key = search_key(engine_name, store, query, arguments, awaited)
     if awaited and query.mode.value in WITH_RANKS:

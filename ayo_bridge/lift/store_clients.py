@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 from collections.abc import Callable, Coroutine, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -27,8 +28,9 @@ from ayo_bridge.lift.witness import saw
 from ayo_bridge.lift.writes import clock_of, known_clock
 from ayo_bridge.seam import Call, EngineHome
 
-SEARCHES_AT_ONCE: Final = 4
-"""As few as for any store: what is in this process shares its cores with the application."""
+AT_ONCE: Final = min(32, (os.cpu_count() or 1) + 4)
+"""As many searches as the threads in which an application would make them
+(``ThreadPoolExecutor``'s default)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class StoreClient:
         place: what a client's writes change, through whatever object it is reached. Raises
             ValueError or AttributeError where that cannot be said.
         readable: the client's name for people.
+        at_once: how many searches may go ahead at once, of all queries.
         state: what else decides what is found.
         unready: why a client is not asked ahead as it is, or ``None``.
         in_process: whether the data are in this process, so that asking twice costs nothing.
@@ -86,6 +89,7 @@ class StoreClient:
     classes: tuple[str, ...]
     place: Callable[[Any], Hashable]
     readable: Callable[[Any], str]
+    at_once: int = AT_ONCE
     state: Callable[[Any], Hashable] = _nothing
     unready: Callable[[Any], str | None] = _ready
     in_process: Callable[[Any], bool] = _never
@@ -98,7 +102,7 @@ class StoreClient:
 
     def engine(self, client: Any, runtime: EngineHome) -> str:
         """The name of a client's engine; registered once."""
-        return stores.engine_for(client, runtime, self.readable, SEARCHES_AT_ONCE)
+        return stores.engine_for(client, runtime, self.readable, self.at_once)
 
     def refusal(self, client: Any, binding: Binding) -> str | None:
         """Why nothing is searched ahead by a client, or ``None``."""
