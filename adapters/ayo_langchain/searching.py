@@ -110,6 +110,9 @@ def lift_vector_retriever(retriever: Any, runtime: Home) -> VectorSearch | str:
     if class_of(saw(retriever)) is not VectorStoreRetriever:
         return f"{class_of(retriever).__name__} is not a known retriever"
     row = known(retriever.vectorstore)
+    unknown = None if row is None else row.unknown(retriever.vectorstore)
+    if unknown is not None:
+        return unknown
     store = (
         store_engine(retriever.vectorstore, runtime)
         if row is None

@@ -108,7 +108,7 @@ def lift_store(store: Any, runtime: EngineHome, *, awaited: bool = False) -> Lif
     row = known(store)
     if row is not None:
         reason = (row.not_awaited if awaited else "") or row.refusal(store, differs)
-        return LiftedStore(row.engine(store, runtime), reason)
+        return LiftedStore("" if reason else row.engine(store, runtime), reason)
     engine = engine_for(store, runtime)
     binding = BINDINGS[0] if hasattr(store, "_engine") else BINDINGS[1]
     reason = _unknown(store, _QUERIED) or unfollowed([binding]) or _not_ready(store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import enum
 from array import array
 from collections.abc import Hashable
@@ -9,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 _ATOMS: Final = (str, int, float, bool, bytes, type(None), UUID)
+_TIMES: Final = (datetime.date, datetime.datetime, datetime.timedelta)
 
 
 def frozen(value: Any) -> Hashable:
@@ -20,6 +22,8 @@ def frozen(value: Any) -> Hashable:
     kind = type(value)
     if kind in _ATOMS:
         return kind, value  # 1, 1.0 and True are equal.
+    if kind in _TIMES:
+        return kind, repr(value)  # Those of two zones may be equal.
     if kind in (list, tuple):
         if value and set(map(type, value)) == {float}:
             return kind, array("d", value).tobytes()

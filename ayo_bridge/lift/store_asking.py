@@ -60,8 +60,12 @@ class KnownStore:
         working = getattr(store, self.within) if self.within else store
         return getattr(saw(working), self.client) if self.client else working
 
+    def unknown(self, store: Any) -> str | None:
+        """Why nobody knows what a store asks, or ``None``."""
+        return self.clients.unknown(self.client_of(store))
+
     def engine(self, store: Any, runtime: EngineHome) -> str:
-        """The name of a store's engine."""
+        """The name of a store's engine, if it is known what it asks."""
         return self.clients.engine(self.client_of(store), runtime)
 
     def refusal(self, store: Any, differs: Callable[..., str | None]) -> str | None:

@@ -25,7 +25,7 @@ from ayo_bridge.lift.frozen import frozen
 from ayo_bridge.lift.recognise import PLAIN, class_of
 from ayo_bridge.lift.store_writes import Writes
 from ayo_bridge.lift.witness import saw
-from ayo_bridge.lift.writes import clock_of, known_clock
+from ayo_bridge.lift.writes import BeingWrittenError, clock_of, known_clock
 from ayo_bridge.seam import Call, EngineHome
 
 AT_ONCE: Final = min(32, (os.cpu_count() or 1) + 4)
@@ -106,12 +106,20 @@ class StoreClient:
 
     def refusal(self, client: Any, binding: Binding) -> str | None:
         """Why nothing is searched ahead by a client, or ``None``."""
-        name = class_of(saw(client)).__name__
-        if name not in self.classes:
-            return f"{name} is not searched ahead"
+        reason = self.unknown(client)
+        if reason is not None:
+            return reason
         used = [each for methods in self.searched for each in methods.names]
         there = [each for each in used if hasattr(type(client), each)]
         return self.differs(client, *there) or self.unready(client) or unfollowed([binding])
+
+    def unknown(self, client: Any) -> str | None:
+        """Why a client is none of these, or ``None``."""
+        cls = class_of(saw(client))
+        root = self.searched[0].module.partition(".")[0]
+        if cls.__name__ in self.classes and cls.__module__.partition(".")[0] == root:
+            return None
+        return f"{cls.__name__} is not searched ahead"
 
     def call(
         self,
@@ -234,7 +242,10 @@ class ClientSearch:
         """What is found in a store of this process now, if nothing was written since."""
         match key:
             case (_, _, moment, _) if self.clients.in_process(self.client):
-                return self.run() if moment == self.clients.moment(self.client) else None
+                try:
+                    return self.run() if moment == self.clients.moment(self.client) else None
+                except BeingWrittenError:
+                    return None
         return None
 
     def found(self, result: object) -> object:

@@ -194,6 +194,7 @@ def test_what_is_not_known_is_left_alone(tmp_path: Path, runtime: Runtime) -> No
     index = library.index_factory(8, "PCA4,Flat")
     reason = place.clients.refusal(index, place.binding)
     assert reason == "IndexPreTransform is not searched ahead"
+    assert place.clients.unknown(None) == "NoneType is not searched ahead"
     place.client.search = lambda *args: None
     assert "replaced on the instance" in str(place.clients.refusal(place.client, place.binding))
     del place.client.search
