@@ -140,7 +140,7 @@ class StoreClient:
         bound = arguments_of(client, method, args, kwargs)
         asked = own(bound.args[1:]), own(bound.kwargs)
         search = ClientSearch(self, client, method, *asked, loop)
-        return Call(engine, self.key(method, engine, client, args, kwargs), search)
+        return Call(engine, self._key(method, engine, client, bound), search)
 
     def key(
         self,
@@ -157,6 +157,16 @@ class StoreClient:
             ValueError, TypeError or AttributeError: it has none.
         """
         bound = arguments_of(client, method, args, kwargs)
+        return self._key(method, engine, client, bound, moment)
+
+    def _key(
+        self,
+        method: str,
+        engine: str,
+        client: Any,
+        bound: inspect.BoundArguments,
+        moment: Hashable = None,
+    ) -> Hashable:
         asked = frozen(bound.args[1:]), frozen(bound.kwargs)
         return engine, method, moment or self.moment(client), asked
 
