@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ from rich.console import Console
 from ayo_bridge.errors import AyoBridgeError
 from examples.demo.settings import Settings, quiet_environment
 
+_STOPPED = "stopped; no engine is left running"
 console = Console(highlight=False)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -53,9 +55,16 @@ def demo(
 def main() -> None:
     """Run the demo; 1 if an answer differs, 130 if it was interrupted."""
     quiet_environment()
+    interrupted = False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        interrupted = True
+        signal.default_int_handler(number, frame)
+
     # Both end every engine in order. (A shell's background job starts with SIGINT ignored.)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         app()
     except AyoBridgeError as error:
@@ -63,8 +72,14 @@ def main() -> None:
         sys.exit(1)
     except SystemExit as end:
         if end.code == 130:
-            console.print("stopped; no engine is left running")
+            console.print(_STOPPED)
         raise
+    except Exception:
+        if not interrupted:
+            raise
+        # pydantic makes an error of its own of an interrupt that comes while it builds a class.
+        console.print(_STOPPED)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.stub_openai import StubOpenAI
+from tests.stub_openai import StubOpenAI, StubRequest
 
 APPS = Path(__file__).parent / "apps"
 RUN = [sys.executable, "-c", "from ayo_bridge.cli import main; main()", "run"]
@@ -67,11 +67,16 @@ _DELIVERY = ("stream", "stream_options", "priority")
 
 
 def asked(stub: StubOpenAI) -> list[tuple[str, str]]:
-    """What a server was asked for, but for how it is to be delivered and for prefix warms.
+    """What a server was asked for, as :func:`asked_by` says it."""
+    return asked_by(stub.requests)
+
+
+def asked_by(requests: Sequence[StubRequest]) -> list[tuple[str, str]]:
+    """What these ask for, but for how it is to be delivered and for prefix warms.
 
     Equal texts are embedded once for all that want them at the same time, and count once.
     """
-    seen = [request for request in [*stub.requests] if request.mark is None and request.body]
+    seen = [request for request in [*requests] if request.mark is None and request.body]
     bodies = [
         {key: value for key, value in request.body.items() if key not in _DELIVERY}
         for request in seen

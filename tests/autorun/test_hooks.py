@@ -177,7 +177,7 @@ def test_a_hook_that_a_binding_wraps_later_is_called_every_time_and_put_back() -
     assert vars(BaseSynthesizer)["synthesize"] is before
 
 
-@pytest.mark.usefixtures("hooked")
+@pytest.mark.usefixtures("hooked", "little_garbage")
 def test_an_object_that_is_dropped_is_freed_though_lifting_it_holds_it(
     stub_openai: StubOpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,53 +1,14 @@
-"""Unchanged programs under `ayo-bridge run`: as they are, and with requests that overlap."""
+"""Programs without a framework under `ayo-bridge run`: in everything as they are."""
 
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from ayo_bridge.autorun.launch import environment
 from tests.autorun.running import OFF, PLAIN, RUN, ended, started
-from tests.stub_openai import StubOpenAI
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-def test_an_unchanged_langchain_application_says_the_same_and_only_its_requests_overlap() -> None:
-    name = "langchain_app.py"
-    with ExitStack() as stack:
-        stubs = [stack.enter_context(StubOpenAI(latency=0.1)) for _ in range(3)]
-        plain, fast, off = (
-            ended(process)
-            for process in [
-                started([sys.executable, name, stubs[0].base_url]),
-                started([*RUN, name, stubs[1].base_url]),
-                started([*RUN, "--explain", name, stubs[2].base_url], env=OFF),
-            ]
-        )
-        assert plain[2].endswith("ValueError: what the application raises\n"), plain
-        assert plain == fast == off
-        assert [stub.max_in_flight > 1 for stub in stubs] == [False, True, False]
-        asked = [sorted(request.prompt for request in stub.calls) for stub in stubs]
-        assert asked[0] == asked[1] == asked[2]
-
-
-def test_so_does_one_of_llama_index_and_what_was_done_is_told_apart_from_it(
-    tmp_path: Path,
-) -> None:
-    name, page = "llama_index_app.py", tmp_path / "calls.html"
-    wanted = ["--explain", "--stats", "--timeline", str(page), "--log", "info"]
-    with StubOpenAI(latency=0.1) as stub, StubOpenAI(latency=0.1) as other:
-        as_it_is = started([sys.executable, name, stub.base_url])
-        run = started([*RUN, *wanted, name, other.base_url])
-        plain, fast = ended(as_it_is), ended(run)
-        assert (plain[0], plain[2]) == (0, ""), plain
-        assert fast[:2] == plain[:2]
-        assert (stub.max_in_flight, other.max_in_flight) == (1, 4)
-    assert "RetrieverQueryEngine is accelerated (query, aquery)" in fast[2]
-    engine = f"llm:stub@{other.root_url.removeprefix('http://')}"
-    assert f"LLM     {engine}            4 " in fast[2], fast[2]
-    assert "RetrieverQueryEngine" in page.read_text()
 
 
 @pytest.mark.parametrize("how", ["raise", "exit", "killed", "--stats"])
@@ -70,9 +31,12 @@ def test_a_module_and_a_command_run_as_they_would() -> None:
     assert err.strip() == ("AyoBridgeError: cannot run no-such-command: No such file or directory")
 
 
-def test_children_inherit_it_and_import_nothing_for_it() -> None:
+def test_children_inherit_it_and_import_nothing_for_it_or_nothing_at_all() -> None:
     run = started([*RUN, "plain_app.py", "child"])
+    off = started([*RUN, "--explain", "--stats", "plain_app.py", "child"], env=OFF)
     assert ended(run)[1].splitlines()[-1] == "['ayo_bridge.autorun.start']"
+    code, out, err = ended(off)
+    assert (code, out.splitlines()[-1], err) == (0, "[]", "on its way out\n")
 
 
 def test_a_sitecustomize_of_the_program_runs_and_is_the_one_it_sees(tmp_path: Path) -> None:

@@ -1,58 +1,122 @@
-"""A FastAPI service of two workers, and a notebook: unchanged, with and without."""
+"""Workers that gunicorn and Celery fork, and a notebook: unchanged, with and without."""
 
+import asyncio
 import json
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
+import httpx
+import pytest
+
 from tests.autorun.engines import server
-from tests.autorun.running import PLAIN, RUN, asked, ended, started
+from tests.autorun.running import APPS, PLAIN, RUN, asked, asked_by, ended, started
 from tests.autorun.serving import serving
-from tests.stub_openai import StubOpenAI
+from tests.stub_openai import StubOpenAI, StubRequest
 
 QUESTION = quote("What is in the book?")
-UVICORN = ["-m", "uvicorn", "web:app", "--fd", "{fd}", "--log-level", "warning"]
+# The clients that the applications leave open are not closed on the loop that they were used on.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+T = TypeVar("T")
+GUNICORN = ["-m", "gunicorn", "--workers", "2", "--bind", "fd://{fd}", "--log-level", "warning"]
+FASTAPI = ["-k", "uvicorn.workers.UvicornWorker", "--preload", "web:app"]
+CELERY = [
+    *("-m", "celery", "-A", "tasks", "worker", "-P", "prefork", "-c", "2", "-l", "error"),
+    *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+]
+QUESTIONS = ("one", "two", "three", "four")
 
 
-def test_a_service_of_two_workers_replies_the_same_and_reports_when_it_is_terminated() -> None:
+@pytest.fixture
+def plain_server() -> Iterator[StubOpenAI]:
+    with server(0.05) as stub:
+        yield stub
+
+
+async def replies(app: object, paths: Sequence[str]) -> list[str]:
+    """What an application replies that runs in this process, as it is."""
+    transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
+        return [(await client.get(path)).text for path in paths]
+
+
+def test_fastapi_in_two_workers_of_gunicorn_replies_the_same_and_reports_when_it_is_terminated(
+    plain_server: StubOpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
     paths = [f"/{route}?question={QUESTION}" for route in ("ask", "aask", "stream")]
-    with (
-        serving([sys.executable, *UVICORN], workers=1) as plain,
-        serving([*RUN, "--stats", *UVICORN, "--workers", "2"]) as fast,
-    ):
-        first = [service.get(paths[0]) for service in (plain, fast)]
-        assert first[0] == first[1]
-        assert [service.stub.max_in_flight > 1 for service in (plain, fast)] == [False, True]
-        replies = [[service.get(path) for path in paths] for service in (plain, fast)]
-        assert replies[0] == replies[1]
-        assert "answer" in json.loads(replies[0][0])
-        assert replies[0][2].count("data: ") > 3
-        assert asked(plain.stub) == asked(fast.stub)
-    assert plain.ended == (-signal.SIGTERM, "", "")
+    monkeypatch.setenv("LLM_URL", plain_server.base_url)
+    monkeypatch.syspath_prepend(APPS)
+    monkeypatch.delitem(sys.modules, "web", raising=False)
+    app = import_module("web").app
+    plain = asyncio.run(replies(app, paths[:1]))
+    assert plain_server.max_in_flight == 1
+    plain += asyncio.run(replies(app, paths[1:]))
+    with serving([*RUN, "--stats", "--", sys.executable, *GUNICORN, *FASTAPI]) as fast:
+        assert fast.get(paths[0]) == plain[0]
+        assert fast.stub.max_in_flight > 1
+        assert [fast.get(path) for path in paths[1:]] == plain[1:]
+        assert "answer" in json.loads(plain[0])
+        assert plain[-1].count("data: ") > 3
+        assert asked(plain_server) == asked(fast.stub)
     assert fast.ended[:2] == (0, "")  # Of what watches over the workers.
     assert "RetrieverQueryEngine: " in fast.ended[2]
 
 
-def test_a_notebook_that_loads_the_extension_puts_out_the_same() -> None:
-    notebook_puts_out_the_same(["%load_ext ayo_bridge"])
+def test_workers_that_celery_forks_answer_the_same_and_report_when_it_is_terminated(
+    plain_server: StubOpenAI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The application has asked once before it forks."""
+    monkeypatch.syspath_prepend(APPS)
+    engine = import_module("book").engine(plain_server.base_url)
+    answers = [f"{engine.query(question)}\n" for question in ("warming up", *QUESTIONS)]
+    for name in ("queue", "control", "results"):
+        (tmp_path / name).mkdir()
+    with server(0.05) as stub:
+        env = PLAIN | {"LLM_URL": stub.base_url, "CELERY_FOLDER": str(tmp_path)}
+        worker = started([*RUN, "--stats", "--", sys.executable, *CELERY], env=env)
+        try:
+            client = ended(started([sys.executable, "tasks.py", *QUESTIONS], env=env), 100)
+            worker.send_signal(signal.SIGTERM)
+            code, _, err = ended(worker)
+        finally:
+            worker.kill()
+        assert (client[:2], code) == ((0, "".join(answers[1:])), 0), (client, err)
+        assert asked(plain_server) == asked(stub)
+        assert stub.max_in_flight > 2  # Of two workers.
+        assert "RetrieverQueryEngine: " in err
 
 
-def notebook_puts_out_the_same(cells: Sequence[str] = (), env: dict[str, str] = PLAIN) -> None:
-    """With these cells before its own, or in this environment."""
-    command = [sys.executable, "notebook.py"]
-    with server(0.05) as stub, server(0.05) as other:
-        as_it_is = started(command, env=PLAIN | {"LLM_URL": stub.base_url})
-        run = started([*command, *cells], env=env | {"LLM_URL": other.base_url})
-        plain, fast = ended(as_it_is, 110), ended(run, 110)
-        assert plain[0] == 0, plain
+def test_a_notebook_that_loads_the_extension_puts_out_the_same_from_then_on() -> None:
+    """In one kernel: its cells, the magic, and its cells again."""
+    with server(0.05) as stub:
+        command = [sys.executable, "notebook.py", "again", "%load_ext ayo_bridge"]
+        code, out, err = ended(started(command, env=PLAIN | {"LLM_URL": stub.base_url}), 110)
+        assert code == 0, err
+        plain, fast = halves(out.splitlines())
         assert plain == fast
-        assert asked(stub) == asked(other)
-        # The second cell asks on its loop, all at once: the first one's calls are what differs.
-        assert [_overlaps_at_first(each) for each in (stub, other)] == [False, True]
+        assert len(plain) > 4, out
+        calls = halves(sorted(stub.calls, key=lambda call: call.arrived))
+        assert asked_by(calls[0]) == asked_by(calls[1])
+        assert [overlap_at_first(each) for each in calls] == [False, True]
 
 
-def _overlaps_at_first(stub: StubOpenAI) -> bool:
-    """Whether the second call comes before the first one has its reply."""
-    first, second = sorted(stub.calls, key=lambda call: call.arrived)[:2]
+def halves(of: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
+    """The first and the second half."""
+    middle = len(of) // 2
+    return of[:middle], of[middle:]
+
+
+def overlap_at_first(calls: Sequence[StubRequest]) -> bool:
+    """Whether the second call comes before the first one has its reply.
+
+    The second cell asks on its loop, all at once: the first one's calls are what differs.
+    """
+    first, second = sorted(calls, key=lambda call: call.arrived)[:2]
     return first.ended is None or second.arrived < first.ended

@@ -96,7 +96,7 @@ def _asked(query: Any) -> tuple[Any, Any]:
 def _inputs(question: Any) -> list[Any]:
     if isinstance(question, Mapping):
         return [{**question, "question": text} for text in _inputs(question["question"])]
-    return [question, f"{question} And of bridges?", f"{question} Or of letters?"]
+    return [question, f"{question} And of bridges?"]
 
 
 @asynccontextmanager

@@ -16,6 +16,8 @@ _ADDRESS = re.compile(r"0x[0-9a-f]{6,}")
 _BY_NATURE = frozenset({"timestamp", "created", "callback_manager", "date", "elapsed"})
 _OWN_IDS = frozenset({"id", "id_", "span_id", "request_id"})
 _DEPTH = 16
+_NUMBERS = frozenset({type(None), bool, int, float})
+_ATOMS = _NUMBERS | {str}
 
 Plain = Any
 
@@ -47,6 +49,8 @@ def renamed(value: Plain, names: Names) -> Plain:
     if isinstance(value, dict):
         return {names.text(key): renamed(item, names) for key, item in value.items()}
     if isinstance(value, list):
+        if _NUMBERS.issuperset(map(type, value)):  # Embeddings: most of what there is.
+            return value
         return [renamed(item, names) for item in value]
     return value
 
@@ -56,7 +60,7 @@ def plain(value: object, depth: int = _DEPTH) -> Plain:
 
     Sequence types, float widths and enum classes count: a caller could see them.
     """
-    if value is None or type(value) in (bool, int, float, str):
+    if type(value) in _ATOMS:
         return value
     if depth == 0:
         return f"<{_name(type(value))}>"
@@ -66,13 +70,15 @@ def plain(value: object, depth: int = _DEPTH) -> Plain:
     if isinstance(value, type):
         return f"<class {_name(value)}>"
     if isinstance(value, str | bytes | bytearray):
-        return {_name(type(value)): value if isinstance(value, str) else value.hex()}
+        text = str.__str__(value) if isinstance(value, str) else value.hex()
+        return {_name(type(value)): text}
     if isinstance(value, BaseException):
         return error(value, inner)
     if isinstance(value, Mapping):
         return _typed(value, dict, {str(k): plain(v, inner) for k, v in value.items()})
     if isinstance(value, list | tuple):
-        return _typed(value, list, [plain(item, inner) for item in value])
+        flat = _ATOMS.issuperset(map(type, value))
+        return _typed(value, list, [*value] if flat else [plain(item, inner) for item in value])
     if isinstance(value, set | frozenset):
         return {_name(type(value)): sorted((plain(v, inner) for v in value), key=repr)}
     if isinstance(value, types.FunctionType | types.MethodType | types.BuiltinFunctionType):

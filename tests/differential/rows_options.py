@@ -33,6 +33,10 @@ def _llm(name: str, **options: Any) -> Case:
     return _built(f"llm-{name}", lambda env: parts.llm(env, **options))
 
 
+_AWAITED = ("llm-system-prompt", "llm-query-wrapper", "llm-headers", "prompt-chat")
+"""Awaited, a tree asks side by side itself, and what it asks is compared only: of some."""
+
+
 def _built(name: str, model: Any, **options: Any) -> Case:
     return Case(
         name,
@@ -40,7 +44,7 @@ def _built(name: str, model: Any, **options: Any) -> Case:
             env, ResponseMode.TREE_SUMMARIZE, chunk=64, top_k=3, model=model(env), **options
         ),
         queries=QUERIES,
-        entries=("query", "aquery", "stream"),
+        entries=("query", "aquery", "stream") if name in _AWAITED else ("query", "stream"),
     )
 
 

@@ -119,6 +119,6 @@ def tasks_of(runtime: Runtime) -> set[str]:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _leaves_no_garbage() -> Iterator[None]:
+def _leaves_no_garbage(little_garbage: None) -> Iterator[None]:
     yield
     collect_garbage()

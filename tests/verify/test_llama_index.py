@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ from ayo_bridge.profile import ProfileStore
 from ayo_bridge.runahead import verification
 from ayo_bridge.runahead.verification import verifier
 from ayo_bridge.seam import Hit
+from ayo_llamaindex import taps
 from ayo_llamaindex.guide import Guide
 from tests.deadline import eventually
 from tests.differential import llama_index_parts as parts
 from tests.differential.harness import Env
 from tests.differential.llama_index import settings
 from tests.stub_openai import StubOpenAI
+from tests.verify.planted import until_found, verified
 
 
 class Heard(BaseEventHandler):
@@ -101,24 +104,44 @@ def test_an_answer_that_streams_is_compared_once_it_was_read(
     assert not explain(fast).switched_off
 
 
-def test_chunks_that_are_handed_over_wrong_are_found(
+def _another_merge(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is packed ahead is handed over as something else."""
+    monkeypatch.setattr(Guide, "merge", lambda *given: Hit(["wrongly packed"]))
+
+
+def _other_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is remembered of tokens is too little: one chunk takes in what two should."""
+
+    def wrong(splitter: Any) -> None:
+        splitter._tokenizer = lambda text: [0]
+
+    monkeypatch.setattr(taps, "remember_tokens", wrong)
+
+
+@pytest.mark.parametrize(
+    ("entry", "plant"),
+    # Nothing is handed over where the original packs and asks side by side itself.
+    [("query", _another_merge), ("query", _other_tokens), ("aquery", _other_tokens)],
+)
+def test_chunks_that_are_packed_wrong_are_found(
+    entry: str,
+    plant: Callable[[pytest.MonkeyPatch], None],
     stub: StubOpenAI,
     runtime: Runtime,
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> None:
-    def wrong(self: Guide, splitter: Any, splits: Any, size: int) -> Hit:
-        return Hit(["wrongly packed"])
+    async def ask(engine: Any, asked: str) -> str:
+        return str(engine.query(asked) if entry == "query" else await engine.aquery(asked))
 
-    engine = _engine(stub, ResponseMode.ACCUMULATE, request)
+    mode = ResponseMode.ACCUMULATE if plant is _another_merge else ResponseMode.COMPACT_ACCUMULATE
+    engine = _engine(stub, mode, request)
     fast = accelerate(engine, runtime=runtime)
-    fast.query("What is known?")  # Makes the client, which changes the model object.
-    eventually(verifier.is_idle, "the end of verifying")
-    monkeypatch.setattr(Guide, "merge", wrong)
-    for number in range(10):  # A busy process verifies nothing.
-        fast.query(f"What grows in place {number}?")
-        eventually(verifier.is_idle, "the end of verifying")
-        if stats(fast).mismatched:
-            break
-    assert stats(fast).mismatched == 1
-    assert str(fast.query("What grows?")) == str(engine.query("What grows?"))
+    with asyncio.Runner() as loop:
+        loop.run(ask(fast, "What is known?"))  # Makes the client, which changes the model object.
+        verified()
+        plant(monkeypatch)
+        assert until_found(fast, lambda n: loop.run(ask(fast, f"What grows in place {n}?"))) <= 100
+        assert stats(fast).mismatched == 1
+        assert explain(fast).switched_off
+        assert loop.run(ask(fast, "What grows?")) == loop.run(ask(engine, "What grows?"))

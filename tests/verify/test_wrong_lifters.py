@@ -22,7 +22,7 @@ from ayo_langchain.stores import Search
 from ayo_llamaindex.stores import Search as LlamaIndexSearch
 from tests.adapters.python.programs import learned, question
 from tests.differential import llama_index_parts as parts
-from tests.differential.harness import Env
+from tests.differential.harness import EagerRuntime, Env
 from tests.differential.langchain_parts import chat, close_clients, multi_query, writes_queries
 from tests.differential.llama_index import settings
 from tests.stub_openai import StubOpenAI
@@ -50,34 +50,57 @@ def runtime(tmp_path: Path) -> Iterator[Runtime]:
 
 
 @pytest.fixture
+def eager(tmp_path: Path) -> Iterator[Runtime]:
+    """One that runs ahead whatever there is to win."""
+    made = EagerRuntime(measure=False, profiles=ProfileStore(tmp_path), verify=0.5)
+    made.chance.seed(3)
+    yield made
+    made.close()
+
+
+@pytest.fixture
 def loop() -> Iterator[asyncio.Runner]:
     with asyncio.Runner() as runner:
         yield runner
         runner.run(close_clients())
 
 
-def _query(fast: Any, asked: str) -> str:
-    response = fast.query(asked)
+async def _query(entry: str, engine: Any, asked: str) -> str:
+    """The answer, read to its end where it streams."""
+    response = engine.query(asked) if entry == "query" else await engine.aquery(asked)
+    if hasattr(response, "async_response_gen"):
+        return "".join([text async for text in response.async_response_gen()])
     return "".join(getattr(response, "response_gen", None) or [str(response)])
 
 
 @pytest.mark.parametrize("streaming", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("entry", ["query", "aquery"])
 def test_a_query_engine_whose_requests_are_wrong(
+    entry: str,
     streaming: bool,
     stub: StubOpenAI,
-    runtime: Runtime,
+    eager: Runtime,
+    loop: asyncio.Runner,
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> None:
+    def query(engine: Any, asked: str) -> str:
+        return loop.run(_query(entry, engine, asked))
+
     with settings():
         env = Env(stub, request.getfixturevalue, streaming)
-        engine = parts.engine(env, ResponseMode.TREE_SUMMARIZE, chunk=64, top_k=3)
-        fast = accelerate(engine, runtime=runtime)
-        _query(fast, "What is known?")  # Makes the client, which changes the model object.
+        # Awaited, a tree asks side by side itself: what runs ahead is what the fusion asks.
+        source: Any = parts.retriever(env, top_k=3)
+        if entry == "aquery":
+            parts.answers(stub)
+            source = parts.fusion(env, "simple", retrievers=[source], queries=4)
+        engine = parts.engine(env, ResponseMode.TREE_SUMMARIZE, chunk=64, top_k=3, source=source)
+        fast = accelerate(engine, runtime=eager)
+        query(fast, "What is known?")  # Makes the client, which changes the model object.
         verified()
         wrong_lifter(monkeypatch)
-        assert until_found(fast, lambda n: _query(fast, f"What grows in place {n}?")) <= 100
-        assert _query(fast, "What grows?") == _query(engine, "What grows?")
+        assert until_found(fast, lambda n: query(fast, f"What grows in place {n}?")) <= 100
+        assert query(fast, "What grows?") == query(engine, "What grows?")
         assert explain(fast).switched_off
 
 

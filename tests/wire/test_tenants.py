@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.timeout(60),
 ]
 TENANTS = ("red", "blue")
-ROUNDS = 12
+ROUNDS = 6
 
 
 @pytest.fixture

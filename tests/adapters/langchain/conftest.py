@@ -28,7 +28,7 @@ async def clients() -> AsyncIterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def garbage() -> Iterator[None]:
+def garbage(little_garbage: None) -> Iterator[None]:
     """What the SDK's clients leave open goes now, and not in the middle of another test.
 
     A request that fails, or a client that a copy made, closes its socket only when it is collected.

@@ -1,4 +1,4 @@
-"""Servers and workers that fork: gunicorn, Celery's prefork pool; and pytest."""
+"""Servers and workers: uvicorn, gunicorn, Celery's prefork pool; and pytest."""
 
 import os
 import re
@@ -11,25 +11,29 @@ import pytest
 from tests.autorun.engines import server
 from tests.autorun.running import PLAIN, RUN, asked, ended, started
 from tests.autorun.serving import serving
+from tests.autorun.test_servers import CELERY, FASTAPI, GUNICORN, QUESTIONS
 
-QUESTIONS = ("one", "two", "three", "four")
-GUNICORN = ["-m", "gunicorn", "--workers", "2", "--bind", "fd://{fd}", "--log-level", "warning"]
 UVICORN = ["-k", "uvicorn.workers.UvicornWorker"]
 SERVERS = {
-    "sync": ["wsgi:app"],
-    "sync, preloaded": ["--preload", "wsgi:app"],
-    "threads": ["-k", "gthread", "--threads", "2", "wsgi:app"],
-    "threads, preloaded": ["-k", "gthread", "--threads", "2", "--preload", "wsgi:app"],
-    "uvicorn": [*UVICORN, "web:app"],
-    "uvicorn, preloaded": [*UVICORN, "--preload", "web:app"],
+    "gunicorn, sync": [*GUNICORN, "wsgi:app"],
+    "gunicorn, sync, preloaded": [*GUNICORN, "--preload", "wsgi:app"],
+    "gunicorn, threads": [*GUNICORN, "-k", "gthread", "--threads", "2", "wsgi:app"],
+    "gunicorn, threads, preloaded": [
+        *(*GUNICORN, "-k", "gthread", "--threads", "2", "--preload", "wsgi:app")
+    ],
+    "gunicorn, fastapi": [*GUNICORN, *UVICORN, "web:app"],
+    "gunicorn, fastapi, preloaded": [*GUNICORN, *FASTAPI],
+    "uvicorn, fastapi": [
+        *("-m", "uvicorn", "web:app", "--fd", "{fd}", "--log-level", "warning", "--workers", "2")
+    ],
 }
 
 
 @pytest.mark.parametrize("how", SERVERS)
-def test_gunicorn(how: str) -> None:
-    command = [*GUNICORN, *SERVERS[how]]
+def test_a_service_of_two_workers(how: str) -> None:
+    command = SERVERS[how]
     routes = ("ask?question=", "aask?question=", "stream?question=")
-    paths = [f"/{route}{q}" for q in QUESTIONS for route in (routes if "uvi" in how else ["?"])]
+    paths = [f"/{route}{q}" for q in QUESTIONS for route in (routes if "fast" in how else ["?"])]
     with serving([sys.executable, *command]) as plain, serving([*RUN, "--stats", *command]) as fast:
         for service in (plain, fast):
             service.stub.max_in_flight = 0
@@ -43,8 +47,6 @@ def test_gunicorn(how: str) -> None:
 
 
 def test_celery(tmp_path: Path) -> None:
-    options = ["--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "error"]
-    command = ["-m", "celery", "-A", "tasks", "worker", "-P", "prefork", "-c", "2", *options]
     said: list[tuple[int, int, str]] = []
     seen, at_once = [], []
     for how in ([sys.executable], [*RUN, "--stats"]):
@@ -53,7 +55,7 @@ def test_celery(tmp_path: Path) -> None:
             (folder / name).mkdir(parents=True)
         with server(0.05) as stub:
             env = PLAIN | {"LLM_URL": stub.base_url, "CELERY_FOLDER": str(folder)}
-            worker = started([*how, *command], env=env)
+            worker = started([*how, *CELERY], env=env)
             try:
                 client = ended(started([sys.executable, "tasks.py", *QUESTIONS], env=env), 100)
                 worker.send_signal(signal.SIGTERM)
