@@ -87,7 +87,9 @@ def measure_llm(
         raise EngineUnavailableError(f"{base_url} refuses even the shortest prompt for {model!r}")
     profile = LLMProfile.from_points(prefill, decode)
     if steps:
-        groups = list(_groups(server, repeats, on_step, typical))
+        # One request alone was measured above, with more tokens; it steadies the fit.
+        alone = DecodePoint(1, prefill[0][0] + max(_DECODE_TOKENS) / 2, profile.decode_per_token)
+        groups = [alone, *_groups(server, repeats, on_step, typical)]
         kv_tokens, block = server.cache()
         profile = replace(
             profile, steps=fit_steps(prefill, groups, kv_tokens=kv_tokens, block=block)

@@ -100,8 +100,8 @@ def test_steps_of_several_requests_are_measured_where_asked_for(
     assert steps is not None
     assert steps.prefill_per_token == pytest.approx(1e-3, rel=1e-3)
     # This server does one after the other, so each further sequence costs as much as the first.
-    assert steps.decode_base == pytest.approx(0.02, rel=1e-3)
-    assert steps.decode_per_sequence == pytest.approx(0.02, rel=1e-3)
+    assert steps.decode_base == pytest.approx(0.02, rel=0.01)
+    assert steps.decode_per_sequence == pytest.approx(0.02, rel=0.01)
     assert steps.decode_per_context == pytest.approx(0.0, abs=1e-6)
     assert (steps.kv_tokens, steps.block) == (320, 32)
 
