@@ -25,11 +25,10 @@ EXTRAS = {
 BROUGHT_ALONG = {
     *("httpx", "httpx2", "openai", "langchain-text-splitters"),
     *("aiohttp", "requests", "urllib3"),
-    "langchain-postgres",
     "vllm",
 }
-"""Dependencies of the frameworks' own clients, which choose the version, and stores that no extra
-brings. As a server vLLM may be of more versions than in process."""
+"""Dependencies of the frameworks' own clients, which choose the version. As a server vLLM may
+be of more versions than in process."""
 
 
 def bindings_of(package: ModuleType) -> Iterator[Binding]:

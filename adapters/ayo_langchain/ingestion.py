@@ -18,8 +18,10 @@ from typing import Any, Final, NamedTuple
 
 from ayo_bridge.bindings.binding import Binding, Target
 from ayo_bridge.engines import postgres_binary as binary
+from ayo_bridge.lift.writes import clock_of
 from ayo_bridge.seam import current_scope
 from ayo_langchain.known import differs
+from ayo_langchain.store_rows import PG_TABLES
 
 LEAST: Final = 4
 """Fewer rows are inserted as fast."""
@@ -76,7 +78,10 @@ async def _add(
         given = None
     if given is None or len(given.ids) < LEAST:
         return await wrapped(*args, **kwargs)
-    if await copied(instance, given):
+    # Whoever counts the writes to this table wraps the same method, perhaps inside of this.
+    with clock_of((PG_TABLES.library, PG_TABLES.place(instance))).writing():
+        done = await copied(instance, given)
+    if done:
         scope.helps("rows were copied")
         return given.ids
     rest = {name: value for name, value in kwargs.items() if name not in _Given._fields}

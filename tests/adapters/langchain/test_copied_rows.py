@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from ayo_bridge import accelerate
 from ayo_bridge.runtime import Runtime
 from ayo_langchain import ingestion
+from ayo_langchain.store_rows import PG_TABLES
 
 if TYPE_CHECKING:
     from ayo_bridge.serving.postgres import EmbeddedPostgres
@@ -114,6 +115,19 @@ def test_rows_without_an_id_get_one(tables: Tables, runtime: Runtime, copies: li
     ids = add([f"text {number}" for number in range(COUNT)])
     assert [str(row[0]) for row in tables.rows(store)] == ids
     assert copies == [COUNT]
+
+
+def test_rows_that_are_copied_are_a_write_to_their_table(
+    tables: Tables, runtime: Runtime, copies: list[int]
+) -> None:
+    store = tables.store()
+    inner = store._PGVectorStore__vs  # type: ignore[attr-defined]
+    before = PG_TABLES.moment(inner)
+    texts = [f"text {number}" for number in range(COUNT)]
+    vectors = [[float(number)] * 8 for number in range(COUNT)]
+    accelerate(store.add_embeddings, runtime=runtime)(texts, vectors)
+    assert copies == [COUNT]
+    assert PG_TABLES.moment(inner) != before
 
 
 def test_a_row_that_is_refused_is_refused_as_in_the_original(
