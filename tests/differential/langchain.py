@@ -102,11 +102,11 @@ def _inputs(question: Any) -> list[Any]:
 @asynccontextmanager
 async def _to_the_end() -> AsyncIterator[None]:
     """After a failure wait for what it has left running."""
+    before = asyncio.all_tasks()
     try:
         yield
     except Exception:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.gather(*(asyncio.all_tasks() - before), return_exceptions=True)
         raise
 
 
