@@ -18,7 +18,7 @@ _ENOUGH = 200
 def test_nothing_runs_ahead_of_an_ollama_with_one_slot_and_nothing_is_asked_in_vain(
     runtime: Runtime,
 ) -> None:
-    with StubOpenAI(latency=0.001, slots=1) as stub:
+    with StubOpenAI(latency=0.005, slots=1) as stub:
         stub.reply_when(lambda request: True, text="yes")
         client = ollama.Client(host=stub.root_url)
 
