@@ -18,8 +18,8 @@ from typing import Any, Final
 from ayo_bridge.engines.sentence_transformer import embedding_call
 from ayo_bridge.graph import Extracting
 from ayo_bridge.lift.lifted import Draft
-from ayo_bridge.runahead import AcceleratedState, Scope, current_scope, open_scope
-from ayo_bridge.seam import Call, entered
+from ayo_bridge.runahead import AcceleratedState, Scope, current_scope, open_scope, within
+from ayo_bridge.seam import Call
 from ayo_llamaindex.ingestion import DOCUMENTS, IngestionGuide
 from ayo_llamaindex.node_embedding import LiftedEmbedding, arguments_of, lift_node_embedding
 
@@ -36,14 +36,8 @@ def embedded(
     scope = _opened(instance, args, kwargs)
     if scope is None:
         return wrapped(*args, **kwargs)
-    try:
-        with entered(scope):
-            return wrapped(*args, **kwargs)
-    except BaseException as error:
-        scope.record.error = repr(error)
-        raise
-    finally:
-        scope.close()
+    with within(scope):
+        return wrapped(*args, **kwargs)
 
 
 def _opened(model: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Scope | None:

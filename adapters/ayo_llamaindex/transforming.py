@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ayo_bridge.runahead import AcceleratedState, Scope, current_scope, open_scope
-from ayo_bridge.seam import entered
+from ayo_bridge.runahead import AcceleratedState, Scope, current_scope, open_scope, within
 from ayo_llamaindex.ingestion import DOCUMENTS, IngestionGuide, is_fresh, lift_transformations
 
 _NAMES = ("nodes", "transformations", "in_place", "cache")
@@ -24,14 +23,8 @@ def transformed(
     scope = _opened(args, kwargs)
     if scope is None:
         return wrapped(*args, **kwargs)
-    try:
-        with entered(scope):
-            return wrapped(*args, **kwargs)
-    except BaseException as error:
-        scope.record.error = repr(error)
-        raise
-    finally:
-        scope.close()
+    with within(scope):
+        return wrapped(*args, **kwargs)
 
 
 async def transformed_async(
@@ -41,14 +34,8 @@ async def transformed_async(
     scope = _opened(args, kwargs)
     if scope is None:
         return await wrapped(*args, **kwargs)
-    try:
-        with entered(scope):
-            return await wrapped(*args, **kwargs)
-    except BaseException as error:
-        scope.record.error = repr(error)
-        raise
-    finally:
-        scope.close()
+    with within(scope):
+        return await wrapped(*args, **kwargs)
 
 
 def _opened(args: Sequence[Any], kwargs: dict[str, Any]) -> Scope | None:

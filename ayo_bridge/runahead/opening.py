@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead.plan import Plan
 from ayo_bridge.runahead.scope import Scope
 from ayo_bridge.runahead.state import AcceleratedState
+from ayo_bridge.seam import entered
 
 
 def open_scope(
@@ -85,3 +87,16 @@ def _verified(
     scope.verification = Verification(state, entry, scope.kept)
     scope.on_finish = scope.verification.ended
     return scope
+
+
+@contextmanager
+def within(scope: Scope) -> Iterator[None]:
+    """The original's own call, under its scope: that knows of an error, and ends with the call."""
+    try:
+        with entered(scope):
+            yield
+    except BaseException as error:
+        scope.record.error = repr(error)
+        raise
+    finally:
+        scope.close()
