@@ -12,28 +12,16 @@ from typer.testing import CliRunner
 
 from ayo_bridge.bench import page
 from ayo_bridge.cli import app
+from tests import loaded_app
 from tests.stub_openai import StubOpenAI
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-APP = """
-import openai
-
-client = openai.OpenAI(base_url={url!r}, api_key="key", max_retries=0)
-
-
-def ask(prompt):
-    reply = client.chat.completions.create(
-        model="stub", messages=[{{"role": "user", "content": prompt}}], temperature=0
-    )
-    return reply.choices[0].message.content
-
-
-def answer(query):
-    return ask(f"List the causes: {{query}}") + ask(f"List the effects: {{query}}")
-
+APP = (
+    loaded_app.APP
+    + """
 
 class Bot:
     pass
@@ -41,6 +29,7 @@ class Bot:
 
 bot = Bot()
 """
+)
 TOPICS = ("rivers", "tides", "glaciers", "deserts", "volcanoes", "forests")
 
 

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ayo_bridge.cli import app
+from tests import loaded_app
 from tests.stub_openai import StubOpenAI
 from tests.verify.planted import WRONG, wrong_template
 
@@ -18,22 +19,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-APP = """
-import openai
-
-client = openai.OpenAI(base_url={url!r}, api_key="key", max_retries=0)
-
-
-def ask(prompt):
-    reply = client.chat.completions.create(
-        model="stub", messages=[{{"role": "user", "content": prompt}}], temperature=0
-    )
-    return reply.choices[0].message.content
-
-
-def answer(query):
-    return ask(f"List the causes: {{query}}") + ask(f"List the effects: {{query}}")
-
+APP = (
+    loaded_app.APP
+    + """
 
 def fails(query):
     raise LookupError(query)
@@ -45,6 +33,7 @@ class Bot:
 
 bot = Bot()
 """
+)
 TOPICS = ("rivers", "tides", "glaciers", "deserts", "volcanoes", "forests", "reefs", "clouds")
 
 
