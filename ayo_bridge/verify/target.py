@@ -20,7 +20,8 @@ from ayo_bridge.lift.subclass import plain, state_of
 from ayo_bridge.verify.arms import kind_called
 
 Question = str | dict[str, Any]
-_MODULE = "__ayo_verified__"
+MODULE = "__ayo_verified__"
+"""The name under which a program is imported."""
 
 
 class VerifyError(AyoBridgeError):
@@ -168,16 +169,17 @@ def _module(where: str) -> Any:
         return importlib.import_module(where)
     path = Path(where).resolve()
     sys.path.insert(0, str(path.parent))  # As Python does for a script.
-    spec = importlib.util.spec_from_file_location(_MODULE, path)
+    spec = importlib.util.spec_from_file_location(MODULE, path)
     assert spec is not None, "a .py file has a loader"
     assert spec.loader is not None, "a .py file has a loader"
     module = importlib.util.module_from_spec(spec)
-    sys.modules[_MODULE] = module
+    sys.modules[MODULE] = module
     spec.loader.exec_module(module)
     return module
 
 
 __all__ = [
+    "MODULE",
     "Loaded",
     "Question",
     "Target",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,12 +39,11 @@ def stub() -> Iterator[StubOpenAI]:
 
 
 @pytest.fixture
-def program(stub: StubOpenAI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(sys, "modules", dict(sys.modules))
+def program(stub: StubOpenAI, tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "app.py"
     path.write_text(APP.format(url=stub.base_url))
-    return path
+    with loaded_app.loadable():
+        yield path
 
 
 @pytest.fixture
