@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -140,11 +141,13 @@ async def _abatch(runnable: Runnable[Any, Any], query: Any) -> Any:
 
 
 async def _astream_events(runnable: Runnable[Any, Any], query: Any) -> Any:
-    """All events, in an order of their content: that of steps beside each other is chance."""
+    """All events, in an order of their content: that of steps beside each other is chance, and so
+    is that of the names under which a parallel step has gathered what they gave."""
     question, config = _asked(query)
     async with _to_the_end():
         events = [event async for event in runnable.astream_events(question, config, version="v2")]
-    return sorted((renamed(plain(event), Names(numbered=False)) for event in events), key=repr)
+    shown = (renamed(plain(event), Names(numbered=False)) for event in events)
+    return sorted(shown, key=lambda event: json.dumps(event, sort_keys=True, default=repr))
 
 
 LANGCHAIN = Framework(
