@@ -18,12 +18,12 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from ayo_bridge.errors import EngineUnavailableError
 from ayo_bridge.serving import child
 from ayo_bridge.serving.child import EngineStartError
+from ayo_bridge.serving.owned import OwnedServer
 from ayo_bridge.serving.ports import LOOPBACK, free_port, is_free, require_free
 from ayo_bridge.serving.postgres_cluster import (
     exclusive,
@@ -60,7 +60,7 @@ class ConnectionParts:
         return f"postgresql://{self.user}:{self.password}@{self.host}:{self.port}/{self.database}"
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(OwnedServer):
     """A Postgres server with the ``vector`` extension, owned by this object.
 
     Args:
@@ -84,6 +84,7 @@ class EmbeddedPostgres:
         start_timeout: float = 60.0,
         lock_timeout: float = 10.0,
     ) -> None:
+        super().__init__()
         self._install = find_install()
         self._given_dir = Path(data_dir).absolute() if data_dir is not None else None
         self._given_port = port
@@ -92,14 +93,12 @@ class EmbeddedPostgres:
         self._lock_timeout = lock_timeout
         self._home: Path | None = None
         self._parts: ConnectionParts | None = None
-        self._process: subprocess.Popen[bytes] | None = None
         self._watcher: threading.Thread | None = None
         self._stopping = False
         self._failure: EngineUnavailableError | None = None
         self._restarts = 0
         # Guards all of the above; notified whenever the server came up or gave up.
         self._changed = threading.Condition(threading.RLock())
-        self._owner = os.getpid()
 
     # -- what it is ---------------------------------------------------------------------------
 
@@ -118,12 +117,6 @@ class EmbeddedPostgres:
     def url(self) -> str:
         """``postgresql://user:password@127.0.0.1:port/postgres``."""
         return self.dsn.url
-
-    @property
-    def pid(self) -> int | None:
-        """Process id of the postmaster, None when it does not run."""
-        process = self._process
-        return process.pid if process is not None and process.poll() is None else None
 
     @property
     def alive(self) -> bool:
@@ -199,8 +192,8 @@ class EmbeddedPostgres:
 
     def stop(self) -> None:
         """End the server in order (open sessions are ended); the data stay. Safe to repeat."""
-        if os.getpid() != self._owner:
-            return  # A fork inherits this object, not the server.
+        if self._inherited:
+            return
         with self._changed:
             self._stopping = True
             if self._process is not None:
@@ -211,7 +204,7 @@ class EmbeddedPostgres:
 
     def close(self) -> None:
         """``stop``, and remove the data if their directory was a temporary one."""
-        if os.getpid() != self._owner:
+        if self._inherited:
             return
         self.stop()
         atexit.unregister(self.close)
@@ -219,19 +212,6 @@ class EmbeddedPostgres:
             if self._given_dir is None and self._home is not None:
                 shutil.rmtree(self._home, ignore_errors=True)
                 self._home = None
-
-    def __enter__(self) -> Self:
-        """Start."""
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
 
     # -- how ----------------------------------------------------------------------------------
 

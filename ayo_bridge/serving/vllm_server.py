@@ -7,8 +7,6 @@ scheduling and cached-token counts, on the loopback interface, which never outli
 from __future__ import annotations
 
 import atexit
-import contextlib
-import http.client
 import logging
 import math
 import os
@@ -20,13 +18,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from signal import SIGQUIT, SIGTERM
-from types import TracebackType
 from typing import Self
 
 from ayo_bridge.engines import launched
 from ayo_bridge.errors import ArgumentError, EngineUnavailableError
 from ayo_bridge.serving import child
 from ayo_bridge.serving.child import EngineStartError
+from ayo_bridge.serving.owned import OwnedLLMServer
 from ayo_bridge.serving.ports import HIGHEST_PORT, LOOPBACK, free_port, require_free
 from ayo_bridge.serving.vllm_arguments import (
     CPU_DISTRIBUTION,
@@ -45,12 +43,13 @@ Progress = Callable[[float, str], None]
 """Called while the server starts with the seconds so far and what its log says last."""
 
 _POLL_SECONDS = 0.2
+_ANSWER_SECONDS = 5.0
 # The supervisor gives vLLM eight seconds to finish, then kills what is left.
 _STOP = ((SIGTERM, 15.0),)
 _CPU_BLOCK_TOKENS = 32  # 128 by default, which caches no prefix below it; 16 is refused.
 
 
-class VLLMServer:
+class VLLMServer(OwnedLLMServer):
     """A running `vllm serve`; a context manager.
 
     Args:
@@ -104,7 +103,7 @@ class VLLMServer:
             raise ArgumentError(f"a port is a number from 1 to {HIGHEST_PORT}, not {port}")
         self._model, self._local = resolve_model(model)
         self._served_name = served_name or (Path(self._model).name if self._local else self._model)
-        self._given_port, self._port, self._host = port, port, host
+        super().__init__(port, host)
         self._on_cpu = runs_on_cpu(device)
         self._dtype = dtype
         self._kv_cache_gib = kv_cache_gib
@@ -116,8 +115,6 @@ class VLLMServer:
         self._start_timeout = start_timeout
         self._on_progress = on_progress
         self._scratch: Path | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-        self._owner = os.getpid()
 
     # -- what it is ---------------------------------------------------------------------------
 
@@ -132,23 +129,6 @@ class VLLMServer:
         return self._model
 
     @property
-    def root_url(self) -> str:
-        """``http://host:port``: /health, /metrics and /tokenize are below it.
-
-        Raises:
-            EngineUnavailableError: the server was never started and no port was given.
-        """
-        if self._port is None:
-            raise EngineUnavailableError("this VLLMServer was not started: call start()")
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}"
-
-    @property
-    def url(self) -> str:
-        """``http://host:port/v1``: what the OpenAI SDK and the frameworks call ``base_url``."""
-        return f"{self.root_url}/v1"
-
-    @property
     def log(self) -> Path:
         """The file with the server's output."""
         if self._given_log is not None:
@@ -156,15 +136,9 @@ class VLLMServer:
         return self._scratch_directory() / "log"
 
     @property
-    def pid(self) -> int | None:
-        """Process id of the server's supervisor, None when it does not run."""
-        process = self._process
-        return process.pid if process is not None and process.poll() is None else None
-
-    @property
     def alive(self) -> bool:
         """Whether the server runs and answers."""
-        return self.pid is not None and self._healthy()
+        return self.pid is not None and self._healthy(_ANSWER_SECONDS)
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -196,7 +170,7 @@ class VLLMServer:
 
     def stop(self) -> None:
         """End the server and every process of it. Safe to repeat; ``start`` works again after."""
-        if os.getpid() == self._owner and self._process is not None:
+        if not self._inherited and self._process is not None:
             launched.forget(self.url)
             child.stop(self._process, *_STOP)
 
@@ -219,26 +193,13 @@ class VLLMServer:
 
     def close(self) -> None:
         """``stop``, and remove temporary files (the log too, unless its place was given)."""
-        if os.getpid() != self._owner:
-            return  # A fork inherits this object, not the server.
+        if self._inherited:
+            return
         self.stop()
         atexit.unregister(self.close)
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
             self._scratch = None
-
-    def __enter__(self) -> Self:
-        """Start."""
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
 
     # -- how ----------------------------------------------------------------------------------
 
@@ -292,7 +253,7 @@ class VLLMServer:
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         started = time.monotonic()
-        while not self._healthy():
+        while not self._healthy(_ANSWER_SECONDS):
             elapsed = time.monotonic() - started
             if process.poll() is not None:
                 raise EngineStartError(
@@ -308,17 +269,6 @@ class VLLMServer:
                 self._on_progress(elapsed, in_words(child.log_tail(self.log, 1)))
             time.sleep(_POLL_SECONDS)
         _logger.info("vllm serve ready at %s", self.url)
-
-    def _healthy(self) -> bool:
-        reached_by = {"0.0.0.0": LOOPBACK, "": LOOPBACK, "::": "::1"}.get(self._host, self._host)
-        with contextlib.closing(
-            http.client.HTTPConnection(reached_by, self._port, timeout=5)
-        ) as connection:
-            try:
-                connection.request("GET", "/health")
-                return connection.getresponse().status == 200
-            except (OSError, http.client.HTTPException):
-                return False
 
 
 __all__ = ["Device", "ModelNotFoundError", "Progress", "VLLMServer"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import http.client
 import os
 import shutil
 import subprocess
@@ -14,24 +13,24 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from signal import SIGTERM
-from types import TracebackType
 from typing import Final, Self, Unpack
 
 from ayo_bridge.engines import launched
-from ayo_bridge.errors import EngineUnavailableError
 from ayo_bridge.serving import child
 from ayo_bridge.serving.child import EngineStartError
 from ayo_bridge.serving.emulated.profiles import settings_for
 from ayo_bridge.serving.emulated.serve import listening
 from ayo_bridge.serving.emulated.settings import Options, Settings
+from ayo_bridge.serving.owned import OwnedLLMServer
 from ayo_bridge.serving.ports import LOOPBACK, require_free
 from ayo_bridge.simulate import LLMCosts
 
 _START_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.02
+_ANSWER_SECONDS: Final = 1.0
 
 
-class EmulatedServer:
+class EmulatedServer(OwnedLLMServer):
     """An LLM server with known costs; a context manager, as :class:`VLLMServer` is.
 
     Whatever is measured with it is emulated: say so beside the figures.
@@ -57,39 +56,14 @@ class EmulatedServer:
         **options: Unpack[Options],
     ) -> None:
         self.settings: Settings = settings_for(profile, **options)
-        self._given_port, self._port, self._host = port, port, host
+        super().__init__(port, host)
         self._cores = tuple(cores)
-        self._process: subprocess.Popen[bytes] | None = None
         self._scratch: Path | None = None
-        self._owner = os.getpid()
 
     @property
     def model_name(self) -> str:
         """The name to put into a request's ``model``."""
         return self.settings.served_model
-
-    @property
-    def root_url(self) -> str:
-        """``http://host:port``: /health and /metrics are below it.
-
-        Raises:
-            EngineUnavailableError: the server was never started and no port was given.
-        """
-        if self._port is None:
-            raise EngineUnavailableError("this EmulatedServer was not started: call start()")
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._port}"
-
-    @property
-    def url(self) -> str:
-        """``http://host:port/v1``: what the OpenAI SDK and the frameworks call ``base_url``."""
-        return f"{self.root_url}/v1"
-
-    @property
-    def pid(self) -> int | None:
-        """Process id of the server, None when it does not run."""
-        process = self._process
-        return process.pid if process is not None and process.poll() is None else None
 
     def start(self) -> Self:
         """Start the server and wait until it answers; nothing if it runs already.
@@ -128,8 +102,8 @@ class EmulatedServer:
 
     def close(self) -> None:
         """End the server. Safe to repeat; ``start`` works again after."""
-        if os.getpid() != self._owner:
-            return  # A fork inherits this object, not the server.
+        if self._inherited:
+            return
         if self._process is not None:
             launched.forget(self.url)
             child.stop(self._process, (SIGTERM, 5.0))
@@ -139,22 +113,9 @@ class EmulatedServer:
             shutil.rmtree(self._scratch, ignore_errors=True)
             self._scratch = None
 
-    def __enter__(self) -> Self:
-        """Start."""
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close."""
-        self.close()
-
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + _START_SECONDS
-        while not self._healthy():
+        while not self._healthy(_ANSWER_SECONDS):
             if process.poll() is not None or time.monotonic() > deadline:
                 assert self._scratch is not None
                 status = process.poll()
@@ -163,13 +124,3 @@ class EmulatedServer:
                     f"the emulated server {what}:\n{child.log_tail(self._scratch / 'log', 30)}"
                 )
             time.sleep(_POLL_SECONDS)
-
-    def _healthy(self) -> bool:
-        reached_by = {"0.0.0.0": LOOPBACK, "": LOOPBACK, "::": "::1"}.get(self._host, self._host)
-        connection = http.client.HTTPConnection(reached_by, self._port, timeout=1)
-        with contextlib.closing(connection):
-            try:
-                connection.request("GET", "/health")
-                return connection.getresponse().status == 200
-            except (OSError, http.client.HTTPException):
-                return False
