@@ -72,7 +72,8 @@ def test_fastapi_in_two_workers_of_gunicorn_replies_the_same_and_reports_when_it
 def test_workers_that_celery_forks_answer_the_same_and_report_when_it_is_terminated(
     plain_server: StubOpenAI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The application has asked once before it forks."""
+    """The application has asked once before it forks: as it is, its two workers would share the
+    socket that was opened for that and might read each other's replies, so it is asked here."""
     monkeypatch.syspath_prepend(APPS)
     engine = import_module("book").engine(plain_server.base_url)
     answers = [f"{engine.query(question)}\n" for question in ("warming up", *QUESTIONS)]

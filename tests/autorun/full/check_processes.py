@@ -1,17 +1,15 @@
-"""Servers and workers: uvicorn, gunicorn, Celery's prefork pool; and pytest."""
+"""Servers and workers: uvicorn, gunicorn; and pytest. Celery: see test_servers.py."""
 
 import os
 import re
-import signal
 import sys
-from pathlib import Path
 
 import pytest
 
 from tests.autorun.engines import server
 from tests.autorun.running import PLAIN, RUN, asked, ended, started
 from tests.autorun.serving import serving
-from tests.autorun.test_servers import CELERY, FASTAPI, GUNICORN, QUESTIONS
+from tests.autorun.test_servers import FASTAPI, GUNICORN, QUESTIONS
 
 UVICORN = ["-k", "uvicorn.workers.UvicornWorker"]
 SERVERS = {
@@ -44,32 +42,6 @@ def test_a_service_of_two_workers(how: str) -> None:
         assert asked(plain.stub) == asked(fast.stub)
     assert plain.ended[:2] == fast.ended[:2]
     assert "RetrieverQueryEngine: " in fast.ended[2]
-
-
-def test_celery(tmp_path: Path) -> None:
-    said: list[tuple[int, int, str]] = []
-    seen, at_once = [], []
-    for how in ([sys.executable], [*RUN, "--stats"]):
-        folder = tmp_path / str(len(said))
-        for name in ("queue", "control", "results"):
-            (folder / name).mkdir(parents=True)
-        with server(0.05) as stub:
-            env = PLAIN | {"LLM_URL": stub.base_url, "CELERY_FOLDER": str(folder)}
-            worker = started([*how, *CELERY], env=env)
-            try:
-                client = ended(started([sys.executable, "tasks.py", *QUESTIONS], env=env), 100)
-                worker.send_signal(signal.SIGTERM)
-                code, _, err = ended(worker)
-            finally:
-                worker.kill()
-            said.append((code, *client[:2]))
-            seen.append(asked(stub))
-            at_once.append(stub.max_in_flight)
-    assert said[0][:2] == (0, 0)
-    assert said[0] == said[1]
-    assert seen[0] == seen[1]
-    assert at_once[0] <= 2 < at_once[1]  # Of two workers.
-    assert "RetrieverQueryEngine: " in err
 
 
 def test_pytest() -> None:
