@@ -10,13 +10,15 @@ PREFILL: Final = 1e-4
 """Seconds of a prompt token, before any reply has come. Only the ratios of these three matter then,
 and they are those of a 7B model on one GPU."""
 DECODE: Final = 0.02
-BESIDE: Final = 4e-4
+BESIDE: Final = 2e-4
 OUTPUT: Final = 128.0
 """Tokens of an answer, before any has come."""
 _KEPT: Final = 0.98
 """Weight that earlier replies keep with each further one: some fifty count."""
 _PRIOR: Final = 0.5
-"""Weight of what was believed at first, in replies."""
+"""Weight of what was believed before, in replies: what these cannot tell apart stays as it was."""
+_LEAST: Final = 0.05
+"""Share of what is believed at first that nothing falls below."""
 _FEW: Final = 8
 
 
@@ -67,19 +69,18 @@ class Delays:
     def _fit(self) -> None:
         aa, ab, ac, bb, bc, cc = self._products
         x, y, z = self._sums
-        # What was believed at first counts as a few replies of each kind alone.
-        aa, x = aa + _PRIOR / PREFILL**2, x + _PRIOR / PREFILL
-        bb, y = bb + _PRIOR / DECODE**2, y + _PRIOR / DECODE
-        cc, z = cc + _PRIOR / BESIDE**2, z + _PRIOR / BESIDE
+        aa, x = aa + _PRIOR / self.prefill**2, x + _PRIOR / self.prefill
+        bb, y = bb + _PRIOR / self.decode**2, y + _PRIOR / self.decode
+        cc, z = cc + _PRIOR / self.beside**2, z + _PRIOR / self.beside
         determinant = aa * (bb * cc - bc * bc) - ab * (ab * cc - bc * ac) + ac * (ab * bc - bb * ac)
         if determinant <= 0:
             return
         first = x * (bb * cc - bc * bc) - ab * (y * cc - bc * z) + ac * (y * bc - bb * z)
         second = aa * (y * cc - bc * z) - x * (ab * cc - bc * ac) + ac * (ab * z - y * ac)
         third = aa * (bb * z - y * bc) - ab * (ab * z - y * ac) + x * (ab * bc - bb * ac)
-        self.prefill = max(first / determinant, 1e-8)
-        self.decode = max(second / determinant, 1e-7)
-        self.beside = max(third / determinant, 0.0)
+        self.prefill = max(first / determinant, _LEAST * PREFILL)
+        self.decode = max(second / determinant, _LEAST * DECODE)
+        self.beside = max(third / determinant, _LEAST * BESIDE)
 
 
 __all__ = ["Delays"]

@@ -95,6 +95,11 @@ class _Replica:
     def sequences(self) -> int:
         return len(self.sent) + self.foreign
 
+    @property
+    def decoding(self) -> int:
+        """Sequences that are decoded sooner or later: a warm is not."""
+        return sum(not sent.prompt.warm for sent in self.sent) + self.foreign
+
     def share(self, now: float) -> float:
         """Tokens that it was given of late."""
         return self.given * math.exp2((self.given_at - now) / _HALF_LIFE)
@@ -144,7 +149,13 @@ class Router:
         costs = {number: self._delay(number, prompt, known[number].worth, now) for number in up}
         most = min(costs.values()) + _ALIKE * self.delays.prefill * prompt.tokens
         alike = [number for number, cost in costs.items() if cost <= most]
-        return min(alike, key=lambda number: (self._replicas[number].share(now), number))
+
+        def rank(number: int) -> tuple[bool, float, int]:
+            # Elsewhere its prefix would be computed twice, which takes the time of others.
+            follows = 2 * known[number].worth * CHUNK_TOKENS >= prompt.tokens > 0
+            return not follows, self._replicas[number].share(now), number
+
+        return min(alike, key=rank)
 
     def _known(self, prompt: Prompt) -> list[Known]:
         if self.routing is Routing.PREFIX and prompt.chain:
@@ -154,7 +165,7 @@ class Router:
     def _delay(self, number: int, prompt: Prompt, worth: float, now: float) -> float:
         """Seconds lost by all if a request goes to a replica."""
         replica, delays = self._replicas[number], self.delays
-        others = replica.sequences
+        others = replica.decoding
         own = delays.prefill * max(prompt.tokens - worth * CHUNK_TOKENS, 1.0)
         # It is decoded more slowly for each other sequence, and each of these for it.
         decoding = 2 * self._output(prompt) * delays.beside * others
@@ -183,7 +194,7 @@ class Router:
             self._prefixes.sent(prompt.chain, number)
         fresh = max(prompt.tokens - known.chunks * CHUNK_TOKENS, 1.0)
         ahead = max(0.0, replica.prefilled - now)
-        sent = Sent(number, prompt, known, now, ahead, replica.sequences)
+        sent = Sent(number, prompt, known, now, ahead, replica.decoding)
         replica.prefilled = now + ahead + self.delays.prefill * fresh
         replica.given = replica.share(now) + fresh + self._output(prompt)
         replica.given_at = now
@@ -212,7 +223,7 @@ class Router:
         cached = usage.cached_tokens if self._tells_cached else sent.known.chunks * CHUNK_TOKENS
         fresh = max(usage.prompt_tokens - cached, 1.0)
         output, delays = usage.completion_tokens, self.delays
-        others = (sent.others + self._replicas[sent.replica].sequences) / 2
+        others = (sent.others + self._replicas[sent.replica].decoding) / 2
         if not sent.prompt.warm:
             delays.wrote(output)
         before = fresh + sent.ahead / delays.prefill

@@ -37,6 +37,7 @@ class Replicas(Routes):
     def __init__(self, declared: LLM, clock: Callable[[], float], start: Start) -> None:
         self.declared = declared
         self.servers = tuple(origin(url) for url in declared.urls)
+        self._numbers = {server: number for number, server in enumerate(self.servers)}
         self._clock = clock
         self._start = start
         self._places = [urlsplit(url)[:2] for url in declared.urls]
@@ -65,7 +66,7 @@ class Replicas(Routes):
             with self._lock:
                 group = self._groups.group(prompt.chain, warm=warm)
             return _InSession(self.declared.session, f"{self._sessions}-{group}")
-        sending = _AtReplica(self, self.servers.index(server), prompt)
+        sending = _AtReplica(self, self._numbers.get(server, 0), prompt)
         if self._router.routing in _BY_PROMPT:
             self._watch()
         return sending

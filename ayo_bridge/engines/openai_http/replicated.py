@@ -41,10 +41,11 @@ class Replicated:
         return bool(self.all)
 
     def routes(self, engine: Engine) -> Replicas | None:
-        """The replicas of an engine, which is named after its model and its address."""
-        model = engine.name.removeprefix(f"{EngineKind.LLM}:").rpartition("@")[0]
+        """The replicas of an engine, which is named after its model, and perhaps its address."""
         if engine.kind is not EngineKind.LLM:
             return None
+        named, _, server = engine.name.removeprefix(f"{EngineKind.LLM}:").rpartition("@")
+        model = named or server
         found = (each for each in self.all if each.declared.model == model)
         return next((each for each in found if engine.server in each.servers), None)
 
