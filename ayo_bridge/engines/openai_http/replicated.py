@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
+from contextvars import Context
 from typing import Any
 
 from ayo_bridge.engines.declared import LLM, VARIABLE, read_engines
@@ -33,7 +34,8 @@ class Replicated:
         submit: Callable[[Coroutine[Any, Any, None]], Future[Any]],
     ) -> None:
         self.all = tuple(
-            Replicas(each, clock, lambda check: submit(watch(check)))
+            # Not in the context of the call that comes first: its scope would live as long.
+            Replicas(each, clock, lambda check: Context().run(submit, watch(check)))
             for each in declared or named_engines()
         )
 
