@@ -46,9 +46,9 @@ class Replicated:
         """The replicas of an engine, which is named after its model, and perhaps its address."""
         if engine.kind is not EngineKind.LLM:
             return None
-        named, _, server = engine.name.removeprefix(f"{EngineKind.LLM}:").rpartition("@")
-        model = named or server
-        found = (each for each in self.all if each.declared.model == model)
+        whole = engine.name.removeprefix(f"{EngineKind.LLM}:")
+        named = whole, whole.rpartition("@")[0]
+        found = (each for each in self.all if each.declared.model in named)
         return next((each for each in found if engine.server in each.servers), None)
 
     def limits(self, server: str) -> dict[str, int]:
