@@ -2,6 +2,9 @@
 
 Simulated on a clock of its own, each row over ten seeds, answers of lengths that vary tenfold.
 Times are those of a query over the same without work ahead.
+
+Then three kinds of queries at one LLM, by the share of turns in which work ahead goes by the limit:
+what all gain together, and what each kind does. The last row of each is the share that is found.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ayo_bridge.schedule.limits import AheadLimit
+from ayo_bridge.schedule.turns import Turns
 from tests.schedule.ahead_servers import (
     ONE_SLOT,
     SHARED,
@@ -24,6 +28,7 @@ from tests.schedule.ahead_servers import (
     World,
     gateway,
 )
+from tests.schedule.mixed_load import CPU, DEMO, GPU, PAPER, ratios, simulate
 
 ROWS: tuple[tuple[str, Server, dict[str, Any]], ...] = (
     ("vllm, 1 user", VLLM, {}),
@@ -61,13 +66,56 @@ def row(server: Server, options: dict[str, Any]) -> list[str]:
     return [*(f"{figure:.2f}" for figure in figures), f"{fmean(refused):.0f}"]
 
 
+MIXED = {"CPU": CPU, "7B of the paper": PAPER, "GPU": GPU}
+KINDS = [kind.name for kind in DEMO]
+SHARES = (0.0, 0.1, 0.25, 0.5, 1.0, None)
+
+
+class _Set(Turns):
+    """Turns of which a share is full that nothing changes."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self._set = share
+
+    @property
+    def share(self) -> float:
+        """As it was set."""
+        return self._set
+
+
+def mixed() -> Table:
+    """The frontier of three kinds at one LLM."""
+    names = ("LLM", "users", "full turns", "throughput", *KINDS)
+    table = Table(*names, title="times as fast as without work ahead")
+    for name, costs in MIXED.items():
+        for users in (1, 4, 8):
+            asked = [(seed, users, 40) for seed in range(1, 11)]
+            original = [simulate(costs, *a, seed=s, accelerated=False) for s, *a in asked]
+            for share in SHARES:
+
+                def limit(share: float | None = share) -> AheadLimit:
+                    made = AheadLimit()
+                    if share is not None:
+                        made.turns = _Set(share)
+                    return made
+
+                found = [simulate(costs, *a, seed=s, limit=limit) for s, *a in asked]
+                by = ratios(found, original)
+                said = "found" if share is None else f"{share:.0%}"
+                figures = (f"{by[key]:.2f}" for key in ("throughput", *KINDS))
+                table.add_row(name, str(users), said, *figures)
+    return table
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     names = ("server", "unlimited", "first 10", "2nd half", "its worst", "refused")
     table = Table(*names, title="query time over that without work ahead")
     for name, server, options in ROWS:
         table.add_row(name, *row(server, options))
     Console().print(table)
+    Console().print(mixed())
 
 
 if __name__ == "__main__":

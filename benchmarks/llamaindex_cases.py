@@ -26,7 +26,7 @@ TREE_WINDOW = 640
 """One chunk to a prompt, two are too many; all eight summaries fit into the last one."""
 
 
-def llm(url: str, context_window: int = 8192) -> OpenAILike:
+def llm(url: str, context_window: int = 8192, *, chat: bool = False) -> OpenAILike:
     """A client of the stub."""
     return OpenAILike(
         model="stub",
@@ -35,6 +35,7 @@ def llm(url: str, context_window: int = 8192) -> OpenAILike:
         context_window=context_window,
         max_tokens=256,
         temperature=0.0,
+        is_chat_model=chat,
     )
 
 
@@ -48,12 +49,17 @@ def nodes(count: int, words: int = CHUNK_WORDS) -> list[TextNode]:
     return made
 
 
-def synthesis_engine(url: str, mode: str, *, chunks: int = 8) -> RetrieverQueryEngine:
+def synthesis_engine(
+    url: str, mode: str, *, chunks: int = 8, chat: bool = False
+) -> RetrieverQueryEngine:
     """Synthesis over chunks whose retrieval costs nothing."""
     index = VectorStoreIndex(nodes(chunks), embed_model=MockEmbedding(embed_dim=8))
     window = TREE_WINDOW if mode == "tree_summarize" else 8192
     engine = index.as_query_engine(
-        llm=llm(url, window), response_mode=mode, similarity_top_k=chunks, use_async=False
+        llm=llm(url, window, chat=chat),
+        response_mode=mode,
+        similarity_top_k=chunks,
+        use_async=False,
     )
     assert isinstance(engine, RetrieverQueryEngine)
     return engine

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from ayo_bridge.bindings.endpoints import Addressed
@@ -188,14 +189,15 @@ class Exchange(abc.ABC):
             told = observation.grows
         if waited > 0:  # In this time the original would have heard what work ahead has heard.
             self._shorten(waited)
-        load.begins()
+        query = scope.asks(call.endpoint.server)
+        load.begins(query)
         sending = self._sending()
         try:
             response = yield from self._asked_for(sending)
             if self._status(response) in BUSY and load.disturbed and self._repeatable:
                 response = yield from self._patient(response, sending)
         except BaseException as error:
-            load.ends()
+            load.ends(query)
             if sending is not None:
                 sending.drops()
             self._failed(observation, error)
@@ -207,7 +209,8 @@ class Exchange(abc.ABC):
             answered()
         dialect = call.endpoint.dialect
         learn = scope.runtime.profiles if dialect.tokens is not None else None
-        watch = Watch(head, observation, learn, load.ends, told, dialect, sending)
+        ends = partial(load.ends, query)
+        watch = Watch(head, observation, learn, ends, told, dialect, sending)
         return self._watched(response, watch, awaited)
 
     def _failed(self, observation: Observation, error: BaseException) -> None:

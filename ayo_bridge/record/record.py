@@ -64,6 +64,7 @@ class CallRecord:
         "entry",
         "error",
         "helped",
+        "met_others",
         "ran_ahead",
         "started",
         "tag",
@@ -94,6 +95,8 @@ class CallRecord:
         """Whether something was computed ahead, or could have been, at some time of the call."""
         self.helped = ""
         """What else was done for it, that no record of a call shows: rows were copied."""
+        self.met_others = False
+        """Whether it shared a server with calls of other kinds: its time says what these cost."""
         self.tag: object = None
         """What those who export calls keep with it."""
         self._opening = (p_graph, e_graph, decisions, predicted_gain)
@@ -126,6 +129,13 @@ class CallRecord:
     def note_nested(self, record: CallRecord) -> None:
         """Another accelerated object is called inside of this call."""
         self._nested.append(record)
+
+    def noted_calls(self) -> Iterator[EngineCall]:
+        """All engine calls so far, without a look at what belongs where."""
+        yield from self._known
+        yield from (event for event in self._events if isinstance(event, EngineCall))
+        for nested in self._nested:
+            yield from nested.noted_calls()
 
     # For those who look.
 

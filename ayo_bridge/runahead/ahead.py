@@ -27,6 +27,7 @@ from ayo_bridge.runahead.offered import Offered
 from ayo_bridge.runahead.plan import Maker, Makers, Plan
 from ayo_bridge.runahead.tickets import Observation, Ticket, abandon, cancelled
 from ayo_bridge.runahead.trials import Trials
+from ayo_bridge.runahead.visits import Visits
 from ayo_bridge.schedule import (
     Driver,
     GraphScheduler,
@@ -59,10 +60,10 @@ class Ahead(Driver[Work, Values]):
     _home: Home
 
     def __init__(
-        self, runtime: Home, plan: Plan, record: CallRecord, number: int, lock: threading.RLock
+        self, runtime: Home, plan: Plan, record: CallRecord, visits: Visits, lock: threading.RLock
     ) -> None:
         tier = GraphScheduler(plan.e_graph, plan.remaining)
-        super().__init__(runtime, tier, number, record.started, lock)
+        super().__init__(runtime, tier, visits.number, record.started, lock)
         self._record = record
         self._closed = False
         self._makers = dict(plan.makers)
@@ -74,12 +75,10 @@ class Ahead(Driver[Work, Values]):
         self._offers: dict[Ticket, Offered] = {}
         self._claimed: dict[int, Ticket] = {}
         """What the original has come to, by the id of its record."""
-        self._shares: dict[str, float] = {}
+        self._visits = visits
         self._trials: dict[str, Trials] = {}
         """Of components that ask so often that parts of the call can be compared."""
-        self._held: set[str] = set()
         self._stopped: set[str] = set()
-        self._kind = record.entry, id(record.template)
         self._client = runtime.client
         self._count = 0
 
@@ -118,7 +117,7 @@ class Ahead(Driver[Work, Values]):
         if self._closed or server in self._stopped:
             return False
         if server and found.component not in self._trials:
-            kind, clock = (*self._kind, found.component), self._home.clock
+            kind, clock = (self._visits.kind, found.component), self._home.clock
             self._trials[found.component] = Trials(self._home.load(server), kind, clock)
         began, before = time.thread_time(), self._count
         running = Running(Work(found, self._tier.values, self.feed), JOINER)
@@ -252,11 +251,13 @@ class Ahead(Driver[Work, Values]):
                 return self._requested(call, running, record)
 
         warm = record if call.warm else None
-        offered = Offered(load, start, lambda error: self._fallen(server, error, warm))
+        offered = Offered(
+            *(load, self._visits.asks(load), start),
+            lambda error: self._fallen(server, error, warm),
+            warm=call.warm,
+        )
         with self._lock:
-            if trials is None and server not in self._shares:
-                self._shares[server] = load.draw(self._kind)
-            share = trials.share if trials is not None else partial(float, self._shares[server])
+            share = trials.share if trials is not None else self._visits.share(load)
             if not call.warm:
                 ticket = Ticket(self._home.clock, offered.future, record, call)
                 self._offers[ticket] = offered
@@ -266,7 +267,7 @@ class Ahead(Driver[Work, Values]):
         if not load.offer(offered, share):
             offered.drop()
         if offered.held:
-            self._held.add(server)
+            self._visits.held(load)
         return offered.future
 
     def _fallen(self, server: str, error: BaseException, warm: EngineCall | None = None) -> None:
@@ -298,19 +299,6 @@ class Ahead(Driver[Work, Values]):
                 if waited_for is None or not waited_for.waiting:
                     request.record.outcome = Outcome.CANCELLED
                     request.cancel()
-
-    def learn(self) -> None:
-        """The call has ended well: tell the servers what a query with their limits took."""
-        record = self._record
-        for server, share in self._shares.items():
-            tokens = sum(
-                call.completion_tokens
-                for call in record.own_calls
-                if self._home.scheduler(call.engine).engine.server == server
-            )
-            seconds = (record.ended or record.started) - record.started
-            held = server in self._held
-            self._home.load(server).learn(self._kind, share, seconds, tokens, held=held)
 
     # The binding side.
 

@@ -10,6 +10,7 @@ from functools import partial
 from ayo_bridge.engines.openai_http import Reply
 from ayo_bridge.runahead.tickets import resolve_like
 from ayo_bridge.schedule import Request, ServerLoad
+from ayo_bridge.seam import Query
 
 
 class Offered:
@@ -17,22 +18,29 @@ class Offered:
 
     Args:
         load: of the server.
+        query: whose call it is.
+        warm: whether it is a prefix warm, which is of use only at once.
         start: sends it; ``None`` where nobody wants it any more.
         failed: is told what it has failed with, unless it was cancelled.
     """
 
     __slots__ = (
         *("_claimed", "_ended", "_failed", "_lock", "_start", "future", "held", "load"),
-        "on_left",
+        *("on_left", "query", "warm"),
     )
 
     def __init__(
         self,
         load: ServerLoad,
+        query: Query,
         start: Callable[[], Request | None],
         failed: Callable[[BaseException], None],
+        *,
+        warm: bool = False,
     ) -> None:
         self.load = load
+        self.query = query
+        self.warm = warm
         self.future: Future[object] = Future()
         self.held = False
         """Whether it had to wait for its turn."""
@@ -63,6 +71,8 @@ class Offered:
 
     def drop(self) -> None:
         """It will not be sent."""
+        with self._lock:
+            self._ended = True  # Who comes to it now comes to nothing.
         self.future.cancel()
 
     def claimed(self) -> None:
@@ -71,7 +81,7 @@ class Offered:
             if self._claimed or self._ended:
                 return
             self._claimed = True
-        self.load.claimed()
+        self.load.claimed(self.query)
 
     def served_by(self, own: Future[object]) -> None:
         """It was taken back: the original makes the call itself, and here its result is wanted."""
@@ -93,4 +103,4 @@ class Offered:
             self._ended = True
         if self.on_left is not None:
             self.on_left()
-        self.load.left(awaited=self._claimed)
+        self.load.left(self.query, awaited=self._claimed)

@@ -57,8 +57,8 @@ def _opened(
         outer.record.note_nested(record)
     inside = outer is not None and outer.verified  # Its second run comes through here, too.
     if inside or (runtime.verify and runtime.chance.random() < runtime.verify):
-        return _verified(state, entry, plan, record, doubtful, covers, outer if inside else None)
-    scope = Scope(runtime, plan, record, doubtful, covers)
+        return _verified(state, entry, plan, record, doubtful, covers, outer)
+    scope = Scope(runtime, plan, record, doubtful, covers, outer)
     scope.on_finish = state.note
     return scope
 
@@ -70,15 +70,15 @@ def _verified(
     record: CallRecord,
     doubtful: Callable[[], bool] | None,
     covers: frozenset[int],
-    around: Scope | None,
+    outer: Scope | None,
 ) -> Scope:
     # Not imported where nothing is verified.
     from ayo_bridge.runahead.verification import Verification
     from ayo_bridge.runahead.verified import VerifiedScope
 
-    scope = VerifiedScope(state.runtime, plan, record, doubtful, covers)
-    if isinstance(around, VerifiedScope):
-        scope.follow(around.kept)
+    scope = VerifiedScope(state.runtime, plan, record, doubtful, covers, outer)
+    if isinstance(outer, VerifiedScope):
+        scope.follow(outer.kept)
         scope.kept.states.append(state)
         scope.on_finish = state.note
         return scope

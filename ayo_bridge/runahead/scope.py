@@ -25,6 +25,7 @@ from ayo_bridge.runahead.home import Home
 from ayo_bridge.runahead.plan import Makers, Plan
 from ayo_bridge.runahead.served import served
 from ayo_bridge.runahead.tickets import Observation
+from ayo_bridge.runahead.visits import Visits
 from ayo_bridge.schedule import Values
 from ayo_bridge.seam import Call, EngineCall, EngineKind, Hit, Outcome
 
@@ -45,6 +46,7 @@ class Scope:
         doubtful: is asked before anything runs ahead, and if so nothing does in this call: what
             the plan was made for has changed.
         covers: ids of the objects that the plan describes.
+        outer: the scope inside of which it is opened.
     """
 
     __slots__ = (
@@ -67,6 +69,7 @@ class Scope:
         "record",
         "runtime",
         "verification",
+        "visits",
     )
 
     _numbers = itertools.count(1)
@@ -82,6 +85,7 @@ class Scope:
         record: CallRecord,
         doubtful: Callable[[], bool] | None = None,
         covers: frozenset[int] = frozenset(),
+        outer: Scope | None = None,
     ) -> None:
         self.runtime = runtime
         self.plan = plan
@@ -93,6 +97,8 @@ class Scope:
 
         What is planned ahead later are later occurrences, so earlier calls need no accounting."""
         self.number = next(self._numbers)
+        kind, around = (record.entry, id(record.template)), None if outer is None else outer.visits
+        self.visits: Visits = Visits(kind, self.number, around)
         self.on_finish: Callable[[CallRecord], object] | None = None
         """Told once, with the finished record, when the scope has closed."""
         self.on_claim: Callable[[Hashable], None] | None = None
@@ -197,7 +203,7 @@ class Scope:
         with self._lock:
             ahead = self._ahead
             if ahead is None and not self.closed and not self._refused(plan):
-                ahead = Ahead(self.runtime, self.plan, self.record, self.number, self._lock)
+                ahead = Ahead(self.runtime, self.plan, self.record, self.visits, self._lock)
                 past, self._past = self._past, []
                 for event in past:
                     event(ahead)
@@ -245,6 +251,10 @@ class Scope:
         self.record.note_decision(Decision("run-ahead", (), False, reason, None))
 
     # The binding side.
+
+    def asks(self, server: str) -> seam.Query:
+        """Note that ``host:port`` is asked; returns by whom."""
+        return self.visits.asks(self.runtime.load(server))
 
     def claim(self, key: Hashable) -> seam.Ticket | None:
         """Take the ticket for the next occurrence of a request; ``None``: make the call.
@@ -338,8 +348,8 @@ class Scope:
         if self._ahead is not None:
             self._ahead.end()
         self.record.ended = self.runtime.clock()
-        if self._ahead is not None and self.record.whole:
-            _safely(self._ahead.learn)
+        if self.record.whole:
+            _safely(lambda: self.visits.ended(self.record))
         if self.on_finish is not None:
             try:
                 self.on_finish(self.record)

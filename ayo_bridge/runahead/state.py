@@ -129,7 +129,7 @@ class AcceleratedState:
 
     def _helped(self, record: CallRecord) -> bool:
         """Whether anything was done for a call but to note what passed by."""
-        if self.remembers or record.ran_ahead or not record.whole:
+        if self.remembers or record.ran_ahead or record.met_others or not record.whole:
             return True
         asked = [call for call in record.calls if call.kind in _MODELS and self._here(call.engine)]
         self.rest.models = self.rest.models or bool(asked)

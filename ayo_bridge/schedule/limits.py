@@ -7,6 +7,9 @@ more helps the limit doubles; where it does not it falls, down to nothing. Queri
 limit does not hold back say nothing of it: a few of them then go with nothing ahead at all, so that
 what no longer pays is seen. A refusal sets a ceiling.
 
+Where queries of several kinds share the server, :mod:`~ayo_bridge.schedule.turns` judges over all
+of them, and the arms compare queries of full turns.
+
 All decisions are pure: state and the time go in, a number comes out.
 """
 
@@ -20,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ayo_bridge.errors import ArgumentError
+from ayo_bridge.schedule.turns import Turns
 
 START: Final = 8
 MOST: Final = 64
@@ -40,6 +44,8 @@ REST: Final = 30.0
 LONGEST_REST: Final = 600.0
 AGAIN: Final = 20.0
 """Seconds after which a limit that fell to nothing, or a ceiling, is tried anew; they double."""
+WHOLLY: Final = 0.9
+"""The share of full turns from which on a query tells of the limit."""
 _KINDS: Final = 256
 _FEWEST: Final = 2
 
@@ -93,6 +99,7 @@ class AheadLimit:
         self._again = AGAIN
         self._fell_at = float("-inf")
         self._raised_at = float("-inf")
+        self.turns = Turns()
 
     # Asked by whoever sends.
 
@@ -116,6 +123,10 @@ class AheadLimit:
         if limit >= 1 or not share or self._limit < 1 or self._ceiling < 1:
             return int(limit)
         return 1  # Half of one.
+
+    def plain(self, now: float) -> bool:
+        """Whether queries that share the server have one call there at a time, for this turn."""
+        return self._fixed is None and not self.turns.full(now)
 
     # Told by whoever has sent.
 
@@ -141,6 +152,8 @@ class AheadLimit:
         """
         if self._fixed is not None or self._limit < 1 or now < self._rests_until:
             return
+        if self.turns.full_share(now - seconds, now) < WHOLLY:
+            return  # That says more of the turns than of the limit.
         arms = self._arms_of(kind)
         loose = not held if share == 0.5 else arms.loose and not (held and share == 1.0)
         if loose != arms.loose:
@@ -181,7 +194,8 @@ class AheadLimit:
             return f"at most {allowed} calls ahead, as set"
         if allowed < 1:
             return "no work ahead: queries were not faster with it; tried again from time to time"
-        return f"at most {allowed} calls ahead"
+        shared = self.turns.describe(now)
+        return f"at most {allowed} calls ahead" + (f", {shared}" if shared else "")
 
     # What follows.
 

@@ -1,8 +1,9 @@
 """What is on its way at one server, and how much may go there ahead of the original.
 
 A server in another process is shared by engines (its models), by queries, and by the original's own
-calls. Calls ahead go out while the limit allows it and queue here beyond that; a call of the
-original's own never waits behind one.
+calls. Calls ahead go out while the limit allows it and queue here beyond that, those of the query
+with the fewest calls there first; a call of the original's own never waits behind one. Where kinds
+of queries share the server, turns decide besides (:mod:`ayo_bridge.schedule.turns`).
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from ayo_bridge.schedule.limits import AheadLimit
+from ayo_bridge.seam import Query
 
 AFTERWARDS: Final = 0.2
 """Seconds for which work ahead that has ended may still count at the server."""
@@ -30,6 +33,14 @@ Share = Callable[[], float]
 class Offer(Protocol):
     """A call that may go ahead."""
 
+    @property
+    def query(self) -> Query:
+        """Whose it is."""
+
+    @property
+    def warm(self) -> bool:
+        """Whether it is a prefix warm, which is of use only at once."""
+
     def send(self) -> None:
         """Send it, and tell :meth:`ServerLoad.left` once it has ended. Raises nothing."""
 
@@ -38,6 +49,14 @@ class Offer(Protocol):
 
     def drop(self) -> None:
         """It will not be sent."""
+
+
+@dataclass(slots=True)
+class _InFlight:
+    """Calls of one query: how many, and of how many the original waits."""
+
+    calls: int = 0
+    awaited: int = 0
 
 
 class ServerLoad:
@@ -56,6 +75,7 @@ class ServerLoad:
         self._waiting: list[Future[None]] = []
         self._probes: list[Future[None]] = []
         self._last = float("-inf")
+        self._queries: dict[Query, _InFlight] = {}
         self.ahead = 0
         """Calls ahead of the original that are in flight, probes among them."""
         self.awaited = 0
@@ -71,12 +91,26 @@ class ServerLoad:
             return self._limit.draw(kind)
 
     def learn(
-        self, kind: Hashable, share: float, seconds: float, tokens: int, *, held: bool
+        self,
+        kind: Hashable,
+        share: float,
+        seconds: float,
+        tokens: int,
+        *,
+        held: bool,
     ) -> None:
         """A query of this kind and share has ended well; ``held``: some call had to wait."""
         with self._lock:
             self._limit.ended(kind, share, seconds, tokens, self._clock(), held=held)
         self._send()
+
+    def heard(self, kind: Hashable, began: float, tokens: Callable[[], int]) -> bool:
+        """A query that has asked the server has ended well, whether or not anything was ahead.
+
+        ``tokens`` counts what was written for it. Returns whether others were met there.
+        """
+        with self._lock:
+            return self._limit.turns.ended(kind, began, self._clock(), tokens)
 
     def allowed(self, share: float) -> int:
         """How many calls may be ahead, of one who goes by this share of the limit."""
@@ -99,11 +133,14 @@ class ServerLoad:
             allowed = self._limit.allowed(share(), self._clock())
             if allowed < 1:
                 return False
-            if self.ahead >= allowed:
+            turn = self._has_turn(offer.query)
+            if offer.warm and not turn:
+                return False
+            if not turn or self.ahead >= allowed:
                 offer.waits()
                 self._queue.append((share, offer))
                 return True
-            self.ahead += 1
+            self._goes(offer)
         # Its own caller sends it, who may hold locks. Others' are sent where none are held.
         offer.send()
         return True
@@ -117,16 +154,19 @@ class ServerLoad:
                     return True
         return False
 
-    def claimed(self) -> None:
+    def claimed(self, query: Query) -> None:
         """The original has come to a call that is in flight: that is ahead of it no more."""
         with self._lock:
             self.ahead -= 1
             self.awaited += 1
+            self._queries[query].awaited += 1
         self._send()
 
-    def left(self, *, awaited: bool = False) -> None:
+    def left(self, query: Query | None = None, *, awaited: bool = False) -> None:
         """A call that went ahead has ended; ``awaited``: the original had come to it."""
         with self._lock:
+            if query is not None:
+                self._leaves(query, awaited=awaited)
             if awaited:
                 self.awaited -= 1
             else:
@@ -146,29 +186,75 @@ class ServerLoad:
             offer.send()
 
     def _next(self) -> Offer | None:
+        """The call whose query has the fewest there; of equal ones the one that came first."""
         now = self._clock()
-        for index, (share, offer) in enumerate(self._queue):
-            if self.ahead < self._limit.allowed(share(), now):
-                del self._queue[index]
-                self.ahead += 1
-                return offer
-        return None
+        may = [
+            (self._calls(offer.query), index)
+            for index, (share, offer) in enumerate(self._queue)
+            if self.ahead < self._limit.allowed(share(), now) and self._has_turn(offer.query)
+        ]
+        if not may:
+            return None
+        _, index = min(may)
+        _, offer = self._queue[index]
+        del self._queue[index]
+        self._goes(offer)
+        return offer
+
+    def _goes(self, offer: Offer) -> None:
+        self.ahead += 1
+        self._enters(offer.query)
+
+    # Queries share the server.
+
+    def _has_turn(self, query: Query) -> bool:
+        """Whether a query may have one more call there now, for the sake of the others.
+
+        In a plain turn it has one, as its original has, or nobody else waits for a call.
+        """
+        mine = self._queries.get(query)
+        if mine is None or self.own + self.awaited == mine.awaited:
+            return True
+        return not self._limit.plain(self._clock())
+
+    def _calls(self, query: Query) -> int:
+        mine = self._queries.get(query)
+        return 0 if mine is None else mine.calls
+
+    def _enters(self, query: Query, *, awaited: bool = False) -> None:
+        mine = self._queries.get(query)
+        if mine is None:
+            mine = self._queries[query] = _InFlight()
+            if any(other.kind != query.kind for other in self._queries):
+                self._limit.turns.met(self._clock())
+        mine.calls += 1
+        mine.awaited += awaited
+
+    def _leaves(self, query: Query, *, awaited: bool) -> None:
+        mine = self._queries[query]
+        mine.calls -= 1
+        mine.awaited -= awaited
+        if not mine.calls:
+            del self._queries[query]
 
     # The original.
 
-    def begins(self) -> None:
-        """A call of the original's own begins."""
+    def begins(self, query: Query) -> None:
+        """A call of the original's own begins. It never waits."""
         with self._lock:
             self.own += 1
+            self._enters(query, awaited=True)
 
-    def ends(self) -> None:
+    def ends(self, query: Query) -> None:
         """It has ended."""
+        waiting: list[Future[None]] = []
         with self._lock:
             self.own -= 1
-            if self.own or not self._probes:
-                return
-            waiting, self._probes = self._probes, []
+            self._leaves(query, awaited=True)
+            if not self.own:
+                waiting, self._probes = self._probes, []
         _wake(waiting)
+        self._send()
 
     @property
     def disturbed(self) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, suppress
 from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ayo_bridge.seam.call import Call, EngineCall, EngineKind
 from ayo_bridge.seam.dialect import Dialect
@@ -71,6 +71,13 @@ class Observation(Protocol):
         """The call has raised."""
 
 
+class Query(NamedTuple):
+    """Whose calls they are: of one call of an accelerated object, with all that it calls."""
+
+    kind: Hashable
+    number: int
+
+
 class Load(Protocol):
     """What is on its way at a server, as far as engines and bindings ask for it."""
 
@@ -78,10 +85,10 @@ class Load(Protocol):
     def disturbed(self) -> bool:
         """Whether what happens to the original now may come of work ahead."""
 
-    def begins(self) -> None:
+    def begins(self, query: Query) -> None:
         """A call of the original's own begins."""
 
-    def ends(self) -> None:
+    def ends(self, query: Query) -> None:
         """It has ended."""
 
     def refused(self) -> None:
@@ -156,6 +163,9 @@ class Scope(Protocol):
     @property
     def lead(self) -> float:
         """Seconds that work ahead has won so far."""
+
+    def asks(self, server: str) -> Query:
+        """Note that ``host:port`` is asked; returns by whom."""
 
     def claim(self, key: Hashable) -> Ticket | None:
         """Take the ticket for the next occurrence of a request; ``None``: make the call."""

@@ -8,10 +8,14 @@ import pytest
 from ayo_bridge.runahead.trials import Trials
 from ayo_bridge.schedule import ServerLoad
 from ayo_bridge.schedule.limits import MOST, START, AheadLimit
+from ayo_bridge.seam import Query
 
 
 class Offered:
     """A call that takes as long as its server says."""
+
+    query = Query("kind", 1)
+    warm = False
 
     def __init__(self, server: "Server") -> None:
         self.server = server
@@ -52,7 +56,7 @@ class Server:
         while self._ends:
             self.now, _, ended = heapq.heappop(self._ends)
             ended()
-            self.load.left()
+            self.load.left(Offered.query)
         return self.now
 
 

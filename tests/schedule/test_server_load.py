@@ -9,6 +9,7 @@ from typing import cast
 from ayo_bridge.runahead.offered import Offered
 from ayo_bridge.schedule import Request, ServerLoad
 from ayo_bridge.schedule.limits import AheadLimit
+from ayo_bridge.seam import Query
 
 
 @dataclass
@@ -23,7 +24,7 @@ def offered(load: ServerLoad, sent: list[Sent]) -> Offered:
         sent.append(Sent())
         return cast(Request, sent[-1])
 
-    return Offered(load, start, lambda error: None)
+    return Offered(load, Query("kind", 1), start, lambda error: None)
 
 
 def test_a_call_that_the_original_has_come_to_makes_room_for_the_next() -> None:

@@ -1,0 +1,171 @@
+"""Users with queries of three kinds at one LLM server: ``python -m benchmarks.mixed``.
+
+The demo's engines (a tree of eight chunks, a fusion of four queries, a chat refine of four) over an
+emulated server, as they are and accelerated in turns of a few queries a user; both arms are asked
+the same. How much runs ahead is found while it is measured, so the first turns are part of it.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import statistics
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+from ayo_bridge.serving.emulated import EmulatedServer
+from benchmarks.cores import share_cores
+from benchmarks.measure import Call, fresh_runtime, write
+from tests.schedule.mixed_load import CPU, PAPER
+
+PROFILES: Final = {"7B": PAPER, "CPU": CPU}
+"""The published LLM of the paper on one GPU, and a small model on a core."""
+AT_LEAST: Final = 0.97
+MODEL: Final = "stub"
+KINDS: Final = ("tree", "fusion", "refine")
+Arms = Mapping[str, Call]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One query: its kind and how long it took."""
+
+    kind: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What was measured of one profile with so many users; ratios are original to accelerated."""
+
+    profile: str
+    users: int
+    original: Sequence[Asked]
+    accelerated: Sequence[Asked]
+    throughput: float
+    identical: bool
+
+    def mean(self, kind: str = "") -> float:
+        """How many times as fast queries are in the mean; of all kinds without a ``kind``."""
+        return _mean(self.original, kind) / _mean(self.accelerated, kind)
+
+    @property
+    def p95(self) -> float:
+        """The same of the 95th percentile."""
+        before, after = ([a.seconds for a in arm] for arm in (self.original, self.accelerated))
+        return _p95(before) / _p95(after)
+
+    @property
+    def met(self) -> bool:
+        """Whether no kind is slower than it may be, and every answer was the same."""
+        return self.identical and all(self.mean(kind) >= AT_LEAST for kind in KINDS)
+
+
+def _mean(arm: Sequence[Asked], kind: str) -> float:
+    return statistics.fmean(each.seconds for each in arm if each.kind == kind or not kind)
+
+
+def _p95(seconds: Sequence[float]) -> float:
+    return statistics.quantiles(seconds, n=20)[-1]
+
+
+def engines(url: str) -> dict[str, Any]:
+    """The three, by kind."""
+    from benchmarks.llamaindex_cases import fusion_engine, slow_embedding, synthesis_engine
+
+    return {
+        "tree": synthesis_engine(url, "tree_summarize"),
+        "fusion": fusion_engine(url, slow_embedding(0.0)),
+        "refine": synthesis_engine(url, "refine", chunks=4, chat=True),
+    }
+
+
+def measure(profile: str, users: int, turns: int, queries: int, speed: float) -> Row:
+    """Both arms in turns over one server; each user asks so many ``queries`` a turn."""
+    from ayo_bridge import accelerate
+    from benchmarks.llamaindex_cases import asking
+
+    costs = PROFILES[profile]
+    with EmulatedServer(costs, model=MODEL, speed=speed, output_tokens=(32, 96)) as server:
+        original, runtime = engines(server.url), fresh_runtime()
+        fast = {kind: accelerate(each, runtime=runtime) for kind, each in original.items()}
+        arms: list[Arms] = [
+            {kind: asking(each) for kind, each in arm.items()} for arm in (original, fast)
+        ]
+        for arm in arms:  # Libraries are imported, connections made.
+            for kind in KINDS:
+                arm[kind]("What is there?")
+        asked: tuple[list[Asked], list[Asked]] = [], []
+        answers: tuple[dict[str, str], dict[str, str]] = {}, {}
+        seconds = [0.0, 0.0]
+        with ThreadPoolExecutor(users) as pool:
+            for turn in range(turns):
+                for at in (0, 1) if turn % 2 == 0 else (1, 0):
+                    began = time.perf_counter()
+                    todo = [
+                        pool.submit(_user, arms[at], f"{turn} {user}", queries, answers[at])
+                        for user in range(users)
+                    ]
+                    for each in todo:
+                        asked[at].extend(each.result())
+                    seconds[at] += time.perf_counter() - began
+        for load in runtime.loads.values():
+            print(f"{profile}, {users} users: {load.description}", file=sys.stderr)
+        runtime.close()
+    identical = answers[0] == answers[1]
+    return Row(profile, users, *asked, seconds[0] / seconds[1], identical)
+
+
+def _user(arm: Arms, name: str, queries: int, answers: dict[str, str]) -> list[Asked]:
+    chance, took = random.Random(name), []
+    for number in range(queries):
+        kind = chance.choice(KINDS)
+        question = f"What is item {number} about, user {name}?"
+        began = time.perf_counter()
+        answers[f"{kind}: {question}"] = arm[kind](question)
+        took.append(Asked(kind, time.perf_counter() - began))
+    return took
+
+
+def main(
+    profile: Annotated[list[str] | None, typer.Option(help="7B, CPU.")] = None,
+    users: Annotated[list[int] | None, typer.Option(help="How many ask at once.")] = None,
+    turns: Annotated[int, typer.Option(help="Turns of each arm.")] = 10,
+    queries: Annotated[int, typer.Option(help="Queries of each user in a turn.")] = 4,
+    speed: Annotated[float, typer.Option(help="Model seconds in a second.")] = 4.0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="File for figures.")] = None,
+) -> None:
+    """Measure all; 1 if a kind of query is slower than it may be."""
+    share_cores()
+    rows = [
+        measure(name, number, turns, queries, speed)
+        for name in profile or list(PROFILES)
+        for number in users or [1, 4, 8]
+    ]
+    table = Table(box=None, title="emulated; times as fast as the original")
+    for column in ("LLM", "users", "throughput", "mean", "p95", *KINDS, "met"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        figures = (row.throughput, row.mean(), row.p95, *map(row.mean, KINDS))
+        met = "yes" if row.met else "[red]NO[/]" if row.identical else "[red]answers DIFFER[/]"
+        table.add_row(row.profile, str(row.users), *(f"{f:.2f}x" for f in figures), met)
+    Console().print(table)
+    write(json_file, {f"{row.profile} {row.users}": asdict(row) for row in rows})
+    sys.exit(0 if all(row.met for row in rows) else 1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
