@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 _Questions = Annotated[
-    Path, typer.Option(help="A file with one question, or one JSON object, a line.")
+    Path,
+    typer.Option(help="A file, one question or JSON object a line; with --ingest, of documents."),
 ]
 _Entry = Annotated[
     str, typer.Option(help="The method to call, e.g. aquery or astream; its first by default.")
@@ -26,6 +27,9 @@ def bench(
     entry: _Entry = "",
     chat: Annotated[
         bool, typer.Option("--chat", help="Conversations: empty lines stand between them.")
+    ] = False,
+    ingest: Annotated[
+        bool, typer.Option("--ingest", help="Ingest the documents of the file or folder.")
     ] = False,
     warm_up: Annotated[
         int, typer.Option(min=0, help="Sessions of each arm first, from which is learned.")
@@ -59,19 +63,33 @@ def bench(
     was answered; 130: it was interrupted, and what was measured by then is shown.
     """
     from ayo_bridge.bench import Bench, BenchError, Settings
+    from ayo_bridge.bench.documents import read_documents
+    from ayo_bridge.bench.ingesting import ingesting
+    from ayo_bridge.bench.loads import Closed
     from ayo_bridge.bench.sessions import read_sessions
     from ayo_bridge.cli.progress import Shown
     from ayo_bridge.verify import Target, VerifyError, load
+    from ayo_bridge.verify.target import Loaded, imported
 
     try:
         where = Target.of(target)
-        sessions = read_sessions(questions, chat=chat)
         loads = _loads(concurrency, rate, duration, trace, seed)
+        if ingest and (chat or loads != [Closed(1)]):
+            raise BenchError(
+                "--ingest has one run at a time: leave out --chat, --concurrency, --rate, --trace"
+            )
+        texts = read_documents(questions) if ingest else []
+        sessions = [] if ingest else read_sessions(questions, chat=chat)
         _writable(json, page)
         settings = Settings(loads, warm_up, rounds, ablate, seed)
+        loaded: Loaded
         with Shown("bench") as told:
-            measured = Bench(load(where, entry), sessions, settings, name=target, told=told)
-            report = measured.run()
+            if ingest:
+                loaded, given = ingesting(imported(where), target, texts, entry)
+                sessions = [(given,)]
+            else:
+                loaded = load(where, entry)
+            report = Bench(loaded, sessions, settings, name=target, told=told).run()
     except (BenchError, VerifyError) as error:
         typer.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
         raise typer.Exit(2) from error
