@@ -69,6 +69,7 @@ def _answers(mode: str) -> Callable[[str, str, str, int], Any]:
 def _fusion(url: str, model: str, embedded: str, tokens: int) -> Any:
     """The question is rephrased, all of them are searched for, one prompt answers."""
     from llama_index.core.query_engine import RetrieverQueryEngine
+    from llama_index.core.response_synthesizers import ResponseMode
     from llama_index.core.retrievers import QueryFusionRetriever
 
     llm = _llm(url, model, tokens, 4 * _WINDOW)
@@ -79,7 +80,7 @@ def _fusion(url: str, model: str, embedded: str, tokens: int) -> Any:
         similarity_top_k=4,
         use_async=False,
     )
-    return RetrieverQueryEngine.from_args(retriever, llm=llm, response_mode="compact")
+    return RetrieverQueryEngine.from_args(retriever, llm=llm, response_mode=ResponseMode.COMPACT)
 
 
 ENGINES: Final[Mapping[str, Callable[[str, str, str, int], Any]]] = {

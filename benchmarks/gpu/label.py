@@ -44,6 +44,15 @@ class Label:
         return f"{self.engine}{kind}; {self.card or NO_CARD}"
 
 
+def cards(run: Run | None = None) -> list[str]:
+    """The GPUs of this machine by name, whether or not anything computes on them."""
+    try:
+        said = (run or _nvidia_smi)(["--query-gpu=name", _FORMAT])
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return [line.strip() for line in said.splitlines() if line.strip()]
+
+
 def card(run: Run | None = None) -> Card | None:
     """The first GPU on which a program computes at this moment; None: there is none.
 
@@ -93,4 +102,4 @@ def _json(url: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-__all__ = ["NO_CARD", "Card", "Label", "card", "engine_at"]
+__all__ = ["NO_CARD", "Card", "Label", "card", "cards", "engine_at"]

@@ -1,7 +1,8 @@
 """``python -m benchmarks.gpu.wheels FOLDER``: what a GPU machine without a network lacks.
 
-Fetches the wheels of ``wheels.txt`` by pip, for Python 3.12 on x86-64 Linux, and takes out of
-lmdeploy's the engine that is not used: a hundred megabytes of it. Nothing of it is committed.
+Fetches the wheels of ``wheels.txt`` by pip, for Python 3.12 on x86-64 Linux, takes out of
+lmdeploy's the engine that is not used (a hundred megabytes of it), and builds that of ayo-bridge,
+by which adapters are found. Nothing of it is committed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+ROOT: Final = Path(__file__).parent.parent.parent
 NAMES: Final = Path(__file__).with_name("wheels.txt")
 PYTHON: Final = "3.12"
 _GLIBC: Final = (17, 24, 26, 27, 28, 31, 34, 35)
@@ -38,6 +40,8 @@ def fetch(folder: Path, python: str = PYTHON, names: Path = NAMES) -> list[Path]
     command += ["--only-binary=:all:", "--python-version", python, "--implementation", "cp"]
     command += [*platforms, "--dest", str(folder), "--requirement", str(names)]
     subprocess.run(command, check=True)
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
+    subprocess.run([*build, str(ROOT)], check=True, stdout=subprocess.DEVNULL)
     for each in folder.glob("lmdeploy-*.whl"):
         slim(each)
     return sorted(folder.glob("*.whl"))
