@@ -25,7 +25,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from ayo_bridge.bench import Bench, Report, Settings
+from ayo_bridge.bench.ingesting import ingesting
 from ayo_bridge.bench.loads import Closed
+from ayo_bridge.lift.ingests import Text
 from ayo_bridge.serving.emulated import EmulatedServer
 from ayo_bridge.verify.target import known
 
@@ -62,13 +64,20 @@ def judged(ratio: float, committed: float | None) -> Judged:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Something to measure: made once the server is there, and so many questions asked first."""
+    """Something to measure, made once the server is there.
+
+    Args:
+        make: of the server's URL, its model's name, and the folder of an embedding model.
+        warm_up: so many questions are asked first.
+        questions: or documents, where it ``ingests``.
+    """
 
     name: str
     make: Callable[[str, str, str], Any]
     warm_up: int
     questions: int
     rounds: int = 2
+    ingests: bool = False
 
 
 @dataclass(slots=True)
@@ -78,6 +87,7 @@ class Row:
     name: str
     ratios: list[float] = field(default_factory=list)
     differs: str = ""
+    seconds: float = 0.0
 
     @property
     def ratio(self) -> float:
@@ -108,14 +118,22 @@ PROGRAMS: Final = (
     Program("fusion", _engine("fusion"), _SEEN, 6),
     Program("chain", _example("chain"), _SEEN, 6),
     Program("function", _example("report"), _LEARNED, 6),
+    Program("ingestion", _example("pipeline"), _SEEN, 16, 4, ingests=True),
 )
-"""A query engine and a fusion of LlamaIndex, a chain of LangChain, a function that is learned."""
+"""A query engine and a fusion of LlamaIndex, a chain of LangChain, a function that is learned, and
+a pipeline whose extractors ask the LLM."""
 
 
 def measured(program: Program, target: Any, questions: Sequence[str]) -> Report:
     """The program against itself accelerated, at one user."""
-    sessions = [(question,) for question in questions[: program.questions]]
     settings = Settings((Closed(1),), program.warm_up, program.rounds)
+    if program.ingests:
+        from examples.measured import texts
+
+        given = [Text(each, name=str(at)) for at, each in enumerate(texts()[: program.questions])]
+        place, documents = ingesting(target, program.name, given)
+        return Bench(place, [(documents,)], settings, name=program.name).run()
+    sessions = [(question,) for question in questions[: program.questions]]
     return Bench(known(target, program.name), sessions, settings, name=program.name).run()
 
 
@@ -128,7 +146,7 @@ def run(
     """Measure each; again where a ratio is below its band, as often and as long as that may be."""
     until = clock() + SECONDS
     for program in programs:
-        row = Row(program.name)
+        row, began = Row(program.name), clock()
         while len(row.ratios) < TRIES:
             report = measure(program)
             if report.differs or not report.loads:
@@ -140,6 +158,7 @@ def run(
             below = judged(row.ratio, committed.get(program.name)) is Judged.BELOW
             if not below or clock() > until:
                 break
+        row.seconds = clock() - began
         yield row
 
 
@@ -157,7 +176,7 @@ def shown(row: Row, committed: float | None) -> str:
     said = judged(row.ratio, committed)
     return (
         f"{row.name:10}{row.ratio:.2f}x{was}{tries if len(row.ratios) > 1 else ''}"
-        f"{f'  {said}' if said else ''}"
+        f"  in {row.seconds:.0f} s{f'  {said}' if said else ''}"
     )
 
 

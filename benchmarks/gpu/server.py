@@ -34,11 +34,12 @@ IMPORTS: Final = (
 )
 """What has to be there before anything is made or started."""
 _TEST: Final = "import importlib, sys; importlib.import_module(sys.argv[1])"
-_ADAPTERS: Final = (
-    "from ayo_bridge.adapter import adapters\n"
-    "if 'llama-index' not in {each.name for each in adapters()}:\n"
-    "    raise SystemExit('the adapters are not installed: ayo-bridge's own wheel is missing')"
-)
+_ADAPTERS: Final = """
+from ayo_bridge.adapter import adapters
+
+if "llama-index" not in {each.name for each in adapters()}:
+    raise SystemExit("no adapter is installed: the wheel of ayo-bridge is missing")
+"""
 
 
 def lacking(env: Mapping[str, str], names: Sequence[str] = IMPORTS) -> list[str]:
