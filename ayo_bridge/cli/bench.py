@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ayo_bridge.bench import Report
     from ayo_bridge.bench.loads import Load
+    from ayo_bridge.bench.sessions import Session
+    from ayo_bridge.verify import Target
+    from ayo_bridge.verify.target import Loaded
+
+    Read = Callable[[Target, str, str], tuple[Loaded, list[Session]]]
+    """Gives what is measured, and what is asked of it, by a target, its name and an entry."""
 
 
 _Questions = Annotated[
@@ -63,32 +71,17 @@ def bench(
     was answered; 130: it was interrupted, and what was measured by then is shown.
     """
     from ayo_bridge.bench import Bench, BenchError, Settings
-    from ayo_bridge.bench.documents import read_documents
-    from ayo_bridge.bench.ingesting import ingesting
-    from ayo_bridge.bench.loads import Closed
-    from ayo_bridge.bench.sessions import read_sessions
     from ayo_bridge.cli.progress import Shown
-    from ayo_bridge.verify import Target, VerifyError, load
-    from ayo_bridge.verify.target import Loaded, imported
+    from ayo_bridge.verify import Target, VerifyError
 
     try:
         where = Target.of(target)
         loads = _loads(concurrency, rate, duration, trace, seed)
-        if ingest and (chat or loads != [Closed(1)]):
-            raise BenchError(
-                "--ingest has one run at a time: leave out --chat, --concurrency, --rate, --trace"
-            )
-        texts = read_documents(questions) if ingest else []
-        sessions = [] if ingest else read_sessions(questions, chat=chat)
+        read = _documents(questions, loads, chat) if ingest else _questions(questions, chat)
         _writable(json, page)
         settings = Settings(loads, warm_up, rounds, ablate, seed)
-        loaded: Loaded
         with Shown("bench") as told:
-            if ingest:
-                loaded, given = ingesting(imported(where), target, texts, entry)
-                sessions = [(given,)]
-            else:
-                loaded = load(where, entry)
+            loaded, sessions = read(where, target, entry)
             report = Bench(loaded, sessions, settings, name=target, told=told).run()
     except (BenchError, VerifyError) as error:
         typer.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
@@ -96,6 +89,36 @@ def bench(
     _show(report, json, page)
     if status := _status(report):
         raise typer.Exit(status)
+
+
+def _questions(file: Path, chat: bool) -> Read:
+    """What is asked. The file is read before the program is imported."""
+    from ayo_bridge.bench.sessions import read_sessions
+    from ayo_bridge.verify import load
+
+    sessions = read_sessions(file, chat=chat)
+    return lambda where, name, entry: (load(where, entry), sessions)
+
+
+def _documents(file: Path, loads: list[Load], chat: bool) -> Read:
+    """What is ingested."""
+    from ayo_bridge.bench import BenchError
+    from ayo_bridge.bench.documents import read_documents
+    from ayo_bridge.bench.ingesting import ingesting
+    from ayo_bridge.bench.loads import Closed
+    from ayo_bridge.verify.target import imported
+
+    if chat or loads != [Closed(1)]:
+        raise BenchError(
+            "--ingest has one run at a time: leave out --chat, --concurrency, --rate, --trace"
+        )
+    texts = read_documents(file)
+
+    def read(where: Target, name: str, entry: str) -> tuple[Loaded, list[Session]]:
+        loaded, documents = ingesting(imported(where), name, texts, entry)
+        return loaded, [(documents,)]
+
+    return read
 
 
 def _status(report: Report) -> int:
