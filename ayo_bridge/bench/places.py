@@ -95,7 +95,9 @@ class Place:
         self.source = source
         self._runtime = runtime
         self._ready: _Run | None = None
-        self._last: _Run | None = None
+        self._function: tuple[Any, Any] | None = None
+        """One that sees to its own place, and what it is accelerated."""
+        self._state: AcceleratedState | None = None
         self.spent: Spent | None = None
         """What the last run took."""
 
@@ -107,9 +109,11 @@ class Place:
 
     @property
     def state(self) -> AcceleratedState | None:
-        """What is known of the last run; ``None``: it was not accelerated."""
-        run = self._ready or self._last
-        return None if run is None else state_of(run.target) or function_state(run.target)
+        """What is known of the last run; ``None``: it was not accelerated.
+
+        The object itself is not kept: its store would live beside the next one.
+        """
+        return self._state
 
     @property
     def awaited(self) -> bool:
@@ -134,16 +138,21 @@ class Place:
         way = source.way(obj)
         if source.anew:
             _empty(source.name, obj)
-        target, last = way.target, self._last
-        if self._runtime is not None:
-            same = last is not None and last.way.target is target
-            target = last.target if last and same else accelerate(target, runtime=self._runtime)
+        target = way.target if self._runtime is None else self._faster(way.target, self._runtime)
+        self._state = state_of(target) or function_state(target)
         return _Run(obj, way, target, Peak())
+
+    def _faster(self, target: Any, runtime: Runtime) -> Any:
+        if self.source.anew:
+            return accelerate(target, runtime=runtime)
+        if self._function is None or self._function[0] is not target:
+            self._function = target, accelerate(target, runtime=runtime)
+        return self._function[1]
 
     def ingest(self, documents: Any) -> Any:
         """A run; what it gives is read by :meth:`rows`. Awaited where the object's entry is."""
         run = self._ready or self._prepared()
-        self._ready, self._last = None, run
+        self._ready = None
         if run.way.entry.kind is Kind.AWAIT:
             return self._awaited(run, documents)
         with self._metered(run.peak):
