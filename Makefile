@@ -8,7 +8,7 @@ RUFF := .venv/env/bin/ruff
 TWINE := .venv/env/bin/twine
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test conformance demo bench paper package installs docs clean
+.PHONY: help setup check test conformance miniature demo bench paper package installs docs clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +39,10 @@ test: setup ## every test, on real engines, then on the OpenAI SDK 3 (PYTEST_ARG
 # CONFORMANCE_ARGS=--all runs them whole.
 conformance: setup ## the frameworks' own tests, as they are and accelerated
 	$(PY) -m tests.conformance $(CONFORMANCE_ARGS)
+
+# Ratios, not times: a busy machine does not fail it. MINIATURE_ARGS=--update writes them.
+miniature: setup ## what is gained over an emulated LLM, against committed ratios
+	$(PY) -m benchmarks.miniature $(MINIATURE_ARGS)
 
 demo: setup ## three LlamaIndex engines with and without acceleration (DEMO_ARGS=--quick)
 	$(PY) -m examples.demo $(DEMO_ARGS)

@@ -1,11 +1,13 @@
-"""Three applications to measure; nothing in this file knows of ayo-bridge.
+"""Applications to measure; nothing in this file knows of ayo-bridge.
 
     OPENAI_BASE_URL=http://localhost:8000/v1 LLM_MODEL=my-model \\
         ayo-bridge bench examples.measured:engine --questions examples/questions.txt
 
 ``engine`` is a query engine of LlamaIndex, ``chain`` a chain of LangChain, ``report`` a function.
 They search the documentation of Python's standard library. Each is made when it is asked for, so
-that one needs no other's framework.
+that one needs no other's framework. ``pipeline`` makes a pipeline that ingests documents:
+
+    ayo-bridge bench examples.measured:pipeline --ingest --questions examples
 """
 
 from __future__ import annotations
@@ -45,14 +47,11 @@ def _embedding() -> str:
 
 
 @cache
-def _engine() -> Any:
-    """A query engine that summarises twelve passages, several to a prompt."""
-    from llama_index.core import Document, VectorStoreIndex
-    from llama_index.embeddings.huggingface import HuggingFaceEmbedding
+def _llm() -> Any:
     from llama_index.llms.openai_like import OpenAILike
 
     url, model = _server()
-    llm = OpenAILike(
+    return OpenAILike(
         model=model,
         api_base=url,
         api_key="none",
@@ -61,10 +60,23 @@ def _engine() -> Any:
         temperature=0.0,
         timeout=600.0,
     )
+
+
+@cache
+def _embedded() -> Any:
+    from llama_index.embeddings.huggingface import HuggingFaceEmbedding
+
+    return HuggingFaceEmbedding(model_name=_embedding())
+
+
+@cache
+def _engine() -> Any:
+    """A query engine that summarises eight passages, several to a prompt."""
+    from llama_index.core import Document, VectorStoreIndex
+
     documents = [Document(text=text) for text in texts()]
-    model_here = HuggingFaceEmbedding(model_name=_embedding())
-    index = VectorStoreIndex.from_documents(documents, embed_model=model_here)
-    return index.as_query_engine(llm=llm, response_mode="tree_summarize", similarity_top_k=8)
+    index = VectorStoreIndex.from_documents(documents, embed_model=_embedded())
+    return index.as_query_engine(llm=_llm(), response_mode="tree_summarize", similarity_top_k=8)
 
 
 @cache
@@ -128,6 +140,24 @@ def report(question: str) -> str:
     expert = _ask(f"Explain this to an expert: {question}")
     wrong = _ask(f"Which mistakes are often made here? {question}")
     return _ask(f"Write one answer from these.\n1. {simple}\n2. {expert}\n3. {wrong}")
+
+
+def pipeline() -> Any:
+    """A pipeline with a store of its own: a summary and keywords of each chunk, an embedding."""
+    from llama_index.core.extractors import KeywordExtractor, SummaryExtractor
+    from llama_index.core.ingestion import IngestionPipeline
+    from llama_index.core.node_parser import SentenceSplitter
+    from llama_index.core.vector_stores import SimpleVectorStore
+
+    return IngestionPipeline(
+        transformations=[
+            SentenceSplitter(chunk_size=512, chunk_overlap=0),
+            SummaryExtractor(llm=_llm(), show_progress=False),
+            KeywordExtractor(llm=_llm(), show_progress=False),
+            _embedded(),
+        ],
+        vector_store=SimpleVectorStore(),
+    )
 
 
 _MADE = {"engine": _engine, "chain": _chain}

@@ -24,6 +24,7 @@ from ayo_langchain.helper_rows import HELPERS
 from ayo_langchain.ingestion import WRITES
 from ayo_langchain.learned import alone
 from ayo_langchain.store_rows import BINDINGS as POSTGRES_BINDINGS
+from ayo_langchain.stored import LangChainIngests
 from ayo_langchain.stores import BINDINGS as STORE_BINDINGS
 from ayo_langchain.taps import TAPS
 from ayo_langchain.unheard import LangChainShows
@@ -54,6 +55,7 @@ class LangChainAdapter(Adapter):
     helpers = (*HELPERS, GRAPHS)
     bindings = (*ENGINE_BINDINGS, *TAPS, COMPOSING, *_CLIENTS)
     shows = LangChainShows()
+    ingests = LangChainIngests()
     bases = (
         Base("langchain_core.runnables.base", "Runnable", (*_ENTRIES, *_BATCHES)),
         Base("langchain_core.tools.base", "BaseTool", _RUNS),

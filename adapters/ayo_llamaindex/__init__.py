@@ -27,6 +27,7 @@ from ayo_llamaindex.learned import ROWS, entries_of, kept, returned
 from ayo_llamaindex.llms import broken_vllm
 from ayo_llamaindex.opaque import PARTS
 from ayo_llamaindex.retrieval import QUESTION
+from ayo_llamaindex.stored import LlamaIndexIngests
 from ayo_llamaindex.stores import BINDINGS as STORE_BINDINGS
 from ayo_llamaindex.taps import INSTRUMENTATION, TAPS, TRANSFORMATIONS
 from ayo_llamaindex.unheard import LlamaIndexShows
@@ -46,6 +47,7 @@ class LlamaIndexAdapter(Adapter):
     bases = tuple(Base(row.module, row.name, row.entries) for row in ROWS)
     remembers = True
     shows = LlamaIndexShows()
+    ingests = LlamaIndexIngests()
 
     def accepts(self, obj: object) -> bool:
         """Whether ``obj`` has an entry that applications call."""

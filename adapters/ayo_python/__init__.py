@@ -21,6 +21,7 @@ from ayo_bridge.lift.adapter import Again
 from ayo_bridge.lift.asking import Asking
 from ayo_bridge.lift.entries import Base
 from ayo_bridge.lift.functions import keep
+from ayo_bridge.lift.ingests import Ingests
 from ayo_bridge.lift.shows import Shows
 from ayo_bridge.lift.subclass import Methods
 from ayo_bridge.runahead import AcceleratedState
@@ -39,6 +40,7 @@ class PythonAdapter:
     helpers: ClassVar[Sequence[Binding]] = ()
     bases: ClassVar[Sequence[Base]] = ()
     shows: ClassVar[Shows] = FunctionShows()
+    ingests: ClassVar[Ingests] = Ingests()
 
     def accepts(self, obj: object) -> bool:
         """Whether ``obj`` is written in Python and called like a function."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ayo_bridge.api import accelerate
+from ayo_bridge.bench.places import Place, Spent
 from ayo_bridge.bench.wrong import BenchError
 from ayo_bridge.errors import NotAcceleratedWarning
 from ayo_bridge.lift.functions import function_state
@@ -32,7 +33,14 @@ class Made:
     @property
     def state(self) -> AcceleratedState | None:
         """What is known of its calls; ``None``: it is not accelerated."""
+        if isinstance(self.obj, Place):
+            return self.obj.state
         return state_of(self.obj) or function_state(self.obj)
+
+    @property
+    def spent(self) -> Spent | None:
+        """What its last run took, without what was done for that before and after."""
+        return self.obj.spent if isinstance(self.obj, Place) else None
 
     def close(self) -> None:
         """Nothing more is asked of it."""
@@ -61,7 +69,7 @@ def accelerated(passes: tuple[Pass, ...] = PIPELINE, name: str = "ayo") -> Arm:
         runtime = Runtime(passes=passes, templates=False, verify=0.0, history=max(32, calls))
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always", NotAcceleratedWarning)
-            made = Made(accelerate(loaded.obj, runtime=runtime), runtime)
+            made = Made(_faster(loaded.obj, runtime), runtime)
         if made.state is None:
             runtime.close()
             why = next((str(each.message) for each in said), "nothing can be done for it")
@@ -71,6 +79,10 @@ def accelerated(passes: tuple[Pass, ...] = PIPELINE, name: str = "ayo") -> Arm:
         return made
 
     return Arm(name, make)
+
+
+def _faster(obj: Any, runtime: Runtime) -> Any:
+    return obj.by(runtime) if isinstance(obj, Place) else accelerate(obj, runtime=runtime)
 
 
 def ablated() -> list[Arm]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -61,7 +62,7 @@ class Asker:
 
     def __init__(self, loaded: Loaded, threads: Threads) -> None:
         self._loaded = loaded
-        self._shows: Shows = loaded.adapter.shows
+        self._shows: Shows = loaded.shows
         self._threads = threads
 
     def apart(self, obj: Any) -> Any | None:
@@ -95,6 +96,23 @@ class Asker:
             due = None
             if error:
                 return
+
+    def ask_here(self, obj: Any, number: int, session: Session, told: list[Timed]) -> None:
+        """Ask a session in this thread, where no loop runs: an entry that blocks may run one."""
+        begin_anew(obj)
+        call, kind = self._loaded.call(obj)
+        for turn, question in enumerate(session):
+            watch = _Stopwatch(time.perf_counter, self._shows, time.perf_counter())
+            given = own(self._loaded.given(question))
+            answer: Answer | None = None
+            said = ""
+            try:
+                watch.began = watch.now()
+                result, items, ended = self._called(watch, call(*given.args, **given.kwargs), kind)
+                answer = self._answer(result, items)
+            except Exception as error:
+                ended, said = watch.now(), f"{type(error).__name__}: {error}"
+            told.append(Timed(number, turn, ended - watch.began, None, answer, said))
 
     async def _one(
         self, call: Callable[..., Any], kind: Kind, given: Given, due: float | None

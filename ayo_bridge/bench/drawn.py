@@ -10,6 +10,7 @@ from ayo_bridge.bench.conditions import sentence
 from ayo_bridge.bench.figures import ArmFigures, LoadFigures
 from ayo_bridge.bench.report import ONE_USER, Report, times
 from ayo_bridge.bench.statistics import Figure
+from ayo_bridge.bench.text import ingested
 from ayo_bridge.observe.wording import counted, duration
 from ayo_bridge.pages.charts import Bar, Curve, lines, seconds, speedups
 from ayo_bridge.pages.content import Mark, Plot, Section, Table, Tile, keys
@@ -46,7 +47,8 @@ def _tiles(report: Report) -> list[Tile]:
     for load in report.loads[:3]:
         if load.ratio.latency is not None:
             value, _, within = times(load.ratio.latency).partition(" ")
-            tiles.append(Tile(value, f"times as fast at {load.load} {within}".strip()))
+            at = f"at {load.load}" if report.said.corpus is None else "in ingesting"
+            tiles.append(Tile(value, f"times as fast {at} {within}".strip()))
     if report.path.bound is not None:
         share = f"{report.path.bound.share:.0%}"
         tiles.append(Tile(share, "of what the data dependencies allow, at one user"))
@@ -108,6 +110,9 @@ def _latencies(report: Report) -> Section | None:
                 plots.append(Plot(f"{load.load}: {name}", seconds(bars, flush=True)))
     if not plots:
         return None
+    if report.said.corpus is not None:
+        tables = [_ingested(report)]
+        return Section("Runs", legend=keys([_BEFORE, _AFTER], Mark.BAR), plots=plots, tables=tables)
     head = ("load, arm", "p50 (95 %)", "p95 (95 %)", "p99 (95 %)", "first p50 (95 %)", "first p99")
     rows = [_row(load, arm) for load in report.loads for arm in load.arms]
     return Section(
@@ -116,6 +121,31 @@ def _latencies(report: Report) -> Section | None:
         plots=plots,
         tables=[Table((*head, "calls/s", "CPU a call", "calls", "raised"), rows)],
     )
+
+
+def _ingested(report: Report) -> Table:
+    head = (
+        "arm",
+        "a run (95 %)",
+        "documents/s",
+        "chunks/s",
+        "memory",
+        "CPU a run",
+        "runs",
+        "raised",
+    )
+    rows = [
+        (
+            arm.arm,
+            _seconds(arm.latency.get("p50")),
+            *ingested(report, arm),
+            str(arm.calls),
+            str(arm.errors),
+        )
+        for load in report.loads
+        for arm in load.arms
+    ]
+    return Table(head, rows)
 
 
 def _row(load: LoadFigures, arm: ArmFigures) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ class ArmFigures:
         latency, first: by percentile, as far as there are calls enough.
         throughput: answers a second, by whole rounds.
         cpu: seconds for which cores worked for this process, a call.
+        memory: bytes that the process took beyond what it had before, at most, of a run.
     """
 
     arm: str
@@ -31,6 +32,7 @@ class ArmFigures:
     cpu: Figure | None
     seconds: list[list[float]] = field(default_factory=list)
     """Latencies by round."""
+    memory: Figure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ def _arm(arm: str, rounds: Sequence[Round], chance: Random) -> ArmFigures:
         interval([[len(each.answered) / each.wall] for each in whole], mean, chance),
         interval([[each.cpu / len(each.calls)] for each in whole], mean, chance),
         [each for each in seconds if each],
+        interval([[each.memory] for each in whole if each.memory is not None], median, chance),
     )
 
 

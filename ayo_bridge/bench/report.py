@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from ayo_bridge.bench.conditions import warning
-from ayo_bridge.bench.figures import LoadFigures, figures
+from ayo_bridge.bench.documents import Corpus
+from ayo_bridge.bench.figures import ArmFigures, LoadFigures, figures
 from ayo_bridge.bench.identity import Identity
 from ayo_bridge.bench.observed import Path, path
 from ayo_bridge.bench.rounds import Round
 from ayo_bridge.bench.statistics import Figure
-from ayo_bridge.observe.wording import let_through
+from ayo_bridge.observe.wording import counted, let_through
 from ayo_bridge.record.record import CallRecord
 
 ONE_USER: Final = "1 user"
@@ -42,6 +43,8 @@ class Said:
     interrupted: str = ""
     """What it was at when it was stopped; empty: it has ended."""
     conditions: Mapping[str, Any] = field(default_factory=dict)
+    corpus: Corpus | None = None
+    """What was ingested; ``None``: questions were asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,8 @@ class Report:
         for each in self.loads:
             found = each.ratio.latency
             line = f"{_judged(found)} at {each.load}"
+            if self.said.corpus is not None:
+                line = f"{_judged(found)} for {counted(self.said.corpus.documents, 'document')}"
             if each.load == ONE_USER and self.path.bound is not None:
                 line += f", {self.path.bound.share:.0%}".replace("%", " %")
                 line += " of what the data dependencies allow"
@@ -124,6 +129,7 @@ class Report:
         for each in self.loads:
             said += _about(each)
         said += self.unanswered
+        said += [f"{each[0].upper()}{each[1:]}." for each in self._notes()]
         opened = [name for name, opened in self.said.loads if opened]
         few = [name for name in opened if self.said.rounds.get(name, FEW) < FEW]
         if few:
@@ -137,6 +143,17 @@ class Report:
             said.append(f"{busy[0].upper()}{busy[1:]}.")
         return said
 
+    def _notes(self) -> Sequence[str]:
+        return () if self.said.corpus is None else self.said.corpus.notes
+
+    def rates(self, arm: ArmFigures) -> tuple[float, float] | None:
+        """Documents and chunks a second of an arm that ingests."""
+        corpus = self.said.corpus
+        if corpus is None or arm.throughput is None:
+            return None
+        runs = arm.throughput.value
+        return runs * corpus.documents, runs * (corpus.chunks or 0)
+
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values for JSON; times in seconds."""
         bound = self.path.bound
@@ -148,8 +165,23 @@ class Report:
             "loads": [asdict(each) for each in self.loads],
             "warm_up": asdict(self.warm_up) if self.warm_up else None,
             "path": {**asdict(self.path), "share_of_bound": bound.share if bound else None},
+            "ingestion": self._ingestion(),
             "measured": asdict(self.said),
         }
+
+    def _ingestion(self) -> dict[str, Any] | None:
+        if self.said.corpus is None:
+            return None
+        found: dict[str, Any] = {}
+        for load in self.loads:
+            for arm in load.arms:
+                documents, chunks = self.rates(arm) or (None, None)
+                found[arm.arm] = {
+                    "documents_per_second": documents,
+                    "chunks_per_second": chunks,
+                    "bytes": None if arm.memory is None else arm.memory.value,
+                }
+        return {**asdict(self.said.corpus), "arms": found}
 
 
 def times(figure: Figure) -> str:

@@ -21,6 +21,7 @@ class Round:
         whole: whether it came to its end.
         records: what ayo-bridge knows of its calls; none of the original.
         before, after: its counters.
+        memory: bytes that the process took beyond what it had before; ``None``: not known.
     """
 
     arm: str
@@ -33,6 +34,7 @@ class Round:
     records: Sequence[CallRecord] = ()
     before: Counters = field(default_factory=Counters)
     after: Counters = field(default_factory=Counters)
+    memory: int | None = None
 
     @property
     def answered(self) -> list[Timed]:

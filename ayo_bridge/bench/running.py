@@ -7,7 +7,7 @@ import gc
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ayo_bridge.autorun.settings import SWITCH, switched_off, wanted
@@ -15,13 +15,16 @@ from ayo_bridge.bench.arms import ORIGINAL, Arm, Made, ablated, accelerated
 from ayo_bridge.bench.asking import Asker, Timed
 from ayo_bridge.bench.conditions import conditions
 from ayo_bridge.bench.identity import Checked, Identity
+from ayo_bridge.bench.ingesting import Ingesting
 from ayo_bridge.bench.loads import Closed, Load
+from ayo_bridge.bench.places import Place
 from ayo_bridge.bench.report import Report, Said
 from ayo_bridge.bench.rounds import Round, in_order
 from ayo_bridge.bench.sessions import Session
 from ayo_bridge.bench.threads import Threads
 from ayo_bridge.bench.wrong import BenchError
 from ayo_bridge.observe import explain_state
+from ayo_bridge.record.counters import Counters
 from ayo_bridge.record.record import CallRecord
 from ayo_bridge.verify.comparing import Comparison, Progress, wait_until_learned
 from ayo_bridge.verify.target import Loaded
@@ -169,13 +172,42 @@ class Bench:
         began = runtime.clock() if runtime is not None else 0.0
         started, cpu = time.perf_counter(), time.process_time()
         try:
-            runner.run(self._asked(made, load, block, done.calls, count, done.number))
+            if isinstance(made.obj, Place):
+                self._ingest(runner, made.obj, block, done.calls, count)
+            else:
+                runner.run(self._asked(made, load, block, done.calls, count, done.number))
             done.whole = True
         finally:
             done.wall, done.cpu = time.perf_counter() - started, time.process_time() - cpu
-            if state is not None:
-                done.after = state.totals()
-                done.records = [each for each in state.history() if each.started >= began]
+            if (spent := made.spent) is not None:
+                done.wall, done.cpu, done.memory = spent
+            if (now := made.state) is not None:
+                if now is not state:  # What ingests was made anew: it had done nothing before.
+                    done.before = Counters()
+                done.after = now.totals()
+                done.records = [each for each in now.history() if each.started >= began]
+
+    def _ingest(
+        self,
+        runner: asyncio.Runner,
+        place: Place,
+        block: Sequence[int],
+        told: list[Timed],
+        count: _Count,
+    ) -> None:
+        """Ingest as a script does: in the main thread, each time on the same loop.
+
+        In other threads LlamaIndex makes a loop for each run, and clients that were used on the
+        loop of the last one fail.
+        """
+        runner.get_loop()  # From now on it is this thread's.
+        for number in block:
+            place.begin_anew()
+            if place.awaited:
+                runner.run(self._asker.ask(place, number, self._sessions[number], None, told))
+            else:
+                self._asker.ask_here(place, number, self._sessions[number], told)
+            count()
 
     async def _asked(
         self,
@@ -201,7 +233,7 @@ class Bench:
         first, second = (self._made[arm.name] for arm in self._arms[:2])
         if second.runtime is None:
             return
-        loaded = Loaded(first.obj, self._loaded.adapter, self._loaded.entry)
+        loaded = replace(self._loaded, obj=first.obj)
         comparison = Comparison(loaded, second.obj, second.runtime, runner)
         for number, (question, *_) in enumerate(self._sessions):
             self._told(self._doing, number, len(self._sessions))
@@ -213,7 +245,7 @@ class Bench:
     def _report(self, interrupted: str) -> Report:
         said = Said(
             target=self._name,
-            what=type(self._loaded.obj).__name__,
+            what=self._loaded.what,
             entry=self._loaded.named,
             sessions=len(self._sessions),
             questions=sum(map(len, self._sessions)),
@@ -225,6 +257,7 @@ class Bench:
             explained=self._explained(),
             interrupted=interrupted,
             conditions=conditions() | {"load": self._load},  # As it was before.
+            corpus=self._loaded.corpus if isinstance(self._loaded, Ingesting) else None,
         )
         two = [arm.name for arm in self._arms[:2]]
         identity = Identity.of(self._checked, self._rounds, two, self._sessions)

@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ayo_bridge.bench import Report
     from ayo_bridge.bench.loads import Load
+    from ayo_bridge.bench.sessions import Session
+    from ayo_bridge.verify import Target
+    from ayo_bridge.verify.target import Loaded
+
+    Read = Callable[[Target, str, str], tuple[Loaded, list[Session]]]
+    """Gives what is measured, and what is asked of it, by a target, its name and an entry."""
 
 
 _Questions = Annotated[
-    Path, typer.Option(help="A file with one question, or one JSON object, a line.")
+    Path,
+    typer.Option(help="A file, one question or JSON object a line; with --ingest, of documents."),
 ]
 _Entry = Annotated[
     str, typer.Option(help="The method to call, e.g. aquery or astream; its first by default.")
@@ -26,6 +35,9 @@ def bench(
     entry: _Entry = "",
     chat: Annotated[
         bool, typer.Option("--chat", help="Conversations: empty lines stand between them.")
+    ] = False,
+    ingest: Annotated[
+        bool, typer.Option("--ingest", help="Ingest the documents of the file or folder.")
     ] = False,
     warm_up: Annotated[
         int, typer.Option(min=0, help="Sessions of each arm first, from which is learned.")
@@ -59,25 +71,54 @@ def bench(
     was answered; 130: it was interrupted, and what was measured by then is shown.
     """
     from ayo_bridge.bench import Bench, BenchError, Settings
-    from ayo_bridge.bench.sessions import read_sessions
     from ayo_bridge.cli.progress import Shown
-    from ayo_bridge.verify import Target, VerifyError, load
+    from ayo_bridge.verify import Target, VerifyError
 
     try:
         where = Target.of(target)
-        sessions = read_sessions(questions, chat=chat)
         loads = _loads(concurrency, rate, duration, trace, seed)
+        read = _documents(questions, loads, chat) if ingest else _questions(questions, chat)
         _writable(json, page)
         settings = Settings(loads, warm_up, rounds, ablate, seed)
         with Shown("bench") as told:
-            measured = Bench(load(where, entry), sessions, settings, name=target, told=told)
-            report = measured.run()
+            loaded, sessions = read(where, target, entry)
+            report = Bench(loaded, sessions, settings, name=target, told=told).run()
     except (BenchError, VerifyError) as error:
         typer.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
         raise typer.Exit(2) from error
     _show(report, json, page)
     if status := _status(report):
         raise typer.Exit(status)
+
+
+def _questions(file: Path, chat: bool) -> Read:
+    """What is asked. The file is read before the program is imported."""
+    from ayo_bridge.bench.sessions import read_sessions
+    from ayo_bridge.verify import load
+
+    sessions = read_sessions(file, chat=chat)
+    return lambda where, name, entry: (load(where, entry), sessions)
+
+
+def _documents(file: Path, loads: list[Load], chat: bool) -> Read:
+    """What is ingested."""
+    from ayo_bridge.bench import BenchError
+    from ayo_bridge.bench.documents import read_documents
+    from ayo_bridge.bench.ingesting import ingesting
+    from ayo_bridge.bench.loads import Closed
+    from ayo_bridge.verify.target import imported
+
+    if chat or loads != [Closed(1)]:
+        raise BenchError(
+            "--ingest has one run at a time: leave out --chat, --concurrency, --rate, --trace"
+        )
+    texts = read_documents(file)
+
+    def read(where: Target, name: str, entry: str) -> tuple[Loaded, list[Session]]:
+        loaded, documents = ingesting(imported(where), name, texts, entry)
+        return loaded, [(documents,)]
+
+    return read
 
 
 def _status(report: Report) -> int:

@@ -19,6 +19,7 @@ from ayo_bridge.events import Event, Facts, log
 from ayo_bridge.graph import Component, Opaque, Synthesis, Template
 from ayo_bridge.lift.asking import Asking
 from ayo_bridge.lift.entries import Base, Entry, Kind, entry_methods
+from ayo_bridge.lift.ingests import Ingests
 from ayo_bridge.lift.lifted import Asked, Lifted
 from ayo_bridge.lift.recognise import class_of
 from ayo_bridge.lift.shows import Shows
@@ -37,6 +38,7 @@ class Accelerator(Protocol):
     stores: ClassVar[Sequence[Binding]]
     helpers: ClassVar[Sequence[Binding]]
     bases: ClassVar[Sequence[Base]]
+    ingests: ClassVar[Ingests]
 
     def accepts(self, obj: object) -> bool:
         """Whether ``obj`` can be accelerated."""
@@ -103,6 +105,9 @@ class Adapter(ABC):
 
     shows: ClassVar[Shows] = Shows()
     """What is known of its objects that are run once more to be verified."""
+
+    ingests: ClassVar[Ingests] = Ingests()
+    """What is known of ingestion with it."""
 
     def returned(self, result: Any, scope: Scope) -> Any:
         """What a call returns to its caller. Closes the scope."""

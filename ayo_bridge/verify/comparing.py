@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -121,7 +122,7 @@ class Comparison:
     ) -> None:
         self._loaded = loaded
         self._runtime = runtime
-        self._shows: Shows = loaded.adapter.shows
+        self._shows: Shows = loaded.shows
         self._arm = Arms(self._shows, runtime, loop)
         self.original = loaded.obj
         self.fast = fast
@@ -149,7 +150,7 @@ class Comparison:
             return _raised(same, original.error, fast.error)
         if original.kept.doubt and not fast.kept.taken:
             return replace(same, outcome=Outcome.NOT_VERIFIED, what=original.kept.doubt)
-        if alike(original.answer, fast.answer) and original.asked == fast.asked:
+        if alike(original.answer, fast.answer) and self._asked(original) == self._asked(fast):
             return same
         return self._explained(same, question, original, fast)
 
@@ -168,7 +169,7 @@ class Comparison:
                     same, Difference(f"{what}: {asked}", *(_short(part) for part in parts[::-1]))
                 )
         if not sampled:
-            return _differs(same, _difference(original, fast))
+            return _differs(same, self._difference(original, fast))
         call, kind = self._loaded.call(self.original)
         run = Run(self._shows, call, kind, self._loaded.given(question))
         assert fast.answer is not None, "it has not raised"
@@ -181,6 +182,24 @@ class Comparison:
             return replace(same, outcome=Outcome.BY_REQUEST)
         return _differs(same, found.difference)
 
+    def _asked(self, arm: Arm) -> Counter[Hashable]:
+        return Counter(self._loaded.key(key) for key in arm.asked.elements())
+
+    def _difference(self, original: Arm, fast: Arm) -> Difference:
+        before, now = self._asked(original), self._asked(fast)
+        more, less = now - before, before - now
+        if more or less:
+            return Difference(
+                "the requests differ", self._texts(fast, more), self._texts(original, less)
+            )
+        left, right = differing(original.answer, fast.answer)
+        return Difference("the answers differ", _short(right), _short(left))
+
+    def _texts(self, side: Arm, keys: Iterable[Hashable]) -> str:
+        known = {self._loaded.key(key): text for key, text in side.kept.texts.items()}
+        texts = [known.get(key, "a request that is not shown") for key in keys]
+        return "; ".join(texts[:2]) or "nothing else"
+
 
 def _answers(original: Arm, fast: Arm) -> Iterator[tuple[Hashable, object, object]]:
     """The answers to requests that both made once."""
@@ -188,16 +207,6 @@ def _answers(original: Arm, fast: Arm) -> Iterator[tuple[Hashable, object, objec
         others = fast.kept.answers.get(key, [])
         if len(values) == len(others) == 1:
             yield key, values[0], others[0]
-
-
-def _difference(original: Arm, fast: Arm) -> Difference:
-    more, less = fast.asked - original.asked, original.asked - fast.asked
-    if more or less:
-        return Difference(
-            "the requests differ", _texts(fast, list(more)), _texts(original, list(less))
-        )
-    left, right = differing(original.answer, fast.answer)
-    return Difference("the answers differ", _short(right), _short(left))
 
 
 def _raised(same: Compared, original: str, fast: str) -> Compared:
@@ -226,11 +235,6 @@ def alike(left: object, right: object) -> bool:
     if isinstance(left, dict) and isinstance(right, dict):
         return left.keys() == right.keys() and all(alike(left[k], right[k]) for k in left)
     return left == right
-
-
-def _texts(side: Arm, keys: Sequence[Hashable]) -> str:
-    texts = [side.kept.texts.get(key, "a request that is not shown") for key in keys]
-    return "; ".join(texts[:2]) or "nothing else"
 
 
 def _short(value: object, *, quoted: bool = True) -> str:

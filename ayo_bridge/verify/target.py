@@ -5,21 +5,22 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from ayo_bridge.adapter import adapters
 from ayo_bridge.errors import AyoBridgeError
 from ayo_bridge.lift.adapter import Accelerator
 from ayo_bridge.lift.entry import Entry, Kind
 from ayo_bridge.lift.functions import function_state
-from ayo_bridge.lift.shows import Given
+from ayo_bridge.lift.shows import Given, Shows
 from ayo_bridge.lift.subclass import plain, state_of
 from ayo_bridge.verify.arms import kind_called
 
-Question = str | dict[str, Any]
+Question = str | dict[str, Any] | list[Any]
+"""A text, named inputs, or documents."""
 MODULE = "__ayo_verified__"
 """The name under which a program is imported."""
 
@@ -62,6 +63,16 @@ class Loaded:
     """``None``: it is a function, and called itself."""
 
     @property
+    def shows(self) -> Shows:
+        """What is known of what it answers."""
+        return self.adapter.shows
+
+    @property
+    def what(self) -> str:
+        """What it is."""
+        return type(self.obj).__name__
+
+    @property
     def named(self) -> str:
         """What is called."""
         return type(self.obj).__name__ if self.entry is None else self.entry.name
@@ -71,6 +82,10 @@ class Loaded:
         if self.entry is None:
             return obj, kind_called(obj)
         return getattr(obj, self.entry.name), self.entry.kind
+
+    def key(self, key: Hashable) -> Hashable:
+        """What of a request's identity has to be the same in both objects: all of it."""
+        return key
 
     def given(self, question: Question) -> Given:
         """The arguments of a question."""
@@ -84,9 +99,19 @@ def converses(obj: Any) -> bool:
     return callable(getattr(obj, "reset", None)) and hasattr(obj, "chat")
 
 
+@runtime_checkable
+class Renewed(Protocol):
+    """What has a state that is made anew for each session."""
+
+    def begin_anew(self) -> None:
+        """Make it."""
+
+
 def begin_anew(obj: Any) -> None:
-    """Begin a new conversation, if it is one."""
-    if converses(obj):
+    """Begin a new conversation, if it is one; make what it works on anew, if it does that."""
+    if isinstance(obj, Renewed):
+        obj.begin_anew()
+    elif converses(obj):
         obj.reset()
 
 
@@ -99,7 +124,7 @@ def load(target: Target, entry: str = "") -> Loaded:
     Raises:
         VerifyError: it is not there, is nothing that can be accelerated, or has no such method.
     """
-    return known(_imported(target), target.name, entry)
+    return known(imported(target), target.name, entry)
 
 
 def known(obj: Any, name: str, entry: str = "") -> Loaded:
@@ -139,7 +164,12 @@ def _usual(entries: list[Entry]) -> list[Entry]:
     return [each for each in entries if each.kind is Kind.CALL and not each.many] or entries
 
 
-def _imported(target: Target) -> Any:
+def imported(target: Target) -> Any:
+    """What a target names.
+
+    Raises:
+        VerifyError: it is not there, or could not be made.
+    """
     try:
         module = _module(target.where)
     except Exception as error:
@@ -182,10 +212,12 @@ __all__ = [
     "MODULE",
     "Loaded",
     "Question",
+    "Renewed",
     "Target",
     "VerifyError",
     "begin_anew",
     "converses",
+    "imported",
     "known",
     "load",
 ]

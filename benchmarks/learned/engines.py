@@ -188,8 +188,10 @@ def _slow_search(module_name: str, name: str, latencies: Latencies) -> Callable[
     return partial(setattr, module, name, original)
 
 
-def save_embedding_model(folder: str) -> None:
+def save_embedding_model(folder: str, tokenizer_path: str | None = None) -> None:
     """A mean of word vectors drawn at random: texts that share rare words are near each other.
+
+    Words are those of a tokenizer whose vocabulary is in order of frequency, by default MiniLM's.
 
     Made of the library's own modules, so that its batches may be shared like any real model's.
     """
@@ -198,7 +200,8 @@ def save_embedding_model(folder: str) -> None:
     from sentence_transformers.sentence_transformer.modules import Pooling, WordEmbeddings
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(minilm(), model_max_length=1_000_000)
+    path = tokenizer_path or minilm()
+    tokenizer = AutoTokenizer.from_pretrained(path, model_max_length=1_000_000)
     words = len(tokenizer)
     vectors = torch.randn(words, DIMENSIONS, generator=torch.Generator().manual_seed(1))
     # The vocabulary is in order of frequency, from about the thousandth entry on.
