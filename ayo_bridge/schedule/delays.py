@@ -27,7 +27,7 @@ class Delays:
 
     A reply that comes in one piece takes ``prefill * fresh + output * (decode + beside * others)``
     seconds: ``fresh`` tokens of its prompt are not in the cache, ``others`` are decoded beside it.
-    The three are fitted to what replies took, by relative error.
+    The three are fitted to what replies took.
     """
 
     def __init__(self) -> None:
@@ -37,6 +37,7 @@ class Delays:
         self.output = OUTPUT
         self._products = [0.0] * 6
         self._sums = [0.0] * 3
+        self._seconds = 0.0
         self._count = 0
 
     def began(self, fresh: float, seconds: float) -> None:
@@ -58,10 +59,12 @@ class Delays:
     def _observe(self, row: _Row, seconds: float) -> None:
         if seconds <= 0 or not any(row):
             return
-        a, b, c = (part / seconds for part in row)
-        new = (a * a, a * b, a * c, b * b, b * c, c * c)
+        a, b, c = row
+        # What takes long errs by more, so each counts by the time that it took.
+        new = (part / seconds for part in (a * a, a * b, a * c, b * b, b * c, c * c))
         self._products = [_KEPT * old + each for old, each in zip(self._products, new, strict=True)]
-        self._sums = [_KEPT * old + each for old, each in zip(self._sums, (a, b, c), strict=True)]
+        self._sums = [_KEPT * old + each for old, each in zip(self._sums, row, strict=True)]
+        self._seconds += 0.1 * (seconds - self._seconds) if self._count else seconds
         self._count += 1
         if self._count % _FEW == 0:
             self._fit()
@@ -69,9 +72,10 @@ class Delays:
     def _fit(self) -> None:
         aa, ab, ac, bb, bc, cc = self._products
         x, y, z = self._sums
-        aa, x = aa + _PRIOR / self.prefill**2, x + _PRIOR / self.prefill
-        bb, y = bb + _PRIOR / self.decode**2, y + _PRIOR / self.decode
-        cc, z = cc + _PRIOR / self.beside**2, z + _PRIOR / self.beside
+        prior = _PRIOR * self._seconds
+        aa, x = aa + prior / self.prefill**2, x + prior / self.prefill
+        bb, y = bb + prior / self.decode**2, y + prior / self.decode
+        cc, z = cc + prior / self.beside**2, z + prior / self.beside
         determinant = aa * (bb * cc - bc * bc) - ab * (ab * cc - bc * ac) + ac * (ab * bc - bb * ac)
         if determinant <= 0:
             return

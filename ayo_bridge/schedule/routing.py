@@ -9,7 +9,6 @@ no time. So a request follows its prefix, unless waiting there costs more than t
 from __future__ import annotations
 
 import enum
-import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -24,8 +23,6 @@ double with each further failure."""
 LONGEST_DOWN: Final = 600.0
 _ALIKE: Final = 0.1
 """Share of a prompt's prefill by which delays may differ and count as equal."""
-_HALF_LIFE: Final = 30.0
-"""Seconds after which what a replica was given counts half."""
 _ENOUGH: Final = 4
 """Chunks in a cache from which on a reply shows whether they were there."""
 _STREAMED: Final = 0.9
@@ -69,8 +66,8 @@ class Sent:
     prompt: Prompt
     known: Known
     began: float
-    ahead: float
-    """Seconds of prefilling that stood before its own."""
+    before: float
+    """Tokens to prefill until its first one comes: its own, and those that stood before them."""
     others: int
     """Sequences that were there before it."""
 
@@ -78,14 +75,13 @@ class Sent:
 class _Replica:
     """What is known of one replica."""
 
-    __slots__ = ("down", "foreign", "given", "given_at", "prefilled", "sent", "until")
+    __slots__ = ("down", "foreign", "prefilled", "sent", "until")
 
     def __init__(self) -> None:
         self.sent: set[Sent] = set()
         self.foreign = 0
         self.prefilled = float("-inf")
         """When all prompts that it has are prefilled."""
-        self.given, self.given_at = 0.0, 0.0
         self.until = float("-inf")
         """When it may be sent something again."""
         self.down = 0.0
@@ -99,10 +95,6 @@ class _Replica:
     def decoding(self) -> int:
         """Sequences that are decoded sooner or later: a warm is not."""
         return sum(not sent.prompt.warm for sent in self.sent) + self.foreign
-
-    def share(self, now: float) -> float:
-        """Tokens that it was given of late."""
-        return self.given * math.exp2((self.given_at - now) / _HALF_LIFE)
 
 
 class Router:
@@ -149,13 +141,10 @@ class Router:
         costs = {number: self._delay(number, prompt, known[number].worth, now) for number in up}
         most = min(costs.values()) + _ALIKE * self.delays.prefill * prompt.tokens
         alike = [number for number, cost in costs.items() if cost <= most]
-
-        def rank(number: int) -> tuple[bool, float, int]:
-            # Elsewhere its prefix would be computed twice, which takes the time of others.
-            follows = 2 * known[number].worth * CHUNK_TOKENS >= prompt.tokens > 0
-            return not follows, self._replicas[number].share(now), number
-
-        return min(alike, key=rank)
+        # Elsewhere its prefix would be computed twice, which takes the time of others.
+        half = prompt.tokens / CHUNK_TOKENS / 2
+        follows = [number for number in alike if known[number].worth >= half > 0]
+        return self._next(follows or alike)
 
     def _known(self, prompt: Prompt) -> list[Known]:
         if self.routing is Routing.PREFIX and prompt.chain:
@@ -169,7 +158,9 @@ class Router:
         own = delays.prefill * max(prompt.tokens - worth * CHUNK_TOKENS, 1.0)
         # It is decoded more slowly for each other sequence, and each of these for it.
         decoding = 2 * self._output(prompt) * delays.beside * others
-        return own * (1 + others) + max(0.0, replica.prefilled - now) + decoding
+        # Prompts as long as its own wait for each other, wherever they are.
+        usual = len(replica.sent) * delays.prefill * prompt.tokens
+        return own * (1 + others) + max(0.0, replica.prefilled - now - usual) + decoding
 
     def _output(self, prompt: Prompt) -> float:
         """Tokens that a request will have written; those of whoever follows, for a warm."""
@@ -194,10 +185,9 @@ class Router:
             self._prefixes.sent(prompt.chain, number)
         fresh = max(prompt.tokens - known.chunks * CHUNK_TOKENS, 1.0)
         ahead = max(0.0, replica.prefilled - now)
-        sent = Sent(number, prompt, known, now, ahead, replica.decoding)
+        before = fresh + ahead / self.delays.prefill
+        sent = Sent(number, prompt, known, now, before, replica.decoding)
         replica.prefilled = now + ahead + self.delays.prefill * fresh
-        replica.given = replica.share(now) + fresh + self._output(prompt)
-        replica.given_at = now
         replica.sent.add(sent)
         return sent
 
@@ -220,18 +210,15 @@ class Router:
         self._learn(sent, now - sent.began, usage, first)
 
     def _learn(self, sent: Sent, seconds: float, usage: Usage, first: float | None) -> None:
-        cached = usage.cached_tokens if self._tells_cached else sent.known.chunks * CHUNK_TOKENS
-        fresh = max(usage.prompt_tokens - cached, 1.0)
         output, delays = usage.completion_tokens, self.delays
         others = (sent.others + self._replicas[sent.replica].decoding) / 2
         if not sent.prompt.warm:
             delays.wrote(output)
-        before = fresh + sent.ahead / delays.prefill
         if first is not None and first < _STREAMED * seconds:
-            delays.began(before, first)
+            delays.began(sent.before, first)
             delays.decoded(output, others, seconds - first)
         else:
-            delays.whole(before, output, others, seconds)
+            delays.whole(sent.before, output, others, seconds)
 
     def drops(self, sent: Sent, now: float) -> None:
         """A request was given up, or its reply broke off: nothing is learned of it."""

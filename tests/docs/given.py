@@ -110,6 +110,7 @@ GIVEN: Final[dict[str, Given]] = {
     "ingestion": ingestion,
     "native-workflows": workflow,
     "performance": query_engine,
+    "replicas": query_engine,
     "troubleshooting": accelerated_engine,
 }
 """By the name of the document; the others are given nothing."""

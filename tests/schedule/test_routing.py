@@ -67,8 +67,9 @@ def test_leaves_of_a_tree_go_to_all_replicas() -> None:
     router, given = Router(4), Counter[int]()
     for number in range(8):
         leaf = prompt(HEAD, words(number))
-        given[chosen(router, leaf)] += 1
-        router.begins(chosen(router, leaf), leaf, 0.0)
+        place = chosen(router, leaf)
+        given[place] += 1
+        router.begins(place, leaf, 0.0)
     assert set(given.values()) == {2}
 
 
