@@ -79,8 +79,9 @@ class Watch:
     """Notes what passes by in a direct reply, and tells its observation at the end.
 
     ``learn`` is ``None`` for a reply that only has to be timed: nothing of it is kept then, unless
-    somebody wants it. ``over`` is called once it has ended, in whatever way. ``told`` wants to know
-    the answer of a stream as it grows. ``sending`` hears how it fared at its replica.
+    somebody wants it. ``over`` is called once it has ended, in whatever way, and told whether the
+    garbage collector has seen that. ``told`` wants to know the answer of a stream as it grows.
+    ``sending`` hears how it fared at its replica.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class Watch:
         head: Head,
         observation: Observation,
         learn: Learner | None,
-        over: Callable[[], None],
+        over: Callable[..., None],
         told: Told | None = None,
         dialect: Dialect | None = None,
         sending: Sending | None = None,
@@ -147,12 +148,12 @@ class Watch:
                 self._sending.drops()
 
     def __del__(self) -> None:
-        self._ended()
+        self._ended(collected=True)
 
-    def _ended(self) -> Observation | None:
+    def _ended(self, *, collected: bool = False) -> Observation | None:
         observation, self._observation = self._observation, None
         if observation is not None:
-            self._over()
+            self._over(collected=collected)
         return observation
 
     def closed(self) -> None:

@@ -159,7 +159,8 @@ class ServerLoad:
         with self._lock:
             self.ahead -= 1
             self.awaited += 1
-            self._queries[query].awaited += 1
+            if (mine := self._queries.get(query)) is not None:  # Else it has ended meanwhile.
+                mine.awaited += 1
         self._send()
 
     def left(self, query: Query | None = None, *, awaited: bool = False) -> None:
@@ -231,7 +232,9 @@ class ServerLoad:
         mine.awaited += awaited
 
     def _leaves(self, query: Query, *, awaited: bool) -> None:
-        mine = self._queries[query]
+        mine = self._queries.get(query)
+        if mine is None:  # It began before a fork.
+            return
         mine.calls -= 1
         mine.awaited -= awaited
         if not mine.calls:
@@ -245,8 +248,8 @@ class ServerLoad:
             self.own += 1
             self._enters(query, awaited=True)
 
-    def ends(self, query: Query) -> None:
-        """It has ended."""
+    def ends(self, query: Query, *, collected: bool = False) -> None:
+        """It has ended; ``collected``: as the garbage collector sees, wherever locks are held."""
         waiting: list[Future[None]] = []
         with self._lock:
             self.own -= 1
@@ -254,7 +257,8 @@ class ServerLoad:
             if not self.own:
                 waiting, self._probes = self._probes, []
         _wake(waiting)
-        self._send()
+        if not collected:
+            self._send()
 
     @property
     def disturbed(self) -> bool:

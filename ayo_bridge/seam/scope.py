@@ -88,8 +88,8 @@ class Load(Protocol):
     def begins(self, query: Query) -> None:
         """A call of the original's own begins."""
 
-    def ends(self, query: Query) -> None:
-        """It has ended."""
+    def ends(self, query: Query, *, collected: bool = False) -> None:
+        """It has ended; ``collected``: as the garbage collector sees."""
 
     def refused(self) -> None:
         """A call was refused while work ahead was there: no more of it for some time."""
