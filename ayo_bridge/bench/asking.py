@@ -103,12 +103,13 @@ class Asker:
         call, kind = self._loaded.call(obj)
         for turn, question in enumerate(session):
             watch = _Stopwatch(time.perf_counter, self._shows, time.perf_counter())
-            given = own(self._loaded.given(question))
+            given = self._loaded.given(question)
+            args, kwargs = own(given.args), own(given.kwargs)
             answer: Answer | None = None
             said = ""
             try:
                 watch.began = watch.now()
-                result, items, ended = self._called(watch, call(*given.args, **given.kwargs), kind)
+                result, items, ended = self._called(watch, call(*args, **kwargs), kind)
                 answer = self._answer(result, items)
             except Exception as error:
                 ended, said = watch.now(), f"{type(error).__name__}: {error}"

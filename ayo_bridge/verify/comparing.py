@@ -33,12 +33,11 @@ from ayo_bridge.runtime import Runtime
 from ayo_bridge.verify.arms import Arm, Arms, said_by
 from ayo_bridge.verify.questions import Question
 from ayo_bridge.verify.report import Compared, Outcome, Report
+from ayo_bridge.verify.requests import CLOSE, unlike
 from ayo_bridge.verify.target import Loaded, begin_anew, known
 
 PATIENCE: Final = 10.0
 """Seconds for which what is learned is waited for."""
-_CLOSE: Final = 1e-6
-"""So far scores of fused batches may differ."""
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many are done, and of how many."""
 
@@ -150,7 +149,7 @@ class Comparison:
             return _raised(same, original.error, fast.error)
         if original.kept.doubt and not fast.kept.taken:
             return replace(same, outcome=Outcome.NOT_VERIFIED, what=original.kept.doubt)
-        if alike(original.answer, fast.answer) and self._asked(original) == self._asked(fast):
+        if alike(original.answer, fast.answer) and not any(self._unlike(original, fast)):
             return same
         return self._explained(same, question, original, fast)
 
@@ -182,12 +181,15 @@ class Comparison:
             return replace(same, outcome=Outcome.BY_REQUEST)
         return _differs(same, found.difference)
 
-    def _asked(self, arm: Arm) -> Counter[Hashable]:
-        return Counter(self._loaded.key(key) for key in arm.asked.elements())
+    def _unlike(self, original: Arm, fast: Arm) -> tuple[list[Hashable], list[Hashable]]:
+        before, now = (
+            Counter(self._loaded.key(key) for key in arm.asked.elements())
+            for arm in (original, fast)
+        )
+        return unlike(before, now)
 
     def _difference(self, original: Arm, fast: Arm) -> Difference:
-        before, now = self._asked(original), self._asked(fast)
-        more, less = now - before, before - now
+        less, more = self._unlike(original, fast)
         if more or less:
             return Difference(
                 "the requests differ", self._texts(fast, more), self._texts(original, less)
@@ -229,7 +231,7 @@ def _differs(same: Compared, found: Difference) -> Compared:
 def alike(left: object, right: object) -> bool:
     """Whether two values are equal, but for the last digits of numbers."""
     if isinstance(left, float) and isinstance(right, float):
-        return abs(left - right) <= _CLOSE
+        return abs(left - right) <= CLOSE
     if isinstance(left, list | tuple) and isinstance(right, list | tuple):
         return len(left) == len(right) and all(map(alike, left, right))
     if isinstance(left, dict) and isinstance(right, dict):

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from llama_index.core.schema import Document, TextNode
 from typer.testing import CliRunner
 
 from ayo_bridge.bench import ORIGINAL, Arm, Bench, BenchError, Made, Report, Settings
@@ -198,8 +199,6 @@ def test_a_place_that_is_not_emptied_is_one_sentence(program: Path, documents: P
 
 
 def _stored(rows: Sequence[tuple[str, dict[str, str], list[float]]]) -> list[Any]:
-    from llama_index.core.schema import TextNode
-
     return [TextNode(text=text, metadata=data, embedding=vector) for text, data, vector in rows]
 
 
@@ -246,12 +245,24 @@ def test_ids_and_the_last_digits_of_vectors_may_differ() -> None:
     assert report.identity.compared == 2
 
 
+def test_every_run_gets_documents_of_its_own() -> None:
+    def original(documents: list[Document]) -> list[Document]:
+        for each in documents:
+            each.metadata["n"] += "!"
+        return documents
+
+    loaded, given = ingesting(original, "app.py:it", TEXTS)
+    arms = (ORIGINAL, Arm("other", ORIGINAL.make))
+    report = Bench(loaded, [(given,)], Settings(rounds=3, warm_up=0), arms=arms).run()
+    assert (report.identity.compared, report.identity.varied) == (3, 0)
+
+
 def test_what_says_nothing_of_what_it_stored_is_said_to_be_unseen() -> None:
     def silent(documents: list[str]) -> None:
         return None
 
     loaded, given = ingesting(silent, "app.py:it", TEXTS)
-    arms = (ORIGINAL, Arm("other", lambda loaded, calls: ORIGINAL.make(loaded, calls)))
+    arms = (ORIGINAL, Arm("other", ORIGINAL.make))
     report = Bench(loaded, [(given,)], Settings(rounds=1, warm_up=0), arms=arms).run()
     assert "It returns nothing that shows what it stored" in as_text(report)
 
