@@ -7,10 +7,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ayo_bridge.api import accelerate, explain, stats, timeline
+    from ayo_bridge.engines.declared import LLM
     from ayo_bridge.runtime import Runtime, default_runtime
     from ayo_bridge.seam import Answer, Dialect, EngineKind, FoundItem
 
 __all__ = [
+    "LLM",
     "Answer",
     "Dialect",
     "EngineKind",
@@ -22,7 +24,7 @@ __all__ = [
     "stats",
     "timeline",
 ]
-_HOMES = {"Runtime": "runtime", "default_runtime": "runtime"}
+_HOMES = {"Runtime": "runtime", "default_runtime": "runtime", "LLM": "engines.declared"}
 _HOMES |= dict.fromkeys(("Answer", "Dialect", "EngineKind", "FoundItem"), "seam")
 __version__ = "0.1.0"
 

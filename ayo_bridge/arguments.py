@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from ayo_bridge.engines.declared import LLM, checked_models
 from ayo_bridge.errors import ArgumentError
 from ayo_bridge.profile import ProfileStore
 from ayo_bridge.seam import Dialect, Engine
 
 
 def checked_engines(
-    engines: Iterable[Engine],
+    engines: Iterable[Engine | LLM],
     passes: object,
     history: object,
     profiles: object,
     flags: Mapping[str, object],
-) -> tuple[Engine, ...]:
-    """The engines, each of them one, where all other arguments are what they should be too.
+) -> tuple[tuple[Engine, ...], tuple[LLM, ...]]:
+    """The engines and what is declared, where all other arguments are what they should be too.
 
     Args:
         passes, history, profiles: as given to the runtime.
@@ -64,14 +65,15 @@ def _check_pass(each: object) -> None:
         raise ArgumentError(f"passes holds the class {each.__name__}: write {each.__name__}()")
 
 
-def _checked(engines: object) -> tuple[Engine, ...]:
+def _checked(engines: object) -> tuple[tuple[Engine, ...], tuple[LLM, ...]]:
     if isinstance(engines, str) or not isinstance(engines, Iterable):
         raise ArgumentError(f"engines is to be a list of engines, not {engines!r}")
     found = tuple(engines)
     for each in found:
-        if not isinstance(each, Engine):
+        if not isinstance(each, Engine | LLM):
             raise ArgumentError(
                 f"engines holds {each!r}, which is no engine: subclass "
-                "ayo_bridge.seam.BatchEngine or AsyncEngine"
+                "ayo_bridge.seam.BatchEngine or AsyncEngine, or declare an ayo_bridge.LLM"
             )
-    return found
+    declared = checked_models([each for each in found if isinstance(each, LLM)])
+    return tuple(each for each in found if isinstance(each, Engine)), declared

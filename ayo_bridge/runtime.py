@@ -17,6 +17,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from ayo_bridge.arguments import checked_dialects, checked_engines
+from ayo_bridge.engines.declared import LLM
+from ayo_bridge.engines.openai_http.replicated import Replicated
 from ayo_bridge.passes import PIPELINE, Pass
 from ayo_bridge.profile import EngineProfile, LiveProfiles, ProfileStore, measure_when_idle
 from ayo_bridge.runahead.checks import wanted_share
@@ -35,7 +37,7 @@ from ayo_bridge.schedule import (
 )
 from ayo_bridge.schedule.limits import AheadLimit, wanted_limit
 from ayo_bridge.schedule.own_loop import new_own_loop, run_loop, shut_down
-from ayo_bridge.seam import BatchEngine, Dialect, Engine, EngineKind
+from ayo_bridge.seam import BatchEngine, Dialect, Engine, EngineKind, Routes
 from ayo_bridge.telemetry import wanted_telemetry
 
 if TYPE_CHECKING:
@@ -57,7 +59,8 @@ class Runtime:
             only sent where you know that the server runs with ``--scheduling-policy priority``,
             and to servers on this machine that ``ayo-bridge serve-llm`` has started.
         prefix_warming: allow prefix warms (partial prefilling) on LLM servers.
-        engines: each takes the place of the one an adapter would create under its name.
+        engines: each takes the place of the one an adapter would create under its name; an
+            :class:`~ayo_bridge.LLM` declares replicas. Where none is declared: ``AYO_ENGINES``.
         max_ahead: how many calls may be ahead of the original at one LLM server at a time, all
             users together. ``None``: ``AYO_MAX_AHEAD``, or what is found to gain at each server.
         history: how many finished calls each accelerated object remembers.
@@ -86,7 +89,7 @@ class Runtime:
         strict: bool = False,
         priority: bool = False,
         prefix_warming: bool = True,
-        engines: Iterable[Engine] = (),
+        engines: Iterable[Engine | LLM] = (),
         max_ahead: int | None = None,
         history: int = 32,
         measure: bool | None = None,
@@ -100,7 +103,7 @@ class Runtime:
         flags: dict[str, bool | None] = {"strict": strict, "priority": priority}
         flags |= {"run_ahead": run_ahead, "prefix_warming": prefix_warming}
         flags |= {"measure": measure, "templates": templates, "otel": otel}
-        engines = checked_engines(engines, passes, history, profiles, flags)
+        made, declared = checked_engines(engines, passes, history, profiles, flags)
         self.passes, self.dialects = passes, checked_dialects(dialects)
         self.run_ahead = run_ahead
         self.strict = strict
@@ -119,8 +122,9 @@ class Runtime:
         self._policies = {kind: policy_for(kind, policies) for kind in EngineKind}
         self._schedulers: dict[str, EngineScheduler] = {}
         self._placed: dict[str, Placement] = {}
+        self.replicated = Replicated(declared, lambda: self.clock(), self.submit)
         self._reset()
-        for engine in engines:
+        for engine in made:
             self.register(engine)
         self.telemetry = wanted_telemetry(otel, metrics, self.clock, self)
         _runtimes.add(self)
@@ -135,6 +139,7 @@ class Runtime:
         self._loop_placement: LoopPlacement | None = None
         self._threads: dict[str, ThreadPlacement] = {}
         self._loads: dict[str, ServerLoad] = {}
+        self.replicated.after_fork()
         for scheduler in self._schedulers.values():
             scheduler.engine.after_fork()
         self._renew()
@@ -174,6 +179,8 @@ class Runtime:
                     lambda: self.profiles.profiles().best_batch(engine.name),
                 )
                 self._schedulers[engine.name] = scheduler
+                if self.replicated:
+                    engine.routes = self.replicated.routes(engine)
                 if engine.kind is EngineKind.LLM:
                     self._llms = (*self._llms, engine)
             return scheduler
@@ -186,6 +193,10 @@ class Runtime:
         """The scheduler of a registered engine."""
         return self._schedulers[engine]
 
+    def routes(self, engine: str) -> Routes | None:
+        """The replicas of a registered engine; ``None``: none are declared."""
+        return self._schedulers[engine].engine.routes if self.replicated else None
+
     @property
     def schedulers(self) -> tuple[EngineScheduler, ...]:
         """All engine schedulers."""
@@ -195,7 +206,8 @@ class Runtime:
         """What is on its way at ``host:port``, and how much may go there ahead."""
         load = self._loads.get(server)
         if load is None:
-            made = ServerLoad(lambda: self.clock(), AheadLimit(self.max_ahead))
+            limit = AheadLimit(self.max_ahead, **self.replicated.limits(server))
+            made = ServerLoad(lambda: self.clock(), limit)
             with self._lock:
                 load = self._loads.setdefault(server, made)
         return load

@@ -71,7 +71,7 @@ class Named:
         (
             {"engines": ["llm"]},
             "engines holds 'llm', which is no engine: subclass ayo_bridge.seam.BatchEngine or "
-            "AsyncEngine",
+            "AsyncEngine, or declare an ayo_bridge.LLM",
         ),
         ({"engines": 3}, "engines is to be a list of engines, not 3"),
         ({"profiles": "folder"}, "profiles is to be a ProfileStore(DIRECTORY), not 'folder'"),

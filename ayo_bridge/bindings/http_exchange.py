@@ -25,7 +25,8 @@ from ayo_bridge.bindings.openai_sdk import answered
 from ayo_bridge.engines.openai_http.errors import BUSY
 from ayo_bridge.engines.openai_http.reply import Reply
 from ayo_bridge.engines.openai_http.request import canonical_key
-from ayo_bridge.seam import Follower, Hit, Observation, Outcome, Scope, Ticket, Told
+from ayo_bridge.engines.openai_http.sent import DRAINS, retry_after
+from ayo_bridge.seam import Follower, Hit, Observation, Outcome, Scope, Sending, Ticket, Told
 
 PATIENCE: Final = 0.25
 """Seconds for which a refusal is kept from the caller once no work ahead is on its way, at least:
@@ -188,12 +189,15 @@ class Exchange(abc.ABC):
         if waited > 0:  # In this time the original would have heard what work ahead has heard.
             self._shorten(waited)
         load.begins()
+        sending = self._sending()
         try:
-            response = yield _Request()
+            response = yield from self._asked_for(sending)
             if self._status(response) in BUSY and load.disturbed and self._repeatable:
-                response = yield from self._patient(response)
+                response = yield from self._patient(response, sending)
         except BaseException as error:
             load.ends()
+            if sending is not None:
+                sending.drops()
             self._failed(observation, error)
             raise
         head = self._head(response)
@@ -203,7 +207,7 @@ class Exchange(abc.ABC):
             answered()
         dialect = call.endpoint.dialect
         learn = scope.runtime.profiles if dialect.tokens is not None else None
-        watch = Watch(head, observation, learn, load.ends, told, dialect)
+        watch = Watch(head, observation, learn, load.ends, told, dialect, sending)
         return self._watched(response, watch, awaited)
 
     def _failed(self, observation: Observation, error: BaseException) -> None:
@@ -211,7 +215,51 @@ class Exchange(abc.ABC):
         if isinstance(error, Exception):
             self._scope.stumbled(self._call.endpoint.server)
 
-    def _patient(self, response: Any) -> _Steps:
+    def _sending(self) -> Sending | None:
+        """Where it goes, if its engine has replicas and it can be sent to another address."""
+        routes = self._scope.runtime.routes(self._call.engine)
+        if routes is None or not self._movable:
+            return None
+        content = self._asked.content
+        if content is None:
+            return None
+        return routes.sending(self._call.endpoint.server, content)
+
+    def _asked_for(self, sending: Sending | None) -> _Steps:
+        """Send it: with replicas to one after the other, until one takes it.
+
+        Where none does, its caller gets what its own address has said.
+        """
+        if sending is None:
+            return (yield _Request())
+        said: Exception | None = None
+        while True:
+            self._goes(sending)
+            own, response, error = sending.own, None, None
+            try:
+                response = yield _Request()
+            except Exception as caught:
+                if not self._unreached(caught):
+                    raise
+                error = caught
+            if error is None and self._status(response) != DRAINS:
+                return response
+            seconds = None if error is not None else retry_after(self._head(response).headers)
+            another = sending.fails(seconds)
+            if own:
+                said = error
+                if not another and error is None:
+                    return response
+            if error is None:
+                yield _Again(response, None, 0.0)
+            if not another:
+                break
+        if said is not None:
+            raise said
+        self._goes(None)  # Its own address had taken nothing before the others were asked.
+        return (yield _Request())
+
+    def _patient(self, response: Any, sending: Sending | None) -> _Steps:
         """A refusal that work ahead may have caused is ours to deal with: ask again.
 
         First after each call ahead that ends, for as long as the client itself would wait; then at
@@ -230,7 +278,7 @@ class Exchange(abc.ABC):
                     break
             else:
                 until = until or clock() + max(PATIENCE, self._scope.lead)
-                seconds = max(pause, _retry_after(self._head(response)))
+                seconds = max(pause, retry_after(self._head(response).headers))
                 if clock() + seconds > until:
                     break
                 pause *= 2
@@ -256,6 +304,17 @@ class Exchange(abc.ABC):
             return None
 
     # What differs between libraries.
+
+    _movable = False
+    """Whether the request may be sent to another address."""
+
+    def _goes(self, sending: Sending | None) -> None:
+        """Have the request sent to a replica, or to its own address, when it is sent next."""
+        raise NotImplementedError
+
+    def _unreached(self, error: Exception) -> bool:
+        """Whether an error says that no byte of a reply has come, and none would have."""
+        raise NotImplementedError
 
     _repeatable = True
     """Whether the request may be sent again."""
@@ -322,12 +381,3 @@ def _broken_off(reply: Reply, ticket: Ticket) -> bool:
     if error is not None:
         ticket.record.outcome, ticket.record.error = Outcome.DROPPED, repr(error)
     return error is not None
-
-
-def _retry_after(head: Head) -> float:
-    """Seconds that a refusal asks for; 0 where it says none, or a date."""
-    said = (value for name, value in head.headers if name.lower() == b"retry-after")
-    try:
-        return max(0.0, float(next(said, b"0")))
-    except ValueError:
-        return 0.0

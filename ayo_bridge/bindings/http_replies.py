@@ -20,7 +20,7 @@ from ayo_bridge.engines.openai_http.reply import (
     usage_of,
 )
 from ayo_bridge.engines.openai_http.request import Headers
-from ayo_bridge.seam import Dialect, EngineCall, Learner, Observation, Told
+from ayo_bridge.seam import Dialect, EngineCall, Learner, Observation, Sending, Told
 
 _logger: Final = logging.getLogger(__name__)
 _FEW: Final = 8
@@ -80,7 +80,7 @@ class Watch:
 
     ``learn`` is ``None`` for a reply that only has to be timed: nothing of it is kept then, unless
     somebody wants it. ``over`` is called once it has ended, in whatever way. ``told`` wants to know
-    the answer of a stream as it grows.
+    the answer of a stream as it grows. ``sending`` hears how it fared at its replica.
     """
 
     def __init__(
@@ -91,7 +91,10 @@ class Watch:
         over: Callable[[], None],
         told: Told | None = None,
         dialect: Dialect | None = None,
+        sending: Sending | None = None,
     ) -> None:
+        self._sending = sending
+        self._first: float | None = None
         self._follow: OnChunk | None = None
         if told is not None:
             piece = None if dialect is None else dialect.piece
@@ -106,6 +109,8 @@ class Watch:
 
     def passed(self, chunk: bytes) -> None:
         """A piece of the reply has come."""
+        if self._sending is not None and self._first is None:
+            self._first = self._sending.seconds
         if self._kept:
             self._chunks.append(chunk)
         if self._follow is not None:
@@ -120,6 +125,9 @@ class Watch:
         observation = self._ended()
         if observation is None:
             return
+        if self._sending is not None:
+            usage = usage_of(self._head.headers, self._chunks, self._counts)
+            self._sending.ends(usage, self._first)
         record = observation.record
         observation.done(self._reply() if observation.wanted else None)
         if self._head.status >= 300 or self._learn is None:
@@ -135,6 +143,8 @@ class Watch:
         observation = self._ended()
         if observation is not None:
             observation.failed(error)
+            if self._sending is not None:
+                self._sending.drops()
 
     def __del__(self) -> None:
         self._ended()

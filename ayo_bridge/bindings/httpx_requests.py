@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, Final
 
 from ayo_bridge.bindings.endpoints import Addressed
 from ayo_bridge.bindings.http_client import transport_way
@@ -17,7 +17,7 @@ from ayo_bridge.bindings.httpx_senders import sender_of
 from ayo_bridge.bindings.openai_sdk import compared
 from ayo_bridge.engines.openai_http.request import Headers
 from ayo_bridge.engines.openai_http.way import Way
-from ayo_bridge.seam import Scope
+from ayo_bridge.seam import Scope, Sending
 
 
 class HttpxAsked:
@@ -79,13 +79,45 @@ class HttpxAsked:
         return sender_of(self.request)
 
 
+_UNREACHED: Final = (
+    *("ConnectError", "ConnectTimeout", "ReadError", "WriteError", "RemoteProtocolError"),
+)
+"""What transports raise before the head of a reply has come, where none will."""
+
+
 class HttpxExchange(Exchange):
-    """One request of httpx or httpx2, named by ``library``."""
+    """One request of httpx or httpx2, named by ``library``.
+
+    ``outgoing`` is what the transport is to send: the request, or one like it to a replica. Its
+    client never sees that one.
+    """
+
+    _movable = True
 
     def __init__(self, library: str, scope: Scope, call: Addressed, asked: HttpxAsked) -> None:
         super().__init__(scope, call, asked)
         self._library = library
-        self._request = asked.request
+        self._request = self.outgoing = asked.request
+
+    def _goes(self, sending: Sending | None) -> None:
+        request = self.outgoing = self._request
+        if sending is None:
+            return
+        there = address(request)
+        url, given = sending.url(there), tuple(request.headers.raw)
+        headers = sending.headers(given)
+        if url != there or headers is not given:
+            self.outgoing = importlib.import_module(self._library).Request(
+                request.method,
+                url,
+                headers=list(headers),
+                stream=request.stream,
+                extensions=request.extensions,
+            )
+
+    def _unreached(self, error: Exception) -> bool:
+        library = importlib.import_module(self._library)
+        return isinstance(error, tuple(getattr(library, name) for name in _UNREACHED))
 
     def _compare(self) -> None:
         compared(self._request)

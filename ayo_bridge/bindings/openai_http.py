@@ -42,7 +42,8 @@ def _sync(
     if call is None:
         scope.touches(f"{request.url.host} is asked over HTTP")
         return wrapped(*args, **kwargs)
-    return HttpxExchange(library, scope, call, asked).run(partial(wrapped, request))
+    exchange = HttpxExchange(library, scope, call, asked)
+    return exchange.run(lambda: wrapped(exchange.outgoing))
 
 
 async def _async(
@@ -62,7 +63,8 @@ async def _async(
         scope.touches(f"{request.url.host} is asked over HTTP")
     if call is None or not _on_asyncio():  # trio: results cannot be awaited there.
         return await wrapped(*args, **kwargs)
-    return await HttpxExchange(library, scope, call, asked).arun(partial(wrapped, request))
+    exchange = HttpxExchange(library, scope, call, asked)
+    return await exchange.arun(lambda: wrapped(exchange.outgoing))
 
 
 def _on_asyncio() -> bool:

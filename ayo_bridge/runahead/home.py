@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from random import Random
 from typing import Any, Protocol
 
+from ayo_bridge.engines.openai_http.replicated import Replicated
 from ayo_bridge.events import Event
 from ayo_bridge.profile import LiveProfiles
 from ayo_bridge.record.record import CallRecord
@@ -82,6 +83,10 @@ class Home(EngineHome, Schedulers, Costs, Protocol):
     @property
     def generation(self) -> int:
         """Changes when everything that was set up once has to be set up again."""
+
+    @property
+    def replicated(self) -> Replicated:
+        """Which engines have replicas."""
 
     def load(self, server: str) -> ServerLoad:
         """What is on its way at ``host:port``, and how much may go there ahead."""

@@ -79,6 +79,8 @@ class AcceleratedState:
         self._records = deque(maxlen=self.runtime.history)
         if self.runtime.telemetry is not None:
             self.runtime.telemetry.rests(self, self.rest)
+        if self.runtime.replicated:  # What is let through unseen goes to one replica alone.
+            self.rest.watched = True
 
     def __deepcopy__(self, memo: object) -> AcceleratedState:
         """A copy of an accelerated object shares its state; locks and engines are not copied."""

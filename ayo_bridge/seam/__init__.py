@@ -13,6 +13,7 @@ from ayo_bridge.seam.following import (
     Told,
 )
 from ayo_bridge.seam.locks import new_lock, new_rlock
+from ayo_bridge.seam.routing import Routes, Sending
 from ayo_bridge.seam.scope import (
     EngineHome,
     Hit,
@@ -46,8 +47,10 @@ __all__ = [
     "Load",
     "Observation",
     "Outcome",
+    "Routes",
     "Said",
     "Scope",
+    "Sending",
     "Ticket",
     "TokenCounts",
     "Told",

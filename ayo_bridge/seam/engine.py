@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ayo_bridge.seam.call import Call, EngineKind
+from ayo_bridge.seam.routing import Routes
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ class Engine(ABC):
         streams: whether some plain reply of an LLM was proven to be rebuilt from a stream.
         caches_prefixes: whether an LLM is known to keep prefixes in a cache.
         server: ``host:port`` of what serves it and perhaps others; empty for one in this process.
+        routes: the replicas to which its requests go; ``None``: there are none but itself.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Engine(ABC):
     streams: bool = False
     caches_prefixes: bool = False
     server: str = ""
+    routes: Routes | None = None
 
     def to_request(self, call: Call) -> object:
         """The payload, or the whole call, that this engine takes for a handler's request.

@@ -17,6 +17,7 @@ from ayo_bridge.seam.call import Call, EngineCall, EngineKind
 from ayo_bridge.seam.dialect import Dialect
 from ayo_bridge.seam.engine import Engine
 from ayo_bridge.seam.following import Follower
+from ayo_bridge.seam.routing import Routes
 
 
 class Learner(Protocol):
@@ -114,6 +115,9 @@ class EngineHome(Protocol):
 
     def load(self, server: str) -> Load:
         """What is on its way at ``host:port``."""
+
+    def routes(self, engine: str) -> Routes | None:
+        """The replicas of a registered engine; ``None``: none are declared."""
 
     def knows(self, engine: str) -> bool:
         """Whether an engine of this name is registered."""

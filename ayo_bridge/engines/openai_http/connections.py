@@ -32,6 +32,8 @@ _SPARE = 4
 _SPARE_SECONDS = 1.0
 """How long these stay."""
 
+_PAGE = ((b"Accept", b"*/*"), (b"User-Agent", b"ayo-bridge"))
+
 Timeouts = Mapping[str, float | None]
 """Seconds to ``connect`` and to ``read`` some bytes; ``None`` and what is missing wait forever."""
 
@@ -71,12 +73,32 @@ class Connections:
             TransportError: there was no reply.
             ValueError: a header has a line break.
         """
+        return await self._ask(b"POST", url, headers, body, timeouts, way)
+
+    async def get(self, url: str) -> Response:
+        """Ask for a page, directly and as nobody in particular; waits as long as its caller.
+
+        Raises:
+            TransportError: there was no reply.
+        """
+        return await self._ask(b"GET", url, _PAGE, b"", {}, DIRECT)
+
+    async def _ask(
+        self,
+        method: bytes,
+        url: str,
+        headers: Sequence[tuple[bytes, bytes]],
+        body: bytes,
+        timeouts: Timeouts,
+        way: Way,
+    ) -> Response:
         address = address_of(url)
         forward = way.proxy is not None and not address.tls
         target = address.target
         if way.proxy is not None and forward:
             target, headers = address.absolute, _merged(way.proxy.headers, headers)
-        head = _head(b"POST", target, headers, address.host, len(body))
+        length = len(body) if method == b"POST" else None
+        head = _head(method, target, headers, address.host, length)
         connection = await self._connection(address, way, timeouts)
         try:
             # One write: headers and body leave in one system call.

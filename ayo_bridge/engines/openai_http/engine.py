@@ -35,6 +35,7 @@ from ayo_bridge.engines.openai_http.request import (
     LLMRequest,
     normalised_url,
 )
+from ayo_bridge.engines.openai_http.sent import sent, told
 from ayo_bridge.engines.openai_http.sse import EventParser
 from ayo_bridge.engines.openai_http.tls import tls_context
 from ayo_bridge.seam import AsyncEngine, Call, EngineKind, Limits, entered
@@ -247,12 +248,9 @@ class OpenAIServer(AsyncEngine):
         body = request.body if body is None else body
         content = body if isinstance(body, bytes) else to_json(body)
         filled = Body()
-        response = await self._own().post(
-            request.url,
-            _sent_headers(request.headers, len(content), encoding),
-            content,
-            {"connect": request.connect, "read": request.read},
-            request.way,
+        headers = _sent_headers(request.headers, len(content), encoding)
+        response, sending = await sent(
+            self._own(), request, headers, content, self.routes, self.server
         )
         reply = Reply(
             response.status,
@@ -262,6 +260,8 @@ class OpenAIServer(AsyncEngine):
             http_version=response.version,
         )
         reply.asked = request.asked
+        if sending is not None:
+            told(sending, response.headers, filled)
         return reply, response.stream
 
     def _own(self) -> Connections:

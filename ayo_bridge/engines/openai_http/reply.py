@@ -33,7 +33,17 @@ class ReplyAbandonedError(AyoBridgeError):
 class Body:
     """Bytes that arrive. One writer; any number of readers, each of which sees every chunk."""
 
-    __slots__ = ("_chunks", "_ending", "_lock", "_waiting", "ended", "error", "last", "started")
+    __slots__ = (
+        "_chunks",
+        "_ending",
+        "_lock",
+        "_waiting",
+        "ended",
+        "error",
+        "first",
+        "last",
+        "started",
+    )
 
     def __init__(self, chunks: Iterable[bytes] = (), *, ended: bool = False) -> None:
         self._chunks = list(chunks)
@@ -44,12 +54,16 @@ class Body:
         self.error: BaseException | None = None
         self.started = self.last = perf_counter()
         """When the request was sent, and when the last bytes came."""
+        self.first: float | None = None
+        """When the first bytes came."""
 
     def write(self, chunk: bytes) -> None:
         """Add bytes and wake the readers."""
         with self._lock:
             self._chunks.append(chunk)
             self.last = perf_counter()
+            if self.first is None:
+                self.first = self.last
             waiting, self._waiting = self._waiting, []
         for wake in waiting:
             wake()

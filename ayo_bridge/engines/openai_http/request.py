@@ -24,7 +24,7 @@ MARK = b"x-ayo-bridge"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _DELIVERY = ("stream", "stream_options", "priority")
 # What decides how a prompt is turned into tokens, and whose cache it is looked up in.
-_PROMPT_FIELDS = (
+PROMPT_FIELDS = (
     "model",
     "tools",
     "documents",
@@ -168,7 +168,7 @@ def warm_body(body: Mapping[str, Any], *, priority: bool) -> dict[str, Any]:
     (``continue_final_message``), so that what follows in the full prompt is not cut off by the
     end of a turn. ``priority``: whether the server takes priorities.
     """
-    warm = {name: body[name] for name in _PROMPT_FIELDS if name in body}
+    warm = {name: body[name] for name in PROMPT_FIELDS if name in body}
     if "messages" in body:
         warm["messages"] = _open_ended(body["messages"])
         warm["add_generation_prompt"] = False

@@ -1,0 +1,112 @@
+"""Looks after replicas in the background: which answer again, and what others have sent there."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+from ayo_bridge.engines.openai_http.connections import Connections
+from ayo_bridge.engines.openai_http.errors import TransportError
+from ayo_bridge.engines.openai_http.tls import tls_context
+
+EVERY: Final = 1.0
+"""Seconds between two looks at a replica that is down."""
+METRICS_EVERY: Final = 2.0
+"""Seconds between two looks at what others have sent to one that is in use."""
+_PATIENCE: Final = 2.0
+_IDLE: Final = 10.0
+"""Seconds without a request after which nobody looks any more."""
+_LONGEST: Final = 1 << 20
+_SEQUENCES: Final = re.compile(
+    rb"^vllm:num_requests_(?:running|waiting)(?:\{[^}\n]*\})?\s+([0-9.e+]+)$", re.MULTILINE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What to look after.
+
+    Args:
+        urls: base URLs.
+        down: the numbers of those that have failed.
+        busy: the numbers of those whose load matters now.
+        heard: told the number of one that answers, and its sequences if it says how many.
+    """
+
+    urls: Sequence[str]
+    down: Callable[[], Sequence[int]]
+    busy: Callable[[], Sequence[int]]
+    heard: Callable[[int, int | None], object]
+
+
+async def watch(check: Check) -> None:
+    """Look after replicas until none is down and none was in use for some time."""
+    loop = asyncio.get_running_loop()
+    connections = Connections(tls_context)
+    silent: set[int] = set()
+    """Those without metrics that say anything."""
+    used = looked = loop.time()
+    try:
+        while True:
+            await asyncio.sleep(EVERY)
+            down, busy = check.down(), check.busy()
+            now = loop.time()
+            if down or busy:
+                used = now
+            elif now - used > _IDLE:
+                return
+            asked = [_health(connections, check, number) for number in down]
+            if now - looked >= METRICS_EVERY:
+                looked = now
+                there = [number for number in busy if number not in silent and number not in down]
+                asked += [_load(connections, check, number, silent) for number in there]
+            await asyncio.gather(*asked)
+    finally:
+        await connections.aclose()
+
+
+async def _health(connections: Connections, check: Check, number: int) -> None:
+    """Whatever answers is there, unless it says that it is not well."""
+    status, _ = await _got(connections, _beside(check.urls[number], "/health"))
+    if 0 < status < 500:
+        check.heard(number, None)
+
+
+async def _load(connections: Connections, check: Check, number: int, silent: set[int]) -> None:
+    status, page = await _got(connections, _beside(check.urls[number], "/metrics"))
+    counts = _SEQUENCES.findall(page) if status == 200 else []
+    if counts:
+        check.heard(number, int(sum(map(float, counts))))
+    elif status:
+        silent.add(number)
+
+
+async def _got(connections: Connections, url: str) -> tuple[int, bytes]:
+    """Status and body of a page; 0 where nothing answers."""
+    page = bytearray()
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            response = await connections.get(url)
+            try:
+                async for chunk in response.stream:
+                    page += chunk
+                    if len(page) > _LONGEST:
+                        break
+            finally:
+                await response.stream.aclose()
+    except (TransportError, TimeoutError):
+        return 0, b""
+    return response.status, bytes(page)
+
+
+def _beside(url: str, path: str) -> str:
+    """A page of the server whose base URL, with or without ``/v1``, this is."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc, parts.path.removesuffix("/v1") + path, "", ""))
+
+
+__all__ = ["Check", "watch"]

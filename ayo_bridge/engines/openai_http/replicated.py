@@ -1,0 +1,73 @@
+"""Which engines have replicas: what a runtime was told."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from ayo_bridge.engines.declared import LLM, VARIABLE, read_engines
+from ayo_bridge.engines.openai_http.replica_checks import watch
+from ayo_bridge.engines.openai_http.replicas import Replicas
+from ayo_bridge.schedule.limits import MOST, START
+from ayo_bridge.seam import Engine, EngineKind
+
+
+class Replicated:
+    """The declared LLMs of a runtime; false where there are none.
+
+    Args:
+        declared: what the user says; nothing: what the file says that ``AYO_ENGINES`` names.
+        clock: seconds.
+        submit: runs a coroutine on the runtime's loop.
+
+    Raises:
+        ArgumentError: the file cannot be read, or says something else.
+    """
+
+    def __init__(
+        self,
+        declared: Sequence[LLM],
+        clock: Callable[[], float],
+        submit: Callable[[Coroutine[Any, Any, None]], Future[Any]],
+    ) -> None:
+        self.all = tuple(
+            Replicas(each, clock, lambda check: submit(watch(check)))
+            for each in declared or named_engines()
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.all)
+
+    def routes(self, engine: Engine) -> Replicas | None:
+        """The replicas of an engine, which is named after its model, and perhaps its address."""
+        if engine.kind is not EngineKind.LLM:
+            return None
+        named, _, server = engine.name.removeprefix(f"{EngineKind.LLM}:").rpartition("@")
+        model = named or server
+        found = (each for each in self.all if each.declared.model == model)
+        return next((each for each in found if engine.server in each.servers), None)
+
+    def limits(self, server: str) -> dict[str, int]:
+        """What an :class:`~ayo_bridge.schedule.limits.AheadLimit` begins with, for all together."""
+        count = max((len(each.servers) for each in self.all if server in each.servers), default=1)
+        return {"start": START * count, "most": MOST * count}
+
+    def after_fork(self) -> None:
+        """Begin anew: at first, and in a forked child."""
+        for each in self.all:
+            each.after_fork()
+
+
+def named_engines() -> tuple[LLM, ...]:
+    """What the file declares that ``AYO_ENGINES`` names.
+
+    Raises:
+        ArgumentError: it cannot be read, or says something else; the message names file and key.
+    """
+    path = os.environ.get(VARIABLE, "").strip()
+    return read_engines(path) if path else ()
+
+
+__all__ = ["Replicated", "named_engines"]

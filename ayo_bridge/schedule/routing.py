@@ -1,0 +1,271 @@
+"""Which replica of an LLM a request goes to. Pure: state, a request and the time decide.
+
+The rule is that of the simulator (:func:`ayo_bridge.simulate.least_delay`): a request goes where
+all requests together lose the least time. A prompt holds up every sequence of a replica while it is
+prefilled, and waits for the prompts before it; what a replica has of it in its prefix cache takes
+no time. So a request follows its prefix, unless waiting there costs more than the prefill saves.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from ayo_bridge.schedule.delays import Delays
+from ayo_bridge.schedule.prefixes import CHUNK_TOKENS, NOTHING, Chain, Known, Prefixes
+from ayo_bridge.seam import Usage
+
+DOWN: Final = 30.0
+"""Seconds after which a replica that has failed is tried again if nobody has seen it answer; they
+double with each further failure."""
+LONGEST_DOWN: Final = 600.0
+_ALIKE: Final = 0.1
+"""Share of a prompt's prefill by which delays may differ and count as equal."""
+_HALF_LIFE: Final = 30.0
+"""Seconds after which what a replica was given counts half."""
+_ENOUGH: Final = 4
+"""Chunks in a cache from which on a reply shows whether they were there."""
+_STREAMED: Final = 0.9
+"""Share of its time within which the first bytes of a reply have come that is streamed."""
+
+
+class Routing(enum.StrEnum):
+    """How the replica of a request is chosen."""
+
+    PREFIX = "prefix"
+    """Least delay, where what a replica has in its prefix cache takes no time."""
+    LEAST_DELAY = "least_delay"
+    """Least delay, of prompts that have nothing in common."""
+    LEAST_OUTSTANDING = "least_outstanding"
+    """The fewest requests on their way."""
+    ROUND_ROBIN = "round_robin"
+    """One after the other."""
+    EXTERNAL = "external"
+    """A router at one URL decides, and is told which requests belong together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a router wants to know of a request.
+
+    ``tokens`` is about how long its prompt is; ``output`` is the most that it may write, 0 where it
+    does not say. ``warm``: it only prefills what others will begin with.
+    """
+
+    chain: Chain = ()
+    tokens: float = 0.0
+    output: int = 0
+    warm: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Sent:
+    """A request on its way. ``known`` is what its replica should have of its prompt."""
+
+    replica: int
+    prompt: Prompt
+    known: Known
+    began: float
+    ahead: float
+    """Seconds of prefilling that stood before its own."""
+    others: int
+    """Sequences that were there before it."""
+
+
+class _Replica:
+    """What is known of one replica."""
+
+    __slots__ = ("down", "foreign", "given", "given_at", "prefilled", "sent", "until")
+
+    def __init__(self) -> None:
+        self.sent: set[Sent] = set()
+        self.foreign = 0
+        self.prefilled = float("-inf")
+        """When all prompts that it has are prefilled."""
+        self.given, self.given_at = 0.0, 0.0
+        self.until = float("-inf")
+        """When it may be sent something again."""
+        self.down = 0.0
+        """Seconds for which it is left out after its last failure; 0: it has answered since."""
+
+    @property
+    def sequences(self) -> int:
+        return len(self.sent) + self.foreign
+
+    @property
+    def decoding(self) -> int:
+        """Sequences that are decoded sooner or later: a warm is not."""
+        return sum(not sent.prompt.warm for sent in self.sent) + self.foreign
+
+    def share(self, now: float) -> float:
+        """Tokens that it was given of late."""
+        return self.given * math.exp2((self.given_at - now) / _HALF_LIFE)
+
+
+class Router:
+    """Chooses between the replicas of one model. Not thread-safe.
+
+    Args:
+        replicas: how many there are; they are numbered.
+        routing: how to choose.
+    """
+
+    def __init__(self, replicas: int, routing: Routing = Routing.PREFIX) -> None:
+        self.routing = routing
+        self.delays = Delays()
+        self._prefixes = Prefixes(replicas)
+        self._replicas = [_Replica() for _ in range(replicas)]
+        self._turn = 0
+        self._tells_cached = False
+
+    # Asked by whoever sends.
+
+    def choose(self, prompt: Prompt, now: float, tried: Collection[int] = ()) -> int | None:
+        """The replica for a request, none of those ``tried``; ``None``: no other one is up."""
+        left = [number for number in range(len(self._replicas)) if number not in tried]
+        up = [number for number in left if self.is_up(number, now)]
+        if not up:
+            return None if tried else min(left, key=lambda n: self._replicas[n].until)
+        if len(up) == 1:
+            return up[0]
+        if self.routing is Routing.ROUND_ROBIN:
+            return self._next(up)
+        if self.routing is Routing.LEAST_OUTSTANDING:
+            fewest = min(self._replicas[number].sequences for number in up)
+            return self._next([n for n in up if self._replicas[n].sequences == fewest])
+        return self._least_delay(prompt, now, up)
+
+    def _next(self, numbers: Iterable[int]) -> int:
+        count = len(self._replicas)
+        chosen = min(numbers, key=lambda number: (number - self._turn) % count)
+        self._turn = (chosen + 1) % count
+        return chosen
+
+    def _least_delay(self, prompt: Prompt, now: float, up: Iterable[int]) -> int:
+        known = self._known(prompt)
+        costs = {number: self._delay(number, prompt, known[number].worth, now) for number in up}
+        most = min(costs.values()) + _ALIKE * self.delays.prefill * prompt.tokens
+        alike = [number for number, cost in costs.items() if cost <= most]
+
+        def rank(number: int) -> tuple[bool, float, int]:
+            # Elsewhere its prefix would be computed twice, which takes the time of others.
+            follows = 2 * known[number].worth * CHUNK_TOKENS >= prompt.tokens > 0
+            return not follows, self._replicas[number].share(now), number
+
+        return min(alike, key=rank)
+
+    def _known(self, prompt: Prompt) -> list[Known]:
+        if self.routing is Routing.PREFIX and prompt.chain:
+            return self._prefixes.known(prompt.chain)
+        return [NOTHING] * len(self._replicas)
+
+    def _delay(self, number: int, prompt: Prompt, worth: float, now: float) -> float:
+        """Seconds lost by all if a request goes to a replica."""
+        replica, delays = self._replicas[number], self.delays
+        others = replica.decoding
+        own = delays.prefill * max(prompt.tokens - worth * CHUNK_TOKENS, 1.0)
+        # It is decoded more slowly for each other sequence, and each of these for it.
+        decoding = 2 * self._output(prompt) * delays.beside * others
+        return own * (1 + others) + max(0.0, replica.prefilled - now) + decoding
+
+    def _output(self, prompt: Prompt) -> float:
+        """Tokens that a request will have written; those of whoever follows, for a warm."""
+        said = 0 if prompt.warm else prompt.output
+        return min(said, self.delays.output) if said else self.delays.output
+
+    def is_up(self, number: int, now: float) -> bool:
+        """Whether a replica has not failed of late."""
+        return now >= self._replicas[number].until
+
+    def sequences(self, number: int) -> int:
+        """Requests on their way to a replica, those of others among them."""
+        return self._replicas[number].sequences
+
+    # Told by whoever has sent.
+
+    def begins(self, number: int, prompt: Prompt, now: float) -> Sent:
+        """A request is sent to a replica."""
+        replica, known = self._replicas[number], NOTHING
+        if self.routing is Routing.PREFIX and prompt.chain:
+            known = self._prefixes.known(prompt.chain)[number]
+            self._prefixes.sent(prompt.chain, number)
+        fresh = max(prompt.tokens - known.chunks * CHUNK_TOKENS, 1.0)
+        ahead = max(0.0, replica.prefilled - now)
+        sent = Sent(number, prompt, known, now, ahead, replica.decoding)
+        replica.prefilled = now + ahead + self.delays.prefill * fresh
+        replica.given = replica.share(now) + fresh + self._output(prompt)
+        replica.given_at = now
+        replica.sent.add(sent)
+        return sent
+
+    def ends(
+        self, sent: Sent, now: float, usage: Usage | None = None, first: float | None = None
+    ) -> None:
+        """A request has ended well.
+
+        ``usage`` is what its reply says of tokens; its ``first`` bytes came after so many seconds.
+        """
+        replica = self._replicas[sent.replica]
+        replica.down = 0.0
+        self.drops(sent, now)
+        if usage is None or not usage.prompt_tokens:
+            return
+        self._tells_cached = self._tells_cached or usage.cached_tokens > 0
+        if self._tells_cached and sent.known.chunks >= _ENOUGH:
+            cached = usage.cached_tokens / CHUNK_TOKENS
+            self._prefixes.learn(sent.replica, sent.known, cached)
+        self._learn(sent, now - sent.began, usage, first)
+
+    def _learn(self, sent: Sent, seconds: float, usage: Usage, first: float | None) -> None:
+        cached = usage.cached_tokens if self._tells_cached else sent.known.chunks * CHUNK_TOKENS
+        fresh = max(usage.prompt_tokens - cached, 1.0)
+        output, delays = usage.completion_tokens, self.delays
+        others = (sent.others + self._replicas[sent.replica].decoding) / 2
+        if not sent.prompt.warm:
+            delays.wrote(output)
+        before = fresh + sent.ahead / delays.prefill
+        if first is not None and first < _STREAMED * seconds:
+            delays.began(before, first)
+            delays.decoded(output, others, seconds - first)
+        else:
+            delays.whole(before, output, others, seconds)
+
+    def drops(self, sent: Sent, now: float) -> None:
+        """A request was given up, or its reply broke off: nothing is learned of it."""
+        replica = self._replicas[sent.replica]
+        replica.sent.discard(sent)
+        if not replica.sent:
+            replica.prefilled = now
+
+    def fails(self, number: int, now: float) -> None:
+        """A replica was not reached, or hung up: it is left out until it answers."""
+        replica = self._replicas[number]
+        replica.down = min(2 * replica.down, LONGEST_DOWN) if replica.down else DOWN
+        replica.until = now + replica.down
+        replica.foreign = 0
+        self._prefixes.forget(number)
+
+    def rests(self, number: int, now: float, seconds: float) -> None:
+        """A replica takes nothing for some time: it drains, or has too much to do."""
+        replica = self._replicas[number]
+        replica.until = max(replica.until, now + seconds)
+
+    def is_down(self, number: int) -> bool:
+        """Whether a replica has failed and has not answered since."""
+        return self._replicas[number].down > 0
+
+    def returns(self, number: int) -> None:
+        """A replica that has failed answers again."""
+        replica = self._replicas[number]
+        replica.down, replica.until = 0.0, float("-inf")
+
+    def seen(self, number: int, sequences: int) -> None:
+        """A replica says how many sequences it has in all."""
+        replica = self._replicas[number]
+        replica.foreign = max(0, sequences - len(replica.sent))
+
+
+__all__ = ["Prompt", "Router", "Routing", "Sent"]

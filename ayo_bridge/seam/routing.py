@@ -1,0 +1,55 @@
+"""Where requests of an engine with several replicas go, as engines and bindings see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from ayo_bridge.seam.call import Usage
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+class Sending(Protocol):
+    """One request on its way, to one replica after the other where they cannot take it."""
+
+    @property
+    def own(self) -> bool:
+        """Whether it goes to the address that it was made for."""
+
+    @property
+    def seconds(self) -> float:
+        """How long ago it was sent where it goes now."""
+
+    def url(self, url: str) -> str:
+        """Where it goes now: scheme, host and port are the replica's."""
+
+    def headers(self, headers: Headers) -> Headers:
+        """The headers it goes with: the host is the replica's, and a session may be named."""
+
+    def ends(self, usage: Usage | None = None, first: float | None = None) -> None:
+        """Its answer has come to its end. Idempotent.
+
+        ``usage`` is what that says; its ``first`` bytes came after so many seconds.
+        """
+
+    def drops(self) -> None:
+        """It was given up, or its answer broke off. Idempotent, without effect after an end."""
+
+    def fails(self, seconds: float | None = None) -> bool:
+        """Its replica was not reached, or takes nothing more, perhaps for so many seconds.
+
+        Returns whether it goes to another one now.
+        """
+
+
+class Routes(Protocol):
+    """The replicas of an engine. Thread-safe."""
+
+    def sending(
+        self, server: str, body: bytes | Mapping[str, Any], *, warm: bool = False
+    ) -> Sending:
+        """Choose where a request goes that was made for ``host:port``."""
+
+
+__all__ = ["Routes", "Sending"]
