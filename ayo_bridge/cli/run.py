@@ -49,6 +49,9 @@ def run(
         Path | None,
         typer.Option("--timeline", help="Write the last calls at exit: .html or .json."),
     ] = None,
+    top: Annotated[
+        bool, typer.Option("--top", help="Show its processes in `ayo-bridge top`.")
+    ] = False,
     no_learn: Annotated[
         bool, typer.Option("--no-learn", help="Accelerate only what is known beforehand.")
     ] = False,
@@ -80,6 +83,7 @@ def run(
         log=log,
         verify=verify,
         otel=otel,
+        top=top,
         metrics_port=metrics_port,
     )
     launch(context.args, told, as_command=bool(context.meta.get(_AS_COMMAND)))

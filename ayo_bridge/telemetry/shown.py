@@ -6,13 +6,13 @@ at what is there anyway. Names of engines and classes are told, no texts and no 
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
 import os
 import socket
 import sys
 import threading
-import time
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from ayo_bridge.engines.live_names import base_name
+from ayo_bridge.engines.openai_http.replicated import Replicated
 from ayo_bridge.record.counters import Counters
 from ayo_bridge.telemetry import sockets
 from ayo_bridge.telemetry.gauges import Watched
@@ -48,11 +49,19 @@ class Counted(Protocol):
         """The totals of its calls so far."""
 
 
+class Seen(Watched, Protocol):
+    """What is asked of a runtime."""
+
+    @property
+    def replicated(self) -> Replicated:
+        """Its LLMs that have replicas."""
+
+
 class Shown:
     """The runtimes and accelerated objects of this process, while they live. Thread-safe."""
 
     def __init__(self) -> None:
-        self._runtimes: weakref.WeakSet[Watched] = weakref.WeakSet()
+        self._runtimes: weakref.WeakSet[Seen] = weakref.WeakSet()
         self._objects: list[tuple[weakref.ref[Counted], str, Counters]] = []
         self._reset()
 
@@ -64,7 +73,7 @@ class Shown:
         self._socket: socket.socket | None = None
         self._path: Path | None = None
 
-    def enter(self, runtime: Watched) -> None:
+    def enter(self, runtime: Seen) -> None:
         """Show a runtime, as long as it lives."""
         with self._lock:
             self._runtimes.add(runtime)
@@ -107,6 +116,7 @@ class Shown:
             "objects": [{"target": name, **sums} for name, sums in calls.items()],
             "engines": [row for runtime in runtimes for row in _engines(runtime)],
             "servers": [row for runtime in runtimes for row in _servers(runtime)],
+            "replicas": [row for runtime in runtimes for row in _replicas(runtime)],
         }
 
     # The socket.
@@ -197,3 +207,33 @@ def _servers(runtime: Watched) -> Iterator[Json]:
             "held": load.held,
             "limit": load.description,
         }
+
+
+def _replicas(runtime: Seen) -> Iterator[Json]:
+    for each in runtime.replicated.all:
+        model = each.declared.model
+        for server, up, requests in zip(each.servers, each.up(), each.requests(), strict=True):
+            yield {"model": model, "server": server, "up": up, "requests": requests}
+
+
+_process: Final[list[Shown]] = []
+
+
+def wanted_shown(runtime: Seen) -> Shown | None:
+    """Who shows a runtime to ``ayo-bridge top``; ``None``: nobody has asked for it."""
+    if os.environ.get(WANTED) != "1":
+        return None
+    if not _process:
+        _process.append(Shown())
+        atexit.register(_process[0].close)
+    _process[0].enter(runtime)
+    return _process[0]
+
+
+def _forked() -> None:
+    for shown in _process:
+        shown.forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
