@@ -14,10 +14,10 @@ from functools import partial
 from typing import Final, Protocol
 
 from ayo_bridge.schedule import prefixes, routing
+from ayo_bridge.schedule.loads import Loads
 from ayo_bridge.seam import Usage
 from ayo_bridge.simulate import Prompt
 from ayo_bridge.simulate.requests import block_hashes
-from benchmarks.scale.loads import Loads
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,13 +66,13 @@ class LeastOutstanding:
 
     def choose(self, asked: Asked, now: float) -> int:
         """The least loaded."""
-        replica = self._loads.idlest()
-        self._loads.add(replica, 1)
+        replica = next(self._loads.idlest())
+        self._loads.put(replica, self._loads[replica] + 1)
         return replica
 
     def ended(self, asked: Asked, replica: int, now: float, usage: Usage) -> None:
         """One less."""
-        self._loads.add(replica, -1)
+        self._loads.put(replica, self._loads[replica] - 1)
 
 
 class CacheAware:
@@ -101,16 +101,16 @@ class CacheAware:
         """As above."""
         loads, prefixes = self._loads, _prefixes(asked.prompt)
         if loads.most - loads.least > self.ABSOLUTE and loads.most > self.RELATIVE * loads.least:
-            replica = loads.idlest()
+            replica = next(loads.idlest())
         else:
             replica = self._matching(prefixes, asked.tokens)
-        loads.add(replica, 1)
+        loads.put(replica, loads[replica] + 1)
         self._insert(prefixes, replica)
         return replica
 
     def ended(self, asked: Asked, replica: int, now: float, usage: Usage) -> None:
         """One less."""
-        self._loads.add(replica, -1)
+        self._loads.put(replica, self._loads[replica] - 1)
 
     def _matching(self, prefixes: Mapping[int, int], tokens: int) -> int:
         matched, replica = 0, -1
