@@ -31,7 +31,7 @@ from ayo_bridge.simulate.trace import no_trace
 from benchmarks.advanced_app import COSTS
 from benchmarks.advanced_app import EMBEDDING as EMBEDDING_COSTS
 from benchmarks.advanced_app import STORE as STORE_COSTS
-from benchmarks.scale.routers import ROUTERS, Asked, Router
+from benchmarks.scale.routers import BLOCK, ROUTERS, Asked, Router
 from benchmarks.scale.workload import EMBEDDING, LLM, MODES, STORE, Workload
 from benchmarks.tiers import Query
 
@@ -68,10 +68,10 @@ class Outcome:
     """Of all calls, warms included."""
     cached_tokens: int
     """Of these, those that were found in a replica's cache."""
-    followed: int
-    """Calls whose prompt was begun ahead, and that went to the replica that has begun it."""
     begun_ahead: int
     """Calls whose prompt was begun ahead."""
+    found: int
+    """Of these, those that found all of what was begun in the cache of their replica."""
     calls: Sequence[int]
     """By replica; warms are not counted."""
     cpu: float
@@ -92,14 +92,13 @@ class Replicas:
 
     def __init__(self, count: int, routers: Sequence[Router]) -> None:
         self._loop = asyncio.get_running_loop()
-        batching = Batching()
+        batching = Batching(block=BLOCK)
         self.instances = [Instance(LLM, i, COSTS, batching, no_trace) for i in range(count)]
-        self._block = batching.block
         self._routers = routers
         self._numbers = itertools.count()
         self._begun: dict[tuple[int, str], int] = {}
         self.calls = [0] * count
-        self.followed = self.begun_ahead = 0
+        self.begun_ahead = self.found = 0
 
     def start(
         self, engine: Engine, calls: Sequence[Call], done: Done, abortable: Abortable
@@ -109,11 +108,17 @@ class Replicas:
         request = cast(LLMRequest, call.payload)
         number, name = cast(tuple[int, str], call.key)
         router = self._routers[number % len(self._routers)]
-        asked = Asked(request.prompt, request.tokens, call.warm)
+        hashes = block_hashes(request.prompt, BLOCK)
+        asked = Asked(request.prompt, hashes, request.tokens, call.warm)
         replica = router.choose(asked, self._loop.time())
-        self._count(call.warm, number, name, replica)
+        if call.warm:
+            self._begun[number, name] = asked.tokens
+        else:
+            self.calls[replica] += 1
 
         def finish(result: object) -> None:
+            if not call.warm:
+                self._count(self._begun.pop((number, _begun_as(name)), 0), generation.cached)
             usage = Usage(generation.length, request.tokens, generation.cached)
             router.ended(asked, replica, self._loop.time(), usage)
             done([result])
@@ -122,24 +127,19 @@ class Replicas:
             request,
             (int(call.warm), 0, next(self._numbers)),
             finish,
-            block_hashes(request.prompt, self._block),
+            hashes,
         )
         self.instances[replica].add(generation)
         abortable(partial(self.instances[replica].abort, generation))
 
-    def _count(self, warm: bool, number: int, name: str, replica: int) -> None:
-        if warm:
-            self._begun[number, name] = replica
-            return
-        self.calls[replica] += 1
-        begun = self._begun.pop((number, name.replace("[full]", "[partial]")), None)
-        if begun is not None:
-            self.begun_ahead += 1
-            self.followed += begun == replica
+    def _count(self, begun: int, cached: int) -> None:
+        """A call has ended, of whose prompt so many tokens were begun ahead."""
+        self.begun_ahead += begun > 0
+        self.found += 0 < begun // BLOCK * BLOCK <= cached
 
 
 @dataclass(slots=True)
-class _Noted:
+class Noted:
     """A name and limits for the scheduler; the replicas are behind its placement."""
 
     name: str = LLM
@@ -191,8 +191,8 @@ async def _serve(setup: Setup) -> Outcome:
         latencies,
         sum(instance.prompt_tokens for instance in instances),
         sum(instance.cached_tokens for instance in instances),
-        replicas.followed,
         replicas.begun_ahead,
+        replicas.found,
         replicas.calls,
         time.process_time() - started,
         memory,
@@ -204,7 +204,7 @@ def _tiers(count: int, replicas: Replicas) -> dict[str, EngineScheduler]:
     loop = asyncio.get_running_loop()
     policy = policy_for(EngineKind.LLM, POLICY)
     limits = Limits(instances=count, continuous=True)
-    tiers = {LLM: EngineScheduler(cast(Engine, _Noted(limits=limits)), policy, replicas, loop.time)}
+    tiers = {LLM: EngineScheduler(cast(Engine, Noted(limits=limits)), policy, replicas, loop.time)}
     others = Limits(-(-count // _REPLICAS_A_STORE), BATCH)
     for name, costs in ((EMBEDDING, EMBEDDING_COSTS), (STORE, STORE_COSTS)):
         engine = SimulatedBatchEngine(name, costs, limits=others)
@@ -212,6 +212,11 @@ def _tiers(count: int, replicas: Replicas) -> dict[str, EngineScheduler]:
         place = VirtualPlacement()
         tiers[name] = EngineScheduler(cast(Engine, engine), policy, place, loop.time)
     return tiers
+
+
+def _begun_as(name: str) -> str:
+    """The primitive that begins the prompt of this one, if any does."""
+    return name.replace("[full]", "[partial]")
 
 
 def _resident() -> int:
