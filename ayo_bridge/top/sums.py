@@ -26,7 +26,7 @@ class Process:
 
     def count(self, *names: str) -> float:
         """The sum of some totals over all of its objects."""
-        return sum(row[name] for row in self.objects for name in names)
+        return float(sum(row[name] for row in self.objects for name in names))
 
     @property
     def hit_rate(self) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from benchmarks.paper.jobs import in_background, percentile
@@ -117,5 +117,5 @@ def figures(setup: Setup, outcome: Outcome) -> Json:
     }
 
 
-def _mean(values: Any) -> float:
+def _mean(values: Sequence[float]) -> float:
     return round(sum(values) / len(values), 3)

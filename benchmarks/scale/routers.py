@@ -133,7 +133,7 @@ class CacheAware:
                 return replica
             heapq.heapreplace(self._smallest, (self._sizes[replica], replica))
 
-    def _insert(self, prefixes: Mapping[int, int], replica: int) -> None:
+    def _insert(self, prefixes: dict[int, int], replica: int) -> None:
         tree, before = self._trees[replica], self._sizes[replica]
         size = before
         for prefix, length in reversed(prefixes.items()):  # Of one prompt its end goes first.

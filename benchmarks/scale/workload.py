@@ -137,7 +137,7 @@ def graph(mode: SynthesisMode) -> Graph:
     every = [Lengths.of(request) for request in trace()]
 
     def mean(name: str) -> int:
-        return round(sum(getattr(each, name) for each in every) / len(every))
+        return round(sum(int(getattr(each, name)) for each in every) / len(every))
 
     search = Searching(name="search", embedding=EMBEDDING, store=STORE, top_k=CHUNKS)
     answer = Synthesis(

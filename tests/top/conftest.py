@@ -25,7 +25,8 @@ def meeting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def asked_for(meeting: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """This process shows itself there."""
     monkeypatch.setenv("AYO_TOP", "1")
-    monkeypatch.setattr(shown, "_process", made := [])
+    made: list[shown.Shown] = []
+    monkeypatch.setattr(shown, "_process", made)
     yield meeting
     for each in made:
         each.close()
