@@ -24,14 +24,14 @@ def drawn(now: Sums, before: Sums | None = None, seconds: float = 0.0) -> Render
         return Text(NOBODY)
     earlier = {process.pid: process for process in before.processes} if before else {}
     parts: list[RenderableType] = [_processes(now.processes, earlier, seconds)]
-    for title, rows, columns in (
-        ("objects", now.objects, _OBJECTS),
-        ("engines", now.engines, _ENGINES),
-        ("servers", now.servers, _SERVERS),
-        ("replicas", now.replicas, _REPLICAS),
+    for rows, columns in (
+        (now.objects, _OBJECTS),
+        (now.engines, _ENGINES),
+        (now.servers, _SERVERS),
+        (now.replicas, _REPLICAS),
     ):
         if rows:
-            parts += ["", _table(title, rows, columns)]
+            parts += ["", _table(rows, columns)]
     return Group(*parts)
 
 
@@ -93,7 +93,7 @@ _REPLICAS: Final[_Columns] = (
 )
 
 
-def _table(title: str, rows: Sequence[dict[str, Any]], columns: _Columns) -> Table:
+def _table(rows: Sequence[dict[str, Any]], columns: _Columns) -> Table:
     table = _headed(*(heading for _, heading in columns))
     for row in rows:
         table.add_row(*(_cell(name, row[name]) for name, _ in columns))

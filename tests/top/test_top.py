@@ -19,9 +19,11 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from ayo_bridge import Runtime, accelerate
+from ayo_bridge import Runtime
 from ayo_bridge.cli import app
+from ayo_bridge.record.counters import Counters
 from ayo_bridge.telemetry import sockets
+from ayo_bridge.telemetry.shown import Shown
 from ayo_bridge.top import ask_all, drawn, sums
 from ayo_bridge.top.sums import Process
 from tests.test_forks import in_a_child
@@ -116,16 +118,21 @@ def test_nothing_is_there_unless_it_is_asked_for(meeting: Path) -> None:
     assert "ayo-bridge top" not in {thread.name for thread in threading.enumerate()}
 
 
-def test_what_was_counted_stays_when_its_object_is_gone(asked_for: Path) -> None:
-    runtime = Runtime(measure=False, templates=False)
-    for _ in range(100):
-        accelerate(lambda text: text, runtime=runtime)("salt")
+def test_what_was_counted_stays_when_its_object_is_gone() -> None:
+    class Gone:
+        target = "f"
+
+        def totals(self) -> Counters:
+            return Counters(calls=1)
+
+    shown, kept = Shown(), Gone()
+    for counted in (kept, *(Gone() for _ in range(3))):
+        shown.add(counted, Counters(calls=1))
+    for _ in range(200):
+        shown.add(Gone(), Counters(calls=1))
     gc.collect()
-    (process,) = ask_all()
-    assert process.count("calls") == 100
-    assert runtime.shown is not None
-    assert len(runtime.shown._objects) < 70
-    runtime.close()
+    assert [(row["target"], row["calls"]) for row in shown.snapshot()["objects"]] == [("f", 204)]
+    assert len(shown._objects) == 1
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
