@@ -5,6 +5,8 @@ It knows the options of :func:`ayo_bridge.cli.run.run`, and understands only wha
 
 from __future__ import annotations
 
+import os
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +18,8 @@ _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 def run_at_once(args: Sequence[str]) -> None:
     """Become the program; return if that is not all: help is asked for, or something is wrong."""
+    if os.environ.get("AYO_ENGINES"):
+        return  # What it names is to be read.
     options, at = {}, 0
     while at < len(args) and args[at] in (*_FLAGS, *_VALUED):
         name = args[at]

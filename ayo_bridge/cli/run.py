@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -86,6 +87,11 @@ def run(
         top=top,
         metrics_port=metrics_port,
     )
+    if named := os.environ.get("AYO_ENGINES", "").strip():
+        from ayo_bridge.engines.openai_http.replicated import named_engines
+
+        named_engines()  # Else the program would fail, at its first call.
+        told["AYO_ENGINES"] = os.path.abspath(named)  # The program may go elsewhere.
     launch(context.args, told, as_command=bool(context.meta.get(_AS_COMMAND)))
 
 

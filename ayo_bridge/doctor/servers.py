@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -14,6 +15,8 @@ from ayo_bridge.doctor.checks import Area, Check, Level
 from ayo_bridge.doctor.libraries import shown, tested_range
 from ayo_bridge.doctor.vllm_metrics import VLLMState, read_metrics
 from ayo_bridge.engines import launched
+from ayo_bridge.engines.openai_http.replicated import named_engines
+from ayo_bridge.errors import ArgumentError
 from ayo_bridge.learn.live.remote import VARIABLE, is_remote, wanted
 
 _NAMED_BY: Final = ("OPENAI_BASE_URL", "OPENAI_API_BASE")
@@ -23,11 +26,14 @@ _NO_GET: Final = (404, 405, 501)
 def known_servers() -> tuple[str, ...]:
     """The servers to ask where none is named.
 
-    These are the one of the OpenAI SDK's environment, and those that ``serve-llm`` has started
-    on this machine.
+    These are the one of the OpenAI SDK's environment, the replicas that ``AYO_ENGINES`` declares,
+    and those that ``serve-llm`` has started on this machine.
     """
     said = [os.environ.get(name, "").strip() for name in _NAMED_BY]
-    return tuple(dict.fromkeys([*filter(None, said), *launched.running()]))
+    replicas: list[str] = []
+    with suppress(ArgumentError):  # `check_settings` says what is wrong with it.
+        replicas = [url for each in named_engines() for url in each.urls]
+    return tuple(dict.fromkeys([*filter(None, said), *replicas, *launched.running()]))
 
 
 def check_servers(servers: Sequence[str]) -> Iterator[Check]:

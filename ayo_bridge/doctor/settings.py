@@ -12,6 +12,7 @@ from typing import Final
 from ayo_bridge.autorun.exports import address_of
 from ayo_bridge.doctor.checks import Area, Check, Level
 from ayo_bridge.doctor.on_disk import home_as_tilde
+from ayo_bridge.engines.openai_http.replicated import named_engines
 from ayo_bridge.errors import AyoBridgeError
 from ayo_bridge.schedule.limits import wanted_limit
 
@@ -130,6 +131,27 @@ def _remote(value: str) -> Check:
     )
 
 
+def _engines(value: str) -> Check:
+    try:
+        declared = named_engines()
+    except AyoBridgeError as error:
+        return Check(
+            Area.ENVIRONMENT,
+            Level.PROBLEM,
+            f"AYO_ENGINES: no Runtime can be made: {error}",
+            "correct the file, or unset it",
+        )
+    if not value.strip():
+        return _ok("AYO_ENGINES is empty: as without it")
+    said = "; ".join(
+        f"{len(each.urls)} {'replica' if len(each.urls) == 1 else 'replicas'} of {each.model}, "
+        f"routing {each.routing}"
+        for each in declared
+    )
+    where = home_as_tilde(Path(value))
+    return _ok(f"AYO_ENGINES={where} declares {said or 'nothing'}, {_RUNTIME_WINS}")
+
+
 def _max_ahead(value: str) -> Check:
     try:
         limit = wanted_limit(None)
@@ -176,6 +198,7 @@ SETTINGS: Final[Mapping[str, Meaning]] = MappingProxyType(
         ),
         "AYO_LEARN_REMOTE": _remote,
         "AYO_MAX_AHEAD": _max_ahead,
+        "AYO_ENGINES": _engines,
         "AYO_MEASURE": _off_by_zero("AYO_MEASURE", "nothing is measured in the background"),
         "AYO_ENV_CACHE": _place("AYO_ENV_CACHE", "`make setup` and the demo keep things there"),
         "AYO_MODEL": lambda value: _ok(f"AYO_MODEL={value}: the model that the demo serves"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -117,6 +116,8 @@ def read_engines(path: str | Path) -> tuple[LLM, ...]:
     Raises:
         ArgumentError: it cannot be read, or says something else; the message names file and key.
     """
+    import tomllib  # Few have such a file, and all would wait for it.
+
     try:
         with Path(path).open("rb") as file:
             said = tomllib.load(file)

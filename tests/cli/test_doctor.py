@@ -122,6 +122,7 @@ def test_files_that_are_of_no_use_are_named(tmp_path: Path) -> None:
         ("AYO_MAX_AHEAD", "many", Level.PROBLEM, "no number of calls"),
         ("AYO_MAX_AHEAD", "0", Level.NOTE, "no call runs ahead"),
         ("AYO_MAX_AHEAD", "4", Level.OK, "at most 4 calls ahead"),
+        ("AYO_ENGINES", "no-such.toml", Level.PROBLEM, "no-such.toml cannot be read"),
         ("AYO_TEMPLATES", "0", Level.OK, "no learned templates are kept"),
         ("AYO_MEASURE", "false", Level.NOTE, "AYO_MEASURE=false does nothing"),
         ("AYO_LEARN_REMOTE", "1", Level.OK, "servers of others ahead too"),

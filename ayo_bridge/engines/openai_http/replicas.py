@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, Final
@@ -48,7 +48,7 @@ class Replicas(Routes):
         self._lock = new_rlock()  # A reply may be collected, and so end, at any allocation.
         self._router = Router(len(self.servers), Routing(self.declared.routing))
         self._groups = PrefixGroups()
-        self._sessions = uuid.uuid4().hex[:12]
+        self._sessions = os.urandom(6).hex()
         self._watching: Future[Any] | None = None
 
     @property

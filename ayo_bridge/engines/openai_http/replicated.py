@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
+from contextvars import Context
 from typing import Any
 
 from ayo_bridge.engines.declared import LLM, VARIABLE, read_engines
@@ -33,7 +34,8 @@ class Replicated:
         submit: Callable[[Coroutine[Any, Any, None]], Future[Any]],
     ) -> None:
         self.all = tuple(
-            Replicas(each, clock, lambda check: submit(watch(check)))
+            # Not in the context of the call that comes first: its scope would live as long.
+            Replicas(each, clock, lambda check: Context().run(submit, watch(check)))
             for each in declared or named_engines()
         )
 
@@ -44,9 +46,9 @@ class Replicated:
         """The replicas of an engine, which is named after its model, and perhaps its address."""
         if engine.kind is not EngineKind.LLM:
             return None
-        named, _, server = engine.name.removeprefix(f"{EngineKind.LLM}:").rpartition("@")
-        model = named or server
-        found = (each for each in self.all if each.declared.model == model)
+        whole = engine.name.removeprefix(f"{EngineKind.LLM}:")
+        named = whole, whole.rpartition("@")[0]
+        found = (each for each in self.all if each.declared.model in named)
         return next((each for each in found if engine.server in each.servers), None)
 
     def limits(self, server: str) -> dict[str, int]:

@@ -1,0 +1,128 @@
+"""Engines that are declared, in a program or in a file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from ayo_bridge import LLM, Runtime
+from ayo_bridge.cli import app
+from ayo_bridge.doctor.servers import check_servers, known_servers
+from ayo_bridge.doctor.settings import check_settings
+from ayo_bridge.engines.declared import read_engines
+from ayo_bridge.engines.openai_http import OpenAIServer
+from ayo_bridge.errors import ArgumentError
+from ayo_bridge.serving.ports import free_port
+from tests.stub_openai import StubOpenAI
+
+ONE, TWO = "http://a:8000/v1", "http://b:8000/v1"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"model": ""}, "model of an LLM is to be the name of a model, not ''"),
+        ({"urls": []}, "urls of an LLM is empty: name the base URL of each replica"),
+        ({"urls": ONE}, f"urls of an LLM is to be a list of base URLs, not '{ONE}'"),
+        (
+            {"urls": [ONE, "b:8000"]},
+            "urls of an LLM holds 'b:8000', which is no http URL like http://10.0.0.1:8000/v1",
+        ),
+        (
+            {"urls": ["ftp://b/v1"]},
+            "urls of an LLM holds 'ftp://b/v1', which is no http URL like http://10.0.0.1:8000/v1",
+        ),
+        ({"urls": [ONE, "http://A:8000/v1/"]}, "urls of an LLM holds a:8000 twice"),
+        (
+            {"urls": [ONE, "https://b:8000/v1"]},
+            "urls of an LLM are to be alike but for host and port: http://a:8000/v1 and "
+            "https://b:8000/v1 are not",
+        ),
+        (
+            {"urls": ["http://me:secret@a/v1"]},
+            "urls of an LLM holds http://a/v1 with credentials, a query or a fragment: leave those",
+        ),
+        (
+            {"routing": "random"},
+            'routing of an LLM is to be one of "prefix", "least_delay", "least_outstanding", '
+            '"round_robin", "external", not \'random\'',
+        ),
+        (
+            {"routing": "external"},
+            'urls of an LLM of routing="external" is to be one, that of the router',
+        ),
+        ({"session": "a b"}, "session of an LLM is to be the name of a header, not 'a b'"),
+    ],
+)
+def test_a_declaration_is_refused(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ArgumentError, match=f"^{re.escape(sentence)}$"):
+        LLM(**{"model": "m", "urls": [ONE, TWO], **options})
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[[llm]", "is no TOML"),
+        ("[[embedding]]", "embedding is no kind of engine: take [[llm]]"),
+        ("[llm]\nmodel = 'm'", "llm is to be a list of tables: write [[llm]]"),
+        ("[[llm]]\nmodel = 'm'", "llm[0].urls is missing"),
+        (f"[[llm]]\nmodel = 'm'\nurl = '{ONE}'", "llm[0].url is no setting: take model, urls"),
+        (f"[[llm]]\nmodel = 'm'\nurls = '{ONE}'", "llm[0].urls is to be a list of base URLs"),
+        (f"[[llm]]\nmodel = 3\nurls = ['{ONE}']", "llm[0].model is to be the name of a model"),
+        (f"[[llm]]\nmodel = 'm'\nurls = ['{ONE}']\n" * 2, "'m' is declared twice at a:8000"),
+    ],
+)
+def test_a_file_is_refused_by_its_name_and_key(tmp_path: Path, text: str, sentence: str) -> None:
+    file = tmp_path / "engines.toml"
+    file.write_text(text)
+    with pytest.raises(ArgumentError, match=re.escape(sentence)) as refused:
+        read_engines(file)
+    assert str(refused.value).startswith(str(file))
+
+
+def test_a_file_in_the_environment_is_for_runtimes_that_say_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "engines.toml"
+    file.write_text(f'[[llm]]\nmodel = "m"\nurls = ["{ONE}", "{TWO}"]\nrouting = "round_robin"\n')
+    assert read_engines(file) == (LLM("m", [ONE, TWO], "round_robin"),)
+    monkeypatch.setenv("AYO_ENGINES", str(file))
+    assert [each.declared.model for each in Runtime().replicated.all] == ["m"]
+    own = Runtime(engines=[LLM("own", [ONE])])
+    assert [each.declared.model for each in own.replicated.all] == ["own"]
+    monkeypatch.setenv("AYO_ENGINES", str(tmp_path / "no-such.toml"))
+    with pytest.raises(ArgumentError, match=r"no-such\.toml cannot be read"):
+        Runtime()
+    ran = CliRunner().invoke(app, ["run", "app.py"])
+    assert ran.exit_code == 1
+    assert "no-such.toml cannot be read" in ran.output
+
+
+def test_replicas_are_those_of_a_model_at_one_of_the_addresses() -> None:
+    runtime = Runtime(engines=[LLM("m@1", [ONE, TWO])])
+    for name, url, found in (
+        ("llm:m@1@a:8000", ONE, True),
+        ("llm:m@1@b:8000", TWO, True),
+        ("llm:m@1@c:8000", "http://c:8000/v1", False),
+        ("llm:other@a:8000", ONE, False),
+    ):
+        runtime.register(OpenAIServer(name, url))
+        assert (runtime.routes(name) is not None) is found
+    assert "16 calls ahead" in runtime.load("a:8000").description
+    assert "8 calls ahead" in runtime.load("c:8000").description
+
+
+def test_the_doctor_asks_each_replica(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, gone = tmp_path / "engines.toml", f"http://127.0.0.1:{free_port()}/v1"
+    with StubOpenAI() as stub:
+        file.write_text(f'[[llm]]\nmodel = "stub"\nurls = ["{stub.base_url}", "{gone}"]\n')
+        monkeypatch.setenv("AYO_ENGINES", str(file))
+        servers = [check.what for check in check_servers(known_servers())]
+    assert f"{stub.base_url} answers, model stub" in servers
+    assert any(what.startswith(f"{gone} does not answer") for what in servers)
+    said = next(check.what for check in check_settings() if "AYO_ENGINES=" in check.what)
+    assert "declares 2 replicas of stub, routing prefix" in said
