@@ -43,9 +43,7 @@ def page(results: Json) -> str:
         figures=_tiles(results),
         summary=[],
         sections=[section(results[name]) for name, section in made.items() if name in results],
-        largest=max(
-            (run["queries"] for run in results.get("sizes", {}).get("runs", ())), default=0
-        ),
+        largest=results["sizes"]["long"]["queries"] if "sizes" in results else 0,
     )
 
 
@@ -58,7 +56,7 @@ def _tiles(results: Json) -> list[Tile]:
         for other in (ROUND_ROBIN, LEAST_OUTSTANDING):
             times = largest[other]["mean"] / largest[PREFIX]["mean"]
             tiles.append(Tile(f"{times:.2f}x", f"over {other}, mean latency at {most:,} replicas"))
-        own = largest[PREFIX]
+        own = results["sizes"]["long"]
         what = f"of CPU to simulate {own['queries']:,} queries over {most:,} replicas"
         tiles.append(Tile(f"{own['cpu_seconds'] / 60:.1f} min", what))
     if "cost" in results:

@@ -55,7 +55,7 @@ def _sizes(made: Json) -> list[Table]:
             f"{run['cpu_seconds']:,.0f} s",
             *(f"{size:,}" for size in run["memory_mib"][1::2]),
         )
-        for run in runs
+        for run in [*runs, made["long"]]
     ]
     tenths = [f"{share} %" for share in range(20, 101, 20)]
     return [

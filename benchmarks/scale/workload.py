@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -39,8 +40,12 @@ _VALUES: Final = 64
 
 @cache
 def trace() -> tuple[Request, ...]:
-    """All requests of RAGPulse's week, in order."""
-    return tuple(requests(EVERYTHING))
+    """All requests of RAGPulse's week, shuffled: those of its first days are shorter than others,
+    and a few hundred queries are to be like a hundred thousand.
+    """
+    every = requests(EVERYTHING)
+    random.Random("RAGPulse").shuffle(every)
+    return tuple(every)
 
 
 @dataclass(frozen=True, slots=True)
