@@ -26,8 +26,6 @@ from ayo_bridge.record.counters import Counters
 from ayo_bridge.telemetry import sockets
 from ayo_bridge.telemetry.gauges import Watched
 
-WANTED: Final = "AYO_TOP"
-"""``1``: processes with a runtime answer ``ayo-bridge top``."""
 VERSION: Final = 1
 """Of what is told; another one is of another ayo-bridge."""
 _PATIENCE: Final = 1.0
@@ -219,10 +217,8 @@ def _replicas(runtime: Seen) -> Iterator[Json]:
 _process: Final[list[Shown]] = []
 
 
-def wanted_shown(runtime: Seen) -> Shown | None:
-    """Who shows a runtime to ``ayo-bridge top``; ``None``: nobody has asked for it."""
-    if os.environ.get(WANTED) != "1":
-        return None
+def shown_here(runtime: Seen) -> Shown:
+    """Who shows the runtimes of this process, this one among them."""
     if not _process:
         _process.append(Shown())
         atexit.register(_process[0].close)
