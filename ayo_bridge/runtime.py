@@ -38,7 +38,7 @@ from ayo_bridge.schedule import (
 from ayo_bridge.schedule.limits import AheadLimit, wanted_limit
 from ayo_bridge.schedule.own_loop import new_own_loop, run_loop, shut_down
 from ayo_bridge.seam import BatchEngine, Dialect, Engine, EngineKind, Routes
-from ayo_bridge.telemetry import wanted_telemetry
+from ayo_bridge.telemetry import wanted_shown, wanted_telemetry
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -127,6 +127,7 @@ class Runtime:
         for engine in made:
             self.register(engine)
         self.telemetry = wanted_telemetry(otel, metrics, self.clock, self)
+        self.shown = wanted_shown(self)
         _runtimes.add(self)
 
     def _reset(self) -> None:

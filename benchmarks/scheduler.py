@@ -19,7 +19,6 @@ import time
 import tracemalloc
 from collections import deque
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -28,15 +27,15 @@ from rich.console import Console
 from rich.table import Table
 
 from ayo_bridge.graph import Graph, Op, Primitive, decompose
-from ayo_bridge.graph.primitive import CONTROL_OPS, DECODES, PREFILLS
-from ayo_bridge.graph.timing import remaining
+from ayo_bridge.graph.primitive import DECODES
 from ayo_bridge.passes import optimise
-from ayo_bridge.schedule import POLICIES, EngineScheduler, GraphScheduler
+from ayo_bridge.schedule import POLICIES, EngineScheduler
 from ayo_bridge.schedule.request import Abortable, Done
 from ayo_bridge.seam import Call, EngineKind, Limits
 from ayo_bridge.simulate import run_virtual
 from benchmarks.advanced_app import INPUTS, advanced, context, inputs, simulated
 from benchmarks.measure import write
+from benchmarks.tiers import Query, Shape
 
 CONCURRENT = 1000
 DISPATCHED, BYTES, GROWTH = 30_000, 50_000, 0.02
@@ -87,15 +86,7 @@ class Load:
             name: EngineScheduler(Engine(name), POLICIES[policy], self.placement, self.clock)  # type: ignore[arg-type]
             for name in LIMITS
         }
-        self.graph = graph
-        self.remaining = remaining(graph, CONTEXT.profiles.seconds)
-        self.values = dict.fromkeys(graph.inputs)
-        self.decoded: dict[str, dict[str, object]] = {}
-        for primitive in graph:
-            for maker in graph.predecessors(primitive.id) if primitive.op in DECODES else ():
-                if graph[maker].op in PREFILLS:
-                    made = self.decoded.setdefault(maker, {})
-                    made.update(dict.fromkeys(primitive.outputs))
+        self.shape = Shape(graph, CONTEXT.profiles.seconds, RESULT)
         self.calls = {
             primitive.id: Call(
                 primitive.engine,
@@ -110,7 +101,6 @@ class Load:
         }
         self.to_come = queries
         self.answered = 0
-        self.dispatched = 0
 
     def clock(self) -> float:
         return self.now
@@ -129,55 +119,15 @@ class Load:
         if self.to_come:
             self.to_come -= 1
             self.now += 0.01
-            Query(self, self.to_come).start()
+            query = Query(self.shape, self.to_come, self.tiers, self.call, self.ended, self.now)
+            query.start()
 
+    def call(self, query: Query, primitive: Primitive) -> Call:
+        return self.calls[primitive.id]
 
-class Query:
-    """Takes a query through the two tiers; its calls compute nothing."""
-
-    def __init__(self, load: Load, number: int) -> None:
-        self.load, self.number = load, number
-        self.tier = GraphScheduler(load.graph, load.remaining)
-        self.since = load.now
-
-    def start(self) -> None:
-        self.advance(self.tier.start(self.load.values))
-
-    def advance(self, ready: Sequence[Primitive]) -> None:
-        pending = deque(ready)
-        while pending:
-            primitive = pending.popleft()
-            self.load.dispatched += 1
-            if primitive.op in CONTROL_OPS:
-                pending += self.tier.complete(primitive.id, dict.fromkeys(primitive.outputs))
-            elif primitive.op not in DECODES:
-                self.submit(primitive)
-
-    def submit(self, primitive: Primitive) -> None:
-        load, tier = self.load, self.tier
-        call = load.calls[primitive.id]
-        request = load.tiers[primitive.engine].submit(
-            call,
-            query=self.number,
-            node=primitive.id,
-            depth=tier.depth(primitive.id),
-            priority=int(call.warm),
-            since=self.since,
-            remaining=tier.remaining(primitive.id),
-            left=tier.left(),
-        )
-        request.future.add_done_callback(partial(self.done, primitive))
-
-    def done(self, primitive: Primitive, _: object) -> None:
-        load, tier = self.load, self.tier
-        ready = tier.complete(primitive.id, dict.fromkeys(primitive.outputs))
-        decoded = load.decoded.get(primitive.id)
-        if decoded is not None:
-            ready += tier.feed(decoded)
-        self.advance(ready)
-        if decoded is not None and RESULT in decoded:
-            load.answered += 1
-            load.next_query()
+    def ended(self, query: Query) -> None:
+        self.answered += 1
+        self.next_query()
 
 
 CONTEXT = context(best_batch=8)
@@ -191,10 +141,7 @@ def e_graph() -> Graph:
 
 
 def dispatched(policy: str, queries: int) -> float:
-    """Primitives dispatched for each second of CPU time.
-
-    Items of a decoding that were known before their turn came are not dispatched, and not counted.
-    """
+    """Primitives dispatched for each second of CPU time."""
     load = Load(policy, e_graph(), queries)
     gc.collect()
     started = time.process_time()
@@ -202,17 +149,18 @@ def dispatched(policy: str, queries: int) -> float:
     load.run()
     seconds = time.process_time() - started
     assert load.answered == queries
-    return load.dispatched / seconds
+    return load.shape.dispatched / seconds
 
 
 def bytes_of_tiers() -> float:
     """Bytes that a query holds in the two tiers when a third of it has run."""
-    load = Load("critical_path", e_graph(), CONCURRENT)
-    load.graph.depth("answer.decode[2]")  # What the graph works out once is no query's.
+    graph = e_graph()
+    load = Load("critical_path", graph, CONCURRENT)
+    graph.depth("answer.decode[2]")  # What the graph works out once is no query's.
     gc.collect()
     tracemalloc.start()
     load.start()
-    while load.dispatched < CONCURRENT * len(load.graph) // 3:
+    while load.shape.dispatched < CONCURRENT * len(graph) // 3:
         load.placement.end_next()
     gc.collect()
     held, _ = tracemalloc.get_traced_memory()

@@ -21,7 +21,7 @@ LAYERS = (
         "observe",
         "serving",
     ),
-    *("workflow", "adapter", "autorun", "api", "doctor", "verify", "pages", "bench", "cli"),
+    *("workflow", "adapter", "autorun", "api", "doctor", "verify", "pages", "bench", "top", "cli"),
 )
 """From the bottom to the top: a module may import its own layer and those before it."""
 

@@ -31,6 +31,8 @@ OTEL: Final = "AYO_OTEL"
 """``1``: export OpenTelemetry spans of every call."""
 METRICS: Final = "AYO_METRICS"
 """``1``: keep Prometheus metrics in the process's default registry."""
+TOP: Final = "AYO_TOP"
+"""``1``: processes answer ``ayo-bridge top``."""
 METRICS_PORT: Final = "AYO_METRICS_PORT"
 """Where to serve them, as ``[HOST:]PORT``; this machine only where no host is named."""
 
@@ -54,13 +56,15 @@ def variables(
     log: str | None = None,
     verify: str | None = None,
     otel: bool = False,
+    top: bool = False,
     metrics_port: str | None = None,
 ) -> dict[str, str]:
     """What ``ayo-bridge run`` was told, as variables.
 
     ``timeline`` is made absolute, since the program may go elsewhere.
     """
-    flags = {EXPLAIN: explain, STATS: stats, OTEL: otel, METRICS: metrics_port is not None}
+    flags = {EXPLAIN: explain, STATS: stats, OTEL: otel, TOP: top}
+    flags[METRICS] = metrics_port is not None
     told = {name: "1" for name, on in flags.items() if on}
     if not learn:
         told[LEARN] = "0"

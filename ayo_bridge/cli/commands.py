@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ayo_bridge.cli import bench, doctor, profile, run, serve, serve_sim, templates, verify
+from ayo_bridge.cli import bench, doctor, profile, run, serve, serve_sim, templates, top, verify
 from ayo_bridge.errors import AyoBridgeError
 
 __all__ = ["app"]
@@ -63,6 +63,7 @@ app.command("run", cls=run.RunCommand, context_settings=run.SETTINGS, options_me
 )
 app.command("profile")(profile.profile)
 app.command("doctor")(doctor.doctor)
+app.command("top")(top.top)
 app.command("verify")(verify.verify)
 app.command("bench")(bench.bench)
 app.add_typer(templates.app)

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_FLAGS = ("--explain", "--stats", "--no-learn")
+_FLAGS = ("--explain", "--stats", "--no-learn", "--top")
 _VALUED = ("--timeline", "--verify", "--log")
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -44,6 +44,7 @@ def run_at_once(args: Sequence[str]) -> None:
         stats="--stats" in options,
         timeline=options.get("--timeline"),
         learn="--no-learn" not in options,
+        top="--top" in options,
         log=options.get("--log"),
         verify=options.get("--verify"),
     )

@@ -50,6 +50,9 @@ def run(
         Path | None,
         typer.Option("--timeline", help="Write the last calls at exit: .html or .json."),
     ] = None,
+    top: Annotated[
+        bool, typer.Option("--top", help="Show its processes in `ayo-bridge top`.")
+    ] = False,
     no_learn: Annotated[
         bool, typer.Option("--no-learn", help="Accelerate only what is known beforehand.")
     ] = False,
@@ -81,14 +84,22 @@ def run(
         log=log,
         verify=verify,
         otel=otel,
+        top=top,
         metrics_port=metrics_port,
     )
-    if named := os.environ.get("AYO_ENGINES", "").strip():
-        from ayo_bridge.engines.openai_http.replicated import named_engines
-
-        named_engines()  # Else the program would fail, at its first call.
-        told["AYO_ENGINES"] = os.path.abspath(named)  # The program may go elsewhere.
+    told |= _engines()
     launch(context.args, told, as_command=bool(context.meta.get(_AS_COMMAND)))
+
+
+def _engines() -> dict[str, str]:
+    """The file of declared engines as a variable, if there is one; the program may go elsewhere."""
+    named = os.environ.get("AYO_ENGINES", "").strip()
+    if not named:
+        return {}
+    from ayo_bridge.engines.openai_http.replicated import named_engines
+
+    named_engines()  # Else the program would fail, at its first call.
+    return {"AYO_ENGINES": os.path.abspath(named)}
 
 
 def _check(

@@ -190,6 +190,7 @@ SETTINGS: Final[Mapping[str, Meaning]] = MappingProxyType(
         ),
         "AYO_METRICS": _on_by_one("AYO_METRICS", f"Prometheus metrics are kept, {_RUNTIME_WINS}"),
         "AYO_METRICS_PORT": _metrics_port,
+        "AYO_TOP": _on_by_one("AYO_TOP", "processes answer `ayo-bridge top`"),
         "AYO_PROFILE_DIR": _place("AYO_PROFILE_DIR", "profiles are kept there"),
         "AYO_TEMPLATE_DIR": _place("AYO_TEMPLATE_DIR", "learned templates are kept there"),
         "AYO_TEMPLATES": _off_by_zero(

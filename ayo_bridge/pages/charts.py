@@ -38,6 +38,12 @@ COLOURS: Final = {
     "queueing": "#e3bf3c",
     "communication": "#58b7dd",
     "graph work": "#df6fa5",
+    # Routers between replicas.
+    "round robin": "#8a8f98",
+    "least outstanding": "#3b75af",
+    "cache-aware": "#ef8636",
+    "least delay": "#9b6bb3",
+    "prefix": "#2a9d4a",
 }
 """By what is drawn. A name that is not here has no colour: give it one."""
 HERE: Final = "here"
@@ -91,9 +97,18 @@ class Curve:
 
 
 def lines(
-    xs: Sequence[float], curves: Sequence[Curve], *, x: str = "requests/s", unit: str = " s"
+    xs: Sequence[float],
+    curves: Sequence[Curve],
+    *,
+    x: str = "requests/s",
+    unit: str = " s",
+    doubling: bool = False,
 ) -> Spec:
-    """Curves over numbers: dashed if they are the paper's, thin and without points if a bound."""
+    """Curves over numbers: dashed if they are the paper's, thin and without points if a bound.
+
+    ``doubling``: numbers that are twice as large are as far apart everywhere.
+    """
+    domain = [min(xs), max(xs)] if doubling else [0, max(xs)]
     rows = [
         {
             "x": at,
@@ -109,7 +124,7 @@ def lines(
         x=alt.X(
             "x:Q",
             title=x,
-            scale=alt.Scale(domain=[0, max(xs)], nice=False),
+            scale=alt.Scale(type="log" if doubling else "linear", domain=domain, nice=False),
             axis=alt.Axis(
                 values=list(xs), grid=False, format="~g", labelOverlap="greedy", labelSeparation=6
             ),

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from ayo_bridge.engines.openai_http.replicated import Replicated
 from ayo_bridge.events import Event
 from ayo_bridge.profile import LiveProfiles
+from ayo_bridge.record.counters import Counters
 from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead.client import Client
 from ayo_bridge.runahead.planner import Costs, Planner
@@ -35,6 +36,13 @@ class Tells(Protocol):
 
     def happened(self, event: Event) -> None:
         """Count an event."""
+
+
+class Shows(Protocol):
+    """Who shows accelerated objects to ``ayo-bridge top``."""
+
+    def add(self, counted: Any, counters: Counters) -> None:
+        """Show the state of an object, which counts in these."""
 
 
 class Home(EngineHome, Schedulers, Costs, Protocol):
@@ -71,6 +79,10 @@ class Home(EngineHome, Schedulers, Costs, Protocol):
     @property
     def telemetry(self) -> Tells | None:
         """Who is told of calls; most often nobody."""
+
+    @property
+    def shown(self) -> Shows | None:
+        """Who shows what is accelerated; most often nobody."""
 
     @property
     def planner(self) -> Planner:

@@ -79,6 +79,8 @@ class AcceleratedState:
         self._records = deque(maxlen=self.runtime.history)
         if self.runtime.telemetry is not None:
             self.runtime.telemetry.rests(self, self.rest)
+        if self.runtime.shown is not None:
+            self.runtime.shown.add(self, self._counters)
         if self.runtime.replicated:  # What is let through unseen goes to one replica alone.
             self.rest.watched = True
 

@@ -16,6 +16,8 @@ CHUNK_TOKENS: Final = CHUNK / 4
 _MOST: Final = 1 << 16
 """Chunks that are remembered: some two million tokens."""
 _FEWEST: Final = 64
+_COMMON: Final = 64
+"""What so many prompts branch off from is computed everywhere, and worth nothing anywhere."""
 _FANOUT: Final = 8
 """So many prompts that go on from one prefilled beginning are one group."""
 
@@ -105,24 +107,36 @@ class Prefixes:
         self._counts = [0] * replicas
         self._capacity = [float(_MOST)] * replicas
 
-    def known(self, chain: Chain) -> list[Known]:
-        """What each replica has of a prompt."""
+    def known(self, chain: Chain) -> dict[int, Known]:
+        """What replicas have of a prompt: those that have something of it that is worth anything.
+
+        There are few of them, however many replicas there are.
+        """
         path = self._chunks.path(chain)
-        if not path:
-            return [NOTHING] * len(self._counts)
-        another = len(path) < len(chain) and path[-1].continued
+        another = len(path) < len(chain) and bool(path) and path[-1].continued
         worth, sums = 0.0, [0.0]
         for chunk in path:
             worth += 1.0 / (1 + chunk.branches + another)
             sums.append(worth)
-        return [self._at(replica, path, sums) for replica in range(len(self._counts))]
+        found: dict[int, Known] = {}
+        for length in range(len(path), 0, -1):
+            chunk = path[length - 1]
+            if chunk.branches >= _COMMON:
+                break
+            for replica, used in chunk.computed.items():
+                age = self._counts[replica] - used
+                if replica not in found and age <= self._capacity[replica]:
+                    found[replica] = Known(length, sums[length], age)
+        return found
 
-    def _at(self, replica: int, path: Sequence[_Chunk], sums: Sequence[float]) -> Known:
+    def at(self, chain: Chain, replica: int) -> Known:
+        """What one replica has of a prompt, whatever it is worth."""
+        path = self._chunks.path(chain)
         count, capacity = self._counts[replica], self._capacity[replica]
         for length in range(len(path), 0, -1):
             used = path[length - 1].computed.get(replica)
             if used is not None and count - used <= capacity:
-                return Known(length, sums[length], count - used)
+                return Known(length, age=count - used)
         return NOTHING
 
     def sent(self, chain: Chain, replica: int) -> None:

@@ -9,11 +9,13 @@ no time. So a request follows its prefix, unless waiting there costs more than t
 from __future__ import annotations
 
 import enum
+import itertools
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from ayo_bridge.schedule.delays import Delays
+from ayo_bridge.schedule.loads import Loads
 from ayo_bridge.schedule.prefixes import CHUNK_TOKENS, NOTHING, Chain, Known, Prefixes
 from ayo_bridge.seam import Usage
 
@@ -23,6 +25,9 @@ double with each further failure."""
 LONGEST_DOWN: Final = 600.0
 _ALIKE: Final = 0.1
 """Share of a prompt's prefill by which delays may differ and count as equal."""
+_CONSIDERED: Final = 16
+"""Of the least loaded replicas so many are looked at, and all that have something of the prompt: a
+choice among a thousand costs what one among these does."""
 _ENOUGH: Final = 4
 """Chunks in a cache from which on a reply shows whether they were there."""
 _STREAMED: Final = 0.9
@@ -91,11 +96,6 @@ class _Replica:
     def sequences(self) -> int:
         return len(self.sent) + self.foreign
 
-    @property
-    def decoding(self) -> int:
-        """Sequences that are decoded sooner or later: a warm is not."""
-        return sum(not sent.prompt.warm for sent in self.sent) + self.foreign
-
 
 class Router:
     """Chooses between the replicas of one model. Not thread-safe.
@@ -110,6 +110,8 @@ class Router:
         self.delays = Delays()
         self._prefixes = Prefixes(replicas)
         self._replicas = [_Replica() for _ in range(replicas)]
+        self._loads = Loads(replicas)
+        """Sequences that each decodes sooner or later: a warm is not."""
         self._turn = 0
         self._tells_cached = False
 
@@ -117,18 +119,18 @@ class Router:
 
     def choose(self, prompt: Prompt, now: float, tried: Collection[int] = ()) -> int | None:
         """The replica for a request, none of those ``tried``; ``None``: no other one is up."""
+        if self.routing in (Routing.PREFIX, Routing.LEAST_DELAY):
+            chosen = self._least_delay(prompt, now, tried)
+            if chosen is not None:
+                return chosen
         left = [number for number in range(len(self._replicas)) if number not in tried]
         up = [number for number in left if self.is_up(number, now)]
         if not up:
             return None if tried else min(left, key=lambda n: self._replicas[n].until)
-        if len(up) == 1:
-            return up[0]
-        if self.routing is Routing.ROUND_ROBIN:
-            return self._next(up)
         if self.routing is Routing.LEAST_OUTSTANDING:
             fewest = min(self._replicas[number].sequences for number in up)
             return self._next([n for n in up if self._replicas[n].sequences == fewest])
-        return self._least_delay(prompt, now, up)
+        return self._next(up)
 
     def _next(self, numbers: Iterable[int]) -> int:
         count = len(self._replicas)
@@ -136,25 +138,31 @@ class Router:
         self._turn = (chosen + 1) % count
         return chosen
 
-    def _least_delay(self, prompt: Prompt, now: float, up: Iterable[int]) -> int:
+    def _least_delay(self, prompt: Prompt, now: float, tried: Collection[int]) -> int | None:
+        """The best of those that are looked at; ``None``: none of these is up."""
         known = self._known(prompt)
-        costs = {number: self._delay(number, prompt, known[number].worth, now) for number in up}
+        idle = (n for n in self._loads.idlest() if n not in tried and self.is_up(n, now))
+        up = dict.fromkeys(itertools.islice(idle, _CONSIDERED))
+        up |= {n: None for n in known if n not in tried and self.is_up(n, now)}
+        if not up:
+            return None
+        costs = {n: self._delay(n, prompt, known.get(n, NOTHING).worth, now) for n in up}
         most = min(costs.values()) + _ALIKE * self.delays.prefill * prompt.tokens
         alike = [number for number, cost in costs.items() if cost <= most]
         # Elsewhere its prefix would be computed twice, which takes the time of others.
         half = prompt.tokens / CHUNK_TOKENS / 2
-        follows = [number for number in alike if known[number].worth >= half > 0]
+        follows = [n for n in alike if known.get(n, NOTHING).worth >= half > 0]
         return self._next(follows or alike)
 
-    def _known(self, prompt: Prompt) -> list[Known]:
+    def _known(self, prompt: Prompt) -> dict[int, Known]:
         if self.routing is Routing.PREFIX and prompt.chain:
             return self._prefixes.known(prompt.chain)
-        return [NOTHING] * len(self._replicas)
+        return {}
 
     def _delay(self, number: int, prompt: Prompt, worth: float, now: float) -> float:
         """Seconds lost by all if a request goes to a replica."""
         replica, delays = self._replicas[number], self.delays
-        others = replica.decoding
+        others = self._loads[number]
         own = delays.prefill * max(prompt.tokens - worth * CHUNK_TOKENS, 1.0)
         # It is decoded more slowly for each other sequence, and each of these for it.
         decoding = 2 * self._output(prompt) * delays.beside * others
@@ -181,14 +189,15 @@ class Router:
         """A request is sent to a replica."""
         replica, known = self._replicas[number], NOTHING
         if self.routing is Routing.PREFIX and prompt.chain:
-            known = self._prefixes.known(prompt.chain)[number]
+            known = self._prefixes.at(prompt.chain, number)
             self._prefixes.sent(prompt.chain, number)
         fresh = max(prompt.tokens - known.chunks * CHUNK_TOKENS, 1.0)
         ahead = max(0.0, replica.prefilled - now)
         before = fresh + ahead / self.delays.prefill
-        sent = Sent(number, prompt, known, now, before, replica.decoding)
+        sent = Sent(number, prompt, known, now, before, self._loads[number])
         replica.prefilled = now + ahead + self.delays.prefill * fresh
         replica.sent.add(sent)
+        self._loads.put(number, self._loads[number] + (not prompt.warm))
         return sent
 
     def ends(
@@ -211,7 +220,7 @@ class Router:
 
     def _learn(self, sent: Sent, seconds: float, usage: Usage, first: float | None) -> None:
         output, delays = usage.completion_tokens, self.delays
-        others = (sent.others + self._replicas[sent.replica].decoding) / 2
+        others = (sent.others + self._loads[sent.replica]) / 2
         if not sent.prompt.warm:
             delays.wrote(output)
         if first is not None and first < _STREAMED * seconds:
@@ -223,7 +232,9 @@ class Router:
     def drops(self, sent: Sent, now: float) -> None:
         """A request was given up, or its reply broke off: nothing is learned of it."""
         replica = self._replicas[sent.replica]
-        replica.sent.discard(sent)
+        if sent in replica.sent:
+            replica.sent.remove(sent)
+            self._loads.put(sent.replica, self._loads[sent.replica] - (not sent.prompt.warm))
         if not replica.sent:
             replica.prefilled = now
 
@@ -232,7 +243,7 @@ class Router:
         replica = self._replicas[number]
         replica.down = min(2 * replica.down, LONGEST_DOWN) if replica.down else DOWN
         replica.until = now + replica.down
-        replica.foreign = 0
+        self._others_have(number, 0)
         self._prefixes.forget(number)
 
     def rests(self, number: int, now: float, seconds: float) -> None:
@@ -251,8 +262,12 @@ class Router:
 
     def seen(self, number: int, sequences: int) -> None:
         """A replica says how many sequences it has in all."""
+        self._others_have(number, max(0, sequences - len(self._replicas[number].sent)))
+
+    def _others_have(self, number: int, sequences: int) -> None:
         replica = self._replicas[number]
-        replica.foreign = max(0, sequences - len(replica.sent))
+        self._loads.put(number, self._loads[number] + sequences - replica.foreign)
+        replica.foreign = sequences
 
 
 __all__ = ["Prompt", "Router", "Routing", "Sent"]

@@ -15,7 +15,7 @@ class Generation:
 
     ``order`` is unique; the lowest goes first. ``hashes`` are those of the prompt's full blocks,
     ``computed`` the tokens of the prompt that are in the cache, ``cached`` those of them that were
-    there when it was admitted.
+    there when it was admitted. ``decoded`` is brought up to date when it reaches a stop, or leaves.
     """
 
     request: LLMRequest
@@ -27,6 +27,8 @@ class Generation:
     cached: int = 0
     decoded: int = 0
     marked: int = 0
+    since: int | None = None
+    """The decode steps of its instance before its first token, while it decodes."""
     lease: Lease | None = None
     ended: bool = False
 
@@ -39,18 +41,12 @@ class Generation:
         return self.length + self.request.tokens - 1
 
     @property
-    def context(self) -> int:
-        """Tokens that decoding the next one reads."""
-        return self.length + self.decoded
-
-    @property
     def missing(self) -> int:
         """Tokens of the prompt that are still to be prefilled."""
         return self.length - self.computed
 
     @property
-    def to_next_stop(self) -> int:
-        """Tokens to decode until somebody has to be told."""
+    def next_stop(self) -> int:
+        """How many tokens are decoded when somebody has to be told next."""
         marks = self.request.marks
-        stop = marks[self.marked] if self.marked < len(marks) else self.request.tokens
-        return stop - self.decoded
+        return marks[self.marked] if self.marked < len(marks) else self.request.tokens

@@ -106,13 +106,20 @@ def block_hashes(prompt: Prompt, block: int) -> tuple[int, ...]:
     parent, room = 0, block
     for segment, tokens in prompt:
         at = 0
-        while at < tokens:
-            end = min(at + room, tokens)
-            pieces.append((segment, at, end))
-            room -= end - at
+        if pieces and tokens:  # The block that the segments before this one have begun.
+            at = min(room, tokens)
+            pieces.append((segment, 0, at))
+            room -= at
+            if room:
+                continue
+            parent = hash((parent, *pieces))
+            hashes.append(parent)
+            pieces, room = [], block
+        for end in range(at + block, tokens + 1, block):
+            parent = hash((parent, (segment, at, end)))
+            hashes.append(parent)
             at = end
-            if room == 0:
-                parent = hash((parent, *pieces))
-                hashes.append(parent)
-                pieces, room = [], block
+        if at < tokens:
+            pieces.append((segment, at, tokens))
+            room = block - (tokens - at)
     return tuple(hashes)

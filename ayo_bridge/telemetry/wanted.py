@@ -9,11 +9,13 @@ from ayo_bridge.errors import ArgumentError, MissingExtraWarning, announce
 
 if TYPE_CHECKING:  # Nothing of it is imported where nobody is told.
     from ayo_bridge.telemetry.gauges import Watched
+    from ayo_bridge.telemetry.shown import Seen, Shown
     from ayo_bridge.telemetry.spans import Clock
     from ayo_bridge.telemetry.telemetry import Telemetry
 
 OTEL: Final = "AYO_OTEL"
 METRICS: Final = "AYO_METRICS"
+TOP: Final = "AYO_TOP"
 
 
 def wanted_telemetry(
@@ -55,6 +57,15 @@ def wanted_telemetry(
             by = f"{METRICS}=1" if metrics is None else ""
             _lacking("metrics", "prometheus_client", by, error)
     return telemetry if telemetry.wanted else None
+
+
+def wanted_shown(runtime: Seen) -> Shown | None:
+    """Who shows a runtime to ``ayo-bridge top``; ``None``: ``AYO_TOP=1`` is not set."""
+    if os.environ.get(TOP) != "1":
+        return None
+    from ayo_bridge.telemetry.shown import shown_here
+
+    return shown_here(runtime)
 
 
 def _lacking(argument: str, library: str, by_environment: str, error: ImportError) -> None:

@@ -90,10 +90,16 @@ def outcome(run: Run) -> Outcome:
     )
 
 
-def in_background(do: Callable[[T], R], jobs: Sequence[T], label: str) -> Iterator[R]:
+def in_background(
+    do: Callable[[T], R], jobs: Sequence[T], label: str, *, jobs_a_process: int | None = None
+) -> Iterator[R]:
     """Do all jobs in processes of low priority, with a progress bar; results as they come."""
     workers = min(os.cpu_count() or 1, WORKERS)
-    with get_context("spawn").Pool(workers, os.nice, (NICENESS,)) as pool, Progress() as progress:
+    spawn = get_context("spawn")
+    with (
+        spawn.Pool(workers, os.nice, (NICENESS,), jobs_a_process) as pool,
+        Progress() as progress,
+    ):
         task = progress.add_task(label, total=len(jobs))
         for made in pool.imap_unordered(do, jobs):
             progress.advance(task)

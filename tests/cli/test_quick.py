@@ -14,7 +14,7 @@ from ayo_bridge.cli.quick import run_at_once
 AT_ONCE = (
     ["app.py"],
     ["app.py", "--explain", "--", "-m"],
-    ["--stats", "--no-learn", "app.py"],
+    ["--stats", "--no-learn", "--top", "app.py"],
     ["--explain", "-m", "package", "--stats"],
     ["-mpackage"],
     ["--timeline", "calls.html", "--log", "info", "--verify", "0.01", "--", "uvicorn", "app:app"],

@@ -8,7 +8,14 @@ from collections import Counter
 import pytest
 
 from ayo_bridge.schedule.delays import BESIDE, DECODE, PREFILL, Delays
-from ayo_bridge.schedule.prefixes import CHUNK, CHUNK_TOKENS, Prefixes, PrefixGroups, chain_of
+from ayo_bridge.schedule.prefixes import (
+    CHUNK,
+    CHUNK_TOKENS,
+    NOTHING,
+    Prefixes,
+    PrefixGroups,
+    chain_of,
+)
 from ayo_bridge.schedule.routing import DOWN, Prompt, Router, Routing
 from ayo_bridge.seam import Usage
 
@@ -137,11 +144,12 @@ def test_what_many_prompts_begin_with_counts_little_anywhere() -> None:
     prefixes, head = Prefixes(2), words("head", 64 * CHUNK)
     for number in range(9):
         prefixes.sent(chain_of("", head + words(number, 64 * CHUNK)), 0)
-    here, there = prefixes.known(chain_of("", head + words("new", 64 * CHUNK)))
+    known = prefixes.known(chain_of("", head + words("new", 64 * CHUNK)))
+    here, there = (known.get(replica, NOTHING) for replica in range(2))
     assert here.chunks == 64
     assert here.worth < 8
     assert there.chunks == there.worth == 0
-    again, _ = prefixes.known(chain_of("", head + words(8, 64 * CHUNK)))
+    again = prefixes.known(chain_of("", head + words(8, 64 * CHUNK)))[0]
     assert again.worth > 64
 
 

@@ -77,6 +77,11 @@ class Replicas(Routes):
             now = self._clock()
             return tuple(self._router.is_up(n, now) for n in range(len(self.servers)))
 
+    def requests(self) -> tuple[int, ...]:
+        """How many each of them has on its way, those of others among them where that is known."""
+        with self._lock:
+            return tuple(self._router.sequences(n) for n in range(len(self.servers)))
+
     # What requests on their way ask and tell.
 
     def _choose(self, prompt: Prompt, tried: Mapping[int, object], own: int) -> Sent | None:

@@ -1,0 +1,142 @@
+"""The results as tables: for the terminal and for the page, from the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table as Printed
+
+from ayo_bridge.pages.content import Table
+from benchmarks.scale.routers import PREFIX
+
+Json = dict[str, Any]
+_SHAPES = {"refine": "refine", "tree": "tree", "one_shot": "one call"}
+
+
+def tables(name: str, made: Json) -> list[Table]:
+    """The tables of an experiment."""
+    return {"sizes": _sizes, "loads": _loads, "processes": _processes, "cost": _cost}[name](made)
+
+
+def printed(name: str, made: Json) -> list[Printed]:
+    """They, for the terminal."""
+    found = []
+    for each in tables(name, made):
+        table = Printed(box=None, title=each.title, title_justify="left")
+        for place, heading in enumerate(each.head):
+            table.add_column(heading, justify="right" if place else "left")
+        for row in each.rows:
+            table.add_row(*row)
+        found.append(table)
+    return found
+
+
+def _sizes(made: Json) -> list[Table]:
+    runs = made["runs"]
+    head = ("replicas, router", "mean", "p50", "p95", "p99", *_SHAPES.values())
+    latency = [
+        (f"{run['replicas']:,}, {run['router']}", *_latency(run), *_by_shape(run)) for run in runs
+    ]
+    work = [
+        (
+            f"{run['replicas']:,}, {run['router']}",
+            f"{run['prefilled']:,.0f}",
+            f"{run['cached']:.0%}",
+            f"{run['found']} of {run['begun_ahead']}",
+            f"{run['least_calls']:.2f} to {run['most_calls']:.2f}",
+        )
+        for run in runs
+    ]
+    simulated = [
+        (
+            f"{run['replicas']:,}, {run['router']}",
+            f"{run['queries']:,}",
+            f"{run['cpu_seconds']:,.0f} s",
+            *(f"{size:,}" for size in run["memory_mib"][1::2]),
+        )
+        for run in [*runs, made["long"]]
+    ]
+    tenths = [f"{share} %" for share in range(20, 101, 20)]
+    return [
+        Table(head, latency, "Latency of a query, virtual seconds"),
+        Table(
+            ("replicas, router", "prefilled", "cached", "found", "calls a replica"),
+            work,
+            "Tokens prefilled for a query; share of prompts in a cache already; calls that found "
+            "what was begun of them ahead; least and most calls of a replica, of the mean",
+        ),
+        Table(
+            ("replicas, router", "queries", "CPU", *tenths),
+            simulated,
+            "The simulation itself: CPU seconds, and MiB in memory after so much of it",
+            folded=True,
+        ),
+    ]
+
+
+def _loads(made: Json) -> list[Table]:
+    rows = [
+        (
+            f"{run['utilisation']:.0%}, {run['router']}",
+            *_latency(run),
+            f"{run['cached']:.0%}",
+            f"{run['found']} of {run['begun_ahead']}",
+        )
+        for run in made["runs"]
+    ]
+    head = ("load, router", "mean", "p50", "p95", "p99", "cached", "found")
+    return [Table(head, rows, f"{made['replicas']} replicas, virtual seconds")]
+
+
+def _processes(made: Json) -> list[Table]:
+    rows = [
+        (
+            f"{run['processes']}, {run['router']}",
+            *_latency(run),
+            f"{run['cached']:.0%}",
+            f"{run['least_calls']:.2f} to {run['most_calls']:.2f}",
+        )
+        for run in made["runs"]
+    ]
+    head = ("processes, router", "mean", "p50", "p95", "p99", "cached", "calls a replica")
+    return [Table(head, rows, f"{made['replicas']} replicas, virtual seconds")]
+
+
+def _cost(made: Json) -> list[Table]:
+    decisions = [
+        (router, *(f"{1e6 * seconds:,.1f}" for seconds in by_size.values()))
+        for router, by_size in made["decision"].items()
+    ]
+    sizes = [f"{int(size):,}" for size in made["decision"][PREFIX]]
+    ends = [
+        (what, f"{1e3 * seconds:.2f} ms", f"{1 / seconds:,.0f}", f"{fed(made, seconds):,.0f}")
+        for what, seconds in a_query(made).items()
+    ]
+    return [
+        Table(("router", *sizes), decisions, "CPU microseconds of a call's routing, by replicas"),
+        Table(("of a query", "CPU", "queries/s", "replicas"), ends, "Where one process ends"),
+    ]
+
+
+def a_query(made: Json) -> dict[str, float]:
+    """CPU seconds of a query, by what is counted."""
+    routed = made["calls"] * list(made["decision"][PREFIX].values())[-1]
+    return {
+        "both schedulers": made["tiers"],
+        "and prefix routing over 1,000 replicas": made["tiers"] + routed,
+        "a native query, routed: passes, handlers, asyncio": made["native"] + routed,
+    }
+
+
+def fed(made: Json, seconds: float) -> float:
+    """How many replicas a process keeps busy that has so much to do for a query."""
+    return float(1 / seconds / (made["utilisation"] * made["capacity"]))
+
+
+def _latency(run: Json) -> Sequence[str]:
+    return [f"{run[name]:.1f}" for name in ("mean", "p50", "p95", "p99")]
+
+
+def _by_shape(run: Json) -> Sequence[str]:
+    return [f"{run['mean_by_shape'][shape]:.1f}" for shape in _SHAPES]
