@@ -81,15 +81,15 @@ SUBJECTS: Final = (
 )
 
 
-def asked() -> list[dict[str, str]]:
-    """A question and its document for each subject.
+def asked(count: int | None = None) -> list[dict[str, str]]:
+    """A question and its document for the first ``count`` subjects; for all by default.
 
     Documents are as long as the trace's requests say that read passages of a collection.
     """
     lengths = [each.contexts for each in requests(200) if 0 < each.contexts < 2000]
     return [
         {"question": subject.question, "document": document(subject, contexts)}
-        for subject, contexts in zip(SUBJECTS, lengths, strict=False)
+        for subject, contexts in zip(SUBJECTS[:count], lengths, strict=False)
     ]
 
 
