@@ -21,6 +21,7 @@ KINDS: Final = {
     EngineKind.LLM: "llm",
     EngineKind.EMBEDDING: "embedding",
     EngineKind.RERANKER: "rerank",
+    EngineKind.SEARCH_API: "api",
 }
 """What a call to an engine is to who follows it."""
 
@@ -48,6 +49,7 @@ def plain_call(call: Addressed, asked: Asked, body: dict[str, Any]) -> BoundaryC
         manner=(call.engine, url, json.dumps(delivery, sort_keys=True)),
         engine=call.engine,
         server=call.endpoint.server,
+        anybodys=dialect.anybodys,
         when_complete=when_complete,
         streams=streams,
         grows=growing,

@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     from ayo_bridge.serving.emulated.settings import Options, Settings
 
 
+_Answers = Annotated[
+    Path | None,
+    typer.Option(help="JSON list of {when, text} or {when, tokens}: answers to prompts."),
+]
+_Embedding = Annotated[
+    str, typer.Option(help="Serve an embedding model, too: bge-large-en-v1.5@1x3090.")
+]
+_Reranker = Annotated[str, typer.Option(help="Serve a reranker, too: bge-reranker-large@1x3090.")]
+
+
 def serve_sim(
     profile: Annotated[
         str | None,
@@ -30,10 +40,7 @@ def serve_sim(
         str,
         typer.Option(metavar="N|LEAST-MOST", help="Tokens of an answer, where max_tokens is more."),
     ] = "128",
-    answers: Annotated[
-        Path | None,
-        typer.Option(help="JSON list of {when, text} or {when, tokens}: answers to prompts."),
-    ] = None,
+    answers: _Answers = None,
     kv_blocks: Annotated[
         int | None, typer.Option(help="Blocks of the KV cache; the profile's by default.")
     ] = None,
@@ -48,6 +55,8 @@ def serve_sim(
     scheduling_policy: Annotated[
         str, typer.Option(help="priority, or fcfs: priorities of requests are ignored.")
     ] = "priority",
+    embedding: _Embedding = "",
+    reranker: _Reranker = "",
 ) -> None:
     """Serve an emulated LLM until Ctrl-C: the timing of PROFILE, and noise for text."""
     from ayo_bridge.serving.emulated.profiles import settings_for
@@ -69,6 +78,8 @@ def serve_sim(
         "max_num_seqs": max_num_seqs,
         "max_num_batched_tokens": max_num_batched_tokens,
         "scheduling_policy": scheduling_policy,
+        "embedding": embedding,
+        "reranker": reranker,
     }
     _serve(settings_for(profile, **options), host, port)
 

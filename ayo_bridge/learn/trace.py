@@ -16,6 +16,8 @@ class Kind(enum.StrEnum):
     EMBEDDING = "embedding"
     SEARCH = "search"
     RERANK = "rerank"
+    API = "api"
+    """A search API behind HTTP."""
     HELPER = "helper"
     """What a pure helper of the framework returned: a value, never a request to predict."""
 

@@ -72,6 +72,8 @@ class Dialect:
         streams_unless_told: whether a request without ``stream`` gets its reply as a stream.
         pure: whether asking leaves nothing behind, so that a request may be made early.
         deterministic: whether equal requests have interchangeable replies, however often.
+        anybodys: whether a call may ask by whatever client others have asked by, and also where it
+            then decides not to ask: a service that knows no tenants, and may see every question.
         answer: what a reply to a request says. ``None``: nobody follows such requests. Raises
             ValueError, KeyError, IndexError or TypeError where it says nothing.
         piece: the text that a document of a stream adds to the answer; ``None``: its growth is
@@ -98,6 +100,7 @@ class Dialect:
     streams_unless_told: bool = False
     pure: Callable[[Fields], bool] = _always
     deterministic: bool = False
+    anybodys: bool = False
     answer: Callable[[Fields, Said], Answer] | None = field(default=None)
     piece: Callable[[Any], str] | None = field(default=None)
     tokens: TokenCounts | None = None

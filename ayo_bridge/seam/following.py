@@ -45,7 +45,7 @@ class BoundaryCall:
     """A call that the original makes at the boundary of an engine.
 
     Args:
-        kind: ``llm``, ``embedding``, ``search`` or ``rerank``.
+        kind: ``llm``, ``embedding``, ``search``, ``rerank``, or ``api``, which is a search API.
         owner: the client, model or store by which it is made. Whoever follows holds it weakly.
         request: what is asked, without delivery fields. Asked for on the calling thread.
         answer: what a result of the engine says; it may not have come to its end.
@@ -69,6 +69,8 @@ class BoundaryCall:
     """Of ``manner`` what may say for whom it is made: headers and a query of this very call."""
     engine: str = ""
     server: str = ""
+    anybodys: bool = False
+    """Whether it matters neither by whom it is asked, nor whether it is asked in vain."""
     when_complete: Callable[[Any, Callable[[], None]], None] = field(
         default=lambda result, then: then()
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -13,18 +14,26 @@ from ayo_bridge.workflow.engines import JsonApi
 from examples.apps.texts import library
 
 
+def _at_once(question: str) -> float:
+    return 0.0
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    seconds: Callable[[str], float] = staticmethod(_at_once)
 
     def do_POST(self) -> None:
         """``{"q": question, "num": count}`` gives ``{"organic": [{"snippet": text}, ...]}``."""
         raw = self.rfile.read(int(self.headers.get("content-length", 0)))
         try:
             asked = json.loads(raw)
-            found = library().search(str(asked["q"]), int(asked["num"]))
+            question = str(asked["q"])
+            due = time.monotonic() + self.seconds(question)
+            found = library().search(question, int(asked["num"]))
         except (ValueError, KeyError, TypeError) as error:
             self._reply(400, {"message": f"not a search: {error!r}"})
             return
+        time.sleep(max(due - time.monotonic(), 0.0))
         self._reply(200, {"organic": [{"snippet": text} for text in found]})
 
     def _reply(self, status: int, value: object) -> None:
@@ -40,10 +49,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def search_engine() -> Iterator[str]:
-    """A running search engine; gives the address of its API."""
+def search_engine(seconds: Callable[[str], float] = _at_once) -> Iterator[str]:
+    """A running search engine; gives the address of its API.
+
+    Args:
+        seconds: that a search for this question takes.
+    """
     library()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    handler = type("_Handler", (_Handler,), {"seconds": staticmethod(seconds)})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, name="search engine")
     thread.start()

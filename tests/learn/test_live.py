@@ -53,9 +53,9 @@ def _ready(foresight: Foresight) -> list[str]:
     return _names(foresight.ready(lambda each: True))
 
 
-def _begun() -> Foresight:
+def _begun(**sites: set[str]) -> Foresight:
     """A call whose plan the original has made by itself."""
-    foresight = Foresight(TEMPLATE, {"q": "x"})
+    foresight = Foresight(TEMPLATE, {"q": "x"}, **sites)
     assert _ready(foresight) == ["plan x"]
     assert foresight.asked("plan", (), "plan x") == ("plan", 0)
     foresight.answered(("plan", 0), THREE, own=True)
@@ -77,6 +77,21 @@ def test_nothing_is_built_on_an_unclaimed_result_of_an_unconfirmed_site() -> Non
     assert _ready(foresight) == []
     foresight.asked("part", (), "part a")
     assert "join made ahead" in _ready(foresight)
+
+
+def test_what_follows_from_what_may_be_asked_in_vain_is_built_on_it_once_that_was_right() -> None:
+    foresight = _begun(free={"part"}, vain={"part"})
+    assert _ready(foresight) == ["part a", "part b", "part c"]
+    foresight.answered(("part", 0), Result("made ahead"), own=False)
+    assert _ready(foresight) == ["join made ahead"]
+
+
+def test_what_may_be_asked_in_vain_is_refuted_by_another_request_only() -> None:
+    foresight = _begun(vain={"part"})
+    _ready(foresight)
+    assert foresight.refuted == set()
+    foresight.asked("part", (), "something else")
+    assert foresight.refuted == {"part"}
 
 
 def test_the_originals_own_result_replaces_a_predicted_one() -> None:

@@ -42,6 +42,12 @@ def test_the_scaling_rule_by_hand_for_13b_on_two_devices() -> None:
     assert scaled.kv_tokens == 22496
 
 
+def test_a_current_model_on_a_current_gpu() -> None:
+    scaled = PROFILES.llms["llama-3.1-8b@1xh100"]
+    assert scaled.decode_base == pytest.approx(0.020 * (8.03 / 3350) / (6.738 / 936))
+    assert scaled.prefill([(1000, 0)]) == pytest.approx(0.031, abs=0.001)
+
+
 def test_fig_7s_engine() -> None:
     toy = PROFILES.llms["fig7"]
     assert toy.prefill([(512, 0)]) == pytest.approx(0.5)

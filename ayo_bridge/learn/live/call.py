@@ -86,6 +86,8 @@ class LiveCall:
         self._tracer = tracer
         self._lock = threading.Lock()
         self._foresight: Foresight | None = None
+        self._vain = frozenset() if lesson is None else owners.vain(lesson.searches, given)
+        """Sites that may be asked in vain."""
         if lesson is not None:
             self._foresight = Foresight(
                 lesson.template,
@@ -94,6 +96,7 @@ class LiveCall:
                 lesson.by_branch,
                 lesson.cold,
                 freed(lesson),
+                self._vain,
             )
         self._maker = LearnedMaker(self._arrived)
         self._given = given
@@ -347,7 +350,7 @@ class LiveCall:
                 for call in record.own_calls
                 if call.outcome is Outcome.WASTED
             }
-            refuted |= {site for site in wasted if site is not None}
+            refuted |= {site for site in wasted if site is not None} - self._vain
         if self.lesson is not None:
             judge(self.lesson, frozenset(refuted), frozenset(confirmed))
         return Ended(trace, frozenset(refuted), frozenset(confirmed), unknown)

@@ -12,7 +12,7 @@ from ayo_bridge.learn.learned_site import LearnedSite
 from ayo_bridge.learn.live.lesson import Lesson
 from ayo_bridge.learn.trace import Kind
 
-_CALLS: Final = (Kind.LLM, Kind.EMBEDDING, Kind.SEARCH, Kind.RERANK)
+_CALLS: Final = frozenset(Kind) - {Kind.HELPER}
 
 
 def module_template(lesson: Lesson, entry: str, engine: Callable[[str], str]) -> ModuleTemplate:

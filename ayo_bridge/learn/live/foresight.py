@@ -26,6 +26,8 @@ class Foresight:
         by_branch: sites that each task or job visits once: its number is that of the visit.
         cold: sites of which no prefix is warmed, nor is it of a doubtful one.
         free: sites of which several predictions may be outstanding from the beginning.
+        vain: sites that may be asked in vain. Where they are free, too, what follows from their
+            results is built on them from the beginning.
     """
 
     def __init__(
@@ -36,10 +38,12 @@ class Foresight:
         by_branch: Collection[str] = (),
         cold: Collection[str] = (),
         free: Collection[str] = (),
+        vain: Collection[str] = (),
     ) -> None:
         self._template = template
         self._doubtful = frozenset(doubtful)
         self._free = frozenset(free) - self._doubtful
+        self._vain = frozenset(vain)
         self._visits = Visits(by_branch)
         self._known = Known()
         for name, text in inputs.items():
@@ -63,7 +67,12 @@ class Foresight:
         """Once the call has ended well: sites of which the original asked something else."""
         watched = {each.site for each in self._held} & self._doubtful - self.confirmed
         unsure = {each.site for each in self._held if self._is_unsure(each)}
-        return watched | unsure | {site for site, _ in self._sent}
+        unasked = {site for site, visit in self._sent if not self._is_vain(site, visit)}
+        return watched | unsure | unasked
+
+    def _is_vain(self, site: str, visit: int) -> bool:
+        """Whether the original has left out what it may leave out."""
+        return site in self._vain and not self._visits.seen(site, visit)
 
     def ready(self, can_be_made: Callable[[Predicted], bool]) -> list[Predicted]:
         """What is to be sent now; ``can_be_made`` says of a request whether it can."""
@@ -93,7 +102,10 @@ class Foresight:
         ):
             return False
         return all(
-            need not in self._sent or need in self._own or need[0] in self.confirmed
+            need not in self._sent
+            or need in self._own
+            or need[0] in self.confirmed
+            or need[0] in self._free & self._vain
             for need in each.depends_on
         )
 

@@ -65,7 +65,8 @@ class Lesson:
     warmed: float = 0.0
     """Seconds expected to be won by prefilling alone, where nothing else wins anything."""
     clean: dict[str, int] = field(init=False)
-    """In how many calls of this process in a row a site that items feed was predicted rightly."""
+    """In how many calls of this process in a row a site that items feed, or one that asks a search
+    API, was predicted rightly."""
 
     def __post_init__(self) -> None:
         sites = self.template.sites
@@ -75,7 +76,12 @@ class Lesson:
         # Which answers can be watched is not kept on disk.
         self.feeding = {} if self.earlier else feeding(self.template)
         fed = (each.site for each in sites if each.depends_on & self.feeding.keys())
-        self.clean = dict.fromkeys(fed, 0)
+        self.clean = dict.fromkeys([*fed, *self.searches], 0)
+
+    @property
+    def searches(self) -> frozenset[str]:
+        """The sites that ask a search API."""
+        return frozenset(each.site for each in self.template.sites if each.kind is Kind.API)
 
     @property
     def unwatched(self) -> Template:
@@ -138,7 +144,7 @@ def learn(
     if pipelined:
         lesson.only_grown = _predicted(template) - _predicted(plain)
     else:
-        lesson.feeding, lesson.clean = {}, {}
+        lesson.feeding, lesson.clean = {}, dict.fromkeys(lesson.searches, 0)
     return lesson
 
 

@@ -18,6 +18,7 @@ OPS: Final = {
     Kind.EMBEDDING: Op.EMBEDDING,
     Kind.SEARCH: Op.SEARCHING,
     Kind.RERANK: Op.RERANKING,
+    Kind.API: Op.API_CALL,
 }
 _WARM: Final = Op.PARTIAL_PREFILLING
 

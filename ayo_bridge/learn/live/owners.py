@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Container, Hashable
+from collections.abc import Callable, Container, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -69,7 +69,7 @@ def way_of(call: BoundaryCall) -> Way | None:
         owner = weakref.ref(call.owner)
     except TypeError:
         return None
-    somebodys = bool(call.server) or call.kind not in _MODELS
+    somebodys = not call.anybodys and (bool(call.server) or call.kind not in _MODELS)
     return Way(
         owner,
         call.manner,
@@ -138,6 +138,11 @@ class Owners:
         if not isinstance(way, Way):
             return None
         return way if site not in self._given or id(way.owner()) in given else None
+
+    def vain(self, sites: Iterable[str], given: Container[int] = frozenset()) -> frozenset[str]:
+        """Those of some sites at which it is nobody's matter whether it is asked."""
+        ways = ((site, self.shared(site, given)) for site in sites)
+        return frozenset(site for site, way in ways if way is not None and not way.somebodys)
 
     def calls(self, site: str) -> tuple[bytes, ...]:
         """The calls of the program that led to a site, innermost first; empty: none was seen."""

@@ -7,14 +7,30 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from ayo_bridge.profile import EngineProfile
+from ayo_bridge.serving.emulated.batches import Batched, EmulatedBatches
 from ayo_bridge.serving.emulated.connection import EVENTS, Exchange, Request
+from ayo_bridge.serving.emulated.encoders import embeddings, ranks, texts_of
 from ayo_bridge.serving.emulated.engine import EmulatedEngine
 from ayo_bridge.serving.emulated.metrics import metrics
 from ayo_bridge.serving.emulated.replies import Reply, as_json
-from ayo_bridge.serving.emulated.requests import Asked, RefusedError, read
+from ayo_bridge.serving.emulated.requests import (
+    Asked,
+    Body,
+    RefusedError,
+    document,
+    read,
+    require_model,
+)
+from ayo_bridge.serving.emulated.settings import batch_profiles
 from ayo_bridge.simulate.generation import Generation
 
 _METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
+_BATCHED: Final = {
+    "/v1/embeddings": "embedding",
+    "/v1/rerank": "reranker",
+    "/rerank": "reranker",
+}
 _CHAT: Final = {"/v1/chat/completions": True, "/v1/completions": False}
 
 
@@ -24,18 +40,28 @@ class App:
     def __init__(self, engine: EmulatedEngine, late: Callable[[], float]) -> None:
         self._engine = engine
         self._late = late
+        settings = engine.settings
+        self._batches = {
+            kind: _Served(name, batch_profiles(kind)[name], settings.label)
+            for kind, name in (("embedding", settings.embedding), ("reranker", settings.reranker))
+            if name
+        }
         self._created = int(time.time())
 
     def __call__(self, request: Request, exchange: Exchange) -> None:
         """Answer a request, now or as its tokens come."""
         chat = _CHAT.get(request.path)
-        if chat is None:
+        batched = self._batches.get(_BATCHED.get(request.path, ""))
+        if chat is None and batched is None:
             self._state(request, exchange)
         elif request.method != "POST":
             exchange.reply(405, as_json({"detail": "Method Not Allowed"}))
         else:
             try:
-                asked = read(self._engine.settings, request.body, chat=chat)
+                if batched is not None:
+                    batched.answer(document(request.body), exchange)
+                    return
+                asked = read(self._engine.settings, request.body, chat=bool(chat))
             except RefusedError as error:
                 exchange.reply(error.status, as_json({"error": error.fields}))
                 return
@@ -49,22 +75,53 @@ class App:
         elif request.path == "/version":
             exchange.reply(200, as_json({"version": self._engine.settings.label}))
         elif request.path == "/v1/models":
-            exchange.reply(200, as_json({"object": "list", "data": [self._model()]}))
+            exchange.reply(200, as_json({"object": "list", "data": self._models()}))
         elif request.path == "/metrics":
             exchange.reply(200, metrics(self._engine, self._late()).encode(), _METRICS)
         else:
             exchange.reply(404, as_json({"detail": "Not Found"}))
 
-    def _model(self) -> dict[str, object]:
+    def _models(self) -> list[dict[str, object]]:
+        settings = self._engine.settings
+        names = (settings.served_model, settings.embedding, settings.reranker)
+        return [self._model(name) for name in names if name]
+
+    def _model(self, name: str) -> dict[str, object]:
         settings = self._engine.settings
         return {
-            "id": settings.served_model,
+            "id": name,
             "object": "model",
             "created": self._created,
             "owned_by": "ayo-bridge emulated",
             "root": settings.label,
             "max_model_len": settings.context,
         }
+
+
+class _Served:
+    """A model that runs batches, and what it answers."""
+
+    def __init__(self, name: str, profile: EngineProfile, label: str) -> None:
+        self._name, self._label = name, label
+        self._engine = EmulatedBatches(profile)
+
+    def answer(self, body: Body, exchange: Exchange) -> None:
+        """Answer a request when its batch has ended.
+
+        Raises:
+            RefusedError: it is not served.
+        """
+        require_model(body, self._name)
+        query = body.get("query")
+        if query is None:
+            texts = texts_of(body, "input")
+            reply = partial(embeddings, body, texts, self._name, self._label)
+        else:
+            texts = texts_of(body, "documents")
+            reply = partial(ranks, body, str(query), texts, self._name, self._label)
+        request = Batched(len(texts), lambda: exchange.reply(200, reply()))
+        exchange.on_gone(partial(setattr, request, "gone", True))
+        self._engine.add(request)
 
 
 class _Exchanging:

@@ -30,7 +30,8 @@ class Reply:
         """The reply of a request that does not stream."""
         choices = [self._choice(each.index) for each in self._asked.sequences]
         head = {**self._head(self._object), "system_fingerprint": self._label}
-        return as_json({**head, "choices": choices, "usage": self._usage(generations)})
+        usage = self._usage(generations)
+        return as_json({**head, "choices": choices, "usage": usage, "kv_transfer_params": None})
 
     def opening(self, index: int) -> bytes:
         """The event with which a sequence of a chat begins."""

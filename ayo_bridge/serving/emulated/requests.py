@@ -64,15 +64,8 @@ def read(settings: Settings, raw: bytes, *, chat: bool) -> Asked:
     Raises:
         RefusedError: it is not served.
     """
-    body = _json(raw)
-    model = body.get("model")
-    if model not in (None, settings.served_model):
-        raise RefusedError(
-            f"The model `{model}` does not exist. Valid aliases: {settings.served_model}.",
-            param="model",
-            status=404,
-            kind="NotFoundError",
-        )
+    body = document(raw)
+    require_model(body, settings.served_model)
     _check(body)
     prompts = [_chat_prompt(body)] if chat else _prompts(body)
     count = _number(body, "n", 1, least=1)
@@ -104,7 +97,28 @@ def read(settings: Settings, raw: bytes, *, chat: bool) -> Asked:
     )
 
 
-def _json(raw: bytes) -> Body:
+def require_model(body: Body, served: str) -> None:
+    """Refuse a request for another model.
+
+    Raises:
+        RefusedError: it names one.
+    """
+    model = body.get("model")
+    if model not in (None, served):
+        raise RefusedError(
+            f"The model `{model}` does not exist. Valid aliases: {served}.",
+            param="model",
+            status=404,
+            kind="NotFoundError",
+        )
+
+
+def document(raw: bytes) -> Body:
+    """The JSON object in a body.
+
+    Raises:
+        RefusedError: it holds none.
+    """
     try:
         body = json.loads(raw)
     except ValueError as error:

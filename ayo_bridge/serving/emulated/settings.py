@@ -9,10 +9,17 @@ from pathlib import Path
 from typing import Any, Self, TypedDict
 
 from ayo_bridge.errors import ArgumentError
+from ayo_bridge.profile import EngineProfile
 from ayo_bridge.serving.emulated.tokens import pieces
-from ayo_bridge.simulate import Batching, LLMCosts
+from ayo_bridge.simulate import Batching, LLMCosts, load_profiles
 
 POLICIES = ("priority", "fcfs")
+
+
+def batch_profiles(kind: str) -> dict[str, EngineProfile]:
+    """The published profiles of a kind of engine that runs batches, by name."""
+    found = load_profiles().batches.items()
+    return {name: profile for name, profile in found if profile.kind == kind}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,8 @@ class Options(TypedDict, total=False):
     scheduling_policy: str
     output_tokens: int | tuple[int, int]
     rules: tuple[Rule, ...]
+    embedding: str
+    reranker: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,9 @@ class Settings:
         output_tokens: tokens of an answer that nothing else decides, or the fewest and the most;
             the prompt decides how many of them.
         rules: answers to prompts; the first that fits counts.
+        embedding: the published profile of an embedding model that is served beside it, by that
+            name; empty: none is.
+        reranker: that of a reranker.
 
     Raises:
         ArgumentError: with these values nothing could be served.
@@ -77,6 +89,8 @@ class Settings:
     scheduling_policy: str = "priority"
     output_tokens: int | tuple[int, int] = 128
     rules: tuple[Rule, ...] = field(default=())
+    embedding: str = ""
+    reranker: str = ""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.speed) and self.speed > 0):
@@ -100,6 +114,9 @@ class Settings:
             raise ArgumentError(
                 f"no policy is called {self.scheduling_policy!r}: take {' or '.join(POLICIES)}"
             )
+        for kind, name in (("embedding", self.embedding), ("reranker", self.reranker)):
+            if name and name not in (known := batch_profiles(kind)):
+                raise ArgumentError(f"no {kind} is called {name!r}: take {' or '.join(known)}")
         if self.kv_tokens < 2:
             raise ArgumentError(f"{self.name} has room for {self.kv_tokens} tokens: set kv_blocks")
         if self.context > self.kv_tokens:

@@ -61,6 +61,7 @@ def test_a_plain_reply_is_rebuilt_from_a_stream(running: Running, chat: bool) ->
     body = {**body_of(chat, "Tell me of bridges."), "max_tokens": 12}
     proof = running.runtime.submit(prove(running.server, running.request(**body))).result(60)
     assert proof.proven, proof.reason
+    assert running.server.caches_prefixes, "its replies show it, as those of vLLM do"
     plain, rebuilt = (
         running.serve(make_call("emulated", running.request(delivery, **body)))
         for delivery in (Delivery.PLAIN, Delivery.REBUILD)

@@ -1,0 +1,70 @@
+"""The paper's apps as programs: as they are, as modules, tuned, accelerated: one answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from ayo_bridge import explain, stats
+from ayo_bridge.verify.comparing import wait_until_learned
+from benchmarks.apps import advanced, contextual, emulation, naive, search
+from benchmarks.apps.cases import CASES, OURS, TUNED
+from benchmarks.apps.settings import Settings
+from tests.learning_fixtures import leaves_no_garbage
+
+__all__ = ["leaves_no_garbage"]
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+CHARACTERS = 3000
+"""Of a document: six passages and a few."""
+HARDLY_AHEAD = {"advanced"}
+"""Of what these could win so little is left beside a busy machine that nothing may go ahead."""
+MODULES = {each.__name__.rpartition(".")[2]: each for each in (search, naive, advanced, contextual)}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _leaves_no_garbage(leaves_no_garbage: None) -> None:
+    """LlamaIndex leaves asynchronous clients behind in loops that have ended."""
+
+
+@pytest.fixture(scope="module")
+def settings() -> Iterator[Settings]:
+    with emulation.engines("llama-2-7b@1x3090", speed=20) as made:
+        yield made
+
+
+def short(name: str, count: int) -> list[dict[str, str]]:
+    """What an app is asked, its documents cut."""
+    return [
+        {key: text[:CHARACTERS] for key, text in given.items()}
+        for (given,) in CASES[name].sessions(count)
+        if isinstance(given, dict)
+    ]
+
+
+@pytest.mark.parametrize("name", list(MODULES))
+def test_all_forms_of_an_app_give_one_answer_and_something_is_ahead(
+    name: str, settings: Settings
+) -> None:
+    case, module = CASES[name], MODULES[name]
+    loaded = case.loaded(settings)
+    _, ours, tuned = case.arms(settings)
+    assert (ours.name, tuned.name) == (OURS, TUNED)
+    made = ours.make(loaded, 8)
+    try:
+        *first, last = short(name, 5)
+        answers = [made.obj(**given) for given in first]
+        wait_until_learned()
+        expected = loaded.obj(**last)
+        assert made.obj(**last) == expected
+        assert name in HARDLY_AHEAD or stats(made.obj).hits > 0, explain(made.obj).full()
+        assert len({*answers, expected}) == 5
+    finally:
+        made.close()
+    assert module.chain(settings).run(**last) == expected
+    assert asyncio.run(tuned.make(loaded, 1).obj(**last)) == expected
