@@ -18,15 +18,20 @@ _Questions = Annotated[
 _Entry = Annotated[
     str, typer.Option(help="The method to call, e.g. aquery or astream; its first by default.")
 ]
+_Chat = Annotated[
+    bool, typer.Option("--chat", help="Conversations: empty lines stand between them.")
+]
+_Arms = Annotated[
+    str, typer.Option(help="What is compared; the first is what all are held against.")
+]
+_Ablate = Annotated[bool, typer.Option("--ablate", help="Measure without each of the passes, too.")]
 
 
 def bench(
     target: Annotated[str, typer.Argument(help="app.py:engine, or package.module:name.")],
     questions: _Questions,
     entry: _Entry = "",
-    chat: Annotated[
-        bool, typer.Option("--chat", help="Conversations: empty lines stand between them.")
-    ] = False,
+    chat: _Chat = False,
     warm_up: Annotated[
         int, typer.Option(min=0, help="Sessions of each arm first, from which is learned.")
     ] = 12,
@@ -43,14 +48,15 @@ def bench(
     trace: Annotated[
         Path | None, typer.Option(help="A file of arrivals: one time, in seconds, a line.")
     ] = None,
-    ablate: Annotated[
-        bool, typer.Option("--ablate", help="Measure without each of the passes, too.")
-    ] = False,
+    arms: _Arms = "original,ayo",
+    ablate: _Ablate = False,
     seed: Annotated[int, typer.Option(help="Of arrivals and intervals.")] = 0,
     json: Annotated[Path | None, typer.Option(help="Write all figures to this file.")] = None,
     page: Annotated[Path | None, typer.Option(help="Write a page to this file (.html).")] = None,
 ) -> None:
     """Measure an object against itself accelerated, in turns, over the same engines.
+
+    The module of the object may offer further arms: --arms original,mine,ayo.
 
     Answers and requests are compared, too. What the object calls or writes beside is done again
     for each call: each question is asked many times.
@@ -59,6 +65,7 @@ def bench(
     was answered; 130: it was interrupted, and what was measured by then is shown.
     """
     from ayo_bridge.bench import Bench, BenchError, Settings
+    from ayo_bridge.bench.arms import chosen
     from ayo_bridge.bench.sessions import read_sessions
     from ayo_bridge.cli.progress import Shown
     from ayo_bridge.verify import Target, VerifyError, load
@@ -70,7 +77,9 @@ def bench(
         _writable(json, page)
         settings = Settings(loads, warm_up, rounds, ablate, seed)
         with Shown("bench") as told:
-            measured = Bench(load(where, entry), sessions, settings, name=target, told=told)
+            loaded = load(where, entry)
+            compared = chosen(arms, where.module)
+            measured = Bench(loaded, sessions, settings, name=target, arms=compared, told=told)
             report = measured.run()
     except (BenchError, VerifyError) as error:
         typer.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
