@@ -1,8 +1,8 @@
 """``python -m benchmarks.apps.arms.beside``: the baselines for real beside those of virtual time.
 
-An app's baselines run over emulated engines in turns with the original, without Ray, and those
-that ``--ray`` names on it, too; then the same schemes of ``benchmarks.paper`` at the same lengths,
-on the virtual clock. A ratio is real time by virtual. Everything here is emulated.
+An app's baselines run over emulated engines in turns with the original, without Ray, and with
+``--ray`` on it, too; then the same schemes of ``benchmarks.paper`` at the same lengths, on the
+virtual clock. A ratio is real time by virtual. Everything here is emulated.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def measured(
     questions: Sequence[dict[str, Any]],
     users: Sequence[int],
     rounds: int,
-    on_ray: Sequence[str],
+    arms: Sequence[str],
 ) -> tuple[Report, list[Asked]]:
     """The arms in turns, and what each question asks of its engines.
 
@@ -45,13 +45,12 @@ def measured(
     """
     asked = [record(app, made, question) for question in questions]
     offered = {each.name: each for each in arms_of(app, made)}
-    names = [*map(twin, BASELINES), *on_ray]
     bench = Bench(
         known(import_module(app).make(made), "answer"),
         [(question,) for question in questions],
         Settings([Closed(each) for each in users], warm_up=1, rounds=rounds),
         name=app,
-        arms=[ORIGINAL, *(offered[name] for name in names)],
+        arms=[ORIGINAL, *(offered[name] for name in arms)],
         told=lambda what, done, of: print(
             f"\r{what}: {done} of {of}\033[K", end="", file=sys.stderr
         ),
@@ -74,7 +73,7 @@ def beside(app: str, report: Report, asked: Sequence[Asked]) -> list[Row]:
         users = int(load.load.split()[0])
         real = {each.arm: mean(each) for each in load.arms}
         rows.append({"app": app, "users": users, "arm": "original", "real": real["original"]})
-        for arm in BASELINES:
+        for arm in (each for each in BASELINES if twin(each) in real):
             virtual = mean_latency(arm, app, asked, PROFILES[0], users)
             row = {"app": app, "users": users, "arm": arm, "virtual": virtual}
             rows.append(row | {"real": real[twin(arm)], "ray": real.get(arm)})
@@ -116,23 +115,25 @@ def main() -> int:
     parser.add_argument("--questions", type=int, default=8)
     parser.add_argument("--users", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--ray", nargs="*", default=[], metavar="ARM", choices=BASELINES)
+    parser.add_argument("--arms", nargs="+", default=BASELINES, choices=BASELINES, metavar="ARM")
+    parser.add_argument("--ray", action="store_true", help="measure them on Ray, too")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     rows: list[Row] = []
+    arms = [*map(twin, options.arms), *(options.arms if options.ray else ())]
     for app in options.app or sorted(FLOWS):
         questions = texts.asked()[: options.questions]
         with baselines(PROFILES[0], speed=1.0) as made:
             module = f"benchmarks.apps.{app}"
-            found = measured(module, made, questions, options.users, options.rounds, options.ray)
+            found = measured(module, made, questions, options.users, options.rounds, arms)
         rows += beside(app, *found)
         print(file=sys.stderr)
     print(table(rows), end="")
     if options.json is not None:
         known: list[Row] = json.loads(options.json.read_text()) if options.json.exists() else []
-        rows += [row for row in known if row["app"] not in {each["app"] for each in rows}]
-        options.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        kept = {(row["app"], row["users"], row["arm"]): row for row in (*known, *rows)}
+        options.json.write_text(json.dumps([*kept.values()], indent=1) + "\n", encoding="utf-8")
     wrong = off(rows)
     print(f"off by more than {BAND:.0%}: {', '.join(wrong) or 'none'}")
     return 1 if wrong else 0
