@@ -1,13 +1,13 @@
 """What is compared: an arm is a name, and a way to make its object of the application's.
 
 Another arm is another :class:`Arm`; the first of those that are measured is what all are held
-against.
+against. An application's module may offer arms of its own: they are what it has as ``arms``.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -25,10 +25,11 @@ from ayo_bridge.verify.target import Loaded
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """An arm's object. ``runtime`` is closed with it."""
+    """An arm's object. ``runtime`` is closed with it, and ``closing`` is called then."""
 
     obj: Any
     runtime: Runtime | None = None
+    closing: Callable[[], object] | None = None
 
     @property
     def state(self) -> AcceleratedState | None:
@@ -46,6 +47,8 @@ class Made:
         """Nothing more is asked of it."""
         if self.runtime is not None:
             self.runtime.close()
+        if self.closing is not None:
+            self.closing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,12 @@ class Arm:
 ORIGINAL: Final = Arm("original", lambda loaded, calls: Made(loaded.obj))
 
 
-def accelerated(passes: tuple[Pass, ...] = PIPELINE, name: str = "ayo") -> Arm:
+ACCELERATED: Final = "ayo"
+LEFT_OUT: Final = "no "
+"""How the names of arms begin that lack a pass."""
+
+
+def accelerated(passes: tuple[Pass, ...] = PIPELINE, name: str = ACCELERATED) -> Arm:
     """What ``accelerate`` makes, with these passes.
 
     It begins knowing nothing that earlier processes have learned, so that runs can be compared.
@@ -88,7 +96,7 @@ def _faster(obj: Any, runtime: Runtime) -> Any:
 def ablated() -> list[Arm]:
     """The accelerated arm without each of its passes in turn."""
     return [
-        replace(accelerated(_but(each)), name=f"no {each.name.replace('_', ' ')}")
+        replace(accelerated(_but(each)), name=f"{LEFT_OUT}{each.name.replace('_', ' ')}")
         for each in PIPELINE
     ]
 
@@ -97,4 +105,52 @@ def _but(left_out: Pass) -> tuple[Pass, ...]:
     return tuple(each for each in PIPELINE if each is not left_out)
 
 
-__all__ = ["ORIGINAL", "Arm", "Made", "ablated", "accelerated"]
+def offered(module: object) -> Sequence[Arm]:
+    """The arms that an application's module has as ``arms``.
+
+    Raises:
+        BenchError: they cannot be made, or it has something else under that name.
+    """
+    name = getattr(module, "__name__", "the module")
+    try:
+        found = getattr(module, "arms", ())
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise BenchError(f"`arms` of {name} could not be made: {what}") from error
+    if not (isinstance(found, Sequence) and all(isinstance(each, Arm) for each in found)):
+        raise BenchError(f"`arms` of {name} is to be a list of ayo_bridge.bench.Arm")
+    return found
+
+
+def chosen(text: str, module: object) -> list[Arm]:
+    """``original,tuned,ayo`` as arms, by name: the two of this module, and those that are offered.
+
+    The first is what all are held against; of the rest the accelerated one comes first. An
+    application's module is asked only for what is not known here.
+
+    Raises:
+        BenchError: there is no such arm, or it is one alone.
+    """
+    known = {ORIGINAL.name: ORIGINAL, ACCELERATED: accelerated()}
+    names = list(dict.fromkeys(name.strip() for name in text.split(",")))
+    if len(names) < 2 or not known.keys() >= set(names):
+        known = {each.name: each for each in offered(module)} | known
+    if unknown := [name for name in names if name not in known]:
+        raise BenchError(f"no arm is called {', '.join(unknown)}: there are {', '.join(known)}")
+    if len(names) < 2:
+        raise BenchError(f"--arms names two at least, of {', '.join(known)}; not {text}")
+    baseline, *rest = names
+    return [known[name] for name in (baseline, *sorted(rest, key=lambda it: it != ACCELERATED))]
+
+
+__all__ = [
+    "ACCELERATED",
+    "LEFT_OUT",
+    "ORIGINAL",
+    "Arm",
+    "Made",
+    "ablated",
+    "accelerated",
+    "chosen",
+    "offered",
+]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from ayo_bridge.bench.arms import LEFT_OUT
 from ayo_bridge.bench.conditions import sentence
 from ayo_bridge.bench.figures import ArmFigures, LoadFigures
 from ayo_bridge.bench.report import ONE_USER, Report, times
@@ -26,7 +27,7 @@ _DIFFERENCES: Final = ("question", "what differs", "original", "accelerated")
 def page(report: Report) -> str:
     """The page: figures to read first, then a section for each kind of them."""
     sections = [_times(report), _latencies(report), _sweep(report.loads), _where(report)]
-    sections += [_left_out(report), _engines(report), _differing(report)]
+    sections += [_others(report), _left_out(report), _engines(report), _differing(report)]
     found = [each for each in sections if each is not None]
     return render(
         TEMPLATE,
@@ -204,22 +205,41 @@ def _where(report: Report) -> Section | None:
     )
 
 
+def _others(report: Report) -> Section | None:
+    """Further arms against the first."""
+    first, second, *others = report.said.arms
+    plots = _compared(
+        report,
+        {second: second} | {arm: arm for arm in others if not arm.startswith(LEFT_OUT)},
+        f"times as fast as {first}",
+    )
+    return Section("All arms", plots=plots) if plots else None
+
+
 def _left_out(report: Report) -> Section | None:
-    arms = report.said.arms[2:]
-    plots = []
-    for load in report.loads if arms else ():
-        found = {"nothing": load.ratio, **{arm: load.ablation[arm] for arm in arms}}
-        bars = [
-            Bar(name.removeprefix("no "), each.latency.value, _AFTER)
-            for name, each in found.items()
-            if each.latency is not None
-        ]
-        plots.append(Plot(f"{load.load}: times as fast as the original, without", speedups(bars)))
+    second, *others = report.said.arms[1:]
+    without = {arm: arm.removeprefix(LEFT_OUT) for arm in others if arm.startswith(LEFT_OUT)}
+    labels = {second: "nothing"} | without
+    plots = _compared(report, labels, "times as fast as the original, without")
     if not plots:
         return None
     return Section(
         "Each pass left out", says="What is left of the speed-up without it.", plots=plots
     )
+
+
+def _compared(report: Report, labels: dict[str, str], says: str) -> list[Plot]:
+    """The second arm and others beside it, by the names they are shown under; one is none."""
+    plots = []
+    for load in report.loads if len(labels) > 1 else ():
+        found = {report.said.arms[1]: load.ratio, **load.others}
+        bars = [
+            Bar(label, figure.value, _AFTER)
+            for arm, label in labels.items()
+            if (figure := found[arm].latency) is not None
+        ]
+        plots.append(Plot(f"{load.load}: {says}", speedups(bars)))
+    return plots
 
 
 def _engines(report: Report) -> Section | None:

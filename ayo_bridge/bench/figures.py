@@ -58,8 +58,8 @@ class LoadFigures:
     arms: tuple[ArmFigures, ...]
     ratio: Ratio
     work: Work
-    ablation: dict[str, Ratio] = field(default_factory=dict)
-    """What is left of the ratio without a pass, by the arm's name."""
+    others: dict[str, Ratio] = field(default_factory=dict)
+    """The ratios of further arms, by name: of what is left without a pass, among others."""
 
 
 def figures(

@@ -1,4 +1,4 @@
-"""Whether both arms have asked and answered the same."""
+"""Whether all arms have asked and answered the same."""
 
 from __future__ import annotations
 
@@ -51,15 +51,17 @@ class Identity:
         arms: Sequence[str],
         sessions: Sequence[Session],
     ) -> Identity:
-        """Compare the timed answers of the first two arms, each with its counterpart."""
+        """Compare the timed answers of the first arm with those of each other."""
         found = _Timed(rounds, arms[0], sessions, _sampled(checked))
         for load in dict.fromkeys(each.load for each in rounds):
-            one, other = (
+            one, *others = (
                 [each for each in rounds if each.load == load and each.arm == arm] for arm in arms
             )
-            for matched in pairs(one, other):
-                for original, fast in matched:
-                    found.take(original, fast, load)
+            for arm, other in zip(arms[1:], others, strict=True):
+                found.told = load if arm == arms[1] else f"{arm}, {load}"
+                for matched in pairs(one, other):
+                    for original, fast in matched:
+                        found.take(original, fast, arm)
         differences = [
             each.compared for each in checked if each.compared.outcome is Outcome.DIFFERS
         ]
@@ -81,9 +83,8 @@ class Identity:
             verified = Verified("", tuple(each.compared for each in self.checked))
             requests = f"{self.requests} requests compared" if self.requests else "requests unseen"
             said.append(f"{verified.verdict}, {requests}")
-        unlike = len(self.differences) - sum(
-            each.compared.outcome is Outcome.DIFFERS for each in self.checked
-        )
+        seen = [each.compared for each in self.checked]
+        unlike = len({each.question for each in self.differences if each not in seen})
         timed = self.compared + self.varied
         if unlike:
             said.append(f"timed answers to {counted(unlike, 'question')} DIFFER")
@@ -117,13 +118,15 @@ class _Timed:
                 elif not any(alike(call.answer, known) for known in self._answers[key]):
                     self._answers[key].append(call.answer)
         self.compared = self.varied = 0
-        self.differences: dict[tuple[int, int], Compared] = {}
+        self.told = ""
+        """Which arm and load it is at, for people."""
+        self.differences: dict[tuple[int, int, str], Compared] = {}
 
-    def take(self, original: Timed, fast: Timed, load: str) -> None:
+    def take(self, original: Timed, fast: Timed, arm: str) -> None:
         key = (original.session, original.turn)
         if fast.error:
             if _kind(fast.error) not in self._errors[key]:
-                self._differs(key, load, "it raised", fast.error, "it never did")
+                self._differs((*key, arm), "it raised", fast.error, "it never did")
             return
         if original.error:
             return
@@ -133,14 +136,14 @@ class _Timed:
             self.varied += 1
         else:
             left, right = differing(original.answer, fast.answer)
-            self._differs(key, load, "the answers differ", _short(right), _short(left))
+            self._differs((*key, arm), "the answers differ", _short(right), _short(left))
 
     def _differs(
-        self, key: tuple[int, int], load: str, what: str, accelerated: str, original: str
+        self, key: tuple[int, int, str], what: str, accelerated: str, original: str
     ) -> None:
-        session, turn = key
+        session, turn, _ = key
         question = str(self._sessions[session][turn])
-        found = Compared(question, Outcome.DIFFERS, f"{what} ({load})", original, accelerated)
+        found = Compared(question, Outcome.DIFFERS, f"{what} ({self.told})", original, accelerated)
         self.differences.setdefault(key, found)
 
 

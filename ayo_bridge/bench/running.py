@@ -63,7 +63,7 @@ class Bench:
     Args:
         loaded: the object that is not accelerated.
         sessions: what is asked of it.
-        arms: what is compared, the accelerated one second; more may follow.
+        arms: what is compared, the accelerated one, if any, second; more may follow.
         told: is told how far it is.
 
     Raises:
@@ -259,8 +259,8 @@ class Bench:
             conditions=conditions() | {"load": self._load},  # As it was before.
             corpus=self._loaded.corpus if isinstance(self._loaded, Ingesting) else None,
         )
-        two = [arm.name for arm in self._arms[:2]]
-        identity = Identity.of(self._checked, self._rounds, two, self._sessions)
+        names = [arm.name for arm in self._arms]
+        identity = Identity.of(self._checked, self._rounds, names, self._sessions)
         return Report.of(said, self._rounds, identity, self._alone)
 
     def _explained(self) -> str:

@@ -6,8 +6,9 @@ import textwrap
 from collections.abc import Sequence
 from typing import Final
 
+from ayo_bridge.bench.arms import LEFT_OUT
 from ayo_bridge.bench.conditions import sentence
-from ayo_bridge.bench.figures import ArmFigures, LoadFigures
+from ayo_bridge.bench.figures import ArmFigures, LoadFigures, Ratio
 from ayo_bridge.bench.report import Report, times
 from ayo_bridge.bench.statistics import LEAST, Figure
 from ayo_bridge.observe.wording import columns, counted, duration
@@ -33,6 +34,7 @@ def as_text(report: Report) -> str:
         _wrapped(_what(report)),
         _latency(report.loads) if report.said.corpus is None else _ingestion(report),
         _first(report.loads),
+        _others(report),
         _ablation(report),
         _path(report),
         _engines(report),
@@ -71,9 +73,12 @@ def _latency(loads: Sequence[LoadFigures]) -> list[str]:
         ("load", "arm", "p50 (95 %)", "p95", "p99", "calls/s", "CPU"),
     ]
     for load in loads:
-        for at, arm in enumerate(load.arms[:2]):
+        compared = [arm for arm in load.arms if not arm.arm.startswith(LEFT_OUT)]
+        for at, arm in enumerate(compared):
             rows.append((load.load if at == 0 else "", *_row(arm, arm.latency)))
-        rows.append(("", "ratio", _times(load.ratio.latency), "", "", _rate(load), ""))
+            if at == 1:
+                ratio = _times(load.ratio.latency)
+                rows.append(("", "ratio", ratio, "", "", _rate(load.ratio), ""))
     return columns(rows, right="llrrrrr")
 
 
@@ -117,15 +122,29 @@ def _first(loads: Sequence[LoadFigures]) -> list[str]:
     return columns(rows, right="llrrr") if len(rows) > 1 else []
 
 
-def _ablation(report: Report) -> list[str]:
-    if len(report.said.arms) < 3 or not report.loads:
+def _others(report: Report) -> list[str]:
+    """All arms against the first, where there are more than two."""
+    first, second, *others = report.said.arms
+    others = [arm for arm in others if not arm.startswith(LEFT_OUT)]
+    if not others:
         return []
-    second, others = report.said.arms[1], report.said.arms[2:]
+    rows = [("load", "arm", f"times as fast as {first}", "calls/s")]
+    for load in report.loads:
+        of = {second: load.ratio, **{arm: load.others[arm] for arm in others}}
+        for at, (arm, ratio) in enumerate(of.items()):
+            rows.append(("" if at else load.load, arm, _times(ratio.latency), _rate(ratio)))
+    return columns(rows, right="llrr") if report.loads else []
+
+
+def _ablation(report: Report) -> list[str]:
+    without = [arm for arm in report.said.arms[2:] if arm.startswith(LEFT_OUT)]
+    if not without or not report.loads:
+        return []
     rows = [("load", "left out", "times as fast")]
     for load in report.loads:
-        rows.append((load.load, f"nothing ({second})", _times(load.ratio.latency)))
-        for arm in others:
-            rows.append(("", arm.removeprefix("no "), _times(load.ablation[arm].latency)))
+        rows.append((load.load, f"nothing ({report.said.arms[1]})", _times(load.ratio.latency)))
+        for arm in without:
+            rows.append(("", arm.removeprefix(LEFT_OUT), _times(load.others[arm].latency)))
     return columns(rows, right="llr")
 
 
@@ -220,8 +239,8 @@ def _times(figure: Figure | None) -> str:
     return "-" if figure is None else times(figure)
 
 
-def _rate(load: LoadFigures) -> str:
-    found = load.ratio.throughput
+def _rate(ratio: Ratio) -> str:
+    found = ratio.throughput
     return f"{found.value:.2f}x" if found is not None else ""
 
 

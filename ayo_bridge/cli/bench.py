@@ -27,18 +27,24 @@ _Questions = Annotated[
 _Entry = Annotated[
     str, typer.Option(help="The method to call, e.g. aquery or astream; its first by default.")
 ]
+_Chat = Annotated[
+    bool, typer.Option("--chat", help="Conversations: empty lines stand between them.")
+]
+_Ingest = Annotated[
+    bool, typer.Option("--ingest", help="Ingest the documents of the file or folder.")
+]
+_Arms = Annotated[
+    str, typer.Option(help="What is compared; the first is what all are held against.")
+]
+_Ablate = Annotated[bool, typer.Option("--ablate", help="Measure without each of the passes, too.")]
 
 
 def bench(
     target: Annotated[str, typer.Argument(help="app.py:engine, or package.module:name.")],
     questions: _Questions,
     entry: _Entry = "",
-    chat: Annotated[
-        bool, typer.Option("--chat", help="Conversations: empty lines stand between them.")
-    ] = False,
-    ingest: Annotated[
-        bool, typer.Option("--ingest", help="Ingest the documents of the file or folder.")
-    ] = False,
+    chat: _Chat = False,
+    ingest: _Ingest = False,
     warm_up: Annotated[
         int, typer.Option(min=0, help="Sessions of each arm first, from which is learned.")
     ] = 12,
@@ -55,14 +61,15 @@ def bench(
     trace: Annotated[
         Path | None, typer.Option(help="A file of arrivals: one time, in seconds, a line.")
     ] = None,
-    ablate: Annotated[
-        bool, typer.Option("--ablate", help="Measure without each of the passes, too.")
-    ] = False,
+    arms: _Arms = "original,ayo",
+    ablate: _Ablate = False,
     seed: Annotated[int, typer.Option(help="Of arrivals and intervals.")] = 0,
     json: Annotated[Path | None, typer.Option(help="Write all figures to this file.")] = None,
     page: Annotated[Path | None, typer.Option(help="Write a page to this file (.html).")] = None,
 ) -> None:
     """Measure an object against itself accelerated, in turns, over the same engines.
+
+    The module of the object may offer further arms: --arms original,mine,ayo.
 
     Answers and requests are compared, too. What the object calls or writes beside is done again
     for each call: each question is asked many times.
@@ -71,6 +78,7 @@ def bench(
     was answered; 130: it was interrupted, and what was measured by then is shown.
     """
     from ayo_bridge.bench import Bench, BenchError, Settings
+    from ayo_bridge.bench.arms import chosen
     from ayo_bridge.cli.progress import Shown
     from ayo_bridge.verify import Target, VerifyError
 
@@ -82,7 +90,9 @@ def bench(
         settings = Settings(loads, warm_up, rounds, ablate, seed)
         with Shown("bench") as told:
             loaded, sessions = read(where, target, entry)
-            report = Bench(loaded, sessions, settings, name=target, told=told).run()
+            compared = chosen(arms, where.module)
+            measured = Bench(loaded, sessions, settings, name=target, arms=compared, told=told)
+            report = measured.run()
     except (BenchError, VerifyError) as error:
         typer.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
         raise typer.Exit(2) from error

@@ -16,6 +16,12 @@ _Answers = Annotated[
     Path | None,
     typer.Option(help="JSON list of {when, text} or {when, tokens}: answers to prompts."),
 ]
+_Policy = Annotated[
+    str, typer.Option(help="priority, or fcfs: priorities of requests are ignored.")
+]
+_PrefixCaching = Annotated[
+    bool, typer.Option(help="Find the blocks of prompts that were sent before.")
+]
 _Embedding = Annotated[
     str, typer.Option(help="Serve an embedding model, too: bge-large-en-v1.5@1x3090.")
 ]
@@ -52,9 +58,8 @@ def serve_sim(
     ] = None,
     max_num_seqs: Annotated[int, typer.Option(help="Sequences that run at once.")] = 256,
     max_num_batched_tokens: Annotated[int, typer.Option(help="Tokens of a step.")] = 2048,
-    scheduling_policy: Annotated[
-        str, typer.Option(help="priority, or fcfs: priorities of requests are ignored.")
-    ] = "priority",
+    scheduling_policy: _Policy = "priority",
+    enable_prefix_caching: _PrefixCaching = True,
     embedding: _Embedding = "",
     reranker: _Reranker = "",
 ) -> None:
@@ -78,6 +83,7 @@ def serve_sim(
         "max_num_seqs": max_num_seqs,
         "max_num_batched_tokens": max_num_batched_tokens,
         "scheduling_policy": scheduling_policy,
+        "enable_prefix_caching": enable_prefix_caching,
         "embedding": embedding,
         "reranker": reranker,
     }

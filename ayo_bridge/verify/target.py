@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol, runtime_checkable
 
 from ayo_bridge.adapter import adapters
@@ -51,6 +52,11 @@ class Target:
         if where.endswith(".py") and not Path(where).is_file():
             raise VerifyError(f"there is no file {where}")
         return cls(where, name)
+
+    @property
+    def module(self) -> ModuleType:
+        """What it is in, once it has been loaded."""
+        return sys.modules[MODULE if self.where.endswith(".py") else self.where]
 
 
 @dataclass(frozen=True, slots=True)

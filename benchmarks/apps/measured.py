@@ -44,7 +44,7 @@ def alone(case: Case, profile: str, plan: Plan, told: Told) -> Json:
     """A program at one user, all arms in turns."""
     report = _measured(case, profile, plan, [Closed(1)], told)
     (load,) = report.loads
-    ratio = {OURS: load.ratio} | load.ablation
+    ratio = {OURS: load.ratio} | load.others
     path = report.path
     return {
         "what": case.what,

@@ -39,7 +39,7 @@ def arm(name: str, function: Callable[..., Any]) -> Arm:
 def measured(
     other: Callable[..., Any],
     original: Callable[..., Any] = shouts,
-    *,
+    *further: Arm,
     questions: Sequence[str] = ("one", "two", "three"),
     loads: Sequence[Load] = (Closed(1),),
     rounds: int = 2,
@@ -47,7 +47,7 @@ def measured(
 ) -> Report:
     """A function as it is against another in the place of the accelerated one."""
     settings = Settings(loads, warm_up, rounds)
-    arms = (ORIGINAL, arm("other", other))
+    arms = (ORIGINAL, arm("other", other), *further)
     loaded, asked = known(original, "original"), [(each,) for each in questions]
     return Bench(loaded, asked, settings, name="app.py:it", arms=arms).run()
 

@@ -29,6 +29,14 @@ class Bot:
 bot = Bot()
 """
 )
+WITH_ARMS = (
+    APP
+    + """
+from ayo_bridge.bench import Arm, Made
+
+arms = [Arm("mine", lambda loaded, calls: Made(answer))]
+"""
+)
 TOPICS = ("rivers", "tides", "glaciers", "deserts", "volcanoes", "forests")
 
 
@@ -97,6 +105,7 @@ def test_a_function_is_measured_and_compared(
         ("app.py:answer", ["--trace", "none.txt"], "the arrivals in none.txt cannot be read"),
         ("app.py:answer", ["--json", "no/such/out.json"], "no/such/out.json cannot be written"),
         ("app.py:answer", ["--entry", "ask"], "answer is a function: it has no --entry"),
+        ("app.py:answer", ["--arms", "ayo"], "--arms names two at least, of original, ayo"),
     ],
 )
 def test_what_cannot_be_measured_is_one_sentence(
@@ -106,6 +115,34 @@ def test_what_cannot_be_measured_is_one_sentence(
     assert (status, said) == (2, "")
     assert sentence in told
     assert len(told.splitlines()) == 1
+
+
+def test_the_applications_module_offers_further_arms(
+    program: Path, stub: StubOpenAI, questions: Path, tmp_path: Path
+) -> None:
+    program.write_text(WITH_ARMS.format(url=stub.base_url))
+    file = tmp_path / "out.json"
+    options = ["--questions", questions, "--rounds", 1, "--warm-up", 0, "--json", file]
+    status, said, _ = run(f"{program}:answer", *options, "--arms", "original,mine")
+    assert status == 0, said
+    (load,) = json.loads(file.read_text())["loads"]
+    assert [arm["arm"] for arm in load["arms"]] == ["original", "mine"]
+    status, _, told = run(f"{program}:answer", *options, "--arms", "original,yours,ayo")
+    assert (status, told) == (
+        2,
+        "BenchError: no arm is called yours: there are mine, original, ayo\n",
+    )
+
+
+def test_what_a_module_has_by_that_name_matters_only_to_who_asks_for_it(
+    program: Path, stub: StubOpenAI, questions: Path
+) -> None:
+    program.write_text(APP.format(url=stub.base_url) + "\n\narms = ['left', 'right']\n")
+    options = ["--questions", questions, "--rounds", 1, "--warm-up", 0]
+    assert run(f"{program}:answer", *options)[0] == 0
+    status, _, told = run(f"{program}:answer", *options, "--arms", "original,mine")
+    assert status == 2
+    assert told.endswith("is to be a list of ayo_bridge.bench.Arm\n")
 
 
 def test_what_its_module_cannot_make_is_one_sentence(program: Path, questions: Path) -> None:

@@ -11,7 +11,7 @@ from ayo_bridge.bench import BenchError
 from ayo_bridge.bench.loads import Arriving, Closed
 from ayo_bridge.bench.rounds import in_order, pairs
 from ayo_bridge.bench.text import as_text
-from tests.bench.made import measured, round_of, shouts, timed
+from tests.bench.made import arm, measured, round_of, shouts, timed
 
 
 def test_each_arm_is_as_often_first() -> None:
@@ -43,6 +43,18 @@ def test_a_wrong_arm_is_found_and_both_sides_are_shown() -> None:
         assert (found.question, found.original, found.accelerated) == ("two", "'TWO'", "'2'")
         assert "timed answers to 1 question DIFFER" in report.identity.line
         assert "the answers differ" in as_text(report)
+
+
+def test_further_arms_are_held_against_the_first() -> None:
+    report = measured(shouts, shouts, arm("third", str.lower), arm("fourth", shouts), rounds=1)
+    assert [each.what for each in report.identity.differences] == [
+        "the answers differ (third, 1 user)"
+    ] * 3
+    assert report.identity.line == "timed answers to 3 questions DIFFER"
+    text = as_text(report)
+    (table,) = (block for block in text.split("\n\n") if "times as fast as original" in block)
+    assert [line.split()[0] for line in table.splitlines()[1:]] == ["1", "third", "fourth"]
+    assert "left out" not in text
 
 
 def test_equal_arms_are_the_same_and_make_no_difference() -> None:

@@ -81,7 +81,8 @@ class EmulatedEngine:
             held=segments((*planned.prompt, *planned.answer.pieces[:-1]), block),
         )
         order = (0, priority if self._obeys_priority else 0, next(self._numbers))
-        generation = Generation(request, order, finish, block_hashes(prompt, block))
+        hashes = block_hashes(prompt, block) if self.settings.enable_prefix_caching else ()
+        generation = Generation(request, order, finish, hashes)
         self.instance.add(generation)
         return generation
 

@@ -27,7 +27,7 @@ def metrics(engine: EmulatedEngine, late: float) -> str:
     }
     cache = {
         "block_size": str(settings.block_size),
-        "enable_prefix_caching": "True",
+        "enable_prefix_caching": str(settings.enable_prefix_caching),
         "num_gpu_blocks": str(instance.kv.blocks),
         "kv_cache_size_tokens": str(settings.kv_tokens),
     }

@@ -45,6 +45,7 @@ class Options(TypedDict, total=False):
     max_num_seqs: int
     max_num_batched_tokens: int
     scheduling_policy: str
+    enable_prefix_caching: bool
     output_tokens: int | tuple[int, int]
     rules: tuple[Rule, ...]
     embedding: str
@@ -66,6 +67,7 @@ class Settings:
         max_num_seqs: sequences that run at once.
         max_num_batched_tokens: tokens of a step.
         scheduling_policy: "priority" obeys the field of requests, "fcfs" ignores it.
+        enable_prefix_caching: whether blocks of prompts sent before are found in the KV cache.
         output_tokens: tokens of an answer that nothing else decides, or the fewest and the most;
             the prompt decides how many of them.
         rules: answers to prompts; the first that fits counts.
@@ -87,6 +89,7 @@ class Settings:
     max_num_seqs: int = 256
     max_num_batched_tokens: int = 2048
     scheduling_policy: str = "priority"
+    enable_prefix_caching: bool = True
     output_tokens: int | tuple[int, int] = 128
     rules: tuple[Rule, ...] = field(default=())
     embedding: str = ""
@@ -163,6 +166,7 @@ class Settings:
         return Batching(
             step_tokens=self.max_num_batched_tokens,
             max_sequences=self.max_num_seqs,
+            prefix_cache=self.enable_prefix_caching,
             block=self.block_size,
             found_at_once=True,
         )

@@ -65,6 +65,16 @@ def test_what_is_asked_at_once_shares_its_prefix() -> None:
     assert ended == pytest.approx([0.010 + 0.163] * 3)
 
 
+def test_without_prefix_caching_every_prompt_is_computed_whole() -> None:
+    prompt = ids(0, 160)
+    off = replace(SETTINGS, enable_prefix_caching=False)
+    bodies = [{"prompt": [*prompt, 1000 + i], "max_tokens": 1} for i in range(3)]
+    engine, ended = run(off, *bodies)
+    assert engine.instance.cached_tokens == 0
+    assert ended == pytest.approx([0.010 + 3 * 0.161] * 3)
+    assert 'enable_prefix_caching="False"' in metrics(engine, 0.0)
+
+
 def test_a_context_that_is_shared_is_read_once() -> None:
     reading = replace(SETTINGS, costs=replace(COSTS, decode_per_context=1e-5, kv_tokens=16000))
     prefix = ids(0, 960)
