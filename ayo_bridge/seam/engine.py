@@ -54,6 +54,7 @@ class Engine(ABC):
         streams: whether some plain reply of an LLM was proven to be rebuilt from a stream.
         caches_prefixes: whether an LLM is known to keep prefixes in a cache.
         server: ``host:port`` of what serves it and perhaps others; empty for one in this process.
+        elsewhere: whether its batches run in another process now, and not in callers' threads.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Engine(ABC):
     streams: bool = False
     caches_prefixes: bool = False
     server: str = ""
+    elsewhere: bool = False
 
     def to_request(self, call: Call) -> object:
         """The payload, or the whole call, that this engine takes for a handler's request.
