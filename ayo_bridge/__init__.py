@@ -8,6 +8,9 @@ if TYPE_CHECKING:
 
     from ayo_bridge.api import accelerate, explain, stats, timeline
     from ayo_bridge.engines.declared import LLM
+    from ayo_bridge.engines.declared_models import Embedding, Reranker
+    from ayo_bridge.engines.shared.place import SharedProcess
+    from ayo_bridge.engines.shared.ray_reach import RayActor
     from ayo_bridge.runtime import Runtime, default_runtime
     from ayo_bridge.seam import Answer, Dialect, EngineKind, FoundItem
 
@@ -15,9 +18,13 @@ __all__ = [
     "LLM",
     "Answer",
     "Dialect",
+    "Embedding",
     "EngineKind",
     "FoundItem",
+    "RayActor",
+    "Reranker",
     "Runtime",
+    "SharedProcess",
     "accelerate",
     "default_runtime",
     "explain",
@@ -25,6 +32,8 @@ __all__ = [
     "timeline",
 ]
 _HOMES = {"Runtime": "runtime", "default_runtime": "runtime", "LLM": "engines.declared"}
+_HOMES |= dict.fromkeys(("Embedding", "Reranker"), "engines.declared_models")
+_HOMES |= {"SharedProcess": "engines.shared.place", "RayActor": "engines.shared.ray_reach"}
 _HOMES |= dict.fromkeys(("Answer", "Dialect", "EngineKind", "FoundItem"), "seam")
 __version__ = "0.1.0"
 

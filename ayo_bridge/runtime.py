@@ -28,6 +28,7 @@ from ayo_bridge.schedule import (
     EngineScheduler,
     FoundLater,
     LoopPlacement,
+    Placed,
     Placement,
     Policies,
     Request,
@@ -175,7 +176,7 @@ class Runtime:
                 scheduler = EngineScheduler(
                     engine,
                     self._policies[engine.kind],
-                    self._placed.get(engine.name) or FoundLater(self.placement),
+                    self._placed.get(engine.name) or self._own_place(engine),
                     lambda: self.clock(),
                     lambda: self.profiles.profiles().best_batch(engine.name),
                 )
@@ -186,9 +187,17 @@ class Runtime:
                     self._llms = (*self._llms, engine)
             return scheduler
 
+    def _own_place(self, engine: Engine) -> Placement:
+        return engine.placed(self) if isinstance(engine, Placed) else FoundLater(self.placement)
+
     def knows(self, engine: str) -> bool:
         """Whether an engine of this name is registered."""
         return engine in self._schedulers
+
+    def engine(self, name: str) -> Engine | None:
+        """The engine of this name, if one is registered."""
+        scheduler = self._schedulers.get(name)
+        return None if scheduler is None else scheduler.engine
 
     def scheduler(self, engine: str) -> EngineScheduler:
         """The scheduler of a registered engine."""

@@ -309,6 +309,8 @@ class Scope:
             Exception: whatever the call raises.
         """
         scheduler = self.runtime.scheduler(call.engine)
+        if scheduler.engine.elsewhere:
+            self.helps("its models run in a process that several share")
         return served(
             scheduler,
             call,

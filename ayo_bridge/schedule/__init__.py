@@ -17,7 +17,7 @@ from ayo_bridge.schedule.policies import (
     throughput,
     topology,
 )
-from ayo_bridge.schedule.request import Placement, Request
+from ayo_bridge.schedule.request import Elsewhere, Home, Placed, Placement, Request
 from ayo_bridge.schedule.server_load import Offer, ServerLoad
 from ayo_bridge.schedule.waiting import Waiting
 from ayo_bridge.schedule.work import (
@@ -36,14 +36,17 @@ __all__ = [
     "POLICIES",
     "ComponentOp",
     "Driver",
+    "Elsewhere",
     "EngineScheduler",
     "Feed",
     "FoundLater",
     "GraphScheduler",
     "Handler",
+    "Home",
     "LoopPlacement",
     "Missing",
     "Offer",
+    "Placed",
     "Placement",
     "Policies",
     "Policy",

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from ayo_bridge.schedule.policies import Policy, QueuePolicy, queue_of
-from ayo_bridge.schedule.request import Abort, Placement, Request
+from ayo_bridge.schedule.request import Abort, Elsewhere, Placement, Request
 from ayo_bridge.schedule.waiting import Waiting
 from ayo_bridge.seam import BatchEngine, Call, Engine, EngineCall
 
@@ -162,8 +162,10 @@ class EngineScheduler:
         and of one that shares no batch: there the original's threads would work side by side, and
         queueing could only make them slower. Such a call takes no instance, so that a stream of
         them holds up nothing that is queued. Returns ``(False, None)`` when the call has to queue.
-        An exception of ``run`` propagates.
+        So does one that may, of an engine that runs elsewhere. An exception of ``run`` propagates.
         """
+        if queue and self.engine.elsewhere:
+            return False, None
         with self._lock:
             instance = 0
             if call.group is None or not queue:
@@ -296,7 +298,10 @@ class EngineScheduler:
             for request in requests:
                 request.shares_with, request.abort = requests, abort
 
-        self._placement.start(self.engine, [r.call for r in requests], done, abortable)
+        if isinstance(self._placement, Elsewhere):
+            self._placement.start_requests(self.engine, requests, now, done, abortable)
+        else:
+            self._placement.start(self.engine, [r.call for r in requests], done, abortable)
         self._abort_unwanted(requests, requests[0].abort)
 
     def _finish(self, requests: list[Request], results: Sequence[object | BaseException]) -> None:

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, cast
 
 from ayo_bridge.schedule.heap import give_back
-from ayo_bridge.schedule.request import Abortable, Done
+from ayo_bridge.schedule.request import Abortable, Done, Placement
 from ayo_bridge.seam import AsyncEngine, BatchEngine, Call, Engine
 
 
@@ -175,7 +175,7 @@ class FoundLater:
         find: a bound method, which is asked for it. Its object is not kept alive.
     """
 
-    def __init__(self, find: Callable[[Engine], LoopPlacement | ThreadPlacement]) -> None:
+    def __init__(self, find: Callable[[Engine], Placement]) -> None:
         self._find = weakref.WeakMethod(find)
 
     def start(

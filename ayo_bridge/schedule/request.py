@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from dataclasses import dataclass, field
@@ -24,6 +26,46 @@ class Placement(Protocol):
         self, engine: Engine, calls: Sequence[Call], done: Done, abortable: Abortable
     ) -> None:
         """Start a batch and return at once; before it starts, hand out what aborts it."""
+
+
+class Elsewhere(ABC):
+    """A placement in another process, where one scheduler serves many: it has to know more."""
+
+    @abstractmethod
+    def start(
+        self, engine: Engine, calls: Sequence[Call], done: Done, abortable: Abortable
+    ) -> None:
+        """As of every placement."""
+
+    @abstractmethod
+    def start_requests(
+        self,
+        engine: Engine,
+        requests: Sequence[Request],
+        now: float,
+        done: Done,
+        abortable: Abortable,
+    ) -> None:
+        """Start a batch whose calls have such places in their queries. ``now``: of the clock."""
+
+
+class Home(Protocol):
+    """A runtime, as far as an engine that runs elsewhere asks for it."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Its event loop."""
+
+    def placement(self, engine: Engine) -> Placement:
+        """Where an engine runs in this process."""
+
+
+class Placed(ABC):
+    """An engine that says itself where it runs."""
+
+    @abstractmethod
+    def placed(self, home: Home) -> Placement:
+        """Where. ``home`` is not to be kept alive."""
 
 
 class Owner(Protocol):

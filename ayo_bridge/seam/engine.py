@@ -56,6 +56,7 @@ class Engine(ABC):
         caches_prefixes: whether an LLM is known to keep prefixes in a cache.
         server: ``host:port`` of what serves it and perhaps others; empty for one in this process.
         routes: the replicas to which its requests go; ``None``: there are none but itself.
+        elsewhere: whether its batches run in another process now, and not in callers' threads.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Engine(ABC):
     caches_prefixes: bool = False
     server: str = ""
     routes: Routes | None = None
+    elsewhere: bool = False
 
     def to_request(self, call: Call) -> object:
         """The payload, or the whole call, that this engine takes for a handler's request.

@@ -129,6 +129,9 @@ class EngineHome(Protocol):
     def knows(self, engine: str) -> bool:
         """Whether an engine of this name is registered."""
 
+    def engine(self, name: str) -> Engine | None:
+        """The engine of this name, if one is registered."""
+
     def register(self, engine: Engine) -> object:
         """Give an engine its scheduler; the engine of a name is registered once."""
 

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from ayo_bridge.schedule import (
+    Elsewhere,
     EngineScheduler,
     Policy,
+    Request,
     ThreadPlacement,
     critical_path,
     throughput,
@@ -198,6 +200,44 @@ def test_a_call_that_shares_no_batch_is_served_in_its_caller_s_thread_at_once(
     assert tier.run_here(call(1, None), meanwhile) == (True, 7)
     assert placement.end() == [5]
     assert tier.run_if_idle(lambda: 8) == (True, 8)
+
+
+def test_an_engine_elsewhere_serves_in_the_calling_thread_only_what_must_not_queue(
+    placement: Manual,
+) -> None:
+    tier = scheduler(placement)
+    tier.engine.elsewhere = True
+    assert tier.run_here(call(1), lambda: 0) == (False, None)
+    assert tier.run_here(call(1, None), lambda: 0) == (False, None)
+    assert tier.run_here(call(1), lambda: 0, queue=False) == (True, 0)
+
+
+class Far(Manual, Elsewhere):
+    """A placement that is told of the places that calls have in their queries."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places: list[tuple[int, float]] = []
+
+    def start_requests(
+        self,
+        engine: object,
+        requests: Sequence[Request],
+        now: float,
+        done: Done,
+        abortable: Abortable,
+    ) -> None:
+        self.places += [(request.waiting.depth, now) for request in requests]
+        self.start(engine, [request.call for request in requests], done, abortable)
+
+
+def test_a_placement_elsewhere_learns_what_its_own_scheduler_has_to_know() -> None:
+    far = Far()
+    tier = EngineScheduler(Engine(), throughput, far, lambda: 7.0)
+    request = tier.submit(call(2), query=0, node="embed", depth=3)
+    assert far.end() == [2]
+    assert request.future.result(0) == 4
+    assert far.places == [(3, 7.0)]
 
 
 def test_measuring_takes_all_instances(placement: Manual) -> None:
