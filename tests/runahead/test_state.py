@@ -6,6 +6,7 @@ import pytest
 
 from ayo_bridge.graph import Op
 from ayo_bridge.observe import explain_state, stats_state
+from ayo_bridge.runahead.rest import ENOUGH
 from ayo_bridge.runahead.state import AcceleratedState
 from ayo_bridge.seam import EngineCall, Outcome
 from tests.observe.states import call, record, state
@@ -42,6 +43,18 @@ def test_a_call_that_did_not_come_to_its_end_is_no_evidence(error: str) -> None:
     assert judged.runs_ahead
     assert judged.totals().cancelled == 1
     assert stats_state(judged).cancelled == 1
+
+
+@pytest.mark.parametrize("met", [True, False])
+def test_calls_whose_times_tell_what_work_ahead_costs_others_go_on_being_seen(met: bool) -> None:
+    useless = state()
+    useless.remembers = False
+    for _ in range(ENOUGH + 1):
+        ended = record(call(DIRECT))
+        ended.ran_ahead, ended.met_others = False, met
+        useless.note(ended)
+    useless.totals()
+    assert useless.rest.resting is not met
 
 
 def at(now: float, judged: AcceleratedState, *made: EngineCall) -> str:
