@@ -240,6 +240,7 @@ def main() -> int:
         for row in run(programs, against, measure):
             rows.append(row)
             print(shown(row, committed.get(row.name)), flush=True)
+    gc.unfreeze()  # Else libraries find theirs leaked at the end.
     print(f"{time.monotonic() - began:.0f} s")
     if options.update and not any(row.differs for row in rows):
         update(rows, committed)
