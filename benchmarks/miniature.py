@@ -11,6 +11,7 @@ its tries counts. ``--update`` writes the ratios that were measured.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import statistics
@@ -232,11 +233,14 @@ def main() -> int:
         def measure(program: Program) -> Report:
             if program.name not in targets:
                 targets[program.name] = program.make(url, model, embedding)
+                gc.collect()
+                gc.freeze()  # What is imported need not be gone through before every turn.
             return measured(program, targets[program.name], asked)
 
         for row in run(programs, against, measure):
             rows.append(row)
             print(shown(row, committed.get(row.name)), flush=True)
+    gc.unfreeze()  # Else libraries find theirs leaked at the end.
     print(f"{time.monotonic() - began:.0f} s")
     if options.update and not any(row.differs for row in rows):
         update(rows, committed)
