@@ -29,6 +29,7 @@ class StandIn:
     run_ahead: bool = True
     now: float = 11.0
     telemetry: None = None
+    replicated: tuple[()] = ()
 
     def knows(self, engine: str) -> bool:
         return False
