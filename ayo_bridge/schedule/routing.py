@@ -9,7 +9,7 @@ no time. So a request follows its prefix, unless waiting there costs more than t
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -126,8 +126,7 @@ class Router:
         if self.routing is Routing.ROUND_ROBIN:
             return self._next(up)
         if self.routing is Routing.LEAST_OUTSTANDING:
-            fewest = min(self._replicas[number].sequences for number in up)
-            return self._next([n for n in up if self._replicas[n].sequences == fewest])
+            return self._fewest(up)
         return self._least_delay(prompt, now, up)
 
     def _next(self, numbers: Iterable[int]) -> int:
@@ -144,7 +143,12 @@ class Router:
         # Elsewhere its prefix would be computed twice, which takes the time of others.
         half = prompt.tokens / CHUNK_TOKENS / 2
         follows = [number for number in alike if known[number].worth >= half > 0]
-        return self._next(follows or alike)
+        return self._fewest(follows or alike)
+
+    def _fewest(self, numbers: Sequence[int]) -> int:
+        """The one with the fewest requests on their way, warms among them; of equals in turn."""
+        fewest = min(self._replicas[number].sequences for number in numbers)
+        return self._next([n for n in numbers if self._replicas[n].sequences == fewest])
 
     def _known(self, prompt: Prompt) -> list[Known]:
         if self.routing is Routing.PREFIX and prompt.chain:
