@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 import itertools
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -128,8 +128,7 @@ class Router:
         if not up:
             return None if tried else min(left, key=lambda n: self._replicas[n].until)
         if self.routing is Routing.LEAST_OUTSTANDING:
-            fewest = min(self._replicas[number].sequences for number in up)
-            return self._next([n for n in up if self._replicas[n].sequences == fewest])
+            return self._fewest(up)
         return self._next(up)
 
     def _next(self, numbers: Iterable[int]) -> int:
@@ -152,7 +151,12 @@ class Router:
         # Elsewhere its prefix would be computed twice, which takes the time of others.
         half = prompt.tokens / CHUNK_TOKENS / 2
         follows = [n for n in alike if known.get(n, NOTHING).worth >= half > 0]
-        return self._next(follows or alike)
+        return self._fewest(follows or alike)
+
+    def _fewest(self, numbers: Sequence[int]) -> int:
+        """The one with the fewest requests on their way, warms among them; of equals in turn."""
+        fewest = min(self._replicas[number].sequences for number in numbers)
+        return self._next([n for n in numbers if self._replicas[n].sequences == fewest])
 
     def _known(self, prompt: Prompt) -> dict[int, Known]:
         if self.routing is Routing.PREFIX and prompt.chain:

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 import pytest
 
 from ayo_bridge.engines.openai_http import replica_checks
+from tests.differential.harness import EagerRuntime
 from tests.faults.replicas.killing import under_fire
 from tests.stub_openai import StubOpenAI
 
@@ -28,7 +29,7 @@ def test_replicas_that_go_and_come_back_cost_no_answer(monkeypatch: pytest.Monke
             time.sleep(0.3)
 
         urls = [stub.base_url for stub in stubs]
-        seen = under_fire(urls, "stub", strike, seconds=1.5, users=4)
+        seen = under_fire(urls, "stub", strike, seconds=1.5, users=4, make=EagerRuntime)
         asked = [stub.served for stub in stubs]
     assert not seen.wrong, seen
     assert not seen.failed, seen

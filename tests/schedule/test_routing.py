@@ -16,7 +16,7 @@ from ayo_bridge.schedule.prefixes import (
     PrefixGroups,
     chain_of,
 )
-from ayo_bridge.schedule.routing import DOWN, Prompt, Router, Routing
+from ayo_bridge.schedule.routing import DOWN, Prompt, Router, Routing, Sent
 from ayo_bridge.seam import Usage
 
 HEAD = "You answer questions from notes. " * 16
@@ -42,7 +42,8 @@ def chosen(router: Router, asked: Prompt, now: float = 0.0) -> int:
 
 @pytest.mark.parametrize("together", [1, 8])
 def test_a_request_follows_its_warm_and_the_load_is_even(together: int) -> None:
-    router, together_now, pairs, given = Router(4), [], 0, Counter[int]()
+    router, pairs, given = Router(4), 0, Counter[int]()
+    together_now: list[Sent] = []
     for number in range(40):
         now = float(number)
         while len(together_now) >= together:

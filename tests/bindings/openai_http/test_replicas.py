@@ -42,10 +42,15 @@ def make(bound: None) -> Iterator[Make]:
             register_endpoint(urls[0], ENGINE)
             stack.callback(unregister_endpoint, urls[0])
             world = World(stubs[0], runtime, server)
-            stack.callback(lambda: [client.close() for client in world.clients])
+            stack.callback(close, world)
             return world, stubs[1]
 
         yield made
+
+
+def close(world: World) -> None:
+    for client in world.clients:
+        client.close()
 
 
 def ask(world: World, client: openai.OpenAI | None = None, **body: Any) -> Any:
@@ -108,7 +113,7 @@ def test_without_a_scope_nothing_changes(make: Make) -> None:
 def test_a_reply_made_ahead_by_a_replica_is_the_originals(make: Make, delivery: Delivery) -> None:
     world, other = make()
     ask(world)  # The next one goes to the other replica.
-    stream = {"stream": True} if delivery is Delivery.REPLAY_STREAM else {}
+    stream: dict[str, Any] = {"stream": True} if delivery is Delivery.REPLAY_STREAM else {}
     with world.ahead(world.call(delivery, **CHAT, **stream)) as scope:
         reply = world.client().chat.completions.create(**CHAT, **stream)
         if stream:
@@ -121,8 +126,8 @@ def test_a_reply_made_ahead_by_a_replica_is_the_originals(make: Make, delivery: 
 def test_a_warm_and_the_request_that_goes_on_from_it_share_a_replica(make: Make) -> None:
     world, other = make("prefix")
     for number in range(6):
-        begun = [{"role": "user", "content": f"{number}. {LONG}"}]
-        whole = [{"role": "user", "content": f"{number}. {LONG} and so?"}]
+        begun: Any = [{"role": "user", "content": f"{number}. {LONG}"}]
+        whole: Any = [{"role": "user", "content": f"{number}. {LONG} and so?"}]
         warm = make_warm(ENGINE, world.request(messages=begun))
         with world.ahead(warm, world.call(messages=whole)):
             reply = world.client().chat.completions.create(model="stub", messages=whole)
@@ -240,8 +245,8 @@ def test_a_replica_that_comes_back_has_its_share_again(
 def test_a_router_is_told_what_belongs_together(make: Make) -> None:
     world, _ = make("external", session="X-Group")
     for number in range(3):
-        begun = [{"role": "user", "content": f"{number}. {LONG}"}]
-        whole = [{"role": "user", "content": f"{number}. {LONG} and so?"}]
+        begun: Any = [{"role": "user", "content": f"{number}. {LONG}"}]
+        whole: Any = [{"role": "user", "content": f"{number}. {LONG} and so?"}]
         with world.ahead(make_warm(ENGINE, world.request(messages=begun))):
             eventually(lambda n=number: len(world.stub.requests) > 2 * n, "the warm")  # type: ignore[misc]
             world.client().chat.completions.create(model="stub", messages=whole)

@@ -69,13 +69,15 @@ def under_fire(
     *,
     seconds: float,
     users: int,
+    make: type[Runtime] = Runtime,
 ) -> Seen:
     """Have users ask while ``strike`` is called again and again: it kills a replica, waits, and
     starts it anew."""
     seen, lock = Seen(), threading.Lock()
     original = synthesizer(urls[0], model)
     said = [ask(original, number) for number in range(QUESTIONS)]
-    runtime = Runtime(engines=[LLM(model, urls)], templates=False, measure=False)
+    # The limit is set: a machine that is busy would find that less ahead is better.
+    runtime = make(engines=[LLM(model, urls)], templates=False, measure=False, max_ahead=16)
     engine = accelerate(synthesizer(urls[0], model), runtime=runtime)
     end = time.monotonic() + seconds
 
