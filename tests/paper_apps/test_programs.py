@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-CHARACTERS = 3000
+CHARACTERS = 5000
 """Of a document: six passages and a few."""
 LEARNS = {"search", "naive"}
 AHEAD = {*LEARNS, "contextual"}
@@ -35,7 +35,7 @@ def _leaves_no_garbage(leaves_no_garbage: None) -> None:
 
 @pytest.fixture(scope="module")
 def settings() -> Iterator[Settings]:
-    with emulation.engines("llama-2-7b@1x3090", speed=20) as made:
+    with emulation.engines("llama-2-7b@1x3090", speed=10) as made:
         yield made
 
 
