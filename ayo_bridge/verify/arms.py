@@ -37,7 +37,28 @@ class Arm:
     @property
     def asked(self) -> Counter[Hashable]:
         """Its requests, each as often as it was made."""
-        return Counter({key: len(values) for key, values in self.kept.answers.items()})
+        asked: Counter[Hashable] = Counter()
+        for key, values in self.kept.answers.items():
+            asked[_anywhere(key)] += len(values)
+        return asked
+
+
+def _anywhere(key: Hashable) -> Hashable:
+    """A request without what is drawn for each run: of a store that a call makes for itself its
+    number and its age, and ids of what is in it. What is found there shows in what is asked next.
+    """
+    match key:
+        case (str(engine), "add", tuple(ids)):
+            return _unnumbered(engine), "add", len(ids)
+        case (str(engine), "search" | "awaited" as kind, _, tuple(parts), *rest):
+            counted = (len(each) if isinstance(each, tuple) else each for each in parts)
+            return _unnumbered(engine), kind, tuple(counted), *rest
+    return key
+
+
+def _unnumbered(engine: str) -> str:
+    name, _, number = engine.rpartition("#")
+    return name if number.isdecimal() else engine
 
 
 def kind_called(function: Callable[..., Any]) -> Kind:

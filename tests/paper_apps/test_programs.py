@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from ayo_bridge import explain, stats
-from ayo_bridge.verify.comparing import wait_until_learned
 from benchmarks.apps import advanced, contextual, emulation, naive, search
 from benchmarks.apps.cases import CASES, OURS, TUNED
 from benchmarks.apps.settings import Settings
+from tests.deadline import eventually
 from tests.learning_fixtures import leaves_no_garbage
 
 __all__ = ["leaves_no_garbage"]
@@ -20,10 +20,11 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-CHARACTERS = 3000
+CHARACTERS = 5000
 """Of a document: six passages and a few."""
-HARDLY_AHEAD = {"advanced"}
-"""Of what these could win so little is left beside a busy machine that nothing may go ahead."""
+LEARNS = {"search", "naive"}
+AHEAD = {*LEARNS, "contextual"}
+"""Contextual retrieval runs ahead by its structure; advanced RAG hardly has anything to win."""
 MODULES = {each.__name__.rpartition(".")[2]: each for each in (search, naive, advanced, contextual)}
 
 
@@ -34,7 +35,7 @@ def _leaves_no_garbage(leaves_no_garbage: None) -> None:
 
 @pytest.fixture(scope="module")
 def settings() -> Iterator[Settings]:
-    with emulation.engines("llama-2-7b@1x3090", speed=20) as made:
+    with emulation.engines("llama-2-7b@1x3090", speed=10) as made:
         yield made
 
 
@@ -59,10 +60,11 @@ def test_all_forms_of_an_app_give_one_answer_and_something_is_ahead(
     try:
         *first, last = short(name, 5)
         answers = [made.obj(**given) for given in first]
-        wait_until_learned()
+        if name in LEARNS:
+            eventually(lambda: "learned from" in explain(made.obj).full(), "the end of learning")
         expected = loaded.obj(**last)
         assert made.obj(**last) == expected
-        assert name in HARDLY_AHEAD or stats(made.obj).hits > 0, explain(made.obj).full()
+        assert name not in AHEAD or stats(made.obj).hits > 0, explain(made.obj).full()
         assert len({*answers, expected}) == 5
     finally:
         made.close()
