@@ -97,10 +97,11 @@ def test_langchain_with_embeddings_lifts_its_embedding_models() -> None:
     assert together >= {"langchain-huggingface", "sentence-transformers"}
 
 
-def test_all_is_every_extra_but_the_one_that_depends_on_the_machine() -> None:
-    every = {name for extra in EXTRAS if extra not in ("all", "vllm") for name in brought(extra)}
+def test_all_is_every_extra_but_what_depends_on_the_machine_and_what_benchmarks_need() -> None:
+    left_out = ("all", "vllm", "ray")
+    every = {name for extra in EXTRAS if extra not in left_out for name in brought(extra)}
     assert brought("all") == every
-    assert "vllm" not in every
+    assert not every & {"vllm", "ray"}
 
 
 def test_the_locked_versions_are_ones_that_the_extras_let_in() -> None:

@@ -55,6 +55,19 @@ def require_base_url(url: str) -> None:
     )
 
 
+def served_cache(base_url: str) -> tuple[int | None, int | None]:
+    """Tokens in a server's KV cache and in its blocks, where it tells (vLLM's /metrics)."""
+    url = base_url.rstrip("/").removesuffix("/v1") + "/metrics"
+    try:
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as reply:
+            found = _CACHE.search(reply.read().decode(errors="replace"))
+    except OSError:
+        return None, None
+    labels = {name: int(value) for name, value in _LABEL.findall(found[1] if found else "")}
+    block, blocks = labels.get("block_size"), labels.get("num_gpu_blocks")
+    return (block * blocks if block and blocks else None), block
+
+
 def measure_llm(
     base_url: str,
     model: str,
@@ -90,7 +103,7 @@ def measure_llm(
         # One request alone was measured above, with more tokens; it steadies the fit.
         alone = DecodePoint(1, prefill[0][0] + max(_DECODE_TOKENS) / 2, profile.decode_per_token)
         groups = [alone, *_groups(server, repeats, on_step, typical)]
-        kv_tokens, block = server.cache()
+        kv_tokens, block = served_cache(base_url)
         profile = replace(
             profile, steps=fit_steps(prefill, groups, kv_tokens=kv_tokens, block=block)
         )
@@ -176,15 +189,3 @@ class _Server:
             sent = [threads.submit(self.time, words, tokens) for _ in range(count)]
             counts = [each.result()[0][0] for each in sent]
             return statistics.mean(counts), self._clock() - start
-
-    def cache(self) -> tuple[int | None, int | None]:
-        """Tokens in the KV cache and in its blocks, where the server tells (vLLM's /metrics)."""
-        url = self._url.removesuffix("/completions").removesuffix("/v1") + "/metrics"
-        try:
-            with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as reply:
-                found = _CACHE.search(reply.read().decode(errors="replace"))
-        except OSError:
-            return None, None
-        labels = {name: int(value) for name, value in _LABEL.findall(found[1] if found else "")}
-        block, blocks = labels.get("block_size"), labels.get("num_gpu_blocks")
-        return (block * blocks if block and blocks else None), block

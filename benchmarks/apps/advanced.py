@@ -6,6 +6,7 @@ passages, a reranker keeps three, and an answer is written from the first and re
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from llama_index.core.retrievers import QueryFusionRetriever
 from llama_index.core.retrievers.fusion_retriever import FUSION_MODES
 
 from benchmarks.apps import engines
-from benchmarks.apps.making import when_asked
+from benchmarks.apps.making import baselines, when_asked
 from benchmarks.apps.modules import EMBEDDING, LLM, RERANKER, STORE, Chain, Module
 from benchmarks.apps.naive import MANY
 from benchmarks.apps.settings import Settings
@@ -101,9 +102,13 @@ def chain(settings: Settings, engines: Any = engines) -> Chain:
         written = _fusion(empty, llm, use_async=False)._get_queries(question)
         return [QueryBundle(question), *written]
 
+    async def embedded(queries: list[QueryBundle]) -> list[list[float]]:
+        texts = (query.query_str for query in queries)
+        return list(await asyncio.gather(*map(embedding.aget_query_embedding, texts)))
+
     def embed(queries: list[QueryBundle]) -> list[QueryBundle]:
-        for query in queries:
-            query.embedding = embedding.get_query_embedding(query.query_str)
+        for query, vector in zip(queries, asyncio.run(embedded(queries)), strict=True):
+            query.embedding = vector
         return queries
 
     def search(nodes: list[Any], queries: list[QueryBundle]) -> list[Any]:
@@ -132,4 +137,4 @@ def chain(settings: Settings, engines: Any = engines) -> Chain:
     )
 
 
-__getattr__ = when_asked(__name__, answer=make, tuned_answer=tuned)
+__getattr__ = when_asked(__name__, answer=make, tuned_answer=tuned, arms=baselines(__name__))

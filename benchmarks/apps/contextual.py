@@ -16,7 +16,7 @@ from llama_index.core.response_synthesizers import get_response_synthesizer
 from llama_index.core.storage.docstore import SimpleDocumentStore
 
 from benchmarks.apps import engines
-from benchmarks.apps.making import when_asked
+from benchmarks.apps.making import baselines, when_asked
 from benchmarks.apps.modules import EMBEDDING, LLM, RERANKER, STORE, Chain, Module
 from benchmarks.apps.naive import MANY
 from benchmarks.apps.settings import Settings
@@ -98,7 +98,7 @@ def chain(settings: Settings, engines: Any = engines) -> Chain:
 
     def contextualise(document: str) -> list[Any]:
         given = Document(text=document)
-        nodes: list[Any] = _contextualise(given, llm, WORKERS)(splitter([given]))
+        nodes: list[Any] = _contextualise(given, llm, workers=MANY)(splitter([given]))
         return nodes
 
     def search(nodes: list[Any], question: str, vector: list[float]) -> list[Any]:
@@ -127,4 +127,4 @@ def chain(settings: Settings, engines: Any = engines) -> Chain:
     )
 
 
-__getattr__ = when_asked(__name__, answer=make, tuned_answer=tuned)
+__getattr__ = when_asked(__name__, answer=make, tuned_answer=tuned, arms=baselines(__name__))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Final
 
 from ayo_bridge.serving.emulated import EmulatedServer, Rule
@@ -45,3 +46,13 @@ def engines(profile: str, speed: float) -> Iterator[Settings]:
             reranker_url=server.url,
             web=web,
         )
+
+
+@contextmanager
+def baselines(profile: str, speed: float) -> Iterator[Settings]:
+    """:func:`engines`, and a second LLM server of equal costs without prefix caching."""
+    uncached = EmulatedServer(
+        profile, speed=speed, output_tokens=ANSWERS, rules=RULES, enable_prefix_caching=False
+    )
+    with engines(profile, speed) as settings, uncached:
+        yield replace(settings, uncached_url=uncached.url)

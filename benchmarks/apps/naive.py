@@ -14,7 +14,7 @@ from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.response_synthesizers import ResponseMode, get_response_synthesizer
 
 from benchmarks.apps import engines
-from benchmarks.apps.making import when_asked
+from benchmarks.apps.making import baselines, when_asked
 from benchmarks.apps.modules import EMBEDDING, LLM, STORE, Chain, Module
 from benchmarks.apps.settings import Settings
 
@@ -66,7 +66,10 @@ def chain(settings: Settings, engines: Any = engines) -> Chain:
     llm = engines.llm(settings, context_window=WINDOW)
     embedding = engines.embedding(settings)
     splitter = engines.splitter(settings)
-    synthesizer = get_response_synthesizer(llm=llm, response_mode=ResponseMode.TREE_SUMMARIZE)
+    # A module asks at once for what needs nothing of each other: a bundle of the paper.
+    synthesizer = get_response_synthesizer(
+        llm=llm, response_mode=ResponseMode.TREE_SUMMARIZE, use_async=True
+    )
 
     def index(document: str) -> list[Any]:
         nodes: list[Any] = embedding(splitter([Document(text=document)]))
@@ -92,4 +95,4 @@ def chain(settings: Settings, engines: Any = engines) -> Chain:
     )
 
 
-__getattr__ = when_asked(__name__, answer=make, tuned_answer=tuned)
+__getattr__ = when_asked(__name__, answer=make, tuned_answer=tuned, arms=baselines(__name__))

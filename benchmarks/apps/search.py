@@ -12,7 +12,7 @@ from typing import Any, Final
 import httpx
 
 from benchmarks.apps import engines
-from benchmarks.apps.making import when_asked
+from benchmarks.apps.making import baselines, when_asked
 from benchmarks.apps.modules import LLM, WEB, Chain, Module
 from benchmarks.apps.settings import Settings
 
@@ -103,4 +103,4 @@ def chain(settings: Settings, engines: Any = engines) -> Chain:
     )
 
 
-__getattr__ = when_asked(__name__, answer=make, tuned_answer=tuned)
+__getattr__ = when_asked(__name__, answer=make, tuned_answer=tuned, arms=baselines(__name__))

@@ -13,7 +13,9 @@ class Settings:
 
     Args:
         base_url: of an OpenAI-compatible server (``OPENAI_BASE_URL``).
-        model: that it serves (``LLM_MODEL``).
+        uncached_url: one of equal costs without prefix caching, which LlamaDist is defined by
+            (``OPENAI_BASE_URL_UNCACHED``); empty: LlamaDist asks the first.
+        model: that they serve (``LLM_MODEL``).
         embedding: a model of sentence-transformers, or what a server calls it
             (``EMBEDDING_MODEL``).
         embedding_url: an OpenAI-compatible server of it (``EMBEDDING_URL``); empty: it is loaded
@@ -36,6 +38,7 @@ class Settings:
     chunk_tokens: int = 256
     chunk_overlap: int = 30
     answer_tokens: int = 192
+    uncached_url: str = ""
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -53,4 +56,5 @@ class Settings:
             reranker=env.get("RERANKER_MODEL", cls.reranker),
             reranker_url=env.get("RERANKER_URL", ""),
             web=env.get("SEARCH_URL", ""),
+            uncached_url=env.get("OPENAI_BASE_URL_UNCACHED", ""),
         )

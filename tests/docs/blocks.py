@@ -13,6 +13,7 @@ BESIDE: Final = (
     "CONTRIBUTING.md",
     "SECURITY.md",
     "examples/apps/README.md",
+    "benchmarks/apps/arms/README.md",
     "benchmarks/learned/README.md",
     "benchmarks/paper/README.md",
 )
