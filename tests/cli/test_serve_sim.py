@@ -35,7 +35,7 @@ def test_profiles_are_listed_with_their_sources(measured: Path) -> None:
     first = "prefill of 1000 tokens 254 ms, decode step 20.0 ms, 16704 KV tokens"
     assert lines[0] == f"{NAME}: {first}"
     assert "ASPLOS'25" in lines[1]
-    assert sum("scaled from the 7B one" in line for line in lines) == 3
+    assert sum("scaled from the 7B one" in line for line in lines) == 4
     assert lines[-2].startswith("llm:mine@localhost:8000: ")
     assert lines[-1] == "    measured"
 

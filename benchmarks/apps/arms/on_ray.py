@@ -37,6 +37,8 @@ class OnRay:
         self._ray = ray = _ray()
         if not ray.is_initialized():
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+            # Ray's workers step back (15) before this process, in which the other arms run.
+            os.environ.setdefault("RAY_worker_niceness", "0")
             paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
             ray.init(
                 include_dashboard=False,
