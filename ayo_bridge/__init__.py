@@ -7,15 +7,22 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ayo_bridge.api import accelerate, explain, stats, timeline
+    from ayo_bridge.engines.declared_models import Embedding, Reranker
+    from ayo_bridge.engines.shared.place import SharedProcess
+    from ayo_bridge.engines.shared.ray_reach import RayActor
     from ayo_bridge.runtime import Runtime, default_runtime
     from ayo_bridge.seam import Answer, Dialect, EngineKind, FoundItem
 
 __all__ = [
     "Answer",
     "Dialect",
+    "Embedding",
     "EngineKind",
     "FoundItem",
+    "RayActor",
+    "Reranker",
     "Runtime",
+    "SharedProcess",
     "accelerate",
     "default_runtime",
     "explain",
@@ -23,6 +30,8 @@ __all__ = [
     "timeline",
 ]
 _HOMES = {"Runtime": "runtime", "default_runtime": "runtime"}
+_HOMES |= dict.fromkeys(("Embedding", "Reranker"), "engines.declared_models")
+_HOMES |= {"SharedProcess": "engines.shared.place", "RayActor": "engines.shared.ray_reach"}
 _HOMES |= dict.fromkeys(("Answer", "Dialect", "EngineKind", "FoundItem"), "seam")
 __version__ = "0.1.0"
 

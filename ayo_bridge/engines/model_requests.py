@@ -135,6 +135,13 @@ def _gains_from_long_batches(model: Any) -> bool:
     return bool(model.device.type != "cpu")
 
 
+def with_defaults(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """All arguments of a call but the model and its inputs, of which some are given."""
+    parameters = list(_signature(function).parameters.values())[2:]
+    known = {p.name: p.default for p in parameters if p.default is not p.empty}
+    return {**known, **given}
+
+
 def default(function: Callable[..., Any], name: str) -> Any:
     """What a function takes for an argument that is not given."""
     return _signature(function).parameters[name].default

@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
+from ayo_bridge.engines.declared_models import shared_by
 from ayo_bridge.engines.live_names import LiveNames, base_name
 from ayo_bridge.engines.model_timing import measure
 from ayo_bridge.engines.sentence_transformer import (
@@ -17,6 +18,7 @@ from ayo_bridge.engines.sentence_transformer import (
 from ayo_bridge.seam import EngineHome
 
 _names: Final = LiveNames()
+_shared_names: Final = LiveNames()
 
 
 def engine_for(model: Any, runtime: EngineHome) -> str:
@@ -33,11 +35,22 @@ def cross_encoder_for(model: Any, runtime: EngineHome) -> str:
 
 
 def register(engine: type[Model], model: Any, runtime: EngineHome) -> str:
-    """The name of a model's engine, registered with the runtime once."""
-    name = _names.find(model)
-    if name is not None and runtime.knows(name):
+    """The name of a model's engine, registered with the runtime once.
+
+    Where the user has declared the model, its calls run where that says.
+    """
+    for names in (_shared_names, _names):
+        name = names.find(model)
+        if name is not None and runtime.knows(name):
+            return name
+    label = readable(engine, model)
+    shared = shared_by(runtime.engine(label), engine)
+    if shared is not None:
+        name = _shared_names.name(model, f"{label}@shared")
+        best = runtime.best_batch(name, base_name(name))
+        runtime.register(shared(name, model, best_batch=best, strict=runtime.strict))
         return name
-    name = _names.name(model, readable(engine, model))
+    name = _names.name(model, label)
     # Objects loaded from the same place cost the same.
     best = runtime.best_batch(name, base_name(name))
     elsewhere = model.device.type != "cpu"

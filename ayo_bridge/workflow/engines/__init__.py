@@ -4,6 +4,7 @@
 they are used; database connections are made by a function of the user's.
 """
 
+from ayo_bridge.engines.shared.made import MadeEngine
 from ayo_bridge.workflow.engines.llm_server import LLMServerError, ServedLLM
 from ayo_bridge.workflow.engines.memory_store import MemoryStore
 from ayo_bridge.workflow.engines.models import CrossEncoderReranker, Embedder
@@ -17,6 +18,7 @@ __all__ = [
     "JsonApi",
     "JsonApiError",
     "LLMServerError",
+    "MadeEngine",
     "MemoryStore",
     "PgVectorStore",
     "ServedLLM",

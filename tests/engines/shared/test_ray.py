@@ -1,0 +1,99 @@
+"""An engine in a Ray actor: found by name, fused over its clients, replaced when it dies."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ayo_bridge import Runtime
+from ayo_bridge.engines.shared.made import MadeEngine
+from ayo_bridge.engines.shared.ray_reach import NAMESPACE, RayActor
+from ayo_bridge.errors import ArgumentError
+from ayo_bridge.seam import EngineKind
+from tests.deadline import eventually
+from tests.engines.shared.echo import Batches
+from tests.engines.shared.test_process import DEADLINE, answer, ask
+
+ray: Any = pytest.importorskip("ray")
+pytestmark = [pytest.mark.real, pytest.mark.filterwarnings("ignore")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster() -> Iterator[None]:
+    """One node, on the loopback alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        local = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        ray.init(num_cpus=4, log_to_driver=False, configure_logging=False, **local)
+        yield
+        ray.shutdown()
+
+
+@pytest.fixture
+def clients(batches: Batches) -> Iterator[list[Runtime]]:
+    made = [Runtime(engines=[engine(batches)], measure=False) for _ in range(2)]
+    yield made
+    for runtime in made:
+        runtime.close()
+    for actor in actors():
+        ray.kill(actor)
+
+
+def engine(batches: Batches, **options: Any) -> MadeEngine:
+    return MadeEngine(
+        "echo",
+        EngineKind.EMBEDDING,
+        "tests.engines.shared.echo:make",
+        placement=RayActor(num_cpus=0.1, **options),
+        log=str(batches.file),
+        seconds=0.2,
+    )
+
+
+def actors() -> list[Any]:
+    named = ray.util.list_named_actors(all_namespaces=True)
+    return [ray.get_actor(**each) for each in named if each["namespace"] == NAMESPACE]
+
+
+def test_calls_of_all_clients_are_fused_in_one_actor_that_outlives_its_death(
+    clients: list[Runtime], batches: Batches
+) -> None:
+    assert [answer(each, "first") for each in clients] == ["first", "first"]
+    (actor,) = actors()
+    before = len(batches.lines())
+    asked = [ask(each, [number]) for number in range(8) for each in clients]
+    assert [each.result(DEADLINE) for each in asked] == [[n] for n in range(8) for _ in clients]
+    assert len(batches.lines()) - before <= 3
+    assert answer(clients[0], {"square": 2}).tolist() == [[0, 1], [2, 3]]
+    with pytest.raises(ValueError, match="no such text"):
+        answer(clients[0], {"fails": "no such text"})
+
+    dead = batches.lines()[-1][0]
+    asked = [ask(each, number, group=None) for number in range(4) for each in clients]
+    ray.kill(actor, no_restart=False)
+    assert [each.result(DEADLINE) for each in asked] == [n for n in range(4) for _ in clients]
+    engines = [each.engine("echo") for each in clients]
+    eventually(lambda: all(each.elsewhere for each in engines if each), "another actor", DEADLINE)
+    assert answer(clients[1], "again") == "again"
+    assert batches.lines()[-1][0] != dead
+
+
+def test_a_placement_without_actors_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="at least 1"):
+        RayActor(replicas=0)
+
+
+def test_replicas_share_the_calls(batches: Batches, tmp_path: Path) -> None:
+    runtime = Runtime(engines=[engine(batches, replicas=2)], measure=False)
+    try:
+        asked = [ask(runtime, number, group=None) for number in range(6)]
+        assert [each.result(DEADLINE) for each in asked] == list(range(6))
+        eventually(lambda: runtime.scheduler("echo").engine.elsewhere, "the actors", DEADLINE)
+        asked = [ask(runtime, number, group=None) for number in range(6)]
+        assert [each.result(DEADLINE) for each in asked] == list(range(6))
+        assert len({process for process, _ in batches.lines()[-6:]}) == 2
+    finally:
+        runtime.close()
+        for actor in actors():
+            ray.kill(actor)
