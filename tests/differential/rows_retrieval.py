@@ -175,7 +175,8 @@ FUSION = [
 ]
 
 
-def _rerank(env: Env, module: str, **options: Any) -> Any:
+def reranker(env: Env, module: str, **options: Any) -> Any:
+    """A reranker of LlamaIndex's, loaded once."""
     path = str(env.fixture("cross_encoder_path"))
     key = (path, module, *sorted(options.items()))
     if key not in _rerankers:
@@ -206,11 +207,11 @@ def _postprocessed(name: str, *make: Any, **options: Any) -> Case:
 POSTPROCESSORS = [
     _postprocessed("similarity", lambda env: SimilarityPostprocessor(similarity_cutoff=0.1)),
     _postprocessed("similarity-all", lambda env: SimilarityPostprocessor(similarity_cutoff=2.0)),
-    _postprocessed("rerank-core", lambda env: _rerank(env, CORE)),
-    _postprocessed("rerank-package", lambda env: _rerank(env, PACKAGE)),
+    _postprocessed("rerank-core", lambda env: reranker(env, CORE)),
+    _postprocessed("rerank-package", lambda env: reranker(env, PACKAGE)),
     _postprocessed(
         "rerank-keeps-score",
-        lambda env: _rerank(env, PACKAGE, keep_retrieval_score=True),
+        lambda env: reranker(env, PACKAGE, keep_retrieval_score=True),
         runtime={"strict": True},
     ),
     _postprocessed("opaque", lambda env: Backwards()),
@@ -218,7 +219,7 @@ POSTPROCESSORS = [
         "three",
         lambda env: SimilarityPostprocessor(similarity_cutoff=0.05),
         lambda env: Backwards(),
-        lambda env: _rerank(env, CORE),
+        lambda env: reranker(env, CORE),
     ),
 ]
 OPAQUE = [
