@@ -12,7 +12,10 @@ import sentence_transformers
 
 from ayo_bridge import Runtime
 from ayo_bridge.engines.declared_models import Embedding, Reranker, SharedModel
+from ayo_bridge.engines.model_requests import ModelRequest
+from ayo_bridge.engines.sentence_transformer import EmbeddingModel
 from ayo_bridge.engines.shared.identity import fingerprint, state_of
+from ayo_bridge.engines.shared.model_calls import unwired, wired
 from ayo_bridge.engines.shared.place import SharedProcess
 from ayo_bridge.errors import ArgumentError, NotAcceleratedWarning
 from ayo_bridge.seam import Call, entered
@@ -167,3 +170,16 @@ def test_what_is_declared_is_checked_at_once() -> None:
         Embedding("", placement=PLACED)
     with pytest.raises(ArgumentError, match="SharedProcess"):
         Embedding("minilm", placement="shared")  # type: ignore[arg-type]
+
+
+def test_calls_that_were_sent_may_share_a_batch_there(loaded: tuple[Any, Any]) -> None:
+    model, _ = loaded
+    asked = ModelRequest(model, ["a ferry"], True, {"show_progress_bar": False})
+    sent = wired(EmbeddingModel, asked)
+    assert sent is not None
+    made = [unwired(EmbeddingModel, "there", model, {**sent, "id": n}) for n in range(2)]
+    assert made[0].group is not None
+    assert made[0].group == made[1].group
+    for wrong in ({}, {**sent, "inputs": "a ferry"}, {**sent, "inputs": ["a", "b"]}):
+        with pytest.raises(ValueError, match="input"):
+            unwired(EmbeddingModel, "there", model, wrong)
