@@ -13,9 +13,8 @@ from typing import Any, Final, cast
 from ayo_bridge.schedule import EngineScheduler, policy_for
 from ayo_bridge.seam import Call, Engine, EngineKind, Limits, Usage
 from ayo_bridge.simulate import LLMRequest, run_virtual
-from ayo_bridge.simulate.requests import block_hashes
 from benchmarks.advanced_app import COSTS, advanced, inputs, simulated
-from benchmarks.scale.routers import BLOCK, ROUTERS, Asked
+from benchmarks.scale.routers import ROUTERS, Asked
 from benchmarks.scale.run import BATCH, POLICY, Noted
 from benchmarks.scale.workload import EMBEDDING, LLM, STORE, Workload
 from benchmarks.scheduler import Ends
@@ -120,8 +119,7 @@ def _asked() -> list[Asked]:
             if primitive.engine == LLM and primitive.prompt:
                 call = workload.call(query, primitive)
                 request = cast(LLMRequest, call.payload)
-                hashes = block_hashes(request.prompt, BLOCK)
-                found.append(Asked(request.prompt, hashes, request.tokens, call.warm))
+                found.append(Asked(request.prompt, request.tokens, call.warm))
     return found
 
 

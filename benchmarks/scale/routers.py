@@ -17,21 +17,14 @@ from ayo_bridge.schedule import prefixes, routing
 from ayo_bridge.schedule.loads import Loads
 from ayo_bridge.seam import Usage
 from ayo_bridge.simulate import Prompt
-
-BLOCK: Final = int(prefixes.CHUNK_TOKENS)
-"""Tokens of a block of the prefix caches (vLLM: 16 by default), as many as our router's chunks have
-so that both are hashed once."""
+from ayo_bridge.simulate.requests import block_hashes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Asked:
-    """A call before it is sent: its prompt, the tokens to be decoded, whether it is a warm.
-
-    ``hashes`` are those of the prompt's blocks of :data:`BLOCK` tokens, of all before them too.
-    """
+    """A call before it is sent: its prompt, the tokens to be decoded, whether it is a warm."""
 
     prompt: Prompt
-    hashes: tuple[int, ...]
     output: int
     warm: bool
 
@@ -174,8 +167,9 @@ class Ours:
         self._sent: dict[Asked, routing.Sent] = {}
 
     def choose(self, asked: Asked, now: float) -> int:
-        """As it does; a block stands for a chunk of the prompt's text."""
-        prompt = routing.Prompt(asked.hashes, asked.tokens, asked.output, asked.warm)
+        """As it does; it is shown the prompt in chunks, as it would cut its text."""
+        chain = block_hashes(asked.prompt, int(prefixes.CHUNK_TOKENS))
+        prompt = routing.Prompt(chain, asked.tokens, asked.output, asked.warm)
         replica = self._router.choose(prompt, now)
         assert replica is not None  # All are up.
         self._sent[asked] = self._router.begins(replica, prompt, now)

@@ -31,12 +31,14 @@ from ayo_bridge.simulate.trace import no_trace
 from benchmarks.advanced_app import COSTS
 from benchmarks.advanced_app import EMBEDDING as EMBEDDING_COSTS
 from benchmarks.advanced_app import STORE as STORE_COSTS
-from benchmarks.scale.routers import BLOCK, ROUTERS, Asked, Router
+from benchmarks.scale.routers import ROUTERS, Asked, Router
 from benchmarks.scale.workload import EMBEDDING, LLM, MODES, STORE, Workload
 from benchmarks.tiers import Query
 
 POLICY: Final = "critical_path"
 BATCH: Final = 128
+BLOCK: Final = 128
+"""Tokens of a block of a prefix cache: vLLM's on a CPU; with smaller ones a run takes longer."""
 SHARES: Final = 10
 """Parts of a run after each of which the process's memory is noted."""
 _REPLICAS_A_STORE: Final = 50
@@ -108,8 +110,7 @@ class Replicas:
         request = cast(LLMRequest, call.payload)
         number, name = cast(tuple[int, str], call.key)
         router = self._routers[number % len(self._routers)]
-        hashes = block_hashes(request.prompt, BLOCK)
-        asked = Asked(request.prompt, hashes, request.tokens, call.warm)
+        asked = Asked(request.prompt, request.tokens, call.warm)
         replica = router.choose(asked, self._loop.time())
         if call.warm:
             self._begun[number, name] = asked.tokens
@@ -127,7 +128,7 @@ class Replicas:
             request,
             (int(call.warm), 0, next(self._numbers)),
             finish,
-            hashes,
+            block_hashes(request.prompt, BLOCK),
         )
         self.instances[replica].add(generation)
         abortable(partial(self.instances[replica].abort, generation))

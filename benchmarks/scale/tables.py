@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table as Printed
 
 from ayo_bridge.pages.content import Table
-from benchmarks.scale.routers import PREFIX
+from benchmarks.scale.routers import PREFIX, ROUTERS
 
 Json = dict[str, Any]
 _SHAPES = {"refine": "refine", "tree": "tree", "one_shot": "one call"}
@@ -16,7 +16,13 @@ _SHAPES = {"refine": "refine", "tree": "tree", "one_shot": "one call"}
 
 def tables(name: str, made: Json) -> list[Table]:
     """The tables of an experiment."""
-    return {"sizes": _sizes, "loads": _loads, "processes": _processes, "cost": _cost}[name](made)
+    return {
+        "sizes": _sizes,
+        "long": _long,
+        "loads": _loads,
+        "processes": _processes,
+        "cost": _cost,
+    }[name](made)
 
 
 def printed(name: str, made: Json) -> list[Printed]:
@@ -34,9 +40,10 @@ def printed(name: str, made: Json) -> list[Printed]:
 
 def _sizes(made: Json) -> list[Table]:
     runs = made["runs"]
-    head = ("replicas, router", "mean", "p50", "p95", "p99", *_SHAPES.values())
+    head = ("replicas, router", "queries", "all", *_SHAPES.values())
     latency = [
-        (f"{run['replicas']:,}, {run['router']}", *_latency(run), *_by_shape(run)) for run in runs
+        (f"{run['replicas']:,}, {run['router']}", f"{run['queries']:,}", *_latency(run))
+        for run in runs
     ]
     work = [
         (
@@ -48,6 +55,18 @@ def _sizes(made: Json) -> list[Table]:
         )
         for run in runs
     ]
+    return [
+        Table(head, latency, "Mean latency of a query, virtual seconds"),
+        Table(
+            ("replicas, router", "prefilled", "cached", "found", "calls a replica"),
+            work,
+            "Tokens prefilled for a query; share of prompts in a cache already; calls that found "
+            "what was begun of them ahead; least and most calls of a replica, of the mean",
+        ),
+    ]
+
+
+def _long(made: Json) -> list[Table]:
     simulated = [
         (
             f"{run['replicas']:,}, {run['router']}",
@@ -55,24 +74,12 @@ def _sizes(made: Json) -> list[Table]:
             f"{run['cpu_seconds']:,.0f} s",
             *(f"{size:,}" for size in run["memory_mib"][1::2]),
         )
-        for run in [*runs, made["long"]]
+        for run in made["runs"]
     ]
     tenths = [f"{share} %" for share in range(20, 101, 20)]
-    return [
-        Table(head, latency, "Latency of a query, virtual seconds"),
-        Table(
-            ("replicas, router", "prefilled", "cached", "found", "calls a replica"),
-            work,
-            "Tokens prefilled for a query; share of prompts in a cache already; calls that found "
-            "what was begun of them ahead; least and most calls of a replica, of the mean",
-        ),
-        Table(
-            ("replicas, router", "queries", "CPU", *tenths),
-            simulated,
-            "The simulation itself: CPU seconds, and MiB in memory after so much of it",
-            folded=True,
-        ),
-    ]
+    head = ("replicas, router", "queries", "CPU", *tenths)
+    title = "CPU seconds of the simulation, and MiB of its process after so much of it"
+    return [Table(head, simulated, title)]
 
 
 def _loads(made: Json) -> list[Table]:
@@ -85,8 +92,8 @@ def _loads(made: Json) -> list[Table]:
         )
         for run in made["runs"]
     ]
-    head = ("load, router", "mean", "p50", "p95", "p99", "cached", "found")
-    return [Table(head, rows, f"{made['replicas']} replicas, virtual seconds")]
+    head = ("load, router", "all", *_SHAPES.values(), "cached", "found")
+    return [Table(head, rows, f"{made['replicas']} replicas, mean latency")]
 
 
 def _processes(made: Json) -> list[Table]:
@@ -99,29 +106,33 @@ def _processes(made: Json) -> list[Table]:
         )
         for run in made["runs"]
     ]
-    head = ("processes, router", "mean", "p50", "p95", "p99", "cached", "calls a replica")
-    return [Table(head, rows, f"{made['replicas']} replicas, virtual seconds")]
+    head = ("processes, router", "all", *_SHAPES.values(), "cached", "calls a replica")
+    return [Table(head, rows, f"{made['replicas']} replicas, mean latency")]
 
 
 def _cost(made: Json) -> list[Table]:
+    sizes = sorted(made["decision"][PREFIX], key=int)
     decisions = [
-        (router, *(f"{1e6 * seconds:,.1f}" for seconds in by_size.values()))
-        for router, by_size in made["decision"].items()
+        (router, *(f"{1e6 * made['decision'][router][size]:,.1f}" for size in sizes))
+        for router in ROUTERS
     ]
-    sizes = [f"{int(size):,}" for size in made["decision"][PREFIX]]
     ends = [
         (what, f"{1e3 * seconds:.2f} ms", f"{1 / seconds:,.0f}", f"{fed(made, seconds):,.0f}")
         for what, seconds in a_query(made).items()
     ]
     return [
-        Table(("router", *sizes), decisions, "CPU microseconds of a call's routing, by replicas"),
+        Table(
+            ("router", *(f"{int(size):,}" for size in sizes)),
+            decisions,
+            "CPU microseconds of a call's routing, by replicas",
+        ),
         Table(("of a query", "CPU", "queries/s", "replicas"), ends, "Where one process ends"),
     ]
 
 
 def a_query(made: Json) -> dict[str, float]:
     """CPU seconds of a query, by what is counted."""
-    routed = made["calls"] * list(made["decision"][PREFIX].values())[-1]
+    routed = made["calls"] * made["decision"][PREFIX]["1000"]
     return {
         "both schedulers": made["tiers"],
         "and prefix routing over 1,000 replicas": made["tiers"] + routed,
@@ -135,8 +146,6 @@ def fed(made: Json, seconds: float) -> float:
 
 
 def _latency(run: Json) -> Sequence[str]:
-    return [f"{run[name]:.1f}" for name in ("mean", "p50", "p95", "p99")]
-
-
-def _by_shape(run: Json) -> Sequence[str]:
-    return [f"{run['mean_by_shape'][shape]:.1f}" for shape in _SHAPES]
+    """Mean, of all queries and of each shape."""
+    by_shape = run["mean_by_shape"]
+    return [f"{seconds:.1f}" for seconds in (run["mean"], *(by_shape[s] for s in _SHAPES))]

@@ -23,6 +23,7 @@ WIDTHS = (1400, 390)
 RESULTS = {
     "paper": BENCHMARKS / "paper" / "results.html",
     "learned": BENCHMARKS / "learned" / "results.html",
+    "scale": BENCHMARKS / "scale" / "results.html",
 }
 OTHERS = ("timeline", "timeline-failed", "timeline-new", "app", "bench")
 PLANTED = """<!doctype html><html><body style="margin: 0">
