@@ -87,7 +87,8 @@ def _ingestion(report: Report) -> list[str]:
     for load in report.loads:
         for arm in load.arms[:2]:
             rows.append((arm.arm, _seconds(arm.latency.get("p50")), *ingested(report, arm)))
-        rows.append(("ratio", _times(load.ratio.latency), _rate(load.ratio), _rate(load.ratio), "", ""))
+        rate = _rate(load.ratio)
+        rows.append(("ratio", _times(load.ratio.latency), rate, rate, "", ""))
     return columns(rows, right="lrrrrr") if report.loads else []
 
 
