@@ -39,10 +39,10 @@ COLOURS: Final = {
     "communication": "#58b7dd",
     "graph work": "#df6fa5",
     # Routers between replicas.
-    "round robin": "#8a8f98",
-    "least outstanding": "#3b75af",
-    "cache-aware": "#ef8636",
-    "least delay": "#9b6bb3",
+    "round robin": "#b5a9a0",
+    "least outstanding": "#5f7fb8",
+    "cache-aware": "#c9930a",
+    "least delay": "#6a4c93",
     "prefix": "#2a9d4a",
 }
 """By what is drawn. A name that is not here has no colour: give it one."""

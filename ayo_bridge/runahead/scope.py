@@ -349,14 +349,12 @@ class Scope:
             _safely(closer)
         if self._ahead is not None:
             self._ahead.end()
-        self.record.ended = self.runtime.clock()
-        if self.record.whole:
-            _safely(lambda: self.visits.ended(self.record))
-        if self.on_finish is not None:
-            try:
-                self.on_finish(self.record)
-            except Exception:
-                _complain()
+        record, finish = self.record, self.on_finish
+        record.ended = self.runtime.clock()
+        if record.whole:
+            _safely(lambda: self.visits.ended(record))
+        if finish is not None:
+            _safely(lambda: finish(record))
         self._forget()
 
     def _forget(self) -> None:

@@ -30,7 +30,7 @@ def test_a_colour_means_one_thing() -> None:
     shared = [names for names in meanings.values() if len(names) > 1]
     assert shared == [
         {"Ayo", "all", "topology"},
-        {"ours", "accelerated"},
+        {"ours", "accelerated", "prefix"},
         {"bound", "at best"},
     ]
 
