@@ -352,8 +352,11 @@ class Scope:
         self.record.ended = self.runtime.clock()
         if self.record.whole:
             _safely(lambda: self.visits.ended(self.record))
-        if (told := self.on_finish) is not None:
-            _safely(lambda: told(self.record))
+        if self.on_finish is not None:
+            try:
+                self.on_finish(self.record)
+            except Exception:
+                _complain()
         self._forget()
 
     def _forget(self) -> None:
