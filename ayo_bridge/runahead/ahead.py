@@ -247,7 +247,7 @@ class Ahead(Driver[Work, Values]):
                 record.queued = self._home.clock()
                 self._record.note_call(record)
                 if trials is not None and not call.warm:
-                    offered.on_left = trials.sent()
+                    offered.on_left = trials.sent(waited=offered.held)
                 return self._requested(call, running, record)
 
         warm = record if call.warm else None
@@ -366,6 +366,8 @@ class Ahead(Driver[Work, Values]):
         for offered in offers.values():
             if offered.load.withdraw(offered):
                 offered.drop()
+        for trials in self._trials.values():
+            trials.close()
         for future, request in requests.items():
             record = request.record
             if record.outcome is Outcome.AHEAD:

@@ -25,7 +25,7 @@ from ayo_bridge.runahead.home import Home
 from ayo_bridge.runahead.plan import Makers, Plan
 from ayo_bridge.runahead.served import served
 from ayo_bridge.runahead.tickets import Observation
-from ayo_bridge.runahead.visits import Visits
+from ayo_bridge.runahead.visits import Visits, kind_of
 from ayo_bridge.schedule import Values
 from ayo_bridge.seam import Call, EngineCall, EngineKind, Hit, Outcome
 
@@ -97,8 +97,8 @@ class Scope:
 
         What is planned ahead later are later occurrences, so earlier calls need no accounting."""
         self.number = next(self._numbers)
-        kind, around = (record.entry, id(record.template)), None if outer is None else outer.visits
-        self.visits: Visits = Visits(kind, self.number, around)
+        kind = kind_of(record, None if outer is None else outer.record)
+        self.visits: Visits = Visits(kind, self.number, None if outer is None else outer.visits)
         self.on_finish: Callable[[CallRecord], object] | None = None
         """Told once, with the finished record, when the scope has closed."""
         self.on_claim: Callable[[Hashable], None] | None = None

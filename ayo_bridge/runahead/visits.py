@@ -11,6 +11,18 @@ from ayo_bridge.schedule.server_load import Share
 from ayo_bridge.seam import Query
 
 
+def kind_of(record: CallRecord, outer: CallRecord | None = None) -> Hashable:
+    """With which calls one can be compared: with those of the same object.
+
+    What is called inside of an ``outer`` call may be made anew in each: it is known again by what
+    it is made of.
+    """
+    if outer is None:
+        return record.entry, id(record.template)
+    made_of = tuple((type(each).__name__, each.name) for each in record.template.components)
+    return outer.entry, outer.template.name, record.entry, record.template.name, made_of
+
+
 class Visits:
     """Those of one call of an accelerated object. Adding to it is atomic.
 

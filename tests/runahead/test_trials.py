@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ayo_bridge.runahead.trials import Trials
+from ayo_bridge.runahead.trials import LEAST, Trials
 from ayo_bridge.schedule import ServerLoad
 from ayo_bridge.schedule.limits import MOST, START, AheadLimit
 from ayo_bridge.seam import Query
@@ -19,11 +19,13 @@ class Offered:
 
     def __init__(self, server: "Server") -> None:
         self.server = server
+        self.waited = False
 
     def send(self) -> None:
-        self.server.begins()
+        self.server.begins(waited=self.waited)
 
-    def waits(self) -> None: ...
+    def waits(self) -> None:
+        self.waited = True
 
     def drop(self) -> None: ...
 
@@ -41,8 +43,8 @@ class Server:
         self._ends: list[tuple[float, int, Callable[[], None]]] = []
         self._number = 0
 
-    def begins(self) -> None:
-        ended = self.trials.sent()
+    def begins(self, *, waited: bool) -> None:
+        ended = self.trials.sent(waited=waited)
         end = max(self.now, heapq.heappop(self._free)) + 0.1
         heapq.heappush(self._free, end)
         self._number += 1
@@ -73,6 +75,33 @@ def test_the_limit_does_not_grow_where_more_does_not_help(slots: int, most: int)
     server = Server(slots)
     server.run(1000)
     assert server.most <= most
+
+
+def of_short_calls(slots: int, calls: int) -> Server:
+    server = Server(slots)
+    for _ in range(calls):
+        server.trials = Trials(server.load, "kind", lambda: server.now)
+        server.run(START + LEAST)
+        server.trials.close()
+    return server
+
+
+def test_the_limit_grows_over_calls_too_short_for_a_trial() -> None:
+    assert of_short_calls(64, calls=8).most > START
+
+
+def test_over_short_calls_the_limit_does_not_grow_where_more_does_not_help() -> None:
+    assert of_short_calls(1, calls=32).most <= START
+
+
+def test_what_ends_after_a_call_is_over_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    server, learned = Server(64), list[float]()
+    monkeypatch.setattr(server.load, "learn", lambda kind, share, *_, **__: learned.append(share))
+    ended = [server.trials.sent(waited=True) for _ in range(START)]
+    server.trials.close()
+    for each in ended:
+        each()
+    assert not learned
 
 
 def test_calls_that_no_limit_holds_back_say_nothing_of_it() -> None:

@@ -8,10 +8,10 @@ from typing import cast
 
 import pytest
 
-from ayo_bridge.graph import Graph, Template
+from ayo_bridge.graph import Extracting, Graph, Template
 from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead.offered import Offered
-from ayo_bridge.runahead.visits import Visits
+from ayo_bridge.runahead.visits import Visits, kind_of
 from ayo_bridge.schedule import Request, ServerLoad
 from ayo_bridge.schedule.limits import AheadLimit
 from ayo_bridge.seam import EngineCall, EngineKind, Outcome, Query, Usage
@@ -71,6 +71,22 @@ def test_a_call_inside_of_another_asks_as_that_and_does_not_count_twice() -> Non
     around.note_nested(record(7))
     outer.ended(around)
     assert load.queries == [("outer", 1.0, 12)]
+
+
+def of(name: str, component: str) -> CallRecord:
+    template = Template((Extracting(name=component, llm="llm"),), name=name)
+    return CallRecord(name, 1.0, template, Graph(()), Graph(()))
+
+
+def test_objects_that_are_made_anew_in_each_call_are_compared_with_each_other() -> None:
+    outer = of("answer", "site1")
+    kinds = {kind_of(of("run", each), outer) for each in ("summary", "summary", "title")}
+    assert len(kinds) == 2
+    assert kind_of(of("run", "summary"), of("ingest", "site1")) not in kinds
+
+
+def test_calls_by_themselves_are_compared_with_those_of_their_object() -> None:
+    assert kind_of(of("query", "answer")) != kind_of(of("query", "answer"))
 
 
 @pytest.mark.parametrize("meets", [True, False])
