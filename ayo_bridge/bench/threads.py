@@ -53,8 +53,14 @@ class Threads:
             self._jobs.put(None)
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
+        """Each has one loop for all of its calls, as the main thread of a script has.
+
+        Without it LlamaIndex makes one for each run, and clients that were used on the last fail.
+        """
+        with asyncio.Runner() as runner:
+            runner.get_loop()  # From now on it is this thread's.
+            while (job := self._jobs.get()) is not None:
+                job()
 
 
 def _tell(
