@@ -33,6 +33,15 @@ def _leaves_no_garbage(leaves_no_garbage: None) -> None:
     """LlamaIndex leaves asynchronous clients behind in loops that have ended."""
 
 
+@pytest.fixture(autouse=True)
+def _has_a_loop() -> Iterator[None]:
+    """As a script's main thread has one: where another test has taken it away, LlamaIndex makes one
+    for each run, and a client that was used on the last fails."""
+    with asyncio.Runner() as runner:
+        runner.get_loop()
+        yield
+
+
 @pytest.fixture(scope="module")
 def settings() -> Iterator[Settings]:
     with emulation.engines("llama-2-7b@1x3090", speed=10) as made:
