@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.table import Table as Printed
@@ -83,30 +83,34 @@ def _long(made: Json) -> list[Table]:
 
 
 def _loads(made: Json) -> list[Table]:
-    rows = [
-        (
-            f"{run['utilisation']:.0%}, {run['router']}",
-            *_latency(run),
-            f"{run['cached']:.0%}",
-            f"{run['found']} of {run['begun_ahead']}",
-        )
-        for run in made["runs"]
-    ]
-    head = ("load, router", "all", *_SHAPES.values(), "cached", "found")
-    return [Table(head, rows, f"{made['replicas']} replicas, mean latency")]
+    return _mean_latency(
+        made,
+        "load",
+        lambda run: f"{run['utilisation']:.0%}",
+        "found",
+        lambda run: f"{run['found']} of {run['begun_ahead']}",
+    )
 
 
 def _processes(made: Json) -> list[Table]:
+    return _mean_latency(
+        made,
+        "processes",
+        lambda run: f"{run['processes']}",
+        "calls a replica",
+        lambda run: f"{run['least_calls']:.2f} to {run['most_calls']:.2f}",
+    )
+
+
+def _mean_latency(
+    made: Json, by: str, row: Callable[[Json], str], last: str, seen: Callable[[Json], str]
+) -> list[Table]:
+    """Mean latency by router and by what is varied, and what else is ``seen`` of each run."""
     rows = [
-        (
-            f"{run['processes']}, {run['router']}",
-            *_latency(run),
-            f"{run['cached']:.0%}",
-            f"{run['least_calls']:.2f} to {run['most_calls']:.2f}",
-        )
+        (f"{row(run)}, {run['router']}", *_latency(run), f"{run['cached']:.0%}", seen(run))
         for run in made["runs"]
     ]
-    head = ("processes, router", "all", *_SHAPES.values(), "cached", "calls a replica")
+    head = (f"{by}, router", "all", *_SHAPES.values(), "cached", last)
     return [Table(head, rows, f"{made['replicas']} replicas, mean latency")]
 
 
