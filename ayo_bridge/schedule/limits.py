@@ -3,9 +3,10 @@
 How a server behaves under load cannot be seen from one call: one with a single slot answers each
 call as fast as before, and lets the next ones wait. What can be seen is whether queries end sooner.
 So one query in four goes by half the limit, and every few queries the two arms are compared. Where
-more helps the limit doubles; where it does not it falls, down to nothing. Queries that half of the
-limit does not hold back say nothing of it: a few of them then go with nothing ahead at all, so that
-what no longer pays is seen. A refusal sets a ceiling.
+more helps the limit doubles; where it does not it falls, down to nothing. Where all of the limit
+holds nothing back there is nothing to double, and half of it is tried ever more seldom. Queries
+that half of it does not hold back say nothing of it: a few of them then go with nothing ahead at
+all, so that what no longer pays is seen. A refusal sets a ceiling.
 
 Where queries of several kinds share the server, :mod:`~ayo_bridge.schedule.turns` judges over all
 of them, and the arms compare queries of full turns.
@@ -28,7 +29,8 @@ from ayo_bridge.schedule.turns import Turns
 START: Final = 8
 MOST: Final = 64
 HELD_OUT: Final = 4
-"""One query in so many goes by half the limit."""
+"""One query in so many goes by half the limit; where all of it holds nothing back, twice as few
+each time that it is found to pay, down to :data:`SELDOM`."""
 WITHOUT: Final = 16
 """One query in so many goes with nothing ahead, where half of the limit is more than enough;
 twice as few each time that it is found to pay, down to :data:`SELDOM`."""
@@ -57,12 +59,24 @@ class _Arms:
     full: list[float] = field(default_factory=list)
     held_out: list[float] = field(default_factory=list)
     drawn: int = 0
+    every: int = HELD_OUT
     without: int = WITHOUT
     loose: bool = False
     """Half of the limit held none of them back."""
+    tight: bool = False
+    """All of it held some of ``full`` back."""
 
     def forget(self) -> None:
-        self.full, self.held_out = [], []
+        self.full, self.held_out, self.tight = [], [], False
+
+    def found(self, *, pays: bool) -> None:
+        """Whether the limit, or anything ahead, was worth having: how soon that is tried again."""
+        if not pays:
+            self.every, self.without = HELD_OUT, WITHOUT
+        elif self.loose:
+            self.without = min(SELDOM, 2 * self.without)
+        elif not self.tight:
+            self.every = min(SELDOM, 2 * self.every)
 
     def ratio(self) -> float | None:
         """The full limit's over the held-out arm's, once that can be said."""
@@ -111,7 +125,7 @@ class AheadLimit:
             return 1.0
         if arms.loose:
             return 0.0 if arms.drawn % arms.without == 0 else 1.0
-        return 0.5 if arms.drawn % HELD_OUT == 2 else 1.0
+        return 0.5 if arms.drawn % arms.every == 2 else 1.0
 
     def allowed(self, share: float, now: float) -> int:
         """How many calls may be ahead at the server, for a query with this share."""
@@ -160,13 +174,13 @@ class AheadLimit:
             arms.loose = loose
             arms.forget()
         (arms.full if share == 1.0 else arms.held_out).append(seconds / max(tokens, 1))
+        arms.tight |= held and share == 1.0
         if arms.loose and share == 0.5:
             arms.forget()
         ratio = arms.ratio()
         if ratio is not None:
-            paid = ratio < BETTER
-            arms.without = min(SELDOM, 2 * arms.without) if paid else WITHOUT
-            self._change(ratio, now, loose=arms.loose)
+            arms.found(pays=ratio < BETTER)
+            self._change(ratio, now, wanted=arms.tight)
 
     def refused(self, load: int, now: float) -> None:
         """The server has refused a call, with so many in flight, while work ahead was there."""
@@ -207,9 +221,10 @@ class AheadLimit:
                 self._arms.popitem(last=False)
         return arms
 
-    def _change(self, ratio: float, now: float, *, loose: bool) -> None:
-        if ratio < BETTER and loose:
-            self._again = AGAIN  # It pays, and more would not be used.
+    def _change(self, ratio: float, now: float, *, wanted: bool) -> None:
+        """``wanted``: more than the limit would be used."""
+        if ratio < BETTER and not wanted:
+            self._again = AGAIN
         elif ratio < BETTER:
             self._limit = min(self._most, self._ceiling, self._limit * 2)
             self._again = AGAIN

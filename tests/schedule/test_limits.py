@@ -132,3 +132,19 @@ def test_what_brings_nothing_is_seen_also_where_the_limit_holds_nothing_back() -
     for _ in range(200):
         limit.ended(None, limit.draw(), 1.0, 1, 0.0, held=False)
     assert limit.allowed(1.0, 0.0) == 0
+
+
+def test_half_of_a_limit_that_is_enough_and_pays_is_tried_ever_more_seldom() -> None:
+    limit = AheadLimit()
+    shares = []
+    for _ in range(400):  # Six calls ahead: all of the limit is enough, half of it is not.
+        shares.append(limit.draw())
+        halved = shares[-1] < 1
+        limit.ended(None, shares[-1], 1.5 if halved else 1.0, 1, 0.0, held=halved)
+    assert limit.allowed(1.0, 0.0) == START
+    assert 3 <= sum(share < 1 for share in shares) <= 12
+    while limit.allowed(1.0, 0.0) == START:  # Now it brings nothing any more: that is seen.
+        shares.append(limit.draw())
+        assert len(shares) < 1000
+        limit.ended(None, shares[-1], 1.0, 1, 0.0, held=shares[-1] < 1)
+    assert limit.allowed(1.0, 0.0) < START
