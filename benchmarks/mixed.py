@@ -1,19 +1,22 @@
 """Users with queries of three kinds at one LLM server: ``python -m benchmarks.mixed``.
 
 The demo's engines (a tree of eight chunks, a fusion of four queries, a chat refine of four) over an
-emulated server, as they are and accelerated in turns of a few queries a user; both arms are asked
-the same. How much runs ahead is found while it is measured, so the first turns are part of it.
+emulated server or a real vLLM on one core, as they are and accelerated in turns of a few queries a
+user; both arms are asked the same. How much runs ahead is found while it is measured, so the first
+turns are part of it.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import statistics
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -33,6 +36,10 @@ from tests.schedule.mixed_load import CPU, PAPER
 
 PROFILES: Final = {"7B": PAPER, "CPU": CPU}
 """The published LLM of the paper on one GPU, and a small model on a core."""
+REAL: Final = "vLLM"
+"""A real server, of an untrained Llama in float32: noise, and the same noise for both arms."""
+ANSWER: Final = 64
+"""Tokens of its answers at most, about as many as the emulated ones have."""
 AT_LEAST: Final = 0.97
 MODEL: Final = "stub"
 KINDS: Final = ("tree", "fusion", "refine")
@@ -93,14 +100,49 @@ def engines(url: str) -> dict[str, Any]:
     }
 
 
-def measure(profile: str, users: int, turns: int, queries: int, speed: float) -> Row:
+@contextmanager
+def serving(
+    profile: str, speed: float, core: int | None
+) -> Iterator[tuple[str, Callable[[], None]]]:
+    """A server's URL, and what makes it forget the prompts that it has read."""
+    if profile != REAL:
+        costs = PROFILES[profile]
+        with EmulatedServer(costs, model=MODEL, speed=speed, output_tokens=(32, 96)) as server:
+            yield server.url, lambda: None
+        return
+    from ayo_bridge.serving.random_llama import make_random_llama
+    from ayo_bridge.serving.vllm_server import VLLMServer
+    from examples.demo.engines import ServerGauge
+
+    cached = Path(os.environ.get("AYO_ENV_CACHE") or Path.home() / ".cache" / "ayo-bridge")
+    most = json.dumps({"max_new_tokens": ANSWER})
+    with VLLMServer(
+        make_random_llama(cached / "models" / "random-llama"),
+        served_name=MODEL,
+        dtype="float32",
+        kv_cache_gib=1,
+        cores=[] if core is None else [core],
+        extra_args=["--enforce-eager", "--override-generation-config", most],
+        env={"VLLM_SERVER_DEV_MODE": "1"},  # Brings /reset_prefix_cache.
+    ) as real:
+        gauge = ServerGauge(real)
+
+        def forget() -> None:
+            gauge.settled_requests()
+            gauge.empty_prefix_cache()
+
+        yield real.url, forget
+
+
+def measure(
+    profile: str, users: int, turns: int, queries: int, speed: float, core: int | None
+) -> Row:
     """Both arms in turns over one server; each user asks so many ``queries`` a turn."""
     from ayo_bridge import accelerate
     from benchmarks.llamaindex_cases import asking
 
-    costs = PROFILES[profile]
-    with EmulatedServer(costs, model=MODEL, speed=speed, output_tokens=(32, 96)) as server:
-        original, runtime = engines(server.url), fresh_runtime()
+    with serving(profile, speed, core) as (url, forget):
+        original, runtime = engines(url), fresh_runtime()
         fast = {kind: accelerate(each, runtime=runtime) for kind, each in original.items()}
         arms: list[Arms] = [
             {kind: asking(each) for kind, each in arm.items()} for arm in (original, fast)
@@ -114,6 +156,7 @@ def measure(profile: str, users: int, turns: int, queries: int, speed: float) ->
         with ThreadPoolExecutor(users) as pool:
             for turn in range(turns):
                 for at in (0, 1) if turn % 2 == 0 else (1, 0):
+                    forget()  # Else whoever is second finds its prompts read.
                     began = time.perf_counter()
                     todo = [
                         pool.submit(_user, arms[at], f"{turn} {user}", queries, answers[at])
@@ -141,7 +184,7 @@ def _user(arm: Arms, name: str, queries: int, answers: dict[str, str]) -> list[A
 
 
 def main(
-    profile: Annotated[list[str] | None, typer.Option(help="7B, CPU.")] = None,
+    profile: Annotated[list[str] | None, typer.Option(help="7B, CPU; vLLM.")] = None,
     users: Annotated[list[int] | None, typer.Option(help="How many ask at once.")] = None,
     turns: Annotated[int, typer.Option(help="Turns of each arm.")] = 10,
     queries: Annotated[int, typer.Option(help="Queries of each user in a turn.")] = 4,
@@ -149,13 +192,13 @@ def main(
     json_file: Annotated[Path | None, typer.Option("--json", help="File for figures.")] = None,
 ) -> None:
     """Measure all; 1 if a kind of query is slower than it may be."""
-    share_cores()
+    core = share_cores()
     rows = [
-        measure(name, number, turns, queries, speed)
+        measure(name, number, turns, queries, speed, core)
         for name in profile or list(PROFILES)
         for number in users or [1, 4, 8]
     ]
-    table = Table(box=None, title="emulated; times as fast as the original")
+    table = Table(box=None, title="all but vLLM emulated; times as fast as the original")
     for column in ("LLM", "users", "throughput", "mean", "p95", *KINDS, "met"):
         table.add_column(column, justify="right")
     for row in rows:
