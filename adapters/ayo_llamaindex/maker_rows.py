@@ -12,7 +12,7 @@ from typing import Any, Final
 from ayo_bridge.lift.asking import Making, StandIn, stands_for
 from ayo_bridge.lift.recognise import class_of, loaded
 from ayo_llamaindex.always_used import functions_of, of_settings
-from ayo_llamaindex.known import overridden
+from ayo_llamaindex.known import overridden, replaced
 from ayo_llamaindex.maker_arguments import Arguments, UnknownError, asking, is_node
 
 METHOD: Final = "."
@@ -31,7 +31,7 @@ _OF_ENGINE: Final = ("llm", "embed_model", "response_synthesizer", "node_postpro
 
 def _made(module: str, name: str, **parts: object) -> StandIn:
     cls = loaded(f"{_CORE}.{module}", name)
-    if cls is None:
+    if cls is None or replaced(cls, "__init__", *functions_of(cls)) is not None:
         raise UnknownError(name)
     return StandIn(cls, **parts)
 

@@ -54,9 +54,17 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """What a call of the body has returned; ``at`` is the offset of its instruction."""
+    """What a call of the body has returned, and the attributes that are read of it.
+
+    ``at`` is the offset of its instruction.
+    """
 
     at: int
+    steps: tuple[str, ...] = ()
+
+    def attribute(self, name: str) -> Returned:
+        """The path of an attribute of that."""
+        return Returned(self.at, (*self.steps, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,6 @@ class Method:
     """A method of a value of which no path is known: ``answer.strip``."""
 
     name: str
-    of: Returned | None = None
 
 
 @dataclass(frozen=True, slots=True)

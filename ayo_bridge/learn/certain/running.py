@@ -189,16 +189,13 @@ class _Walk:
         step = self._step(code, event, names)
         longer = (*chain, step) if step else chain
         if isinstance(callee, Method):
-            obj = ABSENT if callee.of is None else names.value(callee.of)
-            if obj is ABSENT:
-                return HARMLESS if callee.name in SAFE_METHODS else OPAQUE
-            return self._attribute(obj, (callee.name,), event, names, longer, around)
+            return HARMLESS if callee.name in SAFE_METHODS else OPAQUE
         if isinstance(callee, Nested):
             some = bool(event.args) and (event.args or ())[0] is Mark.SOME
             facts = facts_of(callee.code, some)
             inner = names.inside(callee.code, event, facts)
             return self.body(callee.code, facts, inner, longer, around, event.awaited)
-        if not isinstance(callee, Path):
+        if not isinstance(callee, Path | Returned):
             return OPAQUE
         return self._attribute(names.root(callee), callee.steps, event, names, longer, around)
 
@@ -290,8 +287,10 @@ class _Names:
     returned: dict[int, Any] = field(default_factory=dict)
     """What calls have returned, by where they stand."""
 
-    def root(self, path: Path) -> Any:
-        """What the name of a path stands for; :data:`ABSENT` if that is not known."""
+    def root(self, path: Path | Returned) -> Any:
+        """What a path begins with; :data:`ABSENT` if that is not known."""
+        if isinstance(path, Returned):
+            return self.returned.get(path.at, ABSENT)
         if path.root is Root.GLOBAL:
             return global_of(self.space, path.name)
         return (self.cells if path.root is Root.CELL else self.given).get(path.name, ABSENT)
@@ -301,13 +300,11 @@ class _Names:
         match value:
             case Constant():
                 return value.value
-            case Returned():
-                return self.returned.get(value.at, ABSENT)
             case Listed():
                 return [self.value(each) for each in value.values]
             case Repeated():
                 return [self.value(value.value)]
-            case Path():
+            case Path() | Returned():
                 return reduce(self.attribute, value.steps, self.root(value))
         return ABSENT
 

@@ -99,11 +99,9 @@ def _loaded(instruction: dis.Instruction, stack: list[Value]) -> bool:
         stack.append(Mark.NULL)
     elif name in ("LOAD_ATTR", "LOAD_METHOD"):
         value, attribute = stack.pop(), instruction.argval
-        read: Value = Mark.UNKNOWN
-        if isinstance(value, Path):
+        read: Value = Mark.UNKNOWN if name == "LOAD_ATTR" else Method(attribute)
+        if isinstance(value, Path | Returned):
             read = value.attribute(attribute)
-        elif name == "LOAD_METHOD":
-            read = Method(attribute, value if isinstance(value, Returned) else None)
         stack += [read] if name == "LOAD_ATTR" else [Mark.NULL, read]
     elif name == "COPY":
         stack[-count] = named(stack[-count])
@@ -170,4 +168,4 @@ def _grown(held: Value, value: Value | None) -> Value:
 
 def _awaited(value: Value) -> Value:
     """What awaiting a value gives, if it is what a call has just returned."""
-    return value if isinstance(value, Returned) else Mark.UNKNOWN
+    return value if isinstance(value, Returned) and not value.steps else Mark.UNKNOWN

@@ -58,7 +58,9 @@ def chooses(runnable: Any) -> bool:
 
 
 def certainly(function: Any) -> set[str]:
-    return {name for each in run_of(function, ("q",), {}, KNOWN).asks if (name := keyed(each.owner))}
+    return {
+        name for each in run_of(function, ("q",), {}, KNOWN).asks if (name := keyed(each.owner))
+    }
 
 
 def test_a_function_that_uses_one_model_uses_it_in_every_call() -> None:
