@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, Final
 
 from ayo_bridge.learn.certain.sdk import asks_by_client
 from ayo_bridge.lift.adapter import Accelerator
-from ayo_bridge.lift.asking import Asking
+from ayo_bridge.lift.asking import ABSENT, Asking, Given, Known, Making
 
 GROUP = "ayo_bridge.adapters"
 
@@ -28,3 +28,19 @@ def asks(obj: Any, steps: Sequence[str], awaited: bool, /) -> Asking | None:
         return by_client
     known = (adapter.asks(obj, steps, awaited) for adapter in adapters())
     return next((each for each in known if each is not None), None)
+
+
+def makes(obj: Any, steps: Sequence[str], given: Given, /) -> Making | None:
+    """What calling ``obj.<steps>()`` with what it is given comes to, as an adapter knows it."""
+    known = (adapter.makes(obj, steps, given) for adapter in adapters())
+    return next((each for each in known if each is not None), None)
+
+
+def reads(obj: Any, name: str, /) -> Any:
+    """What a property of a framework's object gives, as its adapter knows it."""
+    known = (adapter.reads(obj, name) for adapter in adapters())
+    return next((each for each in known if each is not ABSENT), ABSENT)
+
+
+KNOWN: Final = Known(asks, makes, reads)
+"""What the installed adapters know."""

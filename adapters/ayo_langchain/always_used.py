@@ -13,11 +13,11 @@ from operator import attrgetter, itemgetter
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any, Final
 
-from ayo_bridge.adapter import asks
-from ayo_bridge.learn.certain.reading import ABSENT, cells_of, global_of, innermost
+from ayo_bridge.adapter import KNOWN
+from ayo_bridge.learn.certain.reading import cells_of, global_of, innermost
 from ayo_bridge.learn.certain.running import Certain, run_of
 from ayo_bridge.learn.live.clients import OTHERS
-from ayo_bridge.lift.asking import Asking
+from ayo_bridge.lift.asking import ABSENT, Asking
 from ayo_bridge.lift.recognise import class_of, loaded
 from ayo_langchain.embeddings import clients_of
 from ayo_langchain.graph_nodes import always_run, first_steps, is_graph
@@ -183,7 +183,7 @@ def _by_function(runnable: Any) -> _Used:
     for function in functions:
         if type(function) in (itemgetter, attrgetter):
             continue
-        run = run_of(function, (ABSENT,), {}, asks, outermost=False, whole=False)
+        run = run_of(function, (ABSENT,), {}, KNOWN, outermost=False, whole=False)
         whole.certain += run.asks
         whole.plain &= run.harmless
         whole.chooses |= not run.harmless or _holds_objects(function)

@@ -11,7 +11,7 @@ from ayo_bridge.bindings.engines import BINDINGS as ENGINE_BINDINGS
 from ayo_bridge.errors import NotAcceleratedWarning, announce
 from ayo_bridge.learn.live.objects import learned_methods
 from ayo_bridge.lift.adapter import Adapter
-from ayo_bridge.lift.asking import Asking
+from ayo_bridge.lift.asking import Asking, Given, Making
 from ayo_bridge.lift.entries import Base, Entry
 from ayo_bridge.lift.lifted import Asked, Lifted
 from ayo_bridge.lift.store_rows import BINDINGS as CLIENT_BINDINGS
@@ -25,6 +25,7 @@ from ayo_llamaindex.helper_rows import HELPERS
 from ayo_llamaindex.ingestion import asked_of, is_pipeline, lift_ingestion
 from ayo_llamaindex.learned import ROWS, entries_of, kept, returned
 from ayo_llamaindex.llms import broken_vllm
+from ayo_llamaindex.making import makes, reads
 from ayo_llamaindex.opaque import PARTS
 from ayo_llamaindex.retrieval import QUESTION
 from ayo_llamaindex.stored import LlamaIndexIngests
@@ -81,6 +82,14 @@ class LlamaIndexAdapter(Adapter):
     def asks(self, obj: Any, steps: Sequence[str], awaited: bool) -> Asking | None:
         """What a call of an LLM, a retriever or an engine asks by."""
         return asks_by(obj, steps, awaited)
+
+    def makes(self, obj: Any, steps: Sequence[str], given: Given) -> Making | None:
+        """What a call that makes an index, a retriever or an engine comes to."""
+        return makes(obj, steps, given)
+
+    def reads(self, obj: Any, name: str) -> Any:
+        """The models of the settings."""
+        return reads(obj, name)
 
     def _install(self, verify: float) -> str | None:
         if (broken := broken_vllm()) is not None:

@@ -7,16 +7,17 @@ chosen asks with; and what the user's own classes ask with, nobody knows.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import FunctionType, MethodType
 from typing import Any, Final
 
 from ayo_bridge.learn.live.clients import OTHERS
+from ayo_bridge.lift.asking import stands_for
 from ayo_bridge.lift.recognise import class_of, loaded
 from ayo_bridge.lift.witness import Witness, saw, wavers, witnessed
-from ayo_llamaindex.known import differs, overridden
+from ayo_llamaindex.known import differs, overridden, replaced
 from ayo_llamaindex.parts import Part, part_of
 from ayo_llamaindex.store_rows import known as store_row
 
@@ -73,6 +74,14 @@ def always_used(obj: object) -> Iterator[object]:
         yield OTHERS
 
 
+def parts_in(obj: object) -> Collection[object] | None:
+    """All objects that an object consists of; ``None``: there is one of which nothing is known."""
+    found = _Found()
+    found.look(obj)
+    certain = not found.unknown and found.possible <= found.clients.keys()
+    return found.seen.values() if certain else None
+
+
 @dataclass(slots=True)
 class _Found:
     """What was found so far, by identity."""
@@ -103,12 +112,15 @@ class _Found:
             client = row.client_of(obj)
             self.stores[id(client)] = client
             return
-        cls = class_of(saw(obj))
+        made = stands_for(obj)
+        cls = made or class_of(saw(obj))
         name = cls.__module__, cls.__name__
-        part = part_of(obj)
+        part = part_of(cls)
         known = part is not None or (name in _MODELS | _STORES and loaded(*name) is cls)
-        if not known or overridden(obj, *_functions(cls)) is not None:
+        if not known or _changed(obj, cls):
             self.unknown = True
+        elif part is None and made is not None:
+            return  # Nobody has asked a store, or by a client, that does not exist yet.
         elif name in _STORES:
             self.stores[id(obj)] = obj
         elif part is None:
@@ -162,6 +174,14 @@ class _Found:
             self.stores |= _common(first.stores, [branch.stores for branch in branches])
 
 
+def _changed(obj: object, cls: type) -> bool:
+    """Whether an object may do otherwise than its class was written to."""
+    functions = functions_of(cls)
+    if stands_for(obj) is not None:
+        return replaced(cls, *functions) is not None
+    return overridden(obj, *functions) is not None
+
+
 def _common(
     first: Mapping[int, object], others: Iterable[Mapping[int, object]]
 ) -> dict[int, object]:
@@ -178,7 +198,7 @@ def _several(held: Any) -> Iterable[Any]:
 
 
 @cache
-def _functions(cls: type) -> tuple[str, ...]:
+def functions_of(cls: type) -> tuple[str, ...]:
     """The names of what LlamaIndex's classes do, pydantic's own apart."""
     names = {
         name
@@ -237,11 +257,16 @@ def _graph(engine: Any, _: list[Any], picked: list[Any]) -> tuple[list[Any], lis
 
 
 def _llm_of_settings() -> Any:
-    """The LLM that ``Settings.llm`` returns; ``None`` if it would make one."""
+    return of_settings("_llm")
+
+
+def of_settings(field: str) -> Any:
+    """What the settings hold: ``_llm`` is what ``Settings.llm`` returns.
+
+    ``None``: it would make one. Settings that were changed are themselves what is found.
+    """
     settings: Any = loaded("llama_index.core.settings", "Settings")
-    cls: Any = type(settings)
-    changed = overridden(settings, *_functions(cls))
-    return settings if changed is not None else settings._llm
+    return settings if _changed(settings, type(settings)) else getattr(settings, field)
 
 
 _SPECIAL: Final[Mapping[str, _Special]] = {

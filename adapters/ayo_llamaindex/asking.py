@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ayo_bridge.learn.live.clients import OTHERS
-from ayo_bridge.lift.asking import Asking
+from ayo_bridge.lift.asking import Asking, stands_for
 from ayo_bridge.lift.recognise import class_of
 from ayo_llamaindex.always_used import always_used
 
@@ -16,7 +16,8 @@ _METHODS: Final = ("complete", "chat", "predict", "query", "retrieve", "synthesi
 
 def asks_by(obj: Any, steps: Sequence[str], awaited: bool) -> Asking | None:
     """What ``llm.complete()``, ``retriever.retrieve()`` and ``engine.query()`` ask by."""
-    if len(steps) != 1 or not class_of(obj).__module__.startswith("llama_index."):
+    module = (stands_for(obj) or class_of(obj)).__module__
+    if len(steps) != 1 or not module.startswith("llama_index."):
         return None
     (name,) = steps
     if name not in _METHODS and not (awaited and name[:1] == "a" and name[1:] in _METHODS):
@@ -24,4 +25,4 @@ def asks_by(obj: Any, steps: Sequence[str], awaited: bool) -> Asking | None:
     owners = [each for each in always_used(obj) if each is not OTHERS]
     if not owners:
         return None
-    return Asking(owners, class_of(obj).__module__.startswith("llama_index.llms."))
+    return Asking(owners, module.startswith("llama_index.llms."))

@@ -92,7 +92,7 @@ def lift_transformations(
         elif asks_llm(each):
             return None
         else:
-            known = part_of(saw(each)) is not None
+            known = part_of(class_of(saw(each))) is not None
             reason = "" if known else f"{class_of(each).__name__} is not a known transformation"
             draft.then(Opaque(name=name, pure=known, reason=reason))
     if all(isinstance(each, LiftedEmbedding) for each in asking.values()):

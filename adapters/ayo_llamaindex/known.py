@@ -9,6 +9,10 @@ from ayo_bridge.lift.recognise import Recogniser
 TESTED: Final = ("0.14.25", "0.15")
 """Versions of llama-index-core that the lifters were written for, half open."""
 
-_recogniser: Final = Recogniser(("llama_index", "llama_index_instrumentation", "tenacity"))
+_recogniser: Final = Recogniser(
+    ("llama_index", "llama_index_instrumentation", "tenacity", "contextlib", "deprecated")
+)
 differs: Final = _recogniser.differs
 overridden: Final = _recogniser.overridden
+replaced: Final = _recogniser.replaced
+borrows: Final = _recogniser.borrows

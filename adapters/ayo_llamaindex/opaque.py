@@ -9,7 +9,7 @@ from typing import Any, Final
 from ayo_bridge.bindings.binding import Binding, Target
 from ayo_bridge.learn.live.entry import run, run_async
 from ayo_bridge.learn.live.opaque import LearnedPart
-from ayo_bridge.lift.recognise import loaded
+from ayo_bridge.lift.recognise import class_of, loaded
 from ayo_bridge.lift.taps import guide_of
 from ayo_bridge.lift.witness import saw
 from ayo_llamaindex.guide import Guide
@@ -26,7 +26,7 @@ def asks_llm(obj: Any, depth: int = 0) -> bool:
     model = loaded(f"{_CORE}.base.llms.base", "BaseLLM")
     if model is not None and isinstance(obj, model):
         return True
-    part = part_of(saw(obj))
+    part = part_of(class_of(saw(obj)))
     if part is None or depth >= _DEEPEST:
         return False
     held = (getattr(obj, name, None) for name in (*part.uses, *part.picks))

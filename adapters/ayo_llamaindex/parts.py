@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from ayo_bridge.lift.recognise import class_of, loaded
+from ayo_bridge.lift.recognise import loaded
 
 _CORE: Final = "llama_index.core"
 
@@ -26,9 +26,8 @@ class Part:
     picks: tuple[str, ...] = ()
 
 
-def part_of(obj: object) -> Part | None:
-    """The row of an object's class; ``None``: it may do anything."""
-    cls = class_of(obj)
+def part_of(cls: type) -> Part | None:
+    """The row of a class; ``None``: its objects may do anything."""
     part = _PARTS.get((cls.__module__, cls.__name__))
     return part if part is not None and loaded(cls.__module__, cls.__name__) is cls else None
 

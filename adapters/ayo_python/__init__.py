@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import FunctionType, MethodType
 from typing import Any, ClassVar, Final
 
-from ayo_bridge.adapter import adapters, asks
+from ayo_bridge.adapter import KNOWN, adapters
 from ayo_bridge.bindings.binding import Binding
 from ayo_bridge.bindings.engines import BINDINGS as ENGINE_BINDINGS
 from ayo_bridge.graph import Template
@@ -18,7 +18,7 @@ from ayo_bridge.learn.live.kept import kept_of
 from ayo_bridge.learn.live.learned import Learned
 from ayo_bridge.learn.live.words import learning
 from ayo_bridge.lift.adapter import Again
-from ayo_bridge.lift.asking import Asking
+from ayo_bridge.lift.asking import ABSENT, Asking, Given, Making
 from ayo_bridge.lift.entries import Base
 from ayo_bridge.lift.functions import keep
 from ayo_bridge.lift.ingests import Ingests
@@ -85,6 +85,14 @@ class PythonAdapter:
         """Nothing: functions are read."""
         return None
 
+    def makes(self, obj: Any, steps: Sequence[str], given: Given) -> Making | None:
+        """Nothing either."""
+        return None
+
+    def reads(self, obj: Any, name: str) -> Any:
+        """Properties are not asked."""
+        return ABSENT
+
     def _install(self) -> None:
         for binding in self.followed():
             binding.install()
@@ -92,7 +100,7 @@ class PythonAdapter:
 
 def _certain(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Certain]:
     """What every run of this call asks by; found out only where it is wanted."""
-    yield from run_of(function, args, kwargs, asks).asks
+    yield from run_of(function, args, kwargs, KNOWN).asks
 
 
 def _copied(function: Any) -> Any:

@@ -17,7 +17,7 @@ from ayo_bridge.bindings.binding import Binding
 from ayo_bridge.errors import NotAcceleratedWarning
 from ayo_bridge.events import Event, Facts, log
 from ayo_bridge.graph import Component, Opaque, Synthesis, Template
-from ayo_bridge.lift.asking import Asking
+from ayo_bridge.lift.asking import ABSENT, Asking, Given, Making
 from ayo_bridge.lift.entries import Base, Entry, Kind, entry_methods
 from ayo_bridge.lift.ingests import Ingests
 from ayo_bridge.lift.lifted import Asked, Lifted
@@ -59,6 +59,12 @@ class Accelerator(Protocol):
     def asks(self, obj: Any, steps: Sequence[str], awaited: bool) -> Asking | None:
         """What a call of an object of the framework asks by (:class:`.asking.Asked`)."""
 
+    def makes(self, obj: Any, steps: Sequence[str], given: Given) -> Making | None:
+        """What a call of the framework's makers comes to (:class:`.asking.Makes`)."""
+
+    def reads(self, obj: Any, name: str) -> Any:
+        """What a property of the framework's objects gives (:class:`.asking.Reads`)."""
+
 
 class Adapter(ABC):
     """Lifts the objects of one framework.
@@ -87,6 +93,14 @@ class Adapter(ABC):
     def asks(self, obj: Any, steps: Sequence[str], awaited: bool) -> Asking | None:
         """What a call of an object of the framework asks by (:class:`.asking.Asked`)."""
         return None
+
+    def makes(self, obj: Any, steps: Sequence[str], given: Given) -> Making | None:
+        """What a call of the framework's makers comes to (:class:`.asking.Makes`)."""
+        return None
+
+    def reads(self, obj: Any, name: str) -> Any:
+        """What a property of the framework's objects gives (:class:`.asking.Reads`)."""
+        return ABSENT
 
     remembers: ClassVar[bool] = False
     """Whether glue of the framework is remembered in calls that are seen."""

@@ -70,6 +70,10 @@ class Recogniser:
             for name in methods:
                 if name in own:
                     return f"{cls.__name__}.{name} is replaced on the instance"
+        return self.replaced(cls, *methods)
+
+    def replaced(self, cls: type, *methods: str) -> str | None:
+        """Why one of a class's ``methods`` is not the library's own, or ``None``."""
         functions = self._fine.get((cls, methods), [])
         if not functions or not stand(functions):
             functions = []
@@ -82,13 +86,26 @@ class Recogniser:
         found(functions)
         return None
 
+    def borrows(self, module: str, name: str) -> bool:
+        """Whether a module still has the function under ``name`` that it once imported."""
+        space = vars(sys.modules[module])
+        function = self._innermost(space.get(name), name)
+        found([(space, name, space.get(name), ())])
+        code = getattr(function, "__code__", None)
+        of_package = _home(function).partition(".")[0] == module.partition(".")[0]
+        return (
+            of_package
+            and _is_in_file_of(function, _home(function))
+            and getattr(code, "co_name", "") == name
+        )
+
     def _foreign(self, cls: type, name: str, functions: list[Found]) -> str | None:
         """Why ``name`` is not the library's own in some class: methods call the next by super()."""
         before: tuple[Any, ...] = ()
         owned = False
         for owner in cls.__mro__:
             space = vars(owner)
-            if name in space:
+            if name in space and owner is not object:
                 functions.append((space, name, space[name], () if owned else before))
                 owned = True
                 function = self._innermost(space[name], name)

@@ -146,10 +146,13 @@ def _same_contents(held: Iterable[Iterable[Any]], seen: list[Any]) -> bool:
 
 def stand(functions: Collection[Found]) -> bool:
     """Whether these functions are still found where they were."""
-    return all(
-        space.get(name) is function and not any(name in earlier for earlier in before)
-        for space, name, function, before in functions
-    )
+    for space, name, function, before in functions:  # Hundreds at a time: no generators.
+        if space.get(name) is not function:
+            return False
+        for earlier in before:
+            if name in earlier:
+                return False
+    return True
 
 
 def _same(obj: T) -> T:

@@ -30,10 +30,12 @@ from ayo_bridge.learn.certain.facts import (
     Facts,
     Mark,
     Path,
+    Returned,
     Root,
     Value,
+    met,
 )
-from ayo_bridge.learn.certain.stack import move
+from ayo_bridge.learn.certain.stack import move, named
 from ayo_bridge.learn.certain.states import Node, State
 
 KNOWN: Final = sys.version_info[:2] == (3, 11)
@@ -50,7 +52,8 @@ _OPENING: Final = frozenset(
     )
 )
 """What may change for whom is asked, or hand over to who does."""
-_LEAVES: Final = ("RETURN_VALUE", "RAISE_VARARGS")
+_RETURNS: Final = "RETURN_VALUE"
+_LEAVES: Final = (_RETURNS, "RAISE_VARARGS")
 _ALWAYS: Final = ("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT")
 _AWAITING: Final = ("SEND", "YIELD_VALUE", "RESUME", "JUMP_BACKWARD_NO_INTERRUPT")
 
@@ -147,7 +150,9 @@ class _Reading:
                 before = sum(1 << place for place, i in enumerate(order) if may >> i & 1)
                 event = replace(event, before=before, certain=bool(must >> index & 1))
             events.append(event)
-        return Facts(tuple(events), self._range, self._kept)
+        returned = [s.stack[-1] for n, s in states.items() if self._list[n.at].opname == _RETURNS]
+        returns = reduce(met, returned) if returned else Mark.UNKNOWN
+        return Facts(tuple(events), self._range, self._kept, returns)
 
     # One instruction.
 
@@ -191,7 +196,7 @@ class _Reading:
             self._events[index] = None
             happens = 1 << index
         if name in ("STORE_FAST", "DELETE_FAST"):
-            value = stack.pop() if name == "STORE_FAST" else Mark.UNKNOWN
+            value = named(stack.pop()) if name == "STORE_FAST" else Mark.UNKNOWN
             names = frozenset(each for each in names if each[0] != instruction.argval)
             if not isinstance(value, Mark):
                 names |= {(instruction.argval, value)}
@@ -262,10 +267,10 @@ class _Reading:
         return ()
 
     def _returned(self, event: Called | None) -> Value:
-        """Of what a call returns it is known at most that it has a member."""
+        """What a call returns; of a ``range`` it is known whether it has a member."""
         assert event is not None, "a call is an event"
         if event.callee != Path(Root.GLOBAL, "range") or event.names or not event.args:
-            return Mark.UNKNOWN
+            return Returned(event.at)
         numbers = [each.value for each in event.args if isinstance(each, Constant)]
         if len(numbers) != len(event.args) or not all(type(each) is int for each in numbers):
             return Mark.UNKNOWN

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from types import CodeType
+from typing import TypeAlias
 
 
 class Root(enum.Enum):
@@ -29,7 +30,7 @@ class Path:
 
 
 class Mark(enum.Enum):
-    """Values of which no path is known."""
+    """Values of which nothing else is known."""
 
     UNKNOWN = enum.auto()
     NULL = enum.auto()
@@ -52,6 +53,21 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True)
+class Returned:
+    """What a call of the body has returned, and the attributes that are read of it.
+
+    ``at`` is the offset of its instruction.
+    """
+
+    at: int
+    steps: tuple[str, ...] = ()
+
+    def attribute(self, name: str) -> Returned:
+        """The path of an attribute of that."""
+        return Returned(self.at, (*self.steps, name))
+
+
+@dataclass(frozen=True, slots=True)
 class Method:
     """A method of a value of which no path is known: ``answer.strip``."""
 
@@ -65,7 +81,31 @@ class Nested:
     code: CodeType
 
 
-Value = Path | Mark | Constant | Method | Nested
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list or tuple of the body's own that has no name yet: what has one may grow."""
+
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """A list of any number of what one value stands for, as a comprehension makes it."""
+
+    value: Value
+
+
+Value: TypeAlias = "Path | Mark | Constant | Returned | Method | Nested | Listed | Repeated"
+
+
+def met(one: Value, other: Value) -> Value:
+    """What is known where it is either the one or the other."""
+    if one == other:
+        return one
+    several = {each for each in (one, other) if each != Listed(())}
+    if len(several) == 1 and isinstance(found := several.pop(), Repeated):
+        return found
+    return Mark.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +146,8 @@ class Facts:
     """Whether it holds only if ``range`` is the builtin."""
     kept: frozenset[str] = frozenset()
     """Parameters that no function in the body sets anew."""
+    returns: Value = Mark.UNKNOWN
+    """What every run that returns gives back."""
 
 
 NOTHING = Facts((None,))

@@ -7,6 +7,8 @@ import functools
 import sys
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
+from enum import EnumType
+from itertools import islice
 from types import (
     BuiltinFunctionType,
     FunctionType,
@@ -16,14 +18,8 @@ from types import (
 )
 from typing import Any, Final
 
+from ayo_bridge.lift.asking import ABSENT, Absent
 
-class Absent:
-    """What stands for a value that cannot be read so."""
-
-    __slots__ = ()
-
-
-ABSENT: Final = Absent()
 SAFE_METHODS: Final = frozenset(
     (
         *(name for name in dir(str) if not name.startswith("_")),
@@ -44,6 +40,8 @@ _PLAIN: Final = (
     Absent,
 )
 _SAFE_MODULES: Final = ("json", "math", "re", "textwrap")
+_FEW: Final = 64
+"""Nothing is made of more parts than so many."""
 _DESCRIBES: Final = ("__get__", "__set__", "__delete__")
 
 
@@ -56,6 +54,8 @@ def attribute(obj: Any, name: str) -> Any:
     if kind is ModuleType:
         return vars(obj).get(name, ABSENT)
     if isinstance(obj, type):
+        if kind is EnumType:
+            return vars(obj)["_member_map_"].get(name, ABSENT)
         if kind is not type:
             return ABSENT
         return _of_class(obj, name, obj)
@@ -170,7 +170,14 @@ def has_harmless(obj: object, method: str) -> bool:
     """Whether a method of a value is one that changes nothing for anybody."""
     if type(obj) is ContextVar:
         return method == "get"
+    if type(obj) is list and method in ("append", "extend") and not _is_of_plain(obj):
+        return False
     return type(obj) in (str, list, dict, tuple, set, Absent) and method in SAFE_METHODS
+
+
+def _is_of_plain(values: list[Any]) -> bool:
+    """Whether a list that grows is none of what something is made of."""
+    return bool(values) and all(map(is_plain, islice(values, _FEW)))
 
 
 def innermost(function: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import reduce
 from inspect import CO_COROUTINE, CO_GENERATOR
 from types import CodeType, FunctionType, MethodType
 from typing import Any, Final
@@ -13,15 +14,17 @@ from ayo_bridge.learn.certain.facts import (
     Called,
     Constant,
     Facts,
+    Listed,
     Mark,
     Method,
     Nested,
     Path,
+    Repeated,
+    Returned,
     Root,
     Value,
 )
 from ayo_bridge.learn.certain.reading import (
-    ABSENT,
     SAFE_METHODS,
     attribute,
     cells_of,
@@ -33,7 +36,7 @@ from ayo_bridge.learn.certain.reading import (
     parameters_of,
 )
 from ayo_bridge.learn.tracing.sites import call_at
-from ayo_bridge.lift.asking import Asked, Asking
+from ayo_bridge.lift.asking import ABSENT, Asking, Given, Known, Reads, Verdicts
 
 DEEPEST: Final = 5
 """Functions that are followed into each other."""
@@ -78,10 +81,12 @@ class Run:
     Args:
         asks: what it certainly asks by.
         harmless: whether it changes nothing for those who ask after it.
+        value: what it returns, as far as that is known.
     """
 
     asks: tuple[Certain, ...] = ()
     harmless: bool = False
+    value: Any = field(default=ABSENT, compare=False)
 
 
 OPAQUE: Final = Run()
@@ -92,7 +97,7 @@ def run_of(
     function: Any,
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
-    asked: Asked,
+    known: Known,
     *,
     outermost: bool = True,
     whole: bool = True,
@@ -103,7 +108,7 @@ def run_of(
     is asked, before a call makes that call uncertain.
 
     Args:
-        asked: knows what asks engines.
+        known: of frameworks, whose objects ask engines.
         outermost: whether sites begin at this function.
         whole: whether these are all arguments.
     """
@@ -111,7 +116,7 @@ def run_of(
     if type(inner) is not FunctionType:
         return OPAQUE
     given = parameters_of(inner, (*first, *args), {**named, **kwargs}, whole=whole)
-    return _Walk(asked, outermost).function(inner, given, (), frozenset(), True)
+    return _Walk(known, outermost).function(inner, given, (), frozenset(), True)
 
 
 Chain = tuple[frozenset[bytes], ...]
@@ -121,8 +126,9 @@ Chain = tuple[frozenset[bytes], ...]
 class _Walk:
     """Goes through a function and those that it calls."""
 
-    asked: Asked
+    known: Known
     outermost: bool
+    verdicts: Verdicts = field(default_factory=dict)
 
     def function(
         self,
@@ -134,7 +140,8 @@ class _Walk:
     ) -> Run:
         """A function of the user's that is called."""
         code, facts = function.__code__, facts_of(function.__code__)
-        names = _Names(function.__globals__, cells_of(function), given, facts.kept)
+        cells = cells_of(function)
+        names = _Names(function.__globals__, cells, given, facts.kept, self.known.reads)
         return self.body(code, facts, names, chain, around, awaited)
 
     def body(
@@ -151,10 +158,13 @@ class _Walk:
             return OPAQUE
         if facts.counts_on_range and global_of(names.space, "range") is not range:
             return OPAQUE
-        runs = [
-            OPAQUE if event is None else self._call(code, event, names, chain, around | {code})
-            for event in facts.events
-        ]
+        runs = []
+        for event in facts.events:
+            run = OPAQUE
+            if event is not None:
+                run = self._call(code, event, names, chain, around | {code})
+                names.returned[event.at] = run.value
+            runs.append(run)
         harmful = sum(1 << place for place, run in enumerate(runs) if not run.harmless)
         if code.co_flags & (CO_GENERATOR if awaited else CO_GENERATOR | CO_COROUTINE):
             return Run((), not harmful)  # Calling it runs nothing of it.
@@ -164,7 +174,7 @@ class _Walk:
             if event is not None and event.certain and not event.before & harmful
             for ask in run.asks
         )
-        return Run(asks, not harmful)
+        return Run(asks, not harmful, names.value(facts.returns))
 
     def _call(
         self,
@@ -176,62 +186,86 @@ class _Walk:
     ) -> Run:
         """One call of a body."""
         callee = event.callee
-        if isinstance(callee, Method):
-            return HARMLESS if callee.name in SAFE_METHODS else OPAQUE
         step = self._step(code, event, names)
         longer = (*chain, step) if step else chain
+        if isinstance(callee, Method):
+            return HARMLESS if callee.name in SAFE_METHODS else OPAQUE
         if isinstance(callee, Nested):
             some = bool(event.args) and (event.args or ())[0] is Mark.SOME
             facts = facts_of(callee.code, some)
             inner = names.inside(callee.code, event, facts)
             return self.body(callee.code, facts, inner, longer, around, event.awaited)
-        if not isinstance(callee, Path):
+        if not isinstance(callee, Path | Returned):
             return OPAQUE
-        obj = names.root(callee)
-        for place, name in enumerate(callee.steps):
-            if obj is not ABSENT and (asking := self._asks(obj, callee.steps[place:], event)):
-                return self._run(asking, longer)
-            if place == len(callee.steps) - 1 and has_harmless(obj, name):
+        return self._attribute(names.root(callee), callee.steps, event, names, longer, around)
+
+    def _attribute(
+        self,
+        obj: Any,
+        steps: tuple[str, ...],
+        event: Called,
+        names: _Names,
+        chain: Chain,
+        around: frozenset[CodeType],
+    ) -> Run:
+        """A call of what is read of an object, over some steps."""
+        for place, name in enumerate(steps):
+            if (run := self._known(obj, steps[place:], event, names, chain)) is not None:
+                return run
+            if place == len(steps) - 1 and has_harmless(obj, name):
                 return HARMLESS
-            obj = ABSENT if obj is ABSENT else attribute(obj, name)
-        return self._value(obj, event, names, longer, around)
+            obj = names.attribute(obj, name)
+        found = self._known(obj, (), event, names, chain)
+        return self._value(obj, event, names, chain, around) if found is None else found
 
     def _value(
         self, value: Any, event: Called, names: _Names, chain: Chain, around: frozenset[CodeType]
     ) -> Run:
         """A call of what has been read."""
         if is_harmless(value, named=bool(event.names) or event.args is None):
-            passed = (each for each in event.args or () if isinstance(each, Path | Nested))
+            passed = (e for e in event.args or () if isinstance(e, Path | Nested | Returned))
             return OPAQUE if any(names.may_act(each) for each in passed) else HARMLESS
         if type(value) is MethodType:
             name = getattr(value.__func__, "__name__", "")
-            if attribute(value.__self__, name) == value and (
-                asking := self._asks(value.__self__, (name,), event)
-            ):
-                return self._run(asking, chain)
+            owner = value.__self__
+            found = self._known(owner, (name,), event, names, chain)
+            if found is not None and attribute(owner, name) == value:
+                return found
         inner, first, named = innermost(value)
         if type(inner) is not FunctionType:
             return OPAQUE
         if event.args is None:
             given = parameters_of(inner, first, {}, whole=False)
         else:
-            positional = len(event.args) - len(event.names)
-            args = [names.value(each) for each in event.args]
-            by_name = dict(zip(event.names, args[positional:], strict=True))
-            given = parameters_of(inner, (*first, *args[:positional]), {**named, **by_name})
+            args, by_name = names.given_to(event)
+            given = parameters_of(inner, (*first, *args), {**named, **by_name})
         return self.function(inner, given, chain, around, event.awaited)
 
-    def _asks(self, obj: Any, steps: Sequence[str], event: Called) -> Asking | None:
-        return self.asked(obj, steps, event.awaited)
+    def _known(
+        self, obj: Any, steps: tuple[str, ...], event: Called, names: _Names, chain: Chain
+    ) -> Run | None:
+        """A call of what a framework is known to do by an object, or with it."""
+        if obj is ABSENT:
+            return None
+        asking = self.known.asks(obj, steps, event.awaited) if steps else None
+        if asking is not None:
+            return Run(self._asks(asking, chain), asking.plain)
+        if event.args is None:
+            return None
+        given = Given(*names.given_to(event), event.awaited, self.verdicts)
+        making = self.known.makes(obj, steps, given)
+        if making is None:
+            return None
+        asks = self._asks(making.asking, chain) if making.asking is not None else ()
+        return Run(asks, True, making.value)
 
-    def _run(self, asking: Asking, chain: Chain) -> Run:
-        asks = (
+    def _asks(self, asking: Asking, chain: Chain) -> tuple[Certain, ...]:
+        return tuple(
             each
             if isinstance(each, Certain)
             else Certain(each, chain, asking.plain, self.outermost)
             for each in asking.owners
         )
-        return Run(tuple(asks), asking.plain)
 
     def _step(self, code: CodeType, event: Called, names: _Names) -> frozenset[bytes]:
         """Where the call stands in a site; nothing if sites leave such frames out."""
@@ -249,25 +283,46 @@ class _Names:
     given: Mapping[str, Any]
     kept: frozenset[str]
     """The parameters that stand for that throughout."""
+    reads: Reads
+    returned: dict[int, Any] = field(default_factory=dict)
+    """What calls have returned, by where they stand."""
 
-    def root(self, path: Path) -> Any:
-        """What the name of a path stands for; :data:`ABSENT` if that is not known."""
+    def root(self, path: Path | Returned) -> Any:
+        """What a path begins with; :data:`ABSENT` if that is not known."""
+        if isinstance(path, Returned):
+            return self.returned.get(path.at, ABSENT)
         if path.root is Root.GLOBAL:
             return global_of(self.space, path.name)
         return (self.cells if path.root is Root.CELL else self.given).get(path.name, ABSENT)
 
     def value(self, value: Value) -> Any:
         """What a value is, as far as that can be read."""
-        if isinstance(value, Constant):
-            return value.value
-        if not isinstance(value, Path):
-            return ABSENT
-        obj = self.root(value)
-        for name in value.steps:
-            obj = ABSENT if obj is ABSENT else attribute(obj, name)
-        return obj
+        match value:
+            case Constant():
+                return value.value
+            case Listed():
+                return [self.value(each) for each in value.values]
+            case Repeated():
+                return [self.value(value.value)]
+            case Path() | Returned():
+                return reduce(self.attribute, value.steps, self.root(value))
+        return ABSENT
 
-    def may_act(self, value: Path | Nested) -> bool:
+    def attribute(self, obj: Any, name: str) -> Any:
+        """An attribute of what has been read; :data:`ABSENT` if that is not known."""
+        if obj is ABSENT:
+            return ABSENT
+        found = attribute(obj, name)
+        return self.reads(obj, name) if found is ABSENT else found
+
+    def given_to(self, event: Called) -> tuple[list[Any], dict[str, Any]]:
+        """What a call is given by position, and by name. A function of the body's own is itself."""
+        given = event.args or ()
+        values = [e if isinstance(e, Nested) else self.value(e) for e in given]
+        positional = len(values) - len(event.names)
+        return values[:positional], dict(zip(event.names, values[positional:], strict=True))
+
+    def may_act(self, value: Path | Nested | Returned) -> bool:
         """Whether code of a value may run where it is given to a builtin."""
         return isinstance(value, Nested) or not is_plain(self.value(value))
 
@@ -278,4 +333,5 @@ class _Names:
         cells = {name: held.get(name, ABSENT) for name in code.co_freevars}
         names = code.co_varnames[: code.co_argcount]
         args = () if event.names else tuple(self.value(each) for each in event.args or ())
-        return _Names(self.space, cells, dict(zip(names, args, strict=False)), facts.kept)
+        given = dict(zip(names, args, strict=False))
+        return _Names(self.space, cells, given, facts.kept, self.reads)

@@ -6,7 +6,18 @@ import dis
 from types import CodeType
 from typing import Final
 
-from ayo_bridge.learn.certain.facts import Constant, Mark, Method, Nested, Path, Root, Value
+from ayo_bridge.learn.certain.facts import (
+    Constant,
+    Listed,
+    Mark,
+    Method,
+    Nested,
+    Path,
+    Repeated,
+    Returned,
+    Root,
+    Value,
+)
 
 _ROWS: Final[dict[str, tuple[int, int, int]]] = {
     # How many values are taken: so many, and for each of the argument so many; how many are put.
@@ -19,8 +30,8 @@ _ROWS: Final[dict[str, tuple[int, int, int]]] = {
     ),
     **dict.fromkeys(
         (
-            *("POP_TOP", "POP_EXCEPT", "STORE_GLOBAL", "STORE_DEREF", "LIST_EXTEND"),
-            *("SET_UPDATE", "DICT_UPDATE", "DICT_MERGE", "LIST_APPEND", "SET_ADD", "DELETE_ATTR"),
+            *("POP_TOP", "POP_EXCEPT", "STORE_GLOBAL", "STORE_DEREF", "SET_UPDATE"),
+            *("DICT_UPDATE", "DICT_MERGE", "SET_ADD", "DELETE_ATTR"),
             *("POP_JUMP_FORWARD_IF_FALSE", "POP_JUMP_FORWARD_IF_TRUE"),
             *("POP_JUMP_FORWARD_IF_NONE", "POP_JUMP_FORWARD_IF_NOT_NONE"),
             *("POP_JUMP_BACKWARD_IF_FALSE", "POP_JUMP_BACKWARD_IF_TRUE"),
@@ -39,8 +50,8 @@ _ROWS: Final[dict[str, tuple[int, int, int]]] = {
     ),
     **dict.fromkeys(
         (
-            *("GET_AWAITABLE", "YIELD_VALUE", "LIST_TO_TUPLE", "UNARY_NOT", "UNARY_NEGATIVE"),
-            *("UNARY_POSITIVE", "UNARY_INVERT"),
+            *("YIELD_VALUE", "LIST_TO_TUPLE", "UNARY_NOT", "UNARY_NEGATIVE", "UNARY_POSITIVE"),
+            "UNARY_INVERT",
         ),
         (1, 0, 1),
     ),
@@ -89,10 +100,11 @@ def _loaded(instruction: dis.Instruction, stack: list[Value]) -> bool:
     elif name in ("LOAD_ATTR", "LOAD_METHOD"):
         value, attribute = stack.pop(), instruction.argval
         read: Value = Mark.UNKNOWN if name == "LOAD_ATTR" else Method(attribute)
-        if isinstance(value, Path):
+        if isinstance(value, Path | Returned):
             read = value.attribute(attribute)
         stack += [read] if name == "LOAD_ATTR" else [Mark.NULL, read]
     elif name == "COPY":
+        stack[-count] = named(stack[-count])
         stack.append(stack[-count])
     elif name == "SWAP":
         stack[-1], stack[-count] = stack[-count], stack[-1]
@@ -109,19 +121,26 @@ def _made(instruction: dis.Instruction, stack: list[Value], jump: bool) -> bool:
         is_code = isinstance(code, Constant) and isinstance(code.value, CodeType)
         made: Value = Nested(code.value) if is_code else Mark.UNKNOWN  # type: ignore[union-attr, arg-type]
         _replace(stack, 1 + count.bit_count(), [made])
-    elif name in ("BUILD_TUPLE", "BUILD_LIST", "BUILD_SET"):
+    elif name in ("BUILD_TUPLE", "BUILD_LIST"):
+        _replace(stack, count, [Listed(tuple(stack[len(stack) - count :]))])
+    elif name == "BUILD_SET":
         _replace(stack, count, [Mark.SOME if count else Mark.UNKNOWN])
+    elif name in ("LIST_APPEND", "LIST_EXTEND"):
+        value = stack.pop()
+        stack[-count] = _grown(stack[-count], value if name == "LIST_APPEND" else None)
     elif name == "GET_ITER":
-        value = stack[-1]
+        value = named(stack[-1])
         literal = isinstance(value, Constant) and isinstance(value.value, tuple | str)
         has = value is Mark.SOME or (literal and bool(value.value))  # type: ignore[union-attr]
         _replace(stack, 1, [Mark.SOME if has else Mark.UNKNOWN])
+    elif name == "GET_AWAITABLE":
+        _replace(stack, 1, [_awaited(stack[-1])])
     elif name == "FOR_ITER":
         _replace(stack, int(jump), [] if jump else [Mark.UNKNOWN])
     elif name in ("JUMP_IF_TRUE_OR_POP", "JUMP_IF_FALSE_OR_POP"):
         _replace(stack, 0 if jump else 1, [])
     elif name == "SEND":
-        _replace(stack, 2 if jump else 1, [Mark.UNKNOWN])
+        _replace(stack, *((2, [_awaited(stack[-2])]) if jump else (1, [Mark.UNKNOWN])))
     elif name == "FORMAT_VALUE":
         _replace(stack, 2 if count & 4 else 1, [Mark.UNKNOWN])
     elif name == "UNPACK_SEQUENCE":
@@ -131,3 +150,22 @@ def _made(instruction: dis.Instruction, stack: list[Value], jump: bool) -> bool:
     else:
         return False
     return True
+
+
+def named(value: Value) -> Value:
+    """What is known of a value once it can be reached by a name, too: a list may grow."""
+    if isinstance(value, Listed):
+        return Mark.SOME if value.values else Mark.UNKNOWN
+    return Mark.UNKNOWN if isinstance(value, Repeated) else value
+
+
+def _grown(held: Value, value: Value | None) -> Value:
+    """A list of the body's own to which a value is appended, or something else."""
+    if value is not None and held in (Listed(()), Repeated(value)):
+        return Repeated(value)
+    return named(held)
+
+
+def _awaited(value: Value) -> Value:
+    """What awaiting a value gives, if it is what a call has just returned."""
+    return value if isinstance(value, Returned) and not value.steps else Mark.UNKNOWN

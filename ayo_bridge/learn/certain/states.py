@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ayo_bridge.learn.certain.facts import Mark, Value
+from ayo_bridge.learn.certain.facts import Value, met
 
 
 class Node(NamedTuple):
@@ -26,8 +26,5 @@ class State:
 
     def met(self, other: State) -> State:
         """What holds on these paths and on others."""
-        stack = tuple(
-            one if one == another else Mark.UNKNOWN
-            for one, another in zip(self.stack, other.stack, strict=True)
-        )
+        stack = tuple(met(*both) for both in zip(self.stack, other.stack, strict=True))
         return State(stack, self.names & other.names, self.must & other.must, self.may | other.may)

@@ -15,7 +15,7 @@ from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
-from ayo_bridge.adapter import asks
+from ayo_bridge.adapter import KNOWN
 from ayo_bridge.learn.certain.running import Certain, run_of
 from ayo_bridge.learn.live.clients import OTHERS
 from ayo_langchain.always_used import always_used
@@ -58,7 +58,9 @@ def chooses(runnable: Any) -> bool:
 
 
 def certainly(function: Any) -> set[str]:
-    return {name for each in run_of(function, ("q",), {}, asks).asks if (name := keyed(each.owner))}
+    return {
+        name for each in run_of(function, ("q",), {}, KNOWN).asks if (name := keyed(each.owner))
+    }
 
 
 def test_a_function_that_uses_one_model_uses_it_in_every_call() -> None:
@@ -126,7 +128,7 @@ def test_plain_functions_call_chains_and_search_stores() -> None:
         found = store.similarity_search(q, k=2)
         return chain.invoke(found)
 
-    run = run_of(answer, ("q",), {}, asks)
+    run = run_of(answer, ("q",), {}, KNOWN)
     assert certainly(answer) == {"other"}
     assert store in [each.owner for each in run.asks]
     assert not run.harmless
@@ -138,4 +140,4 @@ def test_a_model_of_the_users_own_class_is_not_known() -> None:
             return models[tenant.get()].invoke(*args, **kwargs)
 
     routed = Routed(model="stub", api_key=SecretStr("k"))
-    assert run_of(lambda q: routed.invoke(q), ("q",), {}, asks).asks == ()
+    assert run_of(lambda q: routed.invoke(q), ("q",), {}, KNOWN).asks == ()

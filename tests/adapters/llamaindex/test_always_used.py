@@ -7,10 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from llama_index.core import ComposableGraph, Settings, SummaryIndex, VectorStoreIndex
+from llama_index.core import ComposableGraph, Settings, SummaryIndex
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.base.base_retriever import BaseRetriever
-from llama_index.core.embeddings import MockEmbedding
 from llama_index.core.evaluation import RelevancyEvaluator
 from llama_index.core.extractors import KeywordExtractor, TitleExtractor
 from llama_index.core.ingestion import IngestionPipeline
@@ -21,7 +20,7 @@ from llama_index.core.query_engine import (
 )
 from llama_index.core.response_synthesizers import TreeSummarize
 from llama_index.core.retrievers import RecursiveRetriever
-from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode, TransformComponent
+from llama_index.core.schema import NodeWithScore, QueryBundle, TransformComponent
 from llama_index.core.selectors import LLMSingleSelector
 from llama_index.core.tools import QueryEngineTool
 from llama_index.core.vector_stores import ExactMatchFilter, MetadataFilters
@@ -29,31 +28,15 @@ from llama_index.llms.openai_like import OpenAILike
 
 from ayo_bridge.learn.live.clients import OTHERS
 from ayo_llamaindex.always_used import AlwaysUsed, always_used
+from tests.adapters.llamaindex.models import clients, index_of, model
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
-
-
-def model(cls: type[OpenAILike] = OpenAILike, **settings: Any) -> Any:
-    """An LLM that has made both of its clients, as after the first calls of either kind."""
-    chosen = {"api_key": "key", "is_chat_model": True, **settings}
-    llm = cls(model="stub", api_base="http://localhost:9/v1", **chosen)
-    llm._client, llm._aclient = llm._get_client(), llm._get_aclient()
-    return llm
-
-
-def clients(*llms: Any) -> set[int]:
-    return {id(client) for llm in llms for client in (llm._client, llm._aclient)}
 
 
 def used(obj: object) -> tuple[set[int], bool]:
     """The identities of what is always used, and whether there may be others."""
     found = list(always_used(obj))
     return {id(owner) for owner in found if owner is not OTHERS}, OTHERS in found
-
-
-def index_of(*texts: str) -> Any:
-    nodes = [TextNode(text=text, id_=text) for text in texts or ("a", "b")]
-    return VectorStoreIndex(nodes, embed_model=MockEmbedding(4))
 
 
 def engine(llm: Any, index: Any = None) -> Any:

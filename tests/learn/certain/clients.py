@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from ayo_bridge.learn.certain.running import run_of
-from ayo_bridge.lift.asking import Asking
+from ayo_bridge.lift.asking import Asking, Known
 
 tenant: ContextVar[str] = ContextVar("tenant", default="first")
 
@@ -46,7 +46,7 @@ _ask = Client.ask
 
 def certainly(function: Any, *args: Any, **kwargs: Any) -> list[str]:
     """The names of the clients by which a call of a function certainly asks."""
-    return [each.owner.name for each in run_of(function, args, kwargs, asks).asks]  # type: ignore[attr-defined]
+    return [each.owner.name for each in run_of(function, args, kwargs, Known(asks)).asks]  # type: ignore[attr-defined]
 
 
 class Proxy:
