@@ -58,6 +58,7 @@ def alone(case: Case, profile: str, plan: Plan, told: Told) -> Json:
         "ahead": load.work.ahead / load.work.needed if load.work.needed else 0.0,
         "waited_for": {named(each.what): each.seconds * plan.speed for each in path.stood},
         "own": path.own * plan.speed,
+        "at_once": {named(e.engine): [e.busy, e.in_flight] for e in load.work.engines},
         "advice": [named(each) for each in report.advice],
     }
 

@@ -14,6 +14,8 @@ HERE: Final = Path(__file__).parent
 TEMPLATE: Final = HERE / "results.html.j2"
 TITLE: Final = "The paper's apps as LlamaIndex programs, emulated"
 _HEAD: Final = ("app", "original", "tuned", "ayo", "of original", "of tuned", "of the bound")
+BUSY: Final = 0.3
+"""Share of the time from which on an engine is named as one that limits."""
 _LOADED: Final = ("app", "requests/s", "mean", "p95", "sustained")
 
 
@@ -159,7 +161,13 @@ def why(apps: Json) -> list[tuple[str, str]]:
         if (found := apps.get(name, {}).get("alone")) is None:
             continue
         waited = ", ".join(f"{what} {s:.2f} s" for what, s in found["waited_for"].items())
-        said.append((name, f"{waited}, own code {found['own']:.2f} s. {' '.join(found['advice'])}"))
+        use = ", ".join(
+            f"{engine} {busy:.0%} of the time, {calls / busy:.1f} calls at once"
+            for engine, (busy, calls) in found["at_once"].items()
+            if busy >= BUSY
+        )
+        text = f"Waited for {waited}, own code {found['own']:.2f} s."
+        said.append((name, " ".join([text, f"Busy: {use}." if use else "", *found["advice"]])))
     return said
 
 
