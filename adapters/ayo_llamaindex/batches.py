@@ -1,9 +1,9 @@
-"""Batches of texts that a model of this process embeds one after the other: the next ones ahead.
+"""Batches of texts that are embedded one after the other: the next ones ahead.
 
 ``get_text_embedding_batch`` is what indexes and pipelines embed their nodes by. Where the model can
-serve several calls side by side (torch takes fewer threads for one than there are cores), so many
-batches are on their way at once. Each is the very call that the original makes, fused with none, so
-that its vectors are the same to the last bit. Written for llama-index-core 0.14.25.
+serve several calls side by side (a server; one of this process where torch takes fewer threads for
+one than there are cores), so many batches are on their way at once. Each is the very call that the
+original makes. Written for llama-index-core 0.14.25.
 """
 
 from __future__ import annotations
@@ -12,19 +12,16 @@ import math
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
 from typing import Any, Final
 
-from ayo_bridge.engines.sentence_transformer import embedding_call
 from ayo_bridge.graph import Extracting
 from ayo_bridge.lift.lifted import Draft
 from ayo_bridge.runahead import AcceleratedState, Scope, current_scope, open_scope, within
 from ayo_bridge.seam import Call
 from ayo_llamaindex.ingestion import DOCUMENTS, IngestionGuide
-from ayo_llamaindex.node_embedding import LiftedEmbedding, arguments_of, lift_node_embedding
+from ayo_llamaindex.texts import Texts, lift_texts
 
-LEAST: Final = 4
-"""Fewer batches are left alone."""
+_NAME: Final = "embed"
 _BATCH_SECONDS: Final = 0.02
 """What a batch takes until one was measured."""
 
@@ -46,10 +43,8 @@ def _opened(model: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Scope | 
     texts = args[0] if args else kwargs.get("texts")
     if outer is None or not isinstance(texts, list) or not outer.runtime.run_ahead:
         return None
-    if isinstance(outer.guide, IngestionGuide):
-        return None  # It knows of the embedding itself, or that it is left alone.
     try:
-        if len(texts) <= (LEAST - 1) * model.embed_batch_size:
+        if len(texts) <= model.embed_batch_size:
             return None
         return _open(outer, model, texts)
     except Exception as error:
@@ -59,17 +54,20 @@ def _opened(model: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Scope | 
 
 def _open(outer: Scope, model: Any, texts: Sequence[str]) -> Scope | None:
     runtime = outer.runtime
-    lifted = lift_node_embedding(model, runtime, "embed")
+    lifted = lift_texts(model, runtime)
     if isinstance(lifted, str):
         return None
-    at_once = runtime.scheduler(lifted.engine).engine.limits.instances
-    batches = Batches(lifted, texts, at_once)
+    if lifted.ingested and isinstance(outer.guide, IngestionGuide):
+        return None  # It knows of the embedding itself, or that it is left alone.
+    batches = Batches(lifted, texts)
+    if batches.count < lifted.least:
+        return None
     seconds = runtime.profiles.typical(lifted.engine) or _BATCH_SECONDS
     declined = runtime.client.declines(batches.saved * seconds, batches.count)
     if declined or not batches.saved:
         return None
     draft = Draft(inputs=[DOCUMENTS], leads=True)
-    draft.then(Extracting(name=lifted.name, llm="", embedding=lifted.engine))
+    draft.then(Extracting(name=_NAME, llm="", embedding=lifted.engine))
     template = draft.template("get_text_embedding_batch")
     state = AcceleratedState("llama-index", template.name, runtime, template, _itself)
     scope = open_scope(state, template.name, runtime.planner.plan(template, {}), outer=outer)
@@ -87,21 +85,19 @@ class Batches:
     Args:
         lifted: the model.
         texts: all of them.
-        at_once: how many calls the model serves side by side.
     """
 
-    def __init__(self, lifted: LiftedEmbedding, texts: Sequence[str], at_once: int) -> None:
-        size = max(1, lifted.extractor.embed_batch_size)
+    def __init__(self, lifted: Texts, texts: Sequence[str]) -> None:
+        size = lifted.size
         self._lifted = lifted
         self._waiting = deque(texts[start : start + size] for start in range(0, len(texts), size))
         self.count = len(self._waiting)
-        self._at_once = at_once
         self._ahead: set[Hashable] = set()
 
     @property
     def saved(self) -> int:
         """So many batches less have to be waited for one after the other."""
-        return self.count - math.ceil(self.count / self._at_once)
+        return self.count - math.ceil(self.count / self._lifted.at_once)
 
     def begin(self, scope: Scope) -> None:
         """The original begins."""
@@ -116,15 +112,14 @@ class Batches:
 
     def _fill(self) -> None:
         """Keep as many on their way as are served at once, and as many more waiting for them."""
-        while self._waiting and len(self._ahead) < 2 * self._at_once:
-            if not self._scope.ask(f"{self._lifted.name}.expand", self._next, _nothing):
+        while self._waiting and len(self._ahead) < 2 * self._lifted.at_once:
+            if not self._scope.ask(f"{_NAME}.expand", self._next, _nothing):
                 self._waiting.clear()
 
     def _next(self) -> Call:
-        model, texts = self._lifted.extractor, self._waiting.popleft()
-        call = embedding_call(self._lifted.engine, model._model, texts, arguments_of(model))
+        call = self._lifted.call(self._waiting.popleft())
         self._ahead.add(call.key)
-        return replace(call, group=None)
+        return call
 
 
 def _nothing(_: Future[object]) -> None:

@@ -38,6 +38,13 @@ _REMOTE: Final = (
 )
 
 
+def is_served(model: Any) -> bool:
+    """Whether an embedding model is one of OpenAI's API, whose class is known."""
+    return any(
+        (known := loaded(*each)) is not None and class_of(model) is known for each in _REMOTE
+    )
+
+
 def lift_embedding(model: Any, runtime: Home, *, sync: bool) -> QueryEmbedding | str:
     """Lift an embedding model, or say why it is left to run as it is.
 

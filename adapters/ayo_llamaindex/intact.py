@@ -6,7 +6,7 @@ Written for llama-index-core 0.14.25.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from ayo_llamaindex.known import borrows, replaced
 from ayo_llamaindex.taps import TRANSFORMATIONS
 
 _CORE: Final = "llama_index.core"
-_CLASSES: Final = {
+_CLASSES: Final[Mapping[str, tuple[str, ...]]] = {
     "callbacks.base": ("CallbackManager",),
     "settings": ("_Settings",),
     "storage.storage_context": ("StorageContext",),
@@ -29,7 +29,7 @@ _CLASSES: Final = {
     "prompts.base": ("PromptTemplate",),
 }
 """What the makers of others make on the way, or ask."""
-_FUNCTIONS: Final = {
+_FUNCTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "indices.base": ("run_transformations", "resolve_llm"),
     "indices.vector_store.base": ("resolve_embed_model", "embed_nodes", "async_embed_nodes"),
     "ingestion.pipeline": ("run_transformations", "arun_transformations"),
@@ -67,18 +67,28 @@ def _is_tested() -> bool:
 
 
 def _looked() -> bool:
-    modules = (*_CLASSES, *_FUNCTIONS)
-    if not _is_tested() or any(f"{_CORE}.{each}" not in sys.modules for each in modules):
+    if not _is_tested():
         return False
+    modules = checked(_loaded)  # Nobody makes anything of the others.
     settings = loaded(f"{_CORE}.settings", "Settings")
     return (
-        all(borrows(f"{_CORE}.{each}", name) for each in _FUNCTIONS for name in _FUNCTIONS[each])
+        all(
+            borrows(f"{_CORE}.{each}", name)
+            for each in modules
+            for name in _FUNCTIONS.get(each, ())
+        )
         and all(
-            _is_own(loaded(f"{_CORE}.{each}", name)) for each in _CLASSES for name in _CLASSES[each]
+            _is_own(loaded(f"{_CORE}.{each}", name))
+            for each in modules
+            for name in _CLASSES.get(each, ())
         )
         and type(settings) is loaded(f"{_CORE}.settings", "_Settings")
-        and checked(lambda: all(_has(each, "Settings", settings) for each in _FUNCTIONS))
+        and checked(lambda: all(_has(each, "Settings", settings) for each in modules))
     )
+
+
+def _loaded() -> list[str]:
+    return [each for each in (*_CLASSES, *_FUNCTIONS) if f"{_CORE}.{each}" in sys.modules]
 
 
 def _is_own(cls: type) -> bool:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
 from llama_index.llms.openai_like import OpenAILike
@@ -201,6 +202,8 @@ def answer_of(world: World, obj: Any, question: str) -> str:
     try:
         if hasattr(obj, "query"):
             given = world.run(obj.aquery(question)) if world.concurrent else obj.query(question)
+        elif isinstance(obj, FunctionType):
+            given = obj(question)
         else:
             given = world.run(obj.ainvoke(question)) if world.concurrent else obj.invoke(question)
         return str(given)

@@ -50,6 +50,17 @@ def _application(models: tuple[Any, Any]) -> RetrieverQueryEngine:
     return RetrieverQueryEngine(retriever, synthesizer)
 
 
+def _indexing(models: tuple[Any, Any]) -> Any:
+    """A function that embeds one batch after the other."""
+    _, embedding = models
+    embedding.embed_batch_size = 2
+
+    def index(question: str) -> Any:
+        return VectorStoreIndex(nodes(embedded=False), embed_model=embedding).vector_store.to_dict()
+
+    return index
+
+
 def _with(**options: Any) -> Any:
     return lambda world: _models(world, **options)
 
@@ -96,7 +107,7 @@ def _application_known(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.setattr(sending, "APPS", {"embedded": _application})
+    monkeypatch.setattr(sending, "APPS", {"embedded": _application, "indexed": _indexing})
 
 
 @pytest.fixture
@@ -123,4 +134,16 @@ def test_what_is_sent(
     original = run(setting, "embedded", None, concurrent=concurrent)
     fast = run(setting, "embedded", runtime, concurrent=concurrent)
     assert any(sent.line.endswith("/embeddings") for sent in original.requests)
+    assert differences(original, fast) == []
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [each for each in SETTINGS if each.name in ("plain", "another key", "a header later")],
+    ids=lambda setting: setting.name,
+)
+def test_what_is_sent_for_batches_of_texts(setting: Setting, runtime: Runtime) -> None:
+    original = run(setting, "indexed", None, concurrent=False)
+    fast = run(setting, "indexed", runtime, concurrent=False)
+    assert len(original.requests) > 4
     assert differences(original, fast) == []
