@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from typing import Final
 
-from ayo_bridge.engines.shared.frames import Header, packed
+from ayo_bridge.engines.shared.frames import Header, packed, result_of
 
 _logger: Final = logging.getLogger(__name__)
 READY_WITHIN: Final = 300.0
@@ -34,6 +34,16 @@ class Lost(Exception):
 
 class RefusedError(Exception):
     """The call was not run there, or has failed there; the message says why."""
+
+
+def outcome_of(header: Header, body: bytes) -> object:
+    """The outcome of a call that a frame carries: its result, or why there is none.
+
+    Raises:
+        FrameError: it carries neither.
+    """
+    error = header.get("error")
+    return result_of(header, body) if error is None else RefusedError(error)
 
 
 class Connection(ABC):

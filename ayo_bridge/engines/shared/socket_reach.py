@@ -10,8 +10,16 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Final, cast
 
-from ayo_bridge.engines.shared.frames import FrameError, Frames, Header, packed, result_of
-from ayo_bridge.engines.shared.line import Answered, Connection, Line, Lost, Reach, RefusedError
+from ayo_bridge.engines.shared.frames import FrameError, Frames, Header, packed
+from ayo_bridge.engines.shared.line import (
+    Answered,
+    Connection,
+    Line,
+    Lost,
+    Reach,
+    RefusedError,
+    outcome_of,
+)
 from ayo_bridge.engines.shared.place import is_own_peer
 
 _logger: Final = logging.getLogger(__name__)
@@ -170,9 +178,8 @@ class _Wire(asyncio.Protocol, Connection):
         if "id" in header:
             if header["id"] not in self._waiting:  # Taken back meanwhile.
                 return
-            error = header.get("error")
-            result = result_of(header, body) if error is None else RefusedError(error)
-            self._waiting.pop(header["id"])(result)
+            outcome = outcome_of(header, body)
+            self._waiting.pop(header["id"])(outcome)
         elif not self._greeting.done():
             if "ready" in header:
                 self._greeting.set_result(None)

@@ -1,7 +1,8 @@
 """An engine in a Ray actor: found by name, fused over its clients, replaced when it dies."""
 
+import os
+import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,16 +85,37 @@ def test_a_placement_without_actors_is_refused() -> None:
         RayActor(replicas=0)
 
 
-def test_replicas_share_the_calls(batches: Batches, tmp_path: Path) -> None:
-    runtime = Runtime(engines=[engine(batches, replicas=2)], measure=False)
+def test_replicas_share_one_queue_and_the_death_of_one_is_seen_by_nobody(
+    batches: Batches,
+) -> None:
+    clients = [Runtime(engines=[engine(batches, replicas=2)], measure=False) for _ in range(2)]
     try:
-        asked = [ask(runtime, number, group=None) for number in range(6)]
-        assert [each.result(DEADLINE) for each in asked] == list(range(6))
-        eventually(lambda: runtime.scheduler("echo").engine.elsewhere, "the actors", DEADLINE)
-        asked = [ask(runtime, number, group=None) for number in range(6)]
-        assert [each.result(DEADLINE) for each in asked] == list(range(6))
-        assert len({process for process, _ in batches.lines()[-6:]}) == 2
+        assert [answer(each, "first") for each in clients] == ["first", "first"]
+        queue = batches.lines()[0][0]
+        eventually(lambda: len(both(clients, batches)) == 2, "another replica", DEADLINE)
+        before = len(batches.lines())
+        (other,) = both(clients, batches) - {queue}
+        sizes = [size for _, size in batches.lines()[before:]]
+        assert sum(sizes) == 8
+        assert len(sizes) <= 4  # The first call goes alone.
+
+        asked = [ask(each, number, group=None) for number in range(4) for each in clients]
+        eventually(lambda: batches.lines()[-2:][0][0] != batches.lines()[-1][0], "both", DEADLINE)
+        os.kill(other, signal.SIGKILL)
+        assert [each.result(DEADLINE) for each in asked] == [n for n in range(4) for _ in clients]
+        eventually(lambda: len(both(clients, batches)) == 2, "a new replica", DEADLINE)
+        assert os.getpid() not in batches.processes()
+        assert other not in both(clients, batches)
     finally:
-        runtime.close()
+        for runtime in clients:
+            runtime.close()
         for actor in actors():
             ray.kill(actor)
+
+
+def both(clients: list[Runtime], batches: Batches) -> set[int]:
+    """Ask by all clients at once; where that ran."""
+    before = len(batches.lines())
+    asked = [ask(each, number) for number in range(4) for each in clients]
+    assert [each.result(DEADLINE) for each in asked] == [n for n in range(4) for _ in clients]
+    return {process for process, _ in batches.lines()[before:]}
