@@ -21,6 +21,9 @@ READY_WITHIN: Final = 300.0
 """Seconds for loading a model."""
 RESTS: Final = (1.0, 60.0)
 """Seconds without a try after a failure: at first, and at most; they double."""
+BACK_WITHIN: Final = 60.0
+"""Seconds for which a patient call waits for a place that was there before: it may never be again,
+where a node has died."""
 AGAIN_WITHIN: Final = 0.5
 """Seconds for which an impatient call that was lost looks for another place."""
 
@@ -103,6 +106,7 @@ class Line:
         self._reach, self._loop, self._told = reach, loop, told
         self.refused = ""
         """Why nothing is shared, for good; empty if that may be."""
+        self._untold = self._known = False
         self._numbers = itertools.count(1)
         self._forget()
 
@@ -123,6 +127,7 @@ class Line:
 
     def begin(self) -> None:
         """Look for the place in the background, unless that is under way."""
+        self._tell_why()
         if self._connection is None and not (self._wanted or self.refused or self._closed):
             self._wanted = True
             self._loop().call_soon_threadsafe(self._begin)
@@ -146,11 +151,17 @@ class Line:
         """Nobody wants the result any more."""
         self._loop().call_soon_threadsafe(self._cancel, number)
 
-    def refuse(self, reason: str) -> None:
-        """Share nothing any more."""
+    def refuse(self, reason: str, *, now: bool = True) -> None:
+        """Share nothing any more. If not ``now``, that is told when somebody wants to."""
         if not self.refused:
-            self.refused = reason
-            self._told(reason)
+            self.refused, self._untold = reason, True
+            if now:
+                self._tell_why()
+
+    def _tell_why(self) -> None:
+        if self._untold:
+            self._untold = False
+            self._told(self.refused)
 
     def forked(self) -> None:
         """In a forked child: leave the parent's connection alone, and let go of it."""
@@ -173,10 +184,9 @@ class Line:
         self._waiting.append((waiter, patient))
         self._wanted = True
         self._begin()
-        if patient:
-            return await waiter
+        within = (BACK_WITHIN if self._known else None) if patient else AGAIN_WITHIN
         try:
-            return await asyncio.wait_for(waiter, AGAIN_WITHIN)
+            return await asyncio.wait_for(waiter, within)
         except TimeoutError:
             return False
 
@@ -205,6 +215,7 @@ class Line:
     async def _connect(self) -> None:
         try:
             self._connection = await asyncio.wait_for(self._reach.connect(self), READY_WITHIN)
+            self._known = True
             self._rest = RESTS[0]
             self._tell(True)
         except ValueError as error:  # Another model, or one that cannot be compared.

@@ -156,7 +156,9 @@ async def refusal(actor: Any) -> str:
     Raises:
         ray.exceptions.RayError: it has died.
     """
-    answer = await asyncio.wrap_future(actor.ready.remote().future())
+    # One that Ray starts anew is waited for: until then other calls of it fail at once.
+    ready = actor.ready.options(max_task_retries=-1).remote()
+    answer = await asyncio.wrap_future(ready.future())
     ((header, _),) = Frames().feed(answer)
     return str(header.get("refused", ""))
 
@@ -200,7 +202,7 @@ class _Queue(Connection):
 
     def leave(self) -> None:
         """Ray does not survive a fork."""
-        self._line.refuse("this process was forked from one that had joined Ray")
+        self._line.refuse("this process was forked from one that had joined Ray", now=False)
 
     def _gone(self, number: int) -> tuple[Any, Answered] | None:
         found = self._waiting.pop(number, None)

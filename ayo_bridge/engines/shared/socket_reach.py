@@ -62,20 +62,28 @@ class SocketReach(Reach):
         path = await asyncio.to_thread(self._find)
         hello = await asyncio.to_thread(self._hello)
         loop = asyncio.get_running_loop()
-        began, launched = loop.time(), -STARTED_AGAIN
+        began, launched = loop.time(), 0.0
         while True:
             try:
                 _, wire = await loop.create_unix_connection(lambda: _Wire(line), str(path))
-                break
+                return await self._greeted(wire, hello)
             except (FileNotFoundError, ConnectionRefusedError):
                 line.absent()
                 if loop.time() - began > LISTENS_WITHIN:
                     raise OSError(f"nobody listens: see {path.with_suffix('.log')}") from None
-                if loop.time() - launched >= STARTED_AGAIN:
+                if not launched or loop.time() - launched >= STARTED_AGAIN:
                     launched = loop.time()
                     await asyncio.to_thread(self._launch, path)
                 else:
                     await asyncio.sleep(LOOKED)
+            except Lost:
+                # One that was killed closes the socket at which it listens last of all.
+                if launched or loop.time() - began > LISTENS_WITHIN:
+                    raise
+                await asyncio.sleep(LOOKED)
+
+    @staticmethod
+    async def _greeted(wire: _Wire, hello: Header) -> Connection:
         try:
             await wire.greeted(hello)
         except BaseException:

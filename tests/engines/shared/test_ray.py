@@ -9,26 +9,22 @@ import pytest
 
 from ayo_bridge import Runtime
 from ayo_bridge.engines.shared.made import MadeEngine
-from ayo_bridge.engines.shared.ray_reach import NAMESPACE, RayActor
+from ayo_bridge.engines.shared.ray_reach import RayActor
 from ayo_bridge.errors import ArgumentError
 from ayo_bridge.seam import EngineKind
 from tests.deadline import eventually
 from tests.engines.shared.echo import Batches
 from tests.engines.shared.test_process import DEADLINE, answer, ask
+from tests.ray_cluster import Nodes, cluster, end_actors
 
-ray: Any = pytest.importorskip("ray")
+pytest.importorskip("ray")
 pytestmark = [pytest.mark.real, pytest.mark.filterwarnings("ignore")]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def cluster() -> Iterator[None]:
-    """One node, on the loopback alone."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        local = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
-        ray.init(num_cpus=4, log_to_driver=False, configure_logging=False, **local)
-        yield
-        ray.shutdown()
+def nodes() -> Iterator[Nodes]:
+    with cluster() as made:
+        yield made
 
 
 @pytest.fixture
@@ -37,8 +33,7 @@ def clients(batches: Batches) -> Iterator[list[Runtime]]:
     yield made
     for runtime in made:
         runtime.close()
-    for actor in actors():
-        ray.kill(actor)
+    end_actors()
 
 
 def engine(batches: Batches, **options: Any) -> MadeEngine:
@@ -52,16 +47,10 @@ def engine(batches: Batches, **options: Any) -> MadeEngine:
     )
 
 
-def actors() -> list[Any]:
-    named = ray.util.list_named_actors(all_namespaces=True)
-    return [ray.get_actor(**each) for each in named if each["namespace"] == NAMESPACE]
-
-
 def test_calls_of_all_clients_are_fused_in_one_actor_that_outlives_its_death(
     clients: list[Runtime], batches: Batches
 ) -> None:
     assert [answer(each, "first") for each in clients] == ["first", "first"]
-    (actor,) = actors()
     before = len(batches.lines())
     asked = [ask(each, [number]) for number in range(8) for each in clients]
     assert [each.result(DEADLINE) for each in asked] == [[n] for n in range(8) for _ in clients]
@@ -70,9 +59,9 @@ def test_calls_of_all_clients_are_fused_in_one_actor_that_outlives_its_death(
     with pytest.raises(ValueError, match="no such text"):
         answer(clients[0], {"fails": "no such text"})
 
-    dead = batches.lines()[-1][0]
+    dead = batches.lines()[0][0]
     asked = [ask(each, number, group=None) for number in range(4) for each in clients]
-    ray.kill(actor, no_restart=False)
+    os.kill(dead, signal.SIGKILL)
     assert [each.result(DEADLINE) for each in asked] == [n for n in range(4) for _ in clients]
     engines = [each.engine("echo") for each in clients]
     eventually(lambda: all(each.elsewhere for each in engines if each), "another actor", DEADLINE)
@@ -109,8 +98,27 @@ def test_replicas_share_one_queue_and_the_death_of_one_is_seen_by_nobody(
     finally:
         for runtime in clients:
             runtime.close()
-        for actor in actors():
-            ray.kill(actor)
+        end_actors()
+
+
+def test_actors_on_a_node_that_dies_come_back_on_another(nodes: Nodes, batches: Batches) -> None:
+    placed = engine(batches, replicas=2, resources=(("holds", 1.0),))
+    runtime = Runtime(engines=[placed], measure=False)
+    node = nodes.add(holds=2)
+    try:
+        assert answer(runtime, "first") == "first"
+        dead = batches.lines()[0][0]
+        asked = [ask(runtime, number, group=None) for number in range(4)]
+        nodes.kill(node)
+        node = nodes.add(holds=2)
+        assert [each.result(DEADLINE) for each in asked] == list(range(4))
+        eventually(lambda: placed.elsewhere, "another actor", DEADLINE)
+        assert answer(runtime, "again") == "again"
+        assert batches.lines()[-1][0] not in (dead, os.getpid())
+    finally:
+        runtime.close()
+        end_actors()
+        nodes.kill(node)
 
 
 def both(clients: list[Runtime], batches: Batches) -> set[int]:
