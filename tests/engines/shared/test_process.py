@@ -106,7 +106,7 @@ def test_a_process_that_is_killed_costs_no_answer_and_is_replaced(
 
 async def test_one_that_still_listens_while_it_dies_is_looked_for_again(sockets: Path) -> None:
     sockets.mkdir(mode=0o700)
-    path, came = sockets / "dying.sock", []
+    path, came = sockets / "dying.sock", list[asyncio.Protocol]()
 
     def serve() -> asyncio.Protocol:
         came.append(Dies() if not came else Greets())
