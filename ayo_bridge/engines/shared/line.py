@@ -22,8 +22,8 @@ READY_WITHIN: Final = 300.0
 RESTS: Final = (1.0, 60.0)
 """Seconds without a try after a failure: at first, and at most; they double."""
 BACK_WITHIN: Final = 60.0
-"""Seconds for which a patient call waits for a place that was there before: it may never be again,
-where a node has died."""
+"""Seconds for which patient calls wait for a place that was there before: where a node has died it
+may never be again."""
 AGAIN_WITHIN: Final = 0.5
 """Seconds for which an impatient call that was lost looks for another place."""
 
@@ -107,6 +107,8 @@ class Line:
         self.refused = ""
         """Why nothing is shared, for good; empty if that may be."""
         self._untold = self._known = False
+        self._since = 0.0
+        """When the look that is under way began."""
         self._numbers = itertools.count(1)
         self._forget()
 
@@ -184,7 +186,10 @@ class Line:
         self._waiting.append((waiter, patient))
         self._wanted = True
         self._begin()
-        within = (BACK_WITHIN if self._known else None) if patient else AGAIN_WITHIN
+        within: float | None = AGAIN_WITHIN
+        if patient:
+            looked = asyncio.get_running_loop().time() - self._since
+            within = BACK_WITHIN - looked if self._known else None
         try:
             return await asyncio.wait_for(waiter, within)
         except TimeoutError:
@@ -210,7 +215,9 @@ class Line:
 
     def _begin(self) -> None:
         if not (self._connecting or self._connection or self._closed or self._resting):
-            self._connecting = asyncio.get_running_loop().create_task(self._connect())
+            loop = asyncio.get_running_loop()
+            self._since = loop.time()
+            self._connecting = loop.create_task(self._connect())
 
     async def _connect(self) -> None:
         try:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Final
 
 from ayo_bridge.engines.shared.frames import FrameError, Frames, Header
@@ -25,12 +26,17 @@ from ayo_bridge.engines.shared.line import (
     outcome_of,
 )
 from ayo_bridge.errors import ArgumentError
+from ayo_bridge.seam import new_lock
 
 _logger: Final = logging.getLogger(__name__)
 NAMESPACE: Final = "ayo-bridge"
 ACTOR: Final = "ayo_bridge.serving.shared.ray_actor", "EngineActor"
 MOST_WAITING: Final = 1024
 """So many calls of one process wait at the actor at most; what is more is made here."""
+
+AGAIN: Final = 1.0
+"""Seconds between two looks for an actor that has died."""
+_joining: Final = new_lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,7 @@ class RayReach(Reach):
 
     def __init__(self, placement: RayActor, hello: Callable[[], Header], facts: Header) -> None:
         self._placement, self._hello, self._facts = placement, hello, facts
+        self._found = False
 
     async def connect(self, line: Line) -> Connection:
         """Find the actor that has the queue, and wait until it has its engine."""
@@ -88,17 +95,30 @@ class RayReach(Reach):
         hello = json.dumps(await asyncio.to_thread(self._hello), sort_keys=True)
         ray = await asyncio.to_thread(self._joined)
         try:
-            actor = await asyncio.to_thread(self._actor, ray, hello)
-            refused = await refusal(actor)
+            actor, refused = await self._greeted(ray, hello)
             if refused:
                 ray.kill(actor)
                 raise ValueError(refused)
         except ray.exceptions.RayError as error:
             raise Lost(f"Ray: {error}") from error
+        self._found = True
         return _Queue(line, ray, actor)
 
+    async def _greeted(self, ray: Any, hello: str) -> tuple[Any, str]:
+        """The actor, and why it does not serve. One that has served is waited for: Ray starts it
+        anew."""
+        find = partial(self._actor, ray, hello)
+        if self._found:
+            return await revived(ray, find)
+        actor = await asyncio.to_thread(find)
+        return actor, await refusal(actor)
+
     def _joined(self) -> Any:
-        """Ray, in a process that has joined the cluster."""
+        """Ray, in a process that has joined the cluster: once, whoever comes first."""
+        with _joining:
+            return self._join()
+
+    def _join(self) -> Any:
         try:
             ray = importlib.import_module("ray")
         except ImportError as error:
@@ -156,11 +176,23 @@ async def refusal(actor: Any) -> str:
     Raises:
         ray.exceptions.RayError: it has died.
     """
-    # One that Ray starts anew is waited for: until then other calls of it fail at once.
-    ready = actor.ready.options(max_task_retries=-1).remote()
-    answer = await asyncio.wrap_future(ready.future())
+    answer = await asyncio.wrap_future(actor.ready.remote().future())
     ((header, _),) = Frames().feed(answer)
     return str(header.get("refused", ""))
+
+
+async def revived(ray: Any, find: Callable[[], Any]) -> tuple[Any, str]:
+    """An actor that was there before, once it is again; and why it does not serve.
+
+    ``find`` finds it or makes it, off the loop.
+    """
+    while True:
+        try:
+            actor = await asyncio.to_thread(find)
+            return actor, await refusal(actor)
+        except ray.exceptions.RayActorError as error:
+            _logger.info("an actor is waited for: %s", error)
+            await asyncio.sleep(AGAIN)
 
 
 class _Queue(Connection):

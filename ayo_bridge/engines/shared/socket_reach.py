@@ -158,6 +158,8 @@ class _Wire(asyncio.Protocol, Connection):
             return
         if self._loop.time() - self._heard > (HUNG_LOADING if loading else HUNG):
             _logger.warning("the shared process does not answer; its calls are made elsewhere")
+            if loading:
+                self._greeting.set_exception(OSError("it does not answer"))
             self._transport.abort()
             return
         self._transport.write(packed({"ping": 1}))

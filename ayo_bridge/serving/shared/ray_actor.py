@@ -15,15 +15,13 @@ from typing import Any, Final
 
 from ayo_bridge.engines.shared.frames import Frames, packed
 from ayo_bridge.engines.shared.hosting import NotServedError
-from ayo_bridge.engines.shared.ray_reach import named_actor, refusal
+from ayo_bridge.engines.shared.ray_reach import named_actor, revived
 from ayo_bridge.schedule import FoundLater
 from ayo_bridge.serving.shared.client import outcome, outcome_frame
 from ayo_bridge.serving.shared.hosts import Engine, make
 from ayo_bridge.serving.shared.spread import Replica, SpreadRuntime
 
 _logger: Final = logging.getLogger(__name__)
-AGAIN: Final = 1.0
-"""Seconds between two looks for an actor that has died: Ray starts it anew."""
 
 
 class EngineActor:
@@ -129,14 +127,7 @@ class _Actor(Replica):
 
     async def revive(self) -> bool:
         """Wait until it serves; whether it ever will."""
-        while True:
-            try:
-                self._actor = await asyncio.to_thread(self._find)
-                refused = await refusal(self._actor)
-                break
-            except self._ray.exceptions.RayError as error:
-                _logger.info("a replica is waited for: %s", error)
-                await asyncio.sleep(AGAIN)
+        self._actor, refused = await revived(self._ray, self._find)
         if refused:
             _logger.warning("a replica has another engine: %s", refused)
             self._ray.kill(self._actor)

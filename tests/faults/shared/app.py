@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from ayo_bridge import Embedding, RayActor, Runtime, SharedProcess, accelerate
+from ayo_bridge.engines.registered_models import engine_for
 from ayo_bridge.engines.shared.made import MadeEngine
 from ayo_bridge.seam import Call, EngineKind
 from tests.engines.shared.echo import make as make_echo
@@ -71,9 +72,9 @@ class App(ABC):
         """Ask the one that is shared."""
 
     @property
+    @abstractmethod
     def shares(self) -> bool:
         """Whether calls go to the shared engine now."""
-        return any(scheduler.engine.elsewhere for scheduler in self.runtime.schedulers)
 
 
 class Echoes(App):
@@ -99,13 +100,17 @@ class Echoes(App):
         request = scheduler.submit(self._call(number), query=number, node="n")
         return request.future.result(WITHIN)
 
+    @property
+    def shares(self) -> bool:
+        return self.runtime.scheduler("echo").engine.elsewhere
+
 
 class Embeddings(App):
     """A SentenceTransformer of the application's, in an accelerated function."""
 
     def __init__(self, spec: Spec) -> None:
         library: Any = importlib.import_module("sentence_transformers")
-        model = library.SentenceTransformer(spec.model, device="cpu")
+        self._model = model = library.SentenceTransformer(spec.model, device="cpu")
         declared = Embedding(spec.model, placement=spec.placement)
         # Nothing runs ahead: it is the sharing that is tried.
         self.runtime = Runtime(engines=[declared], measure=False, run_ahead=False)
@@ -123,6 +128,10 @@ class Embeddings(App):
 
     def accelerated(self, number: int) -> Any:
         return self._accelerated(number)
+
+    @property
+    def shares(self) -> bool:
+        return self.runtime.scheduler(engine_for(self._model, self.runtime)).engine.elsewhere
 
 
 def outcome(ask: Any, number: int) -> Any:
