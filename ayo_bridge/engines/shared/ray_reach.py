@@ -190,7 +190,7 @@ async def revived(ray: Any, find: Callable[[], Any]) -> tuple[Any, str]:
         try:
             actor = await asyncio.to_thread(find)
             return actor, await refusal(actor)
-        except ray.exceptions.RayActorError as error:
+        except ray.exceptions.RayError as error:
             _logger.info("an actor is waited for: %s", error)
             await asyncio.sleep(AGAIN)
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from ayo_bridge.engines.shared.frames import Frames, packed
 from ayo_bridge.engines.shared.hosting import NotServedError
+from ayo_bridge.engines.shared.line import Lost
 from ayo_bridge.engines.shared.ray_reach import named_actor, revived
 from ayo_bridge.schedule import FoundLater
 from ayo_bridge.serving.shared.client import outcome, outcome_frame
@@ -112,18 +113,13 @@ class _Actor(Replica):
         self._ray, self._find = ray, find
         self._actor: Any = None
 
-    def run(self, frames: bytes, answered: Callable[[bytes | None], object]) -> None:
+    async def run(self, frames: bytes) -> bytes:
         """Send a batch."""
-
-        def done(future: Any) -> None:
-            answered(None if future.exception() is not None else future.result())
-
         try:
-            reference = self._actor.run.remote(frames)
-        except self._ray.exceptions.RayError:
-            answered(None)
-            return
-        reference.future().add_done_callback(done)
+            answer: bytes = await asyncio.wrap_future(self._actor.run.remote(frames).future())
+        except self._ray.exceptions.RayError as error:
+            raise Lost(f"Ray: {error}") from error
+        return answer
 
     async def revive(self) -> bool:
         """Wait until it serves; whether it ever will."""

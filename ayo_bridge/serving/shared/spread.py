@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from ayo_bridge.engines.shared.frames import FrameError, Frames, Header, packed
-from ayo_bridge.engines.shared.line import Lost, outcome_of
+from ayo_bridge.engines.shared.line import outcome_of
 from ayo_bridge.runtime import Runtime
 from ayo_bridge.schedule import EngineScheduler, FoundLater, Placement
 from ayo_bridge.schedule.request import Abortable, Done
@@ -27,10 +27,11 @@ class Replica(ABC):
     """A further holder of the engine."""
 
     @abstractmethod
-    def run(self, frames: bytes, answered: Callable[[bytes | None], object]) -> None:
-        """Run a batch: calls go in, their outcomes come back, a frame each; ``None``: it is lost.
+    async def run(self, frames: bytes) -> bytes:
+        """Run a batch: calls go in, their outcomes come back, a frame each.
 
-        Does not wait. ``answered`` is called once, in any thread.
+        Raises:
+            Lost: it has died.
         """
 
     @abstractmethod
@@ -145,11 +146,11 @@ class Spread:
             ended([error] * len(calls))
             return
 
-        def answered(frames: bytes | None) -> None:
+        async def run_there() -> None:
             try:
-                results = _results(frames, len(calls))
-            except (Lost, FrameError) as error:
-                self._lost(holder)
+                results = _results(await replica.run(b"".join(sent)), len(calls))
+            except Exception as error:  # Whatever it was: who asks is not to wait for ever.
+                self._lost(holder, error)
                 if lost_by is not None:
                     ended([error] * len(calls))
                     return
@@ -159,13 +160,13 @@ class Spread:
                 return
             ended(results)
 
-        replica.run(b"".join(sent), answered)
+        self._submit(run_there())
 
-    def _lost(self, holder: _Holder) -> None:
+    def _lost(self, holder: _Holder, error: Exception) -> None:
         with self._lock:
             was, holder.up = holder.up, False
         if was and holder.replica is not None:
-            _logger.info("a replica is lost; its batches go to others")
+            _logger.info("a replica is lost, its batches go to others: %s", error)
             self._submit(self._revive(holder.replica, holder))
 
     async def _revive(self, replica: Replica, holder: _Holder) -> None:
@@ -173,15 +174,12 @@ class Spread:
         _logger.info("%d of %d replicas run", self.up, len(self._holders))
 
 
-def _results(frames: bytes | None, count: int) -> list[object | BaseException]:
+def _results(frames: bytes, count: int) -> list[object | BaseException]:
     """What came of the calls of a batch, in order.
 
     Raises:
-        Lost: the replica has gone.
-        FrameError: it has answered something else.
+        FrameError: that is something else.
     """
-    if frames is None:
-        raise Lost("a replica of the engine was lost twice")
     found = [outcome_of(header, body) for header, body in Frames().feed(frames)]
     if len(found) != count:
         raise FrameError(f"{len(found)} outcomes of {count} calls")

@@ -2,14 +2,18 @@
 
 import os
 import signal
+import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from ayo_bridge import Runtime
 from ayo_bridge.engines.shared.made import MadeEngine
-from ayo_bridge.engines.shared.ray_reach import RayActor
+from ayo_bridge.engines.shared.ray_reach import RayActor, RayReach
 from ayo_bridge.errors import ArgumentError
 from ayo_bridge.seam import EngineKind
 from tests.deadline import eventually
@@ -18,7 +22,11 @@ from tests.engines.shared.test_process import DEADLINE, answer, ask
 from tests.ray_cluster import Nodes, cluster, end_actors
 
 pytest.importorskip("ray")
-pytestmark = [pytest.mark.real, pytest.mark.filterwarnings("ignore")]
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.timeout(240),
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -69,6 +77,21 @@ def test_calls_of_all_clients_are_fused_in_one_actor_that_outlives_its_death(
     assert batches.lines()[-1][0] != dead
 
 
+def test_a_process_joins_once_whoever_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    joined: list[str] = []
+
+    def init(**options: Any) -> None:
+        threading.Event().wait(0.05)  # Meanwhile others come.
+        joined.append(options["address"])
+
+    fake = SimpleNamespace(is_initialized=lambda: bool(joined), init=init)
+    monkeypatch.setitem(sys.modules, "ray", fake)
+    reaches = [RayReach(RayActor(address="there"), dict, {}) for _ in range(3)]
+    with ThreadPoolExecutor(3) as threads:
+        assert list(threads.map(RayReach._joined, reaches)) == [fake] * 3
+    assert joined == ["there"]
+
+
 def test_a_placement_without_actors_is_refused() -> None:
     with pytest.raises(ArgumentError, match="at least 1"):
         RayActor(replicas=0)
@@ -102,15 +125,15 @@ def test_replicas_share_one_queue_and_the_death_of_one_is_seen_by_nobody(
 
 
 def test_actors_on_a_node_that_dies_come_back_on_another(nodes: Nodes, batches: Batches) -> None:
-    placed = engine(batches, replicas=2, resources=(("holds", 1.0),))
+    placed = engine(batches, resources=(("holds", 1.0),))
     runtime = Runtime(engines=[placed], measure=False)
-    node = nodes.add(holds=2)
+    node = nodes.add(holds=1)
     try:
         assert answer(runtime, "first") == "first"
         dead = batches.lines()[0][0]
         asked = [ask(runtime, number, group=None) for number in range(4)]
         nodes.kill(node)
-        node = nodes.add(holds=2)
+        node = nodes.add(holds=1)
         assert [each.result(DEADLINE) for each in asked] == list(range(4))
         eventually(lambda: placed.elsewhere, "another actor", DEADLINE)
         assert answer(runtime, "again") == "again"
