@@ -205,7 +205,7 @@ SETTINGS: Final[Mapping[str, Meaning]] = MappingProxyType(
     }
 )
 """All that are read, and those of the demo and `make`."""
-OWN: Final = frozenset({"AYO_BRIDGE_PID"})
+OWN: Final = frozenset({"AYO_BRIDGE_PID", "AYO_CORES"})
 """What ayo-bridge sets itself, for processes that it starts."""
 
 

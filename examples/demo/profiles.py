@@ -3,7 +3,7 @@ measured beside it. Profiles of models are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ayo_bridge import Runtime
@@ -11,6 +11,7 @@ from ayo_bridge.engines.model_timing import measure
 from ayo_bridge.engines.sentence_transformer import profile_name, served_by
 from ayo_bridge.profile import EngineProfile, ProfileStore, measure_batches
 from ayo_bridge.profile.llm_server import llm_profile_name, measure_llm
+from ayo_bridge.seam import Engine
 from ayo_bridge.serving.vllm_server import VLLMServer
 from examples.demo.settings import Settings, cache_directory
 
@@ -18,9 +19,21 @@ _LARGEST_BATCH = 16
 
 
 def measured_runtime(
-    settings: Settings, server: VLLMServer, models: list[Any], on_step: Callable[[str], None]
+    settings: Settings,
+    server: VLLMServer,
+    models: list[Any],
+    on_step: Callable[[str], None],
+    engines: Sequence[Engine] = (),
 ) -> Runtime:
-    """A runtime that knows what its engines cost. ``models`` are of sentence-transformers."""
+    """A runtime that knows what its engines cost.
+
+    Args:
+        settings: of the demo.
+        server: the LLM's.
+        models: of sentence-transformers.
+        on_step: gets the name of what is being measured.
+        engines: the runtime's that run elsewhere.
+    """
     store = ProfileStore(cache_directory() / "demo" / "profiles")
     for model in models:
         name = profile_name(model)
@@ -32,6 +45,6 @@ def measured_runtime(
     on_step(name)
     profile, _, _ = measure_llm(server.url, server.model_name, repeats=1 if settings.tiny else 3)
     # Our own launcher has switched the server's priority scheduling on.
-    runtime = Runtime(priority=True, measure=False, profiles=store)
+    runtime = Runtime(priority=True, measure=False, profiles=store, engines=engines)
     runtime.profiles.publish(name, profile)
     return runtime

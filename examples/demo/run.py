@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ayo_bridge.serving.postgres import EmbeddedPostgres
     from ayo_bridge.serving.vllm_server import VLLMServer
     from examples.demo.comparison import Outcome
+    from examples.demo.ray_actor import PlacedEmbedding
 
 
 def run(settings: Settings, console: Console) -> int:
@@ -38,7 +39,11 @@ def run(settings: Settings, console: Console) -> int:
             database = engines.start_database(stack)
         console.print(f"Postgres with pgvector on port {database.dsn.port}")
         index = _index(settings, server.model, database, console)
-        outcomes = _compare(settings, server, index, console)
+        placed = _placed(stack, settings, console)
+        outcomes = _compare(settings, server, index, placed, console)
+        if placed is not None:
+            batches, calls = placed.counted()
+            console.print(f"The Ray actor embedded for {calls} calls in {batches} batches.")
         _report(settings, outcomes, server.model_name, console)
     return 0 if all(outcome.identical for outcome in outcomes) else 1
 
@@ -108,7 +113,22 @@ def _index(settings: Settings, model: str, database: EmbeddedPostgres, console: 
     return index
 
 
-def _compare(settings: Settings, server: VLLMServer, index: Any, console: Console) -> list[Outcome]:
+def _placed(stack: ExitStack, settings: Settings, console: Console) -> PlacedEmbedding | None:
+    if not settings.ray:
+        return None
+    from examples.demo.ray_actor import PlacedEmbedding
+
+    with console.status("starting Ray"):
+        return PlacedEmbedding(stack, settings)
+
+
+def _compare(
+    settings: Settings,
+    server: VLLMServer,
+    index: Any,
+    placed: PlacedEmbedding | None,
+    console: Console,
+) -> list[Outcome]:
     from examples.demo.comparison import Comparison
     from examples.demo.profiles import measured_runtime
     from examples.demo.workflows import workflows
@@ -120,11 +140,18 @@ def _compare(settings: Settings, server: VLLMServer, index: Any, console: Consol
     with console.status("measuring engines") as status:
         models = [index._embed_model._model, reranker._model]
         runtime = measured_runtime(
-            settings, server, models, lambda name: status.update(f"measuring {name}")
+            settings,
+            server,
+            models,
+            lambda name: status.update(f"measuring {name}"),
+            engines=[] if placed is None else [placed.declared],
         )
     comparison = Comparison(settings, engines.ServerGauge(server), runtime)
     outcomes = []
     try:
+        if placed is not None:
+            with console.status("waiting for the model in the Ray actor"):
+                placed.wait(runtime, models[0])
         with _bar(console) as bar:
             for flow in flows:
                 task = bar.add_task(flow.what, total=comparison.calls())

@@ -26,6 +26,7 @@ class Settings:
     json_file: Path | None = None
     verbose: bool = False
     tiny: bool = False
+    ray: bool = False
 
     def quick(self) -> Settings:
         """The same in the shortest time that still shows every step."""

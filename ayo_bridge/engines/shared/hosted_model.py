@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from ayo_bridge.engines.model_requests import ModelRequest
 from ayo_bridge.engines.registered_models import register
 from ayo_bridge.engines.sentence_transformer import CrossEncoderModel, EmbeddingModel
 from ayo_bridge.engines.shared.frames import Header
 from ayo_bridge.engines.shared.hosting import Hosted, NotServedError
 from ayo_bridge.engines.shared.identity import apply_settings, fingerprint
-from ayo_bridge.engines.shared.model_calls import unwired
+from ayo_bridge.engines.shared.model_calls import as_sent, unwired
 from ayo_bridge.seam import Call, EngineHome
 
 _SERVED = {engine.cls: engine for engine in (EmbeddingModel, CrossEncoderModel)}
@@ -47,3 +48,8 @@ class _HostedModel(Hosted):
 
     def call(self, header: Header) -> Call:
         return unwired(self._engine, self.name, self._model, header)
+
+    def sent(self, call: Call) -> Header:
+        asked = call.payload
+        assert isinstance(asked, ModelRequest), "it is one of those made here"
+        return as_sent(asked)

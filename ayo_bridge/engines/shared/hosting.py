@@ -24,3 +24,7 @@ class Hosted(ABC):
         Raises:
             ValueError: it is none.
         """
+
+    @abstractmethod
+    def sent(self, call: Call) -> Header:
+        """Such a call as it is sent on to another process that hosts the same engine."""

@@ -14,13 +14,16 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from typing import Final
 
-from ayo_bridge.engines.shared.frames import Header, packed
+from ayo_bridge.engines.shared.frames import Header, packed, result_of
 
 _logger: Final = logging.getLogger(__name__)
 READY_WITHIN: Final = 300.0
 """Seconds for loading a model."""
 RESTS: Final = (1.0, 60.0)
 """Seconds without a try after a failure: at first, and at most; they double."""
+BACK_WITHIN: Final = 60.0
+"""Seconds for which patient calls wait for a place that was there before: where a node has died it
+may never be again."""
 AGAIN_WITHIN: Final = 0.5
 """Seconds for which an impatient call that was lost looks for another place."""
 
@@ -34,6 +37,16 @@ class Lost(Exception):
 
 class RefusedError(Exception):
     """The call was not run there, or has failed there; the message says why."""
+
+
+def outcome_of(header: Header, body: bytes) -> object:
+    """The outcome of a call that a frame carries: its result, or why there is none.
+
+    Raises:
+        FrameError: it carries neither.
+    """
+    error = header.get("error")
+    return result_of(header, body) if error is None else RefusedError(error)
 
 
 class Connection(ABC):
@@ -93,6 +106,9 @@ class Line:
         self._reach, self._loop, self._told = reach, loop, told
         self.refused = ""
         """Why nothing is shared, for good; empty if that may be."""
+        self._untold = self._known = False
+        self._since = 0.0
+        """When the look that is under way began."""
         self._numbers = itertools.count(1)
         self._forget()
 
@@ -113,6 +129,7 @@ class Line:
 
     def begin(self) -> None:
         """Look for the place in the background, unless that is under way."""
+        self._tell_why()
         if self._connection is None and not (self._wanted or self.refused or self._closed):
             self._wanted = True
             self._loop().call_soon_threadsafe(self._begin)
@@ -136,11 +153,17 @@ class Line:
         """Nobody wants the result any more."""
         self._loop().call_soon_threadsafe(self._cancel, number)
 
-    def refuse(self, reason: str) -> None:
-        """Share nothing any more."""
+    def refuse(self, reason: str, *, now: bool = True) -> None:
+        """Share nothing any more. If not ``now``, that is told when somebody wants to."""
         if not self.refused:
-            self.refused = reason
-            self._told(reason)
+            self.refused, self._untold = reason, True
+            if now:
+                self._tell_why()
+
+    def _tell_why(self) -> None:
+        if self._untold:
+            self._untold = False
+            self._told(self.refused)
 
     def forked(self) -> None:
         """In a forked child: leave the parent's connection alone, and let go of it."""
@@ -163,10 +186,12 @@ class Line:
         self._waiting.append((waiter, patient))
         self._wanted = True
         self._begin()
+        within: float | None = AGAIN_WITHIN
         if patient:
-            return await waiter
+            looked = asyncio.get_running_loop().time() - self._since
+            within = BACK_WITHIN - looked if self._known else None
         try:
-            return await asyncio.wait_for(waiter, AGAIN_WITHIN)
+            return await asyncio.wait_for(waiter, within)
         except TimeoutError:
             return False
 
@@ -190,11 +215,14 @@ class Line:
 
     def _begin(self) -> None:
         if not (self._connecting or self._connection or self._closed or self._resting):
-            self._connecting = asyncio.get_running_loop().create_task(self._connect())
+            loop = asyncio.get_running_loop()
+            self._since = loop.time()
+            self._connecting = loop.create_task(self._connect())
 
     async def _connect(self) -> None:
         try:
             self._connection = await asyncio.wait_for(self._reach.connect(self), READY_WITHIN)
+            self._known = True
             self._rest = RESTS[0]
             self._tell(True)
         except ValueError as error:  # Another model, or one that cannot be compared.

@@ -115,3 +115,6 @@ class _HostedEngine(Hosted):
             raise ValueError("a call has a number of items")
         payload = header.get("payload")
         return Call(self.name, Unkeyed(self.name), payload, items=items, group=group)
+
+    def sent(self, call: Call) -> Header:
+        return {"payload": call.payload, "items": call.items, "group": call.group}

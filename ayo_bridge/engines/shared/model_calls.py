@@ -31,6 +31,11 @@ def wired(engine: type[Model], asked: ModelRequest) -> Header | None:
         activation = getattr(asked.model, "activation_fn", None)
         if activation_unfit(activation) or model_unfit(asked.model):
             return None
+    return as_sent(asked)
+
+
+def as_sent(asked: ModelRequest) -> Header:
+    """What a model is asked, in JSON."""
     return {
         "inputs": list(asked.inputs),
         "single": asked.single,

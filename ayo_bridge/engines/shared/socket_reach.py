@@ -10,8 +10,16 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Final, cast
 
-from ayo_bridge.engines.shared.frames import FrameError, Frames, Header, packed, result_of
-from ayo_bridge.engines.shared.line import Answered, Connection, Line, Lost, Reach, RefusedError
+from ayo_bridge.engines.shared.frames import FrameError, Frames, Header, packed
+from ayo_bridge.engines.shared.line import (
+    Answered,
+    Connection,
+    Line,
+    Lost,
+    Reach,
+    RefusedError,
+    outcome_of,
+)
 from ayo_bridge.engines.shared.place import is_own_peer
 
 _logger: Final = logging.getLogger(__name__)
@@ -54,20 +62,28 @@ class SocketReach(Reach):
         path = await asyncio.to_thread(self._find)
         hello = await asyncio.to_thread(self._hello)
         loop = asyncio.get_running_loop()
-        began, launched = loop.time(), -STARTED_AGAIN
+        began, launched = loop.time(), 0.0
         while True:
             try:
                 _, wire = await loop.create_unix_connection(lambda: _Wire(line), str(path))
-                break
+                return await self._greeted(wire, hello)
             except (FileNotFoundError, ConnectionRefusedError):
                 line.absent()
                 if loop.time() - began > LISTENS_WITHIN:
                     raise OSError(f"nobody listens: see {path.with_suffix('.log')}") from None
-                if loop.time() - launched >= STARTED_AGAIN:
+                if not launched or loop.time() - launched >= STARTED_AGAIN:
                     launched = loop.time()
                     await asyncio.to_thread(self._launch, path)
                 else:
                     await asyncio.sleep(LOOKED)
+            except Lost:
+                # One that was killed closes the socket at which it listens last of all.
+                if launched or loop.time() - began > LISTENS_WITHIN:
+                    raise
+                await asyncio.sleep(LOOKED)
+
+    @staticmethod
+    async def _greeted(wire: _Wire, hello: Header) -> Connection:
         try:
             await wire.greeted(hello)
         except BaseException:
@@ -142,6 +158,8 @@ class _Wire(asyncio.Protocol, Connection):
             return
         if self._loop.time() - self._heard > (HUNG_LOADING if loading else HUNG):
             _logger.warning("the shared process does not answer; its calls are made elsewhere")
+            if loading:
+                self._greeting.set_exception(OSError("it does not answer"))
             self._transport.abort()
             return
         self._transport.write(packed({"ping": 1}))
@@ -170,9 +188,8 @@ class _Wire(asyncio.Protocol, Connection):
         if "id" in header:
             if header["id"] not in self._waiting:  # Taken back meanwhile.
                 return
-            error = header.get("error")
-            result = result_of(header, body) if error is None else RefusedError(error)
-            self._waiting.pop(header["id"])(result)
+            outcome = outcome_of(header, body)
+            self._waiting.pop(header["id"])(outcome)
         elif not self._greeting.done():
             if "ready" in header:
                 self._greeting.set_result(None)

@@ -127,7 +127,7 @@ class Client(asyncio.Protocol):
     def _answer(self, number: int, future: Future[object]) -> None:
         """In the thread of the engine: make the frame there."""
         if not future.cancelled():
-            frame = outcome_frame(number, future)
+            frame = outcome_frame(number, outcome(future))
             self._loop.call_soon_threadsafe(self._answered, number, frame)
 
     def _answered(self, number: int, frame: bytes) -> None:
@@ -152,12 +152,17 @@ class Client(asyncio.Protocol):
             self._transport.write(frame)
 
 
-def outcome_frame(number: int, future: Future[object]) -> bytes:
-    """What came of a call, as it is sent."""
+def outcome(future: Future[object]) -> object:
+    """What came of a request that was not cancelled: its result, or an exception."""
     error = future.exception()
-    if error is None:
+    return future.result() if error is None else error
+
+
+def outcome_frame(number: int, found: object) -> bytes:
+    """What came of a call, as it is sent."""
+    if not isinstance(found, BaseException):
         try:
-            return result_frame(number, future.result())
+            return result_frame(number, found)
         except (TypeError, ValueError) as unfit:
-            error = unfit
-    return packed({"id": number, "error": repr(error)})
+            found = unfit
+    return packed({"id": number, "error": repr(found)})

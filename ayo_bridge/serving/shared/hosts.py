@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import json
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from ayo_bridge.engines.shared.frames import Header
@@ -92,7 +93,7 @@ async def _made(key: str, hello: Header) -> Engine:
     return await asyncio.to_thread(make, key, hello)
 
 
-def make(key: str, hello: Header) -> Engine:
+def make(key: str, hello: Header, make_runtime: Callable[..., Runtime] | None = None) -> Engine:
     """The engine that a client has asked for, alone in a runtime of its own.
 
     Raises:
@@ -102,7 +103,9 @@ def make(key: str, hello: Header) -> Engine:
     settings: Any = hello.get("settings", {})
     from ayo_bridge.runtime import Runtime  # A process that is asked for nothing loads nothing.
 
-    runtime = Runtime(strict=bool(settings.get("strict")), otel=False, metrics=False)
+    runtime = (make_runtime or Runtime)(
+        strict=bool(settings.get("strict")), otel=False, metrics=False
+    )
     try:
         hosted = getattr(importlib.import_module(module), name)(settings, runtime)
     except NotServedError as error:

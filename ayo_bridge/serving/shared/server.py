@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -49,6 +50,8 @@ class _Server:
         with suppress(FileNotFoundError):
             self._path.unlink()  # Who comes now starts another one, once the lock is free.
         server.close()
+        if (shown := sys.modules.get("ayo_bridge.telemetry.shown")) is not None:
+            shown.hide()
         _logger.info("nobody is left")
         # At once: threads that load or run a model for nobody would keep the lock for as long.
         os._exit(0)

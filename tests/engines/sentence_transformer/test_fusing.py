@@ -12,6 +12,7 @@ import pytest
 import sentence_transformers
 import torch
 
+from ayo_bridge.engines import sentence_transformer
 from ayo_bridge.engines.live_names import base_name
 from ayo_bridge.engines.registered_models import engine_for
 from ayo_bridge.engines.sentence_transformer import EmbeddingModel, embedding_call
@@ -45,6 +46,13 @@ def test_sixteen_threads_share_batches_and_get_what_they_asked_for(
         assert record.batch == 16
     scheduler = runtime.scheduler(engine)
     assert scheduler.batches == scheduler.engine.limits.instances + 1  # the busy ones, and all
+
+
+def test_a_process_has_its_share_of_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    every = sentence_transformer.CORES
+    for share, cores in (("1", 1), ("1000", every), ("0", every), ("", every)):
+        monkeypatch.setenv("AYO_CORES", share)
+        assert sentence_transformer._cores() == cores
 
 
 def test_fused_results_share_no_memory(model: Any, runtime: Runtime) -> None:

@@ -15,7 +15,7 @@ from ayo_bridge.engines.declared_models import Embedding, Reranker, SharedModel
 from ayo_bridge.engines.model_requests import ModelRequest
 from ayo_bridge.engines.sentence_transformer import EmbeddingModel
 from ayo_bridge.engines.shared.identity import fingerprint, state_of
-from ayo_bridge.engines.shared.model_calls import unwired, wired
+from ayo_bridge.engines.shared.model_calls import as_sent, unwired, wired
 from ayo_bridge.engines.shared.place import SharedProcess
 from ayo_bridge.errors import ArgumentError, NotAcceleratedWarning
 from ayo_bridge.seam import Call, entered
@@ -180,6 +180,9 @@ def test_calls_that_were_sent_may_share_a_batch_there(loaded: tuple[Any, Any]) -
     made = [unwired(EmbeddingModel, "there", model, {**sent, "id": n}) for n in range(2)]
     assert made[0].group is not None
     assert made[0].group == made[1].group
+    again = made[0].payload
+    assert isinstance(again, ModelRequest)
+    assert as_sent(again) == sent  # On to a replica.
     for wrong in ({}, {**sent, "inputs": "a ferry"}, {**sent, "inputs": ["a", "b"]}):
         with pytest.raises(ValueError, match="input"):
             unwired(EmbeddingModel, "there", model, wrong)

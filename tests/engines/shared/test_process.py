@@ -1,5 +1,6 @@
 """The life of a shared process: who starts it, who is served, and when it ends."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -7,14 +8,16 @@ import threading
 from concurrent.futures import CancelledError, Future, wait
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from ayo_bridge import Runtime
 from ayo_bridge.engines.shared.frames import packed
+from ayo_bridge.engines.shared.line import Line
 from ayo_bridge.engines.shared.made import MadeEngine
+from ayo_bridge.engines.shared.socket_reach import SocketReach
 from ayo_bridge.seam import Call
 from tests.deadline import eventually
 from tests.engines.shared.conftest import Client, serving
@@ -99,6 +102,30 @@ def test_a_process_that_is_killed_costs_no_answer_and_is_replaced(
     assert [answer(each, 2) for each in clients] == [2, 2]
     assert {process.pid for process in serving(sockets)} == batches.processes() - {first.pid}
     assert len(serving(sockets)) == 1
+
+
+async def test_one_that_still_listens_while_it_dies_is_looked_for_again(sockets: Path) -> None:
+    sockets.mkdir(mode=0o700)
+    path, came = sockets / "dying.sock", list[asyncio.Protocol]()
+
+    def serve() -> asyncio.Protocol:
+        came.append(Dies() if not came else Greets())
+        return came[-1]
+
+    class Dies(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            cast(asyncio.Transport, transport).abort()
+
+    class Greets(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            cast(asyncio.Transport, transport).write(packed({"ready": True}))
+
+    server = await asyncio.get_running_loop().create_unix_server(serve, path)
+    reach = SocketReach(lambda: path, lambda _: pytest.fail("nothing is to start"), dict)
+    connection = await reach.connect(Line(reach, asyncio.get_running_loop, print))
+    connection.end()
+    server.close()
+    assert len(came) == 2
 
 
 def test_a_process_that_hangs_is_left(

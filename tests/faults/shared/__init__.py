@@ -1,0 +1,1 @@
+"""Models that several processes share, while what holds them, or who asks, is killed."""
