@@ -168,6 +168,11 @@ class Prefixes:
         elif expected.age > self._capacity[replica] / 2:
             self._capacity[replica] = min(_MOST, 1.2 * self._capacity[replica])
 
+    def add(self) -> None:
+        """There is one more replica, which holds nothing."""
+        self._counts.append(0)
+        self._capacity.append(float(_MOST))
+
     def forget(self, replica: int) -> None:
         """A replica begins anew: it holds nothing."""
         self._counts[replica] += 2 * _MOST

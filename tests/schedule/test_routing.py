@@ -112,8 +112,9 @@ def test_what_has_failed_is_left_out_until_it_answers_and_has_an_empty_cache_the
     assert router.is_up(0, 1.0 + 1.1 * DOWN)  # Somebody has to try.
     router.fails(0, 40.0)
     assert not router.is_up(0, 40.0 + 1.9 * DOWN)
-    router.returns(0)
-    assert router.is_up(0, 40.0)
+    router.returns(0, 40.0)
+    assert not router.is_up(0, 40.0)  # It had said so before, and failed again.
+    assert router.is_up(0, 41.0)
     router.ends(router.begins(1, asked, 41.0), 41.5)
     router.begins(0, prompt("another"), 41.5)
     assert chosen(router, asked, 42.0) == 1
