@@ -106,8 +106,18 @@ def _split(url: object) -> SplitResult:
         raise _wrong(
             "urls", f"holds {where.geturl()} with credentials, a query or a fragment: leave those"
         )
-    netloc = parts.netloc.lower()
-    return SplitResult(parts.scheme.lower(), netloc, parts.path.rstrip("/"), "", "")
+    return SplitResult(parts.scheme.lower(), _place(parts), parts.path.rstrip("/"), "", "")
+
+
+def _place(parts: SplitResult) -> str:
+    """Host and port as HTTP clients write them."""
+    try:
+        host = (parts.hostname or "").encode("idna").decode("ascii")
+    except UnicodeError:
+        raise _wrong("urls", f"holds {parts.hostname!r}, which is no name of a host") from None
+    host = f"[{host}]" if ":" in host else host
+    default = {"http": 80, "https": 443}[parts.scheme.lower()]
+    return host if parts.port in (None, default) else f"{host}:{parts.port}"
 
 
 def read_engines(path: str | Path) -> tuple[LLM, ...]:
