@@ -34,11 +34,9 @@ def by_requests(url: str, body: Mapping[str, Any]) -> Seen:
 
 def by_session(url: str, body: Mapping[str, Any]) -> Seen:
     with requests.Session() as session, session.post(url, json=body, stream=True) as reply:
-        assert reply.raw.connection is not None
         content = b"".join(reply.iter_content(7))
-        pool = session.get_adapter(url).get_connection_with_tls_context(  # type: ignore[attr-defined]
-            reply.request, verify=True
-        )
+        adapter: Any = session.get_adapter(url)
+        (pool,) = adapter.poolmanager.pools._container.values()
         assert pool.pool.qsize() == pool.pool.maxsize, "its connection was not given back"
         return reply.status_code, content, reply.url, str(reply.request.url)
 
