@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from ayo_bridge.bindings.aiohttp_way import own_kind
 from ayo_bridge.engines.openai_http.request import Headers
+from ayo_bridge.engines.openai_http.sent import with_length
 from ayo_bridge.seam import Sending
 
 
@@ -37,20 +38,23 @@ def headers_of(request: Any) -> Headers:
     return tuple((name.encode(), value.encode()) for name, value in request.headers.items())
 
 
-def moved(request: Any, sending: Sending) -> Any:
+def moved(request: Any, content: bytes, sending: Sending) -> Any:
     """The request as it goes to a replica; itself where it goes as it is.
 
     Its response says that it has come from where the session has sent it: that is read from
     ``original_url`` (aiohttp 3.12 to 3.14).
     """
     there, given = str(request.url), headers_of(request)
-    url, headers = sending.url(there), sending.headers(given)
+    body = sending.content(content)
+    url, headers = sending.url(there), sending.headers(with_length(given, body))
     if url == there and headers is given:
         return request
     other = copy.copy(request)
     other.headers = type(request.headers)(
         [(name.decode(), value.decode()) for name, value in headers]
     )
+    if body is not content:
+        other._body = importlib.import_module("aiohttp").BytesPayload(body)
     parts = urlsplit(url)
     base = importlib.import_module("yarl").URL(f"{parts.scheme}://{parts.netloc}")
     here = request.url

@@ -134,7 +134,9 @@ class AiohttpExchange(Exchange):
         return why_stays(self._session, self._request)
 
     def _goes(self, sending: Sending | None) -> None:
-        self._outgoing = self._request if sending is None else moved(self._request, sending)
+        self._outgoing = self._request
+        if sending is not None:
+            self._outgoing = moved(self._request, self._asked.content or b"", sending)
 
     def _unreached(self, error: Exception) -> bool:
         return isinstance(error, unreached())

@@ -9,7 +9,7 @@ from ayo_bridge.bindings.endpoints import Addressed
 from ayo_bridge.bindings.http_asked import Asked
 from ayo_bridge.bindings.http_replies import Head
 from ayo_bridge.bindings.http_steps import Again, Request, Steps
-from ayo_bridge.engines.openai_http.sent import refuses, rests
+from ayo_bridge.engines.openai_http.sent import rests
 from ayo_bridge.seam import Scope, Sending
 
 
@@ -52,7 +52,7 @@ class Tries(abc.ABC):
                 if not self._unreached(caught):
                     raise
                 error = caught
-            if error is None and not refuses(self._status(response), sending):
+            if error is None and not sending.refuses(self._status(response)):
                 return response
             seconds = None
             if error is None:

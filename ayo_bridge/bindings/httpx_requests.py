@@ -16,7 +16,7 @@ from ayo_bridge.bindings.http_streams import streams_of
 from ayo_bridge.bindings.httpx_senders import sender_of
 from ayo_bridge.bindings.openai_sdk import compared
 from ayo_bridge.engines.openai_http.request import Headers
-from ayo_bridge.engines.openai_http.sent import patient
+from ayo_bridge.engines.openai_http.sent import patient, with_length
 from ayo_bridge.engines.openai_http.way import Way
 from ayo_bridge.seam import Scope, Sending
 
@@ -116,13 +116,15 @@ class HttpxExchange(Exchange):
             return
         there = address(request)
         url, given = sending.url(there), tuple(request.headers.raw)
-        headers = sending.headers(given)
+        content = self._asked.content or b""
+        body = sending.content(content)
+        headers = sending.headers(with_length(given, body))
         if url != there or headers is not given:
             self.outgoing = importlib.import_module(self._library).Request(
                 request.method,
                 url,
                 headers=list(headers),
-                stream=request.stream,
+                **({"stream": request.stream} if body is content else {"content": body}),
                 extensions=_patient(request.extensions, sending),
             )
 

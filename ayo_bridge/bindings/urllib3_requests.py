@@ -29,7 +29,7 @@ from ayo_bridge.bindings.urllib3_way import way_of
 from ayo_bridge.bindings.urllib3_wire import Heard, connection_of
 from ayo_bridge.engines.openai_http.address import address_of
 from ayo_bridge.engines.openai_http.request import Headers
-from ayo_bridge.engines.openai_http.sent import patient
+from ayo_bridge.engines.openai_http.sent import patient, with_length
 from ayo_bridge.engines.openai_http.way import Way
 from ayo_bridge.seam import Scope, Sending, current_scope
 
@@ -194,8 +194,11 @@ class Urllib3Exchange(Exchange):
         """Make the request; returns the response."""
         sending, arguments = self._sending, self._arguments
         if sending is not None:
-            given = headers_of(arguments.get("headers"))
-            headers = sending.headers(given)
+            given, content = headers_of(arguments.get("headers")), self._asked.content or b""
+            body = sending.content(content)
+            headers = sending.headers(with_length(given, body))
+            if body is not content:
+                arguments = {**arguments, "body": body}
             if headers is not given:
                 said = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
                 arguments = {**arguments, "headers": said}

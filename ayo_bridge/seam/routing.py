@@ -27,6 +27,12 @@ class Sending(Protocol):
     def headers(self, headers: Headers) -> Headers:
         """The headers it goes with: the host is the replica's, and a session may be named."""
 
+    def content(self, content: bytes) -> bytes:
+        """The body it goes with: a router may be told what is expected of it."""
+
+    def refuses(self, status: int) -> bool:
+        """Whether a reply of this status is none to its caller, if it can be sent once more."""
+
     def ends(self, usage: Usage | None = None, first: float | None = None) -> None:
         """Its answer has come to its end. Idempotent.
 

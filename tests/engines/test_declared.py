@@ -60,6 +60,11 @@ ONE, TWO = "http://a:8000/v1", "http://b:8000/v1"
             {"routing": "external"},
             'urls of an LLM of routing="external" is to be one, that of the router',
         ),
+        (
+            {"hints": "all"},
+            'hints of an LLM is to be one of "none", "agentic_context", "agent_hints", not \'all\'',
+        ),
+        ({"hints": "agent_hints"}, 'hints of an LLM are for a router: take routing="external"'),
         ({"session": "a b"}, "session of an LLM is to be the name of a header, not 'a b'"),
     ],
 )

@@ -11,12 +11,14 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, Final
 
-from ayo_bridge.engines.declared import LLM
+from ayo_bridge.engines.declared import LLM, Hints
 from ayo_bridge.engines.openai_http.address import origin
+from ayo_bridge.engines.openai_http.hints import hint_of
 from ayo_bridge.engines.openai_http.prompts import fields_of, prompt_of
 from ayo_bridge.engines.openai_http.replica_checks import Check
 from ayo_bridge.engines.openai_http.sendings import AtReplica, InSession
 from ayo_bridge.events import Event, Facts, log
+from ayo_bridge.schedule.expected import Expected
 from ayo_bridge.schedule.prefixes import PrefixGroups
 from ayo_bridge.schedule.routing import Prompt, Router, Routing, Sent
 from ayo_bridge.seam import Routes, Sending, Usage, new_rlock
@@ -63,6 +65,8 @@ class Replicas(Routes):
                 self._router.removes(number)
         self._stayed: Counter[str] = Counter()
         self._groups = PrefixGroups()
+        self._expected = Expected()
+        self._hints = Hints(self.declared.hints)
         self._sessions = os.urandom(6).hex()
         self._watching: Future[Any] | None = None
 
@@ -115,13 +119,29 @@ class Replicas(Routes):
             return None
         prompt = Prompt(warm=warm) if not known or fields is None else prompt_of(fields, warm=warm)
         if self.external:
-            with self._lock:
-                group = self._groups.group(prompt.chain, warm=warm)
-            return InSession(self.declared.session, f"{self._sessions}-{group}")
+            return self._in_session(prompt)
         sending = AtReplica(self, self._numbers.get(server, 0), prompt)
         if self._router.routing in _BY_PROMPT:
             self._watch()
         return sending
+
+    def _in_session(self, prompt: Prompt) -> Sending:
+        with self._alone() as now:
+            session = f"{self._sessions}-{self._groups.group(prompt.chain, warm=prompt.warm)}"
+            expected = self._expected.asks(prompt, now) if self._hints is not Hints.NONE else None
+        hint = b"" if expected is None else hint_of(self._hints, session, expected)
+        header = self.declared.session.encode("ascii"), session.encode("ascii")
+        return InSession(self, prompt, header, hint)
+
+    def answered(self, prompt: Prompt, output: int) -> None:
+        """An answer had so many tokens."""
+        if self._hints is not Hints.NONE:
+            self._hear(lambda now: self._expected.ended(prompt, output))
+
+    def not_understood(self) -> None:
+        """A request was refused for what was added to it: nothing is from now on."""
+        self._hints = Hints.NONE
+        self.stays(f"the router does not take {self.declared.hints}")
 
     def _is_for_us(self, body: bytes | Mapping[str, Any]) -> bool:
         if isinstance(body, bytes):  # A quotation mark inside of a text has a backslash before it.

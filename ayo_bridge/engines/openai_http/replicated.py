@@ -80,7 +80,7 @@ class Replicated:
                 "name them where the Runtime is made, with one that stays"
             )
         before = each.declared
-        for name in ("routing", "session"):
+        for name in ("routing", "session", "hints"):
             if getattr(before, name) != getattr(declared, name):
                 raise ArgumentError(
                     f'{name} of {declared.model!r} is "{getattr(before, name)}": it stays while '

@@ -13,12 +13,9 @@ from ayo_bridge.seam import Routes, Sending
 
 UNWELL: Final = 500
 """What a server says from here on that has failed, and not for the request's sake."""
-_GATEWAYS: Final = (502, 504)
-"""What a proxy says whose server does not answer."""
-_CONFIGURED: Final = frozenset({401, 403, 404, 405, 407, 421})
-"""What a replica says that is not set up as the one whose address the application has."""
 _CONNECT: Final = 2.0
 """Seconds in which a replica is to take a connection, while there is another one."""
+_LENGTH: Final = b"content-length"
 _WARM: Final = (MARK, b"warm")
 
 
@@ -32,8 +29,8 @@ async def sent(
 ) -> tuple[Response, Sending | None]:
     """Send a request; returns once the headers of its reply are there.
 
-    A replica that was not reached, or hung up before it replied, or :func:`refuses`, is left for
-    the next.
+    A replica that was not reached, or hung up before it replied, or refuses, is left for the next.
+
 
     Args:
         connections: by which it leaves.
@@ -56,15 +53,16 @@ async def sent(
         return response, None
     try:
         while True:
-            url, own = sending.url(request.url), sending.headers(tuple(headers))
+            body = sending.content(content)
+            url, own = sending.url(request.url), sending.headers(with_length(tuple(headers), body))
             patience = {**timeouts, "connect": patient(sending, request.connect)}
             try:
-                response = await connections.post(url, own, content, patience, request.way)
+                response = await connections.post(url, own, body, patience, request.way)
             except TransportError as error:
                 if isinstance(error, ReadTimeout) or not sending.fails():
                     raise
                 continue
-            if not refuses(response.status, sending) or not sending.fails(
+            if not sending.refuses(response.status) or not sending.fails(
                 rests(response.status, response.headers)
             ):
                 return response, sending
@@ -74,17 +72,12 @@ async def sent(
         raise
 
 
-def refuses(status: int, sending: Sending) -> bool:
-    """Whether a reply sends its request on to another replica.
-
-    So does one of who has too much to do, or drains. What else is refused is an answer, unless it
-    comes from a replica that is set up otherwise than the application's own address.
-    """
-    if status in BUSY:
-        return True
-    if sending.own:
-        return False
-    return 300 <= status < 400 or status in _CONFIGURED or status in _GATEWAYS
+def with_length(headers: Headers, content: bytes) -> Headers:
+    """Headers, of which the one that says how long the body is may be another one's."""
+    length = b"%d" % len(content)
+    if all(value == length for name, value in headers if name.lower() == _LENGTH):
+        return headers
+    return tuple((name, length if name.lower() == _LENGTH else value) for name, value in headers)
 
 
 def rests(status: int, headers: Sequence[tuple[bytes, bytes]]) -> float | None:
@@ -125,4 +118,4 @@ def retry_after(headers: Sequence[tuple[bytes, bytes]]) -> float:
         return 0.0
 
 
-__all__ = ["UNWELL", "patient", "refuses", "rests", "retry_after", "sent", "told"]
+__all__ = ["UNWELL", "patient", "rests", "retry_after", "sent", "told", "with_length"]

@@ -195,21 +195,6 @@ def test_a_replica_that_comes_back_has_its_share_again(
     assert len(other.calls) == 2
 
 
-def test_a_router_is_told_what_belongs_together(make: Make) -> None:
-    world, _ = make("external", session="X-Group")
-    for number in range(3):
-        begun: Any = [{"role": "user", "content": f"{number}. {LONG}"}]
-        whole: Any = [{"role": "user", "content": f"{number}. {LONG} and so?"}]
-        with world.ahead(make_warm(ENGINE, world.request(messages=begun))):
-            eventually(lambda n=number: len(world.stub.requests) > 2 * n, "the warm")  # type: ignore[misc]
-            world.client().chat.completions.create(model="stub", messages=whole)
-    groups = [request.headers["x-group"] for request in world.stub.requests]
-    assert groups[::2] == groups[1::2]
-    assert len(set(groups)) == 3
-    ask(world, world.client(default_headers={"X-Group": "mine"}))
-    assert world.stub.calls[-1].headers["x-group"] == "mine"
-
-
 def test_one_who_has_no_replicas_declared_is_let_alone(make: Make) -> None:
     world, other = make()
     ask(world, model="stub", messages=[{"role": "user", "content": "one"}])

@@ -69,10 +69,10 @@ ASKS: Mapping[str, Ask] = {
 class Pair:
     """Two replicas, the first of which has the application's address."""
 
-    def __init__(self, stack: ExitStack, routing: str = "round_robin") -> None:
+    def __init__(self, stack: ExitStack, routing: str = "round_robin", **more: Any) -> None:
         self.own, self.other = (stack.enter_context(StubOpenAI(latency=0.0)) for _ in range(2))
         urls = [self.own.base_url, self.other.base_url][: 1 if routing == "external" else 2]
-        self.runtime = Runtime(engines=[LLM("stub", urls, routing)])
+        self.runtime = Runtime(engines=[LLM("stub", urls, routing, **more)])
         stack.callback(self.runtime.close)
         self.runtime.register(OpenAIServer(ENGINE, urls[0]))
         register_endpoint(urls[0], ENGINE)
@@ -180,9 +180,20 @@ def test_what_cannot_be_sent_elsewhere_says_why(
 @pytest.mark.parametrize("library", ASKS)
 def test_a_router_is_told_the_session(library: str) -> None:
     with ExitStack() as stack:
-        pair = Pair(stack, "external")
-        assert pair.ask(ASKS[library])[0] == 200
-        assert pair.own.calls[0].headers["x-session-id"]
+        pair = Pair(stack, "external", hints="agentic_context")
+        for _ in range(5):
+            assert pair.ask(ASKS[library])[0] == 200
+        session = pair.own.calls[-1].headers["x-session-id"]
+        assert pair.own.calls[-1].body == {
+            **CHAT,
+            "vllm_xargs": {
+                "agentic_context": {
+                    "program_id": session,
+                    "expected_output_tokens": 9,
+                    "expected_resume": False,
+                }
+            },
+        }
 
 
 def test_a_request_for_another_model_of_the_server_stays_there(pair: Pair) -> None:
