@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from ayo_bridge.schedule.prefixes import Chain, Recent
+from ayo_bridge.schedule.prefixes import Chain
+from ayo_bridge.schedule.recent import Recent
 from ayo_bridge.schedule.routing import Prompt
 
 _PARTS: Final = 1 << 12

@@ -32,6 +32,8 @@ _CONSIDERED: Final = 16
 choice among a thousand costs what one among these does."""
 _ENOUGH: Final = 4
 """Chunks in a cache from which on a reply shows whether they were there."""
+_SHARE: Final = 1 / 8
+"""Share of a prompt that one query has begun, from which on it goes where that is, of equals."""
 _STREAMED: Final = 0.9
 """Share of its time within which the first bytes of a reply have come that is streamed."""
 
@@ -158,9 +160,11 @@ class Router:
         most = min(costs.values()) + _ALIKE * self.delays.prefill * prompt.tokens
         alike = [number for number, cost in costs.items() if cost <= most]
         # Elsewhere its prefix would be computed twice, which takes the time of others.
-        half = prompt.tokens / CHUNK_TOKENS / 2
+        length = prompt.tokens / CHUNK_TOKENS
+        half, some = length / 2, max(_ENOUGH, _SHARE * length)
         follows = [n for n in alike if known.get(n, NOTHING).worth >= half > 0]
-        return self._fewest(follows or alike)
+        near = [n for n in alike if known.get(n, NOTHING).near >= some]
+        return self._fewest(follows or near or alike)
 
     def _fewest(self, numbers: Sequence[int]) -> int:
         """The one with the fewest requests on their way, warms among them; of equals in turn."""

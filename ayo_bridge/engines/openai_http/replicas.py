@@ -19,7 +19,7 @@ from ayo_bridge.engines.openai_http.replica_checks import Check
 from ayo_bridge.engines.openai_http.sendings import AtReplica, InSession
 from ayo_bridge.events import Event, Facts, log
 from ayo_bridge.schedule.expected import Expected
-from ayo_bridge.schedule.prefixes import PrefixGroups
+from ayo_bridge.schedule.prefix_groups import PrefixGroups
 from ayo_bridge.schedule.routing import Prompt, Router, Routing, Sent
 from ayo_bridge.seam import Routes, Sending, Usage, new_rlock
 
