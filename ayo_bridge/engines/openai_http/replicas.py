@@ -243,7 +243,9 @@ class Replicas(Routes):
         with self._lock:
             if self._watching is not None and not self._watching.done():
                 return
-            self._watching = self._start(Check(self._urls, self.down, self.busy, self.heard))
+            self._watching = self._start(
+                Check(self._urls, self.down, self.busy, self.heard, self.lost)
+            )
 
     def down(self) -> list[int]:
         """The replicas that have failed and were not seen to answer since."""
@@ -256,6 +258,13 @@ class Replicas(Routes):
             return []
         with self._alone():
             return [n for n in range(len(self._urls)) if self._router.sequences(n)]
+
+    def lost(self, number: int) -> None:
+        """A replica takes connections and answers nothing, while most others are well."""
+        with self._alone() as now:
+            up = sum(self._router.is_up(n, now) for n in range(len(self._urls)))
+            if 2 * up > len(self.declared.urls):  # Else all have too much to do.
+                self._router.fails(number, now)
 
     def heard(self, number: int, sequences: int | None) -> None:
         """A replica answers; it has so many sequences in all, if it says that."""

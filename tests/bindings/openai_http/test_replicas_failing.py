@@ -133,6 +133,29 @@ def test_a_reader_who_leaves_does_not_blame_the_replica(make: Make) -> None:
     eventually(lambda: replicas_of(world).requests() == (0, 0), "both are let go")
 
 
+async def test_one_that_answers_nothing_any_more_gets_nothing_more(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("EVERY", "METRICS_EVERY", "_PATIENCE"):
+        monkeypatch.setattr(replica_checks, name, 0.02)
+    world, other = make("least_delay")
+    over = threading.Event()
+    async with world.async_client() as client:
+        await ask_async(world, client)
+        other.loop.call_soon_threadsafe(over.wait, 30.0)
+        try:
+            waiting = asyncio.create_task(ask_async(world, client))
+            while replicas_of(world).up() != (True, False):
+                await asyncio.sleep(0.01)
+            for _ in range(3):
+                await ask_async(world, client)
+            assert not waiting.done()  # A silence is its caller's own: it has a time-out for that.
+        finally:
+            over.set()
+        await waiting
+    assert (len(world.stub.calls), len(other.calls)) == (4, 1)
+
+
 @pytest.mark.parametrize("ahead", [False, True])
 def test_one_that_hangs_at_connect_is_left_before_the_client_gives_up(
     make: Make, monkeypatch: pytest.MonkeyPatch, ahead: bool
