@@ -207,6 +207,16 @@ class Runtime:
         """The replicas of a registered engine; ``None``: none are declared."""
         return self._schedulers[engine].engine.routes if self.replicated else None
 
+    def change(self, declared: LLM) -> None:
+        """Add and remove replicas of a declared LLM while calls are under way.
+
+        What is on its way to one that is removed runs on; one that is added has its share at once.
+
+        Raises:
+            ArgumentError: no such LLM is declared here, or not with this routing and session.
+        """
+        self.replicated.changes(declared)
+
     @property
     def schedulers(self) -> tuple[EngineScheduler, ...]:
         """All engine schedulers."""

@@ -49,7 +49,17 @@ class Query:
     ``ended`` is called once, with the query, when its result is there.
     """
 
-    __slots__ = ("_call", "_ended", "_tier", "_tiers", "number", "shape", "since")
+    __slots__ = (
+        "_call",
+        "_ended",
+        "_over",
+        "_tier",
+        "_tiers",
+        "_warms",
+        "number",
+        "shape",
+        "since",
+    )
 
     def __init__(
         self,
@@ -63,6 +73,8 @@ class Query:
         self.shape, self.number, self.since = shape, number, since
         self._tiers, self._call, self._ended = tiers, call, ended
         self._tier = GraphScheduler(shape.graph, shape.remaining)
+        self._warms: list[Request] = []
+        self._over = False
 
     def start(self) -> None:
         """Dispatch what needs nothing but the query's inputs."""
@@ -81,7 +93,7 @@ class Query:
     def _submit(self, primitive: Primitive) -> None:
         tier, name = self._tier, primitive.id
         call = self._call(self, primitive)
-        self._tiers[primitive.engine].submit(
+        request = self._tiers[primitive.engine].submit(
             call,
             query=self.number,
             node=name,
@@ -93,8 +105,12 @@ class Query:
             left=tier.left(),
             on_done=self._done,
         )
+        if call.warm:
+            self._warms.append(request)
 
     def _done(self, request: Request) -> None:
+        if self._over:
+            return
         name, tier = request.waiting.node, self._tier
         ready = tier.complete(name, dict.fromkeys(self.shape.graph[name].outputs))
         decoded = self.shape.decoded.get(name)
@@ -102,4 +118,11 @@ class Query:
             ready += tier.feed(decoded)
         self._advance(ready)
         if decoded is not None and self.shape.result in decoded:
-            self._ended(self)
+            self._end()
+
+    def _end(self) -> None:
+        """It has its result: what would begin prompts that have been sent long since is dropped."""
+        self._over = True
+        while self._warms:
+            self._warms.pop().cancel()
+        self._ended(self)

@@ -16,6 +16,7 @@ from functools import lru_cache, partial
 from time import perf_counter
 from typing import Any, Final
 
+from ayo_bridge.bindings.aiohttp_replicas import headers_of, moved, unreached, why_stays
 from ayo_bridge.bindings.aiohttp_way import still_of, way_of
 from ayo_bridge.bindings.binding import Binding, Target
 from ayo_bridge.bindings.endpoints import Addressed, addressed
@@ -26,7 +27,7 @@ from ayo_bridge.bindings.http_senders import Sender, sender_by
 from ayo_bridge.engines.openai_http.errors import RemoteProtocolError
 from ayo_bridge.engines.openai_http.request import Headers
 from ayo_bridge.engines.openai_http.way import Way
-from ayo_bridge.seam import Scope, current_scope
+from ayo_bridge.seam import Scope, Sending, current_scope
 
 _Send = Callable[[Any], Coroutine[Any, Any, Any]]
 _recorded: ContextVar[tuple[Any, Player] | None] = ContextVar("ayo_bridge_recorded", default=None)
@@ -36,11 +37,11 @@ _recorded: ContextVar[tuple[Any, Player] | None] = ContextVar("ayo_bridge_record
 class AiohttpAsked:
     """A request that a session is asked to make. ``own``: no middleware has worked on it."""
 
-    __slots__ = ("_own", "_session", "_timeout", "_way", "request")
+    __slots__ = ("_own", "_timeout", "_way", "request", "session")
 
     def __init__(self, session: Any, request: Any, timeout: Any, *, own: bool) -> None:
         self.request = request
-        self._session = session
+        self.session = session
         self._timeout = timeout
         self._own = own
         self._way: Way | str | None = None
@@ -82,9 +83,7 @@ class AiohttpAsked:
 
     def headers(self) -> Headers:
         """As they stand on the wire."""
-        return tuple(
-            (name.encode(), value.encode()) for name, value in self.request.headers.items()
-        )
+        return headers_of(self.request)
 
     def way(self) -> Way | str:
         """How it leaves; a string is the reason why requests of ours cannot leave alike."""
@@ -92,7 +91,7 @@ class AiohttpAsked:
             # It cannot be shortened by what was waited for work ahead.
             silent = self._timeout.sock_read is not None
             counts = "its time-out counts seconds of silence"
-            self._way = counts if silent else way_of(self._session, self.request)
+            self._way = counts if silent else way_of(self.session, self.request)
         return self._way
 
     def sender(self) -> Sender | str:
@@ -105,7 +104,7 @@ class AiohttpAsked:
         if content is None:
             return "its body streams"
         server = str(url.origin())
-        still = still_of(self._session, server)
+        still = still_of(self.session, server)
         if still is None:
             return "its session keeps cookies in a way of its own"
         return sender_by(server, self.headers(), content, way, self.connect, still)
@@ -118,14 +117,29 @@ class AiohttpExchange(Exchange):
         self, scope: Scope, call: Addressed, asked: AiohttpAsked, send: _Send, *, decoded: bool
     ) -> None:
         super().__init__(scope, call, asked)
-        self._request = asked.request
+        self._request = self._outgoing = asked.request
+        self._session = asked.session
         self._send = send
         self._decoded = decoded
         self._repeatable = asked.content is not None
 
     async def sent(self) -> Any:
         """Make the request; returns the response."""
-        return await self._send(self._request)
+        response = await self._send(self._outgoing)
+        if self._outgoing is not self._request:
+            response._request_info = self._request.request_info
+        return response
+
+    def _stays(self) -> str | None:
+        return why_stays(self._session, self._request)
+
+    def _goes(self, sending: Sending | None) -> None:
+        self._outgoing = self._request
+        if sending is not None:
+            self._outgoing = moved(self._request, self._asked.content or b"", sending)
+
+    def _unreached(self, error: Exception) -> bool:
+        return isinstance(error, unreached())
 
     def _compare(self) -> None:
         """No SDK sends these."""

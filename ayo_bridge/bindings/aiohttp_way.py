@@ -23,8 +23,8 @@ _RESOLVERS: Final = ("ThreadedResolver", "AsyncResolver")
 
 def way_of(session: Any, request: Any) -> Way | str:
     """How a request leaves; a string is the reason why requests of ours cannot leave alike."""
-    aiohttp, connector = importlib.import_module("aiohttp"), session.connector
-    if type(request) is not aiohttp.ClientRequest or type(connector) is not aiohttp.TCPConnector:
+    connector = session.connector
+    if not own_kind(session, request):
         return "its session sends by requests or a connector of its own kind"
     try:
         differs = _request_differs(request) or _connector_differs(connector)
@@ -39,6 +39,13 @@ def way_of(session: Any, request: Any) -> Way | str:
     if address_of(str(url)).target != url.raw_path_qs.encode():
         return "its address is written in a way of its own"
     return Way(context=context)
+
+
+def own_kind(session: Any, request: Any) -> bool:
+    """Whether a request and what it leaves by are aiohttp's own."""
+    aiohttp = importlib.import_module("aiohttp")
+    own = type(request) is aiohttp.ClientRequest
+    return own and type(session.connector) is aiohttp.TCPConnector
 
 
 def _request_differs(request: Any) -> str | None:

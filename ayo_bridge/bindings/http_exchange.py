@@ -9,11 +9,9 @@ from __future__ import annotations
 import abc
 import asyncio
 import time
-from collections.abc import Callable, Generator, Hashable
-from concurrent.futures import Future
+from collections.abc import Callable, Hashable
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -21,12 +19,14 @@ from ayo_bridge.bindings.endpoints import Addressed
 from ayo_bridge.bindings.followed_http import boundary_call
 from ayo_bridge.bindings.following import FollowedObservation
 from ayo_bridge.bindings.http_asked import Asked
-from ayo_bridge.bindings.http_replies import Head, Player, Watch
+from ayo_bridge.bindings.http_replies import Player, Watch
+from ayo_bridge.bindings.http_steps import Again, Await, Replay, Request, Step, Steps
+from ayo_bridge.bindings.http_tries import Tries
 from ayo_bridge.bindings.openai_sdk import answered
 from ayo_bridge.engines.openai_http.errors import BUSY
 from ayo_bridge.engines.openai_http.reply import Reply
 from ayo_bridge.engines.openai_http.request import canonical_key
-from ayo_bridge.engines.openai_http.sent import DRAINS, retry_after
+from ayo_bridge.engines.openai_http.sent import retry_after
 from ayo_bridge.seam import Follower, Hit, Observation, Outcome, Scope, Sending, Ticket, Told
 
 PATIENCE: Final = 0.25
@@ -38,48 +38,15 @@ Send = Callable[[], Any]
 """Sends the request of the original, as often as it is called."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Ticket:
-    """Wait for what was computed ahead; answered by a hit or nothing, or by a time-out."""
-
-    ticket: Ticket
-    seconds: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """Send the request; answered by its response, or by what is raised."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Again:
-    """Give a response back unread, and wait for one more place at the server."""
-
-    response: Any
-    completion: Future[None] | None
-    seconds: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Replay:
-    """Make a response of a reply that was recorded ahead; answered by it."""
-
-    player: Player
-
-
-_Step = _Ticket | _Request | _Again | _Replay
-_Steps = Generator[_Step, Any, Any]
 _Followed = tuple[Follower, object] | None
 """Who follows a call, and what its end is told by."""
 
 
-class Exchange(abc.ABC):
+class Exchange(Tries):
     """One request that is for an engine; what differs between HTTP libraries is abstract."""
 
     def __init__(self, scope: Scope, call: Addressed, asked: Asked) -> None:
-        self._scope = scope
-        self._call = call
-        self._asked = asked
+        super().__init__(scope, call, asked)
         self._load = scope.runtime.load(call.endpoint.server)
 
     # The two ways of waiting.
@@ -100,12 +67,12 @@ class Exchange(abc.ABC):
             else:
                 answer = _sent(steps, result)
 
-    def _done(self, step: _Step, send: Send) -> Any:
-        if isinstance(step, _Request):
+    def _done(self, step: Step, send: Send) -> Any:
+        if isinstance(step, Request):
             return send()
-        if isinstance(step, _Ticket):
+        if isinstance(step, Await):
             return step.ticket.wait(step.seconds)
-        if isinstance(step, _Replay):
+        if isinstance(step, Replay):
             return self._replayed(step.player)
         self._give_back(step.response)
         if step.completion is None:
@@ -131,12 +98,12 @@ class Exchange(abc.ABC):
             else:
                 answer = _sent(steps, result)
 
-    async def _adone(self, step: _Step, send: Send) -> Any:
-        if isinstance(step, _Request):
+    async def _adone(self, step: Step, send: Send) -> Any:
+        if isinstance(step, Request):
             return await send()
-        if isinstance(step, _Ticket):
+        if isinstance(step, Await):
             return await step.ticket.wait_async(step.seconds)
-        if isinstance(step, _Replay):
+        if isinstance(step, Replay):
             return await self._areplayed(step.player)
         await self._agive_back(step.response)
         if step.completion is None:
@@ -147,7 +114,7 @@ class Exchange(abc.ABC):
 
     # What happens.
 
-    def _steps(self, *, awaited: bool) -> _Steps:
+    def _steps(self, *, awaited: bool) -> Steps:
         scope, handle = self._scope, self._begun()
         key = self._key()
         ticket = scope.claim(key) if key is not None else None
@@ -155,7 +122,7 @@ class Exchange(abc.ABC):
         if ticket is not None:
             began = time.perf_counter()
             try:
-                hit = yield _Ticket(ticket, self._asked.read)
+                hit = yield Await(ticket, self._asked.read)
             except TimeoutError:
                 scope.stumbled(self._call.endpoint.server)
                 raise self._timed_out(awaited) from None
@@ -166,7 +133,7 @@ class Exchange(abc.ABC):
                     *(reply, ticket.record, scope.runtime.profiles),
                     *(self._asked.read, self._call.endpoint.dialect),
                 )
-                return (yield _Replay(player))
+                return (yield Replay(player))
             waited = time.perf_counter() - began
         elif key is not None:
             self._compare()
@@ -180,7 +147,7 @@ class Exchange(abc.ABC):
         call = boundary_call(self._call, self._asked, priority=self._scope.runtime.priority)
         return None if call is None else (follower, follower.begin(call))
 
-    def _direct(self, key: Hashable, waited: float, awaited: bool, followed: _Followed) -> _Steps:
+    def _direct(self, key: Hashable, waited: float, awaited: bool, followed: _Followed) -> Steps:
         call, load, scope = self._call, self._load, self._scope
         observation = scope.direct(call.engine, call.endpoint.kind, key, items=call.items)
         told: Told | None = None
@@ -191,7 +158,7 @@ class Exchange(abc.ABC):
             self._shorten(waited)
         query = scope.asks(call.endpoint.server)
         load.begins(query)
-        sending = self._sending()
+        sending = self._routed()
         try:
             response = yield from self._asked_for(sending)
             if self._status(response) in BUSY and load.disturbed and self._repeatable:
@@ -218,51 +185,7 @@ class Exchange(abc.ABC):
         if isinstance(error, Exception):
             self._scope.stumbled(self._call.endpoint.server)
 
-    def _sending(self) -> Sending | None:
-        """Where it goes, if its engine has replicas and it can be sent to another address."""
-        routes = self._scope.runtime.routes(self._call.engine)
-        if routes is None or not self._movable:
-            return None
-        content = self._asked.content
-        if content is None:
-            return None
-        return routes.sending(self._call.endpoint.server, content)
-
-    def _asked_for(self, sending: Sending | None) -> _Steps:
-        """Send it: with replicas to one after the other, until one takes it.
-
-        Where none does, its caller gets what its own address has said.
-        """
-        if sending is None:
-            return (yield _Request())
-        said: Exception | None = None
-        while True:
-            self._goes(sending)
-            own, response, error = sending.own, None, None
-            try:
-                response = yield _Request()
-            except Exception as caught:
-                if not self._unreached(caught):
-                    raise
-                error = caught
-            if error is None and self._status(response) != DRAINS:
-                return response
-            seconds = None if error is not None else retry_after(self._head(response).headers)
-            another = sending.fails(seconds)
-            if own:
-                said = error
-                if not another and error is None:
-                    return response
-            if error is None:
-                yield _Again(response, None, 0.0)
-            if not another:
-                break
-        if said is not None:
-            raise said
-        self._goes(None)  # Its own address had taken nothing before the others were asked.
-        return (yield _Request())
-
-    def _patient(self, response: Any, sending: Sending | None) -> _Steps:
+    def _patient(self, response: Any, sending: Sending | None) -> Steps:
         """A refusal that work ahead may have caused is ours to deal with: ask again.
 
         First after each call ahead that ends, for as long as the client itself would wait; then at
@@ -285,8 +208,8 @@ class Exchange(abc.ABC):
                 if clock() + seconds > until:
                     break
                 pause *= 2
-            yield _Again(response, completion, seconds)
-            response = yield _Request()
+            yield Again(response, completion, seconds)
+            response = yield Request()
         return response
 
     # Details.
@@ -308,17 +231,6 @@ class Exchange(abc.ABC):
 
     # What differs between libraries.
 
-    _movable = False
-    """Whether the request may be sent to another address."""
-
-    def _goes(self, sending: Sending | None) -> None:
-        """Have the request sent to a replica, or to its own address, when it is sent next."""
-        raise NotImplementedError
-
-    def _unreached(self, error: Exception) -> bool:
-        """Whether an error says that no byte of a reply has come, and none would have."""
-        raise NotImplementedError
-
     _repeatable = True
     """Whether the request may be sent again."""
 
@@ -333,14 +245,6 @@ class Exchange(abc.ABC):
     @abc.abstractmethod
     def _timed_out(self, awaited: bool) -> Exception:
         """What the library raises where no reply has come in time."""
-
-    @abc.abstractmethod
-    def _status(self, response: Any) -> int:
-        """The status of a response."""
-
-    @abc.abstractmethod
-    def _head(self, response: Any) -> Head:
-        """How a response begins."""
 
     @abc.abstractmethod
     def _watched(self, response: Any, watch: Watch, awaited: bool) -> Any:
@@ -363,11 +267,11 @@ class Exchange(abc.ABC):
         raise NotImplementedError
 
 
-def _sent(steps: _Steps, result: Any) -> Callable[[], Any]:
+def _sent(steps: Steps, result: Any) -> Callable[[], Any]:
     return lambda: steps.send(result)
 
 
-def _thrown(steps: _Steps, error: BaseException) -> Callable[[], Any]:
+def _thrown(steps: Steps, error: BaseException) -> Callable[[], Any]:
     return lambda: steps.throw(error)
 
 

@@ -20,6 +20,7 @@ from ayo_bridge.engines.openai_http.reply import (
     usage_of,
 )
 from ayo_bridge.engines.openai_http.request import Headers
+from ayo_bridge.engines.openai_http.sent import UNWELL
 from ayo_bridge.seam import Dialect, EngineCall, Learner, Observation, Sending, Told
 
 _logger: Final = logging.getLogger(__name__)
@@ -126,7 +127,9 @@ class Watch:
         observation = self._ended()
         if observation is None:
             return
-        if self._sending is not None:
+        if self._sending is not None and self._head.status >= UNWELL:
+            self._sending.breaks()
+        elif self._sending is not None:
             usage = usage_of(self._head.headers, self._chunks, self._counts)
             self._sending.ends(usage, self._first)
         record = observation.record
@@ -144,7 +147,11 @@ class Watch:
         observation = self._ended()
         if observation is not None:
             observation.failed(error)
-            if self._sending is not None:
+            if self._sending is None:
+                return
+            if _broke(error):
+                self._sending.breaks()
+            else:
                 self._sending.drops()
 
     def __del__(self) -> None:
@@ -177,3 +184,11 @@ class Watch:
             reason=head.reason,
             http_version=head.http_version,
         )
+
+
+def _broke(error: BaseException) -> bool:
+    """Whether the server has failed: the reader has neither left, nor waited for long enough."""
+    left = isinstance(error, ReplyAbandonedError) or not isinstance(error, Exception)
+    return (
+        not left and not isinstance(error, TimeoutError) and "Timeout" not in type(error).__name__
+    )

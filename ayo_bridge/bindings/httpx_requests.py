@@ -16,6 +16,7 @@ from ayo_bridge.bindings.http_streams import streams_of
 from ayo_bridge.bindings.httpx_senders import sender_of
 from ayo_bridge.bindings.openai_sdk import compared
 from ayo_bridge.engines.openai_http.request import Headers
+from ayo_bridge.engines.openai_http.sent import patient, with_length
 from ayo_bridge.engines.openai_http.way import Way
 from ayo_bridge.seam import Scope, Sending
 
@@ -85,6 +86,15 @@ _UNREACHED: Final = (
 """What transports raise before the head of a reply has come, where none will."""
 
 
+def _patient(extensions: dict[str, Any], sending: Sending) -> dict[str, Any]:
+    """What a request is sent with: a replica is left for another before the client gives up."""
+    timeout = extensions.get("timeout", {})
+    return {
+        **extensions,
+        "timeout": {**timeout, "connect": patient(sending, timeout.get("connect"))},
+    }
+
+
 class HttpxExchange(Exchange):
     """One request of httpx or httpx2, named by ``library``.
 
@@ -92,12 +102,13 @@ class HttpxExchange(Exchange):
     client never sees that one.
     """
 
-    _movable = True
-
     def __init__(self, library: str, scope: Scope, call: Addressed, asked: HttpxAsked) -> None:
         super().__init__(scope, call, asked)
         self._library = library
         self._request = self.outgoing = asked.request
+
+    def _stays(self) -> str | None:
+        return None
 
     def _goes(self, sending: Sending | None) -> None:
         request = self.outgoing = self._request
@@ -105,14 +116,16 @@ class HttpxExchange(Exchange):
             return
         there = address(request)
         url, given = sending.url(there), tuple(request.headers.raw)
-        headers = sending.headers(given)
+        content = self._asked.content or b""
+        body = sending.content(content)
+        headers = sending.headers(with_length(given, body))
         if url != there or headers is not given:
             self.outgoing = importlib.import_module(self._library).Request(
                 request.method,
                 url,
                 headers=list(headers),
-                stream=request.stream,
-                extensions=request.extensions,
+                **({"stream": request.stream} if body is content else {"content": body}),
+                extensions=_patient(request.extensions, sending),
             )
 
     def _unreached(self, error: Exception) -> bool:

@@ -18,12 +18,20 @@ from ayo_bridge.bindings.http_exchange import Exchange
 from ayo_bridge.bindings.http_replies import Head, Player, Watch
 from ayo_bridge.bindings.http_senders import Sender, sender_by
 from ayo_bridge.bindings.requests_senders import prepare_auth, send, session_of, still_of
+from ayo_bridge.bindings.urllib3_replicas import (
+    encoded,
+    headers_of,
+    made_at,
+    unreached,
+    why_stays,
+)
 from ayo_bridge.bindings.urllib3_way import way_of
 from ayo_bridge.bindings.urllib3_wire import Heard, connection_of
 from ayo_bridge.engines.openai_http.address import address_of
 from ayo_bridge.engines.openai_http.request import Headers
+from ayo_bridge.engines.openai_http.sent import patient, with_length
 from ayo_bridge.engines.openai_http.way import Way
-from ayo_bridge.seam import Scope, current_scope
+from ayo_bridge.seam import Scope, Sending, current_scope
 
 _PARAMETERS: Final = ("conn", "method", "url", "body", "headers", "retries", "timeout", "chunked")
 """Of ``_make_request``, in urllib3 2.0 to 2.8; all others are passed by name."""
@@ -96,10 +104,7 @@ class Urllib3Asked:
 
     def _written(self) -> Headers:
         conn, content = self.arguments["conn"], self.content or b""
-        given = [
-            (_bytes(name), _bytes(value))
-            for name, value in (self.arguments.get("headers") or {}).items()
-        ]
+        given = headers_of(self.arguments.get("headers"))
         names = {name.lower() for name, _ in given}
         added: list[tuple[bytes, bytes]] = []
         if b"host" not in names:
@@ -110,15 +115,15 @@ class Urllib3Asked:
             added.append((b"Content-Length", b"%d" % len(content)))
         if b"user-agent" not in names:
             agent = importlib.import_module("urllib3.connection")._get_default_user_agent()
-            added.append((b"User-Agent", _bytes(agent)))
-        return tuple(added + given)
+            added.append((b"User-Agent", encoded(agent)))
+        return (*added, *given)
 
     def _host(self, conn: Any) -> bytes:
         """As http.client writes it."""
         if self.arguments["url"].startswith("http"):
             return address_of(self.url).host
         host = f"[{conn.host}]" if ":" in conn.host else conn.host
-        return _bytes(host if conn.port == conn.default_port else f"{host}:{conn.port}")
+        return encoded(host if conn.port == conn.default_port else f"{host}:{conn.port}")
 
     def way(self) -> Way | str:
         """How it leaves; a string is the reason why requests of ours cannot leave alike."""
@@ -157,18 +162,13 @@ def _is_plain(arguments: Mapping[str, Any]) -> bool:
     """Whether all headers are texts or bytes, each sent as it is."""
     headers = arguments.get("headers") or {}
     skip = importlib.import_module("urllib3.util").SKIP_HEADER
-    names = {_bytes(name).lower() for name in headers if isinstance(name, str | bytes)}
+    names = {encoded(name).lower() for name in headers if isinstance(name, str | bytes)}
     return (
         len(names) == len(headers)
         and b"transfer-encoding" not in names
         and all(isinstance(value, str | bytes) and value != skip for value in headers.values())
         and str(arguments["url"]).isascii()
     )
-
-
-def _bytes(text: str | bytes) -> bytes:
-    """As http.client encodes headers."""
-    return text.encode("latin-1") if isinstance(text, str) else text
 
 
 def _seconds(timeout: Any, found: Any) -> float | None:
@@ -186,12 +186,48 @@ class Urllib3Exchange(Exchange):
         self._pool = asked.pool
         self._arguments = asked.arguments
         self._make = make
+        self._sending: Sending | None = None
         # Closing the connection would forget that it is a tunnel.
         self._repeatable = asked.content is not None and asked.pool.proxy is None
 
     def sent(self) -> Any:
         """Make the request; returns the response."""
-        return self._make(**self._arguments)
+        sending, arguments = self._sending, self._arguments
+        if sending is not None:
+            given, content = headers_of(arguments.get("headers")), self._asked.content or b""
+            body = sending.content(content)
+            headers = sending.headers(with_length(given, body))
+            if body is not content:
+                arguments = {**arguments, "body": body}
+            if headers is not given:
+                said = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+                arguments = {**arguments, "headers": said}
+        if sending is None:
+            return self._make(**arguments)
+        if not sending.own:
+            make, url = self._make.__func__, sending.url(self._asked.url)  # type: ignore[attr-defined]
+            return made_at(self._pool, url, make, arguments, self._patience(sending))
+        try:
+            return self._make(**arguments)
+        except BaseException:
+            arguments["conn"].close()  # Another try would go on where this one has failed.
+            raise
+
+    def _patience(self, sending: Sending) -> Any:
+        asked = self._asked
+        kind = importlib.import_module("urllib3.util").Timeout
+        return kind(connect=patient(sending, asked.connect), read=asked.read)
+
+    def _stays(self) -> str | None:
+        if not _is_plain(self._arguments):
+            return "its headers or its body are of a form of their own"
+        return why_stays(self._pool)
+
+    def _goes(self, sending: Sending | None) -> None:
+        self._sending = sending
+
+    def _unreached(self, error: Exception) -> bool:
+        return isinstance(error, unreached())
 
     def _compare(self) -> None:
         """No SDK sends these."""
@@ -216,11 +252,11 @@ class Urllib3Exchange(Exchange):
         return status
 
     def _head(self, response: Any) -> Head:
-        headers = tuple((_bytes(n), _bytes(v)) for n, v in response.headers.iteritems())
+        headers = tuple((encoded(n), encoded(v)) for n, v in response.headers.iteritems())
         if self._decoded:
             headers = tuple(each for each in headers if each[0].lower() != b"content-encoding")
         version = b"HTTP/%d.%d" % divmod(response.version or 11, 10)
-        return Head(response.status, headers, _bytes(response.reason or ""), version)
+        return Head(response.status, headers, encoded(response.reason or ""), version)
 
     @property
     def _decoded(self) -> bool:
@@ -231,6 +267,9 @@ class Urllib3Exchange(Exchange):
         )
 
     def _watched(self, response: Any, watch: Watch, awaited: bool) -> Any:
+        if response._pool is not self._pool and self._arguments.get("response_conn") is not None:
+            # The response has a connection there: the one that it was to have is free.
+            self._pool._put_conn(self._arguments["conn"])
         original = response._original_response
         file = None if original is None else original.fp
         if self._arguments.get("preload_content", True):
@@ -247,7 +286,8 @@ class Urllib3Exchange(Exchange):
         return self._make(**{**self._arguments, "conn": nowhere})
 
     def _give_back(self, response: Any) -> None:
-        response._connection = None  # It would go back to the pool, for others to use.
+        if response._pool is self._pool:
+            response._connection = None  # It would go back to the pool, for others to use.
         response.drain_conn()
 
 

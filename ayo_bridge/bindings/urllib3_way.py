@@ -29,10 +29,7 @@ _OF_TLS: Final = (
 
 def way_of(pool: Any) -> Way | str:
     """How requests of this pool leave; a string is why requests of ours cannot leave alike."""
-    connections = importlib.import_module("urllib3.connectionpool")
-    kinds = (connections.HTTPConnectionPool, connections.HTTPSConnectionPool)
-    own = getattr(pool.ConnectionCls, "__module__", "") == "urllib3.connection"
-    if type(pool) not in kinds or not own:
+    if not own_kind(pool):
         return f"its connection pool is of its own kind, {type(pool).__qualname__}"
     differs = _differs(pool)
     if differs is not None:
@@ -46,15 +43,28 @@ def way_of(pool: Any) -> Way | str:
     return context if isinstance(context, str) else Way(context=context, options=options)
 
 
+def own_kind(pool: Any) -> bool:
+    """Whether a pool and its connections are urllib3's own."""
+    connections = importlib.import_module("urllib3.connectionpool")
+    kinds = (connections.HTTPConnectionPool, connections.HTTPSConnectionPool)
+    own = getattr(pool.ConnectionCls, "__module__", "") == "urllib3.connection"
+    return type(pool) in kinds and own
+
+
+def limit_of(pool: Any) -> str | None:
+    """Why a pool is not to have more connections than it takes by itself."""
+    if pool.block and pool.pool.maxsize < _SMALLEST_POOL:
+        return f"its pool is limited to {pool.pool.maxsize} connections"
+    return None
+
+
 def _differs(pool: Any) -> str | None:
     given = {name for name, value in pool.conn_kw.items() if value is not None}
     if given - _KNOWN:
         return f"its connections are made with {', '.join(sorted(given - _KNOWN))}"
     if "source_address" in given:
         return "its connections have a local address of their own"
-    if pool.block and pool.pool.maxsize < _SMALLEST_POOL:
-        return f"its pool is limited to {pool.pool.maxsize} connections"
-    return None
+    return limit_of(pool)
 
 
 def _options(pool: Any) -> Any:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 from ayo_bridge.doctor.checks import Area, Check, Level
+from ayo_bridge.engines.openai_http.replicated import named_engines
+from ayo_bridge.errors import ArgumentError
 
 _PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _LOCAL: Final = ("localhost", "127.0.0.1")
@@ -30,6 +33,25 @@ def check_proxies() -> Iterator[Check]:
             f"requests to servers on this machine ({', '.join(through)}) go through the proxy",
             "set NO_PROXY=localhost,127.0.0.1, with what it says today",
         )
+    yield from _replicas(named)
+
+
+def _replicas(named: Sequence[str]) -> Iterator[Check]:
+    schemes = {name.partition("_")[0].lower() for name in named}
+    with suppress(ArgumentError):  # `check_settings` says what is wrong with it.
+        for each in named_engines():
+            parts = [urlsplit(url) for url in each.urls]
+            if len(parts) > 1 and any(
+                schemes.intersection((p.scheme, "all")) and not _bypassed(p.hostname or "")
+                for p in parts
+            ):
+                yield Check(
+                    Area.PROXIES,
+                    Level.NOTE,
+                    f"requests for {each.model} go through the proxy: over requests, urllib3 and "
+                    "aiohttp they stay at the app's own address, and go to no other replica",
+                    "name the replicas' hosts in NO_PROXY",
+                )
 
 
 def _named() -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -18,6 +19,16 @@ VARIABLE: Final = "AYO_ENGINES"
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
+class Hints(enum.StrEnum):
+    """Fields by which routers are told what is expected of a request."""
+
+    NONE = "none"
+    AGENTIC_CONTEXT = "agentic_context"
+    """``vllm_xargs.agentic_context``, of vllm-router."""
+    AGENT_HINTS = "agent_hints"
+    """``nvext.agent_hints``, of Dynamo."""
+
+
 @dataclass(frozen=True)
 class LLM:
     """Replicas of one LLM. Requests of accelerated calls to any of its URLs go to one of them.
@@ -31,6 +42,8 @@ class LLM:
             time; ``"least_outstanding"``, ``"round_robin"``; ``"external"`` leaves it to a router
             at the one URL, and names a session for each group of prompts that begin alike.
         session: the header that names it, with ``"external"``.
+        hints: what the router is told besides, with ``"external"``: ``"agentic_context"`` for
+            vllm-router with ``--enable-program-scheduling``, ``"agent_hints"`` for Dynamo.
 
     Raises:
         ArgumentError: an argument is of a wrong kind or value.
@@ -40,6 +53,7 @@ class LLM:
     urls: Sequence[str]
     routing: str = Routing.PREFIX
     session: str = "X-Session-ID"
+    hints: str = Hints.NONE
 
     def __post_init__(self) -> None:
         """Refuse what could not be asked."""
@@ -54,6 +68,12 @@ class LLM:
             raise _wrong("urls", f"is to be a list of base URLs, not {self.urls!r}")
         object.__setattr__(self, "urls", _checked(self.urls))
         object.__setattr__(self, "routing", Routing(self.routing))
+        if self.hints not in list(Hints):
+            known = ", ".join(f'"{each}"' for each in Hints)
+            raise _wrong("hints", f"is to be one of {known}, not {self.hints!r}")
+        object.__setattr__(self, "hints", Hints(self.hints))
+        if self.hints != Hints.NONE and self.routing != Routing.EXTERNAL:
+            raise _wrong("hints", 'are for a router: take routing="external"')
         if self.routing == Routing.EXTERNAL and len(self.urls) > 1:
             raise _wrong("urls", 'of routing="external" is to be one, that of the router')
 
@@ -106,8 +126,18 @@ def _split(url: object) -> SplitResult:
         raise _wrong(
             "urls", f"holds {where.geturl()} with credentials, a query or a fragment: leave those"
         )
-    netloc = parts.netloc.lower()
-    return SplitResult(parts.scheme.lower(), netloc, parts.path.rstrip("/"), "", "")
+    return SplitResult(parts.scheme.lower(), _place(parts), parts.path.rstrip("/"), "", "")
+
+
+def _place(parts: SplitResult) -> str:
+    """Host and port as HTTP clients write them."""
+    try:
+        host = (parts.hostname or "").encode("idna").decode("ascii")
+    except UnicodeError:
+        raise _wrong("urls", f"holds {parts.hostname!r}, which is no name of a host") from None
+    host = f"[{host}]" if ":" in host else host
+    default = {"http": 80, "https": 443}[parts.scheme.lower()]
+    return host if parts.port in (None, default) else f"{host}:{parts.port}"
 
 
 def read_engines(path: str | Path) -> tuple[LLM, ...]:

@@ -15,6 +15,11 @@ class Loads:
         self._at = [0] * count
         self._by_load: dict[int, dict[int, None]] = {0: dict.fromkeys(range(count))}
 
+    def add(self) -> None:
+        """There is one more, with nothing to do."""
+        self._by_load.setdefault(0, {})[len(self._at)] = None
+        self._at.append(0)
+
     def __getitem__(self, number: int) -> int:
         return self._at[number]
 

@@ -23,6 +23,8 @@ DOWN: Final = 30.0
 """Seconds after which a replica that has failed is tried again if nobody has seen it answer; they
 double with each further failure."""
 LONGEST_DOWN: Final = 600.0
+LONGEST_AGAIN: Final = 60.0
+"""Seconds for which one is left out at most that answers when it is asked how it is."""
 _ALIKE: Final = 0.1
 """Share of a prompt's prefill by which delays may differ and count as equal."""
 _CONSIDERED: Final = 16
@@ -30,6 +32,8 @@ _CONSIDERED: Final = 16
 choice among a thousand costs what one among these does."""
 _ENOUGH: Final = 4
 """Chunks in a cache from which on a reply shows whether they were there."""
+_SHARE: Final = 1 / 8
+"""Share of a prompt that one query has begun, from which on it goes where that is, of equals."""
 _STREAMED: Final = 0.9
 """Share of its time within which the first bytes of a reply have come that is streamed."""
 
@@ -80,7 +84,7 @@ class Sent:
 class _Replica:
     """What is known of one replica."""
 
-    __slots__ = ("down", "foreign", "prefilled", "sent", "until")
+    __slots__ = ("down", "failures", "foreign", "gone", "prefilled", "sent", "until")
 
     def __init__(self) -> None:
         self.sent: set[Sent] = set()
@@ -91,6 +95,10 @@ class _Replica:
         """When it may be sent something again."""
         self.down = 0.0
         """Seconds for which it is left out after its last failure; 0: it has answered since."""
+        self.failures = 0
+        """In a row, with no request between them that went well."""
+        self.gone = False
+        """Whether it is no longer one of them."""
 
     @property
     def sequences(self) -> int:
@@ -126,7 +134,10 @@ class Router:
         left = [number for number in range(len(self._replicas)) if number not in tried]
         up = [number for number in left if self.is_up(number, now)]
         if not up:
-            return None if tried else min(left, key=lambda n: self._replicas[n].until)
+            there = [number for number in left if not self._replicas[number].gone]
+            if tried or not there:
+                return None
+            return min(there, key=lambda number: self._replicas[number].until)
         if self.routing is Routing.LEAST_OUTSTANDING:
             return self._fewest(up)
         return self._next(up)
@@ -149,9 +160,11 @@ class Router:
         most = min(costs.values()) + _ALIKE * self.delays.prefill * prompt.tokens
         alike = [number for number, cost in costs.items() if cost <= most]
         # Elsewhere its prefix would be computed twice, which takes the time of others.
-        half = prompt.tokens / CHUNK_TOKENS / 2
+        length = prompt.tokens / CHUNK_TOKENS
+        half, some = length / 2, max(_ENOUGH, _SHARE * length)
         follows = [n for n in alike if known.get(n, NOTHING).worth >= half > 0]
-        return self._fewest(follows or alike)
+        near = [n for n in alike if known.get(n, NOTHING).near >= some]
+        return self._fewest(follows or near or alike)
 
     def _fewest(self, numbers: Sequence[int]) -> int:
         """The one with the fewest requests on their way, warms among them; of equals in turn."""
@@ -181,7 +194,8 @@ class Router:
 
     def is_up(self, number: int, now: float) -> bool:
         """Whether a replica has not failed of late."""
-        return now >= self._replicas[number].until
+        replica = self._replicas[number]
+        return now >= replica.until and not replica.gone
 
     def sequences(self, number: int) -> int:
         """Requests on their way to a replica, those of others among them."""
@@ -212,7 +226,7 @@ class Router:
         ``usage`` is what its reply says of tokens; its ``first`` bytes came after so many seconds.
         """
         replica = self._replicas[sent.replica]
-        replica.down = 0.0
+        replica.down, replica.failures = 0.0, 0
         self.drops(sent, now)
         if usage is None or not usage.prompt_tokens:
             return
@@ -247,6 +261,7 @@ class Router:
         replica = self._replicas[number]
         replica.down = min(2 * replica.down, LONGEST_DOWN) if replica.down else DOWN
         replica.until = now + replica.down
+        replica.failures += 1
         self._others_have(number, 0)
         self._prefixes.forget(number)
 
@@ -257,12 +272,42 @@ class Router:
 
     def is_down(self, number: int) -> bool:
         """Whether a replica has failed and has not answered since."""
-        return self._replicas[number].down > 0
-
-    def returns(self, number: int) -> None:
-        """A replica that has failed answers again."""
         replica = self._replicas[number]
-        replica.down, replica.until = 0.0, float("-inf")
+        return replica.down > 0 and not replica.gone
+
+    def returns(self, number: int, now: float) -> None:
+        """A replica that has failed answers again.
+
+        One that says it is well and fails all the same is left out for longer each time: with
+        nothing to do it would be chosen before all others.
+        """
+        replica = self._replicas[number]
+        again = min(2.0 ** (replica.failures - 1) - 1, LONGEST_AGAIN) if replica.failures else 0.0
+        replica.down, replica.until = 0.0, now + again
+
+    # Which there are.
+
+    def add(self) -> int:
+        """There is one more; returns its number."""
+        self._replicas.append(_Replica())
+        self._prefixes.add()
+        self._loads.add()
+        return len(self._replicas) - 1
+
+    def removes(self, number: int) -> None:
+        """One takes nothing any more; what is on its way there comes back as ever."""
+        self._replicas[number].gone = True
+
+    def is_gone(self, number: int) -> bool:
+        """Whether one was removed."""
+        return self._replicas[number].gone
+
+    def restores(self, number: int) -> None:
+        """One that was removed is there again, and begins anew."""
+        replica = self._replicas[number]
+        replica.gone, replica.down, replica.failures = False, 0.0, 0
+        replica.until = float("-inf")
+        self._prefixes.forget(number)
 
     def seen(self, number: int, sequences: int) -> None:
         """A replica says how many sequences it has in all."""

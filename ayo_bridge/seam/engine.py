@@ -55,6 +55,7 @@ class Engine(ABC):
         streams: whether some plain reply of an LLM was proven to be rebuilt from a stream.
         caches_prefixes: whether an LLM is known to keep prefixes in a cache.
         server: ``host:port`` of what serves it and perhaps others; empty for one in this process.
+        asked_as: the name of what it asks there, where its own is another.
         routes: the replicas to which its requests go; ``None``: there are none but itself.
         elsewhere: whether its batches run in another process now, and not in callers' threads.
     """
@@ -65,6 +66,7 @@ class Engine(ABC):
     streams: bool = False
     caches_prefixes: bool = False
     server: str = ""
+    asked_as: str = ""
     routes: Routes | None = None
     elsewhere: bool = False
 

@@ -27,6 +27,12 @@ class Sending(Protocol):
     def headers(self, headers: Headers) -> Headers:
         """The headers it goes with: the host is the replica's, and a session may be named."""
 
+    def content(self, content: bytes) -> bytes:
+        """The body it goes with: a router may be told what is expected of it."""
+
+    def refuses(self, status: int) -> bool:
+        """Whether a reply of this status is none to its caller, if it can be sent once more."""
+
     def ends(self, usage: Usage | None = None, first: float | None = None) -> None:
         """Its answer has come to its end. Idempotent.
 
@@ -34,10 +40,13 @@ class Sending(Protocol):
         """
 
     def drops(self) -> None:
-        """It was given up, or its answer broke off. Idempotent, without effect after an end."""
+        """It was given up. Idempotent, without effect after an end."""
+
+    def breaks(self) -> None:
+        """Its answer broke off, or says that its replica is not well. Idempotent like the end."""
 
     def fails(self, seconds: float | None = None) -> bool:
-        """Its replica was not reached, or takes nothing more, perhaps for so many seconds.
+        """Its replica was not reached, or takes nothing for so many seconds.
 
         Returns whether it goes to another one now.
         """
@@ -48,8 +57,14 @@ class Routes(Protocol):
 
     def sending(
         self, server: str, body: bytes | Mapping[str, Any], *, warm: bool = False
-    ) -> Sending:
-        """Choose where a request goes that was made for ``host:port``."""
+    ) -> Sending | None:
+        """Choose where a request goes that was made for ``host:port``.
+
+        ``None``: it is not for this engine, and goes there.
+        """
+
+    def stays(self, reason: str) -> None:
+        """A request goes where it was made for, and is shown to no replica: why."""
 
 
 __all__ = ["Routes", "Sending"]

@@ -182,6 +182,9 @@ class Scope(Protocol):
     def touches(self, what: str) -> None:
         """The original does what is no question to an engine: it writes, or asks somebody else."""
 
+    def note(self, reason: str) -> None:
+        """Remember for ``explain`` why something was not done."""
+
     def helps(self, what: str) -> None:
         """Something was done that no engine's record shows: such calls are worth being seen."""
 

@@ -11,7 +11,7 @@ from typing import cast
 from ayo_bridge.schedule import EngineScheduler, Policy, policy_for
 from ayo_bridge.schedule.request import Abortable, Done
 from ayo_bridge.seam import Call, Engine
-from ayo_bridge.simulate.serving import Abort, SimulatedEngine
+from ayo_bridge.simulate.serving import Abort, SimulatedEngine, nothing_to_abort
 
 
 class VirtualPlacement:
@@ -68,6 +68,7 @@ class _Batch:
             self._abort = self._engine.start(self._calls, self._return)
 
     def _return(self, results: Sequence[object]) -> None:
+        self._abort = nothing_to_abort  # What aborts it there keeps this.
         self._back.send(lambda: self._done(results))
 
     def abort(self) -> None:

@@ -9,6 +9,10 @@ from ayo_bridge.simulate.kv_cache import Lease
 from ayo_bridge.simulate.requests import LLMRequest, prompt_tokens
 
 
+def _told(result: object) -> None:
+    raise AssertionError("a generation ends once")
+
+
 @dataclass(slots=True, eq=False)
 class Generation:
     """A sequence of one instance. ``finish`` gets its result, or an exception.
@@ -34,6 +38,11 @@ class Generation:
 
     def __post_init__(self) -> None:
         self.length = prompt_tokens(self.request.prompt)
+
+    def tell(self, result: object) -> None:
+        """Finish, once: whom that tells often knows the generation, and is not kept by it."""
+        finish, self.finish = self.finish, _told
+        finish(result)
 
     @property
     def kv_tokens(self) -> int:

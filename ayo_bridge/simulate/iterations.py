@@ -120,7 +120,7 @@ class Instance:
         if not generation.ended:
             self._leave(generation)
             self._wake()
-            generation.finish(CancelledError())
+            generation.tell(CancelledError())
 
     def prefix(self, hashes: Sequence[int]) -> int:
         """Tokens of a prefix that are here, or will be when those before have been served."""
@@ -209,7 +209,7 @@ class Instance:
         return min(each, self.kv.held * self.batching.block)
 
     def _end(self, step: _Step) -> None:
-        self._step = None
+        self._step = step.timer = None  # Each keeps the other.
         self.trace(
             Busy(
                 self.engine,
@@ -320,7 +320,7 @@ class Instance:
                 named = block_hashes(whole, self.batching.block)[len(generation.hashes) :]
                 self._name(generation, named)
             self._leave(generation)
-            generation.finish(request.result)
+            generation.tell(request.result)
         if not generation.ended:
             heapq.heappush(
                 self._stops, (generation.since + generation.next_stop, joined, generation)

@@ -92,6 +92,18 @@ def test_old_versions_are_problems_with_what_to_install(monkeypatch: pytest.Monk
     golden("doctor_old_versions", result.output)
 
 
+@pytest.mark.parametrize(("excepted", "stays"), [("", True), ("a,b", False)])
+def test_of_replicas_behind_a_proxy_it_is_said_what_goes_to_one_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, excepted: str, stays: bool
+) -> None:
+    file = tmp_path / "engines.toml"
+    file.write_text("[[llm]]\nmodel = 'm'\nurls = ['http://a/v1', 'http://b/v1']\n")
+    monkeypatch.setenv("AYO_ENGINES", str(file))
+    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("no_proxy", f"localhost,127.0.0.1,{excepted}")
+    assert any("go to no other replica" in check.what for check in check_proxies()) == stays
+
+
 def test_a_proxy_is_shown_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://user:secret@proxy.example:3128")
     monkeypatch.setenv("http_proxy", "proxy.example:3128")

@@ -36,6 +36,11 @@ ONE, TWO = "http://a:8000/v1", "http://b:8000/v1"
             {"urls": ["ftp://b/v1"]},
             "urls of an LLM holds 'ftp://b/v1', which is no http URL like http://10.0.0.1:8000/v1",
         ),
+        ({"urls": ["http://A/v1", "http://a:80/v1/"]}, "urls of an LLM holds a:80 twice"),
+        (
+            {"urls": ["http://" + "ä" * 64 + "/v1"]},
+            f"urls of an LLM holds '{'ä' * 64}', which is no name of a host",
+        ),
         ({"urls": [ONE, "http://A:8000/v1/"]}, "urls of an LLM holds a:8000 twice"),
         (
             {"urls": [ONE, "https://b:8000/v1"]},
@@ -55,6 +60,11 @@ ONE, TWO = "http://a:8000/v1", "http://b:8000/v1"
             {"routing": "external"},
             'urls of an LLM of routing="external" is to be one, that of the router',
         ),
+        (
+            {"hints": "all"},
+            'hints of an LLM is to be one of "none", "agentic_context", "agent_hints", not \'all\'',
+        ),
+        ({"hints": "agent_hints"}, 'hints of an LLM are for a router: take routing="external"'),
         ({"session": "a b"}, "session of an LLM is to be the name of a header, not 'a b'"),
     ],
 )

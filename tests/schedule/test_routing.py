@@ -8,12 +8,12 @@ from collections import Counter
 import pytest
 
 from ayo_bridge.schedule.delays import BESIDE, DECODE, PREFILL, Delays
+from ayo_bridge.schedule.prefix_groups import PrefixGroups
 from ayo_bridge.schedule.prefixes import (
     CHUNK,
     CHUNK_TOKENS,
     NOTHING,
     Prefixes,
-    PrefixGroups,
     chain_of,
 )
 from ayo_bridge.schedule.routing import DOWN, Prompt, Router, Routing, Sent
@@ -81,6 +81,41 @@ def test_leaves_of_a_tree_go_to_all_replicas() -> None:
     assert set(given.values()) == {2}
 
 
+def test_the_root_of_a_tree_goes_where_its_question_was_computed() -> None:
+    router, turns = Router(8), Counter[int]()
+    for query in range(12):
+        now, question = 10.0 * query, words(("question", query), 400 * 4)
+        leaves = set()
+        for number in range(3):
+            leaf = prompt(HEAD, question, words((query, number), 800 * 4))
+            place = chosen(router, leaf, now)
+            leaves.add(place)
+            router.ends(router.begins(place, leaf, now), now + 1.0)
+        root = prompt(HEAD, question, words((query, "answers")))
+        place = chosen(router, root, now + 2.0)
+        assert place in leaves
+        router.ends(router.begins(place, root, now + 2.0), now + 3.0)
+        turns[place] += 1
+    assert len(turns) > 4, "what all queries begin with ties none of them to a replica"
+
+
+def test_what_is_remembered_of_many_replicas_takes_so_much_memory_and_no_more() -> None:
+    prefixes = Prefixes(1000)
+    chance = random.Random(1)
+
+    def chain(length: int) -> tuple[int, ...]:
+        return tuple(chance.getrandbits(62) for _ in range(length))
+
+    kept = [(number % 1000, chain(60)) for number in range(4000)]
+    for replica, each in kept:
+        prefixes.sent(each, replica)
+    assert all(prefixes.at(each, replica).chunks == 60 for replica, each in kept)
+    few = Prefixes(1)
+    for _ in range(10_000):
+        few.sent(chain(60), 0)
+    assert len(few._runs) < 5_000, "some four million bytes"
+
+
 def test_a_long_prompt_on_its_way_counts_more_than_many_short_ones() -> None:
     router = Router(2, Routing.LEAST_DELAY)
     router.begins(0, prompt(words("long", 100_000)), 0.0)
@@ -112,8 +147,9 @@ def test_what_has_failed_is_left_out_until_it_answers_and_has_an_empty_cache_the
     assert router.is_up(0, 1.0 + 1.1 * DOWN)  # Somebody has to try.
     router.fails(0, 40.0)
     assert not router.is_up(0, 40.0 + 1.9 * DOWN)
-    router.returns(0)
-    assert router.is_up(0, 40.0)
+    router.returns(0, 40.0)
+    assert not router.is_up(0, 40.0)  # It had said so before, and failed again.
+    assert router.is_up(0, 41.0)
     router.ends(router.begins(1, asked, 41.0), 41.5)
     router.begins(0, prompt("another"), 41.5)
     assert chosen(router, asked, 42.0) == 1
@@ -139,6 +175,15 @@ def test_how_much_a_replica_holds_is_learned_from_its_replies() -> None:
     for number in range(20, 40):
         router.ends(router.begins(0, prompt(words(number)), 3.0), 3.1, usage)
     assert chosen(router, old, 4.0) == 1
+
+
+def test_a_prompt_that_is_still_being_computed_is_not_believed_to_be_gone() -> None:
+    prefixes, begun = Prefixes(1), chain_of("", words("begun"))
+    for number in range(20):
+        prefixes.sent(chain_of("", words(number)), 0)
+    prefixes.sent(begun, 0)
+    prefixes.learn(0, prefixes.at(begun, 0), 0)
+    assert prefixes.at(chain_of("", words(0)), 0).chunks
 
 
 def test_what_many_prompts_begin_with_counts_little_anywhere() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ayo_bridge import LLM
 from ayo_bridge.errors import PrimitiveError, QueryTimeoutError
 from ayo_bridge.graph import Op, Opaque, QueryExpansion, SearchApi, Synthesis, SynthesisMode
 from ayo_bridge.passes import PIPELINE
@@ -234,3 +235,23 @@ def cached_tokens(server: "VLLMServer") -> int:
         lines = reply.read().decode().splitlines()
     hits = [line for line in lines if line.startswith("vllm:prefix_cache_hits_total")]
     return int(sum(float(line.rsplit(" ", 1)[1]) for line in hits))
+
+
+async def test_its_requests_go_to_the_replicas_that_are_declared_of_its_model(
+    stub_openai: StubOpenAI,
+) -> None:
+    stub_openai.latency = 0.0
+    with StubOpenAI(latency=0.0) as other:
+        urls = [stub_openai.base_url, other.base_url]
+        runtime = Runtime(engines=[LLM("stub", urls, "round_robin")])
+        try:
+            async with App(runtime) as app:
+                app.register(ServedLLM("llm", stub_openai.base_url, "stub"))
+                app.register(ServedLLM("another", stub_openai.base_url, "not declared"))
+                asked = [app.submit({"question": f"why {n}?"}, ANSWER) for n in range(4)]
+                given = [str(result.output) for result in await asyncio.gather(*asked)]
+        finally:
+            runtime.close()
+        counts = len(stub_openai.calls), len(other.calls)
+    assert all(given)
+    assert counts == (2, 2)

@@ -261,7 +261,7 @@ class OpenAIServer(AsyncEngine):
         )
         reply.asked = request.asked
         if sending is not None:
-            told(sending, response.headers, filled)
+            told(sending, response.status, response.headers, filled)
         return reply, response.stream
 
     def _own(self) -> Connections:

@@ -14,18 +14,21 @@ _MOST_TOKENS: Final = ("max_completion_tokens", "max_tokens")
 _IDS: Final = int(CHUNK_TOKENS)
 
 
-def prompt_of(body: bytes | Mapping[str, Any], *, warm: bool = False) -> Prompt:
+def fields_of(body: bytes | Mapping[str, Any]) -> Mapping[str, Any]:
+    """The fields of a request's body; none where that is no JSON object."""
+    try:
+        fields = json.loads(body) if isinstance(body, bytes) else body
+    except ValueError:
+        return {}
+    return fields if isinstance(fields, Mapping) else {}
+
+
+def prompt_of(fields: Mapping[str, Any], *, warm: bool = False) -> Prompt:
     """The prompt of a request to chat or to complete; an empty one where it has none.
 
     A prefix warm and the request that goes on from it begin alike: see
     :func:`~ayo_bridge.engines.openai_http.request.warm_body`.
     """
-    try:
-        fields = json.loads(body) if isinstance(body, bytes) else body
-    except ValueError:
-        return Prompt(warm=warm)
-    if not isinstance(fields, Mapping):
-        return Prompt(warm=warm)
     output = next((most for name in _MOST_TOKENS if isinstance(most := fields.get(name), int)), 0)
     seed = tuple(repr(fields.get(name)) for name in PROMPT_FIELDS if name in fields)
     prompt = fields.get("prompt")
@@ -56,4 +59,4 @@ def _content(message: Mapping[str, Any]) -> str:
     return json.dumps(others, default=repr)
 
 
-__all__ = ["prompt_of"]
+__all__ = ["fields_of", "prompt_of"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -18,6 +19,8 @@ EVERY: Final = 1.0
 METRICS_EVERY: Final = 2.0
 """Seconds between two looks at what others have sent to one that is in use."""
 _PATIENCE: Final = 2.0
+_UNANSWERED: Final = 3
+"""Looks in a row that one does not answer, until it counts as lost: it may have much to do."""
 _IDLE: Final = 10.0
 """Seconds without a request after which nobody looks any more."""
 _LONGEST: Final = 1 << 20
@@ -35,20 +38,29 @@ class Check:
         down: the numbers of those that have failed.
         busy: the numbers of those whose load matters now.
         heard: told the number of one that answers, and its sequences if it says how many.
+        lost: told the number of one in use that answers no more.
     """
 
     urls: Sequence[str]
     down: Callable[[], Sequence[int]]
     busy: Callable[[], Sequence[int]]
     heard: Callable[[int, int | None], object]
+    lost: Callable[[int], object]
+
+
+@dataclass(slots=True)
+class _Seen:
+    silent: set[int] = field(default_factory=set)
+    """Those without metrics that say anything."""
+    unanswered: Counter[int] = field(default_factory=Counter)
+    """By number: how often in a row one has not answered."""
 
 
 async def watch(check: Check) -> None:
     """Look after replicas until none is down and none was in use for some time."""
     loop = asyncio.get_running_loop()
     connections = Connections(tls_context)
-    silent: set[int] = set()
-    """Those without metrics that say anything."""
+    seen = _Seen()
     used = looked = loop.time()
     try:
         while True:
@@ -62,8 +74,8 @@ async def watch(check: Check) -> None:
             asked = [_health(connections, check, number) for number in down]
             if now - looked >= METRICS_EVERY:
                 looked = now
-                there = [number for number in busy if number not in silent and number not in down]
-                asked += [_load(connections, check, number, silent) for number in there]
+                there = [n for n in busy if n not in seen.silent and n not in down]
+                asked += [_load(connections, check, number, seen) for number in there]
             await asyncio.gather(*asked)
     finally:
         await connections.aclose()
@@ -76,13 +88,20 @@ async def _health(connections: Connections, check: Check, number: int) -> None:
         check.heard(number, None)
 
 
-async def _load(connections: Connections, check: Check, number: int, silent: set[int]) -> None:
+async def _load(connections: Connections, check: Check, number: int, seen: _Seen) -> None:
     status, page = await _got(connections, _beside(check.urls[number], "/metrics"))
     counts = _SEQUENCES.findall(page) if status == 200 else []
+    if status:
+        seen.unanswered[number] = 0
     if counts:
         check.heard(number, int(sum(map(float, counts))))
     elif status:
-        silent.add(number)
+        seen.silent.add(number)
+    else:
+        seen.unanswered[number] += 1
+        if seen.unanswered[number] >= _UNANSWERED:
+            seen.unanswered[number] = 0
+            check.lost(number)
 
 
 async def _got(connections: Connections, url: str) -> tuple[int, bytes]:

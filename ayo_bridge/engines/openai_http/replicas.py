@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
-from collections.abc import Callable, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from ayo_bridge.engines.declared import LLM
+from ayo_bridge.engines.declared import LLM, Hints
 from ayo_bridge.engines.openai_http.address import origin
-from ayo_bridge.engines.openai_http.prompts import prompt_of
+from ayo_bridge.engines.openai_http.hints import hint_of
+from ayo_bridge.engines.openai_http.prompts import fields_of, prompt_of
 from ayo_bridge.engines.openai_http.replica_checks import Check
-from ayo_bridge.engines.openai_http.request import Headers
-from ayo_bridge.schedule.prefixes import PrefixGroups
+from ayo_bridge.engines.openai_http.sendings import AtReplica, InSession
+from ayo_bridge.events import Event, Facts, log
+from ayo_bridge.schedule.expected import Expected
+from ayo_bridge.schedule.prefix_groups import PrefixGroups
 from ayo_bridge.schedule.routing import Prompt, Router, Routing, Sent
 from ayo_bridge.seam import Routes, Sending, Usage, new_rlock
 
+_logger: Final = logging.getLogger(__name__)
 _BY_PROMPT: Final = (Routing.PREFIX, Routing.LEAST_DELAY)
 """They want to know prompts, and what others have sent to a replica."""
 _REST: Final = (1.0, 30.0)
 """Seconds for which a replica that says 503 is left out, at least and at most."""
+_TRIES: Final = 4
+"""Replicas that a request is shown to, before its own address is to say what becomes of it."""
 Start = Callable[[Check], Future[Any]]
 """Runs a check of the replicas on the runtime's loop."""
 
@@ -36,18 +45,28 @@ class Replicas(Routes):
 
     def __init__(self, declared: LLM, clock: Callable[[], float], start: Start) -> None:
         self.declared = declared
-        self.servers = tuple(origin(url) for url in declared.urls)
-        self._numbers = {server: number for number, server in enumerate(self.servers)}
+        self._urls = list(declared.urls)
+        """Those that were removed are kept: requests are on their way there, or made for them."""
+        self._numbers = {origin(url): number for number, url in enumerate(self._urls)}
         self._clock = clock
         self._start = start
-        self._places = [urlsplit(url)[:2] for url in declared.urls]
+        named = (json.dumps(declared.model, ensure_ascii=escape) for escape in (True, False))
+        self._named = tuple(name.encode() for name in named)
         self.after_fork()
 
     def after_fork(self) -> None:
         """Begin anew: what is on its way in the parent is the parent's."""
         self._lock = new_rlock()  # A reply may be collected, and so end, at any allocation.
-        self._router = Router(len(self.servers), Routing(self.declared.routing))
+        self._news: deque[tuple[Callable[[float], object], float]] = deque()
+        self._settling = False
+        self._router = Router(len(self._urls), Routing(self.declared.routing))
+        for number, url in enumerate(self._urls):
+            if url not in self.declared.urls:
+                self._router.removes(number)
+        self._stayed: Counter[str] = Counter()
         self._groups = PrefixGroups()
+        self._expected = Expected()
+        self._hints = Hints(self.declared.hints)
         self._sessions = os.urandom(6).hex()
         self._watching: Future[Any] | None = None
 
@@ -56,53 +75,157 @@ class Replicas(Routes):
         """Whether a router at the one URL chooses."""
         return self._router.routing is Routing.EXTERNAL
 
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """``host:port`` of each, those that were removed among them."""
+        return tuple(self._numbers)
+
+    def changes(self, declared: LLM) -> None:
+        """There are others from now on; what is on its way runs on."""
+        with self._alone():
+            self.declared = declared
+            for url in declared.urls:
+                if url not in self._urls:
+                    self._numbers[origin(url)] = self._router.add()
+                    self._urls.append(url)
+                elif self._router.is_gone(self._urls.index(url)):
+                    self._router.restores(self._urls.index(url))
+            for number, url in enumerate(self._urls):
+                if url not in declared.urls:
+                    self._router.removes(number)
+
+    def stays(self, reason: str) -> None:
+        """A request goes where it was made for, and is shown to no replica: why."""
+        self._stayed[reason] += 1
+        if self._stayed[reason] == 1:
+            model = self.declared.model
+            sentence = f"requests for {model} go to the application's own address alone: {reason}"
+            log(_logger, Event.LEFT_ALONE, sentence, Facts(engine=model, reason=reason))
+
+    def stayed(self) -> Mapping[str, int]:
+        """How many requests have gone where they were made for, by reason."""
+        return dict(self._stayed)
+
     def sending(
         self, server: str, body: bytes | Mapping[str, Any], *, warm: bool = False
-    ) -> Sending:
-        """Choose where a request goes that was made for ``host:port``."""
+    ) -> Sending | None:
+        """Choose where a request goes that was made for ``host:port``.
+
+        ``None``: it is for another model of that server.
+        """
         known = self.external or self._router.routing in _BY_PROMPT
-        prompt = prompt_of(body, warm=warm) if known else Prompt(warm=warm)
+        fields = fields_of(body) if known or not isinstance(body, bytes) else None
+        if not self._is_for_us(body if fields is None else fields):
+            return None
+        prompt = Prompt(warm=warm) if not known or fields is None else prompt_of(fields, warm=warm)
         if self.external:
-            with self._lock:
-                group = self._groups.group(prompt.chain, warm=warm)
-            return _InSession(self.declared.session, f"{self._sessions}-{group}")
-        sending = _AtReplica(self, self._numbers.get(server, 0), prompt)
+            return self._in_session(prompt)
+        sending = AtReplica(self, self._numbers.get(server, 0), prompt)
         if self._router.routing in _BY_PROMPT:
             self._watch()
         return sending
 
+    def _in_session(self, prompt: Prompt) -> Sending:
+        with self._alone() as now:
+            session = f"{self._sessions}-{self._groups.group(prompt.chain, warm=prompt.warm)}"
+            expected = self._expected.asks(prompt, now) if self._hints is not Hints.NONE else None
+        hint = b"" if expected is None else hint_of(self._hints, session, expected)
+        header = self.declared.session.encode("ascii"), session.encode("ascii")
+        return InSession(self, prompt, header, hint)
+
+    def answered(self, prompt: Prompt, output: int) -> None:
+        """An answer had so many tokens."""
+        if self._hints is not Hints.NONE:
+            self._hear(lambda now: self._expected.ended(prompt, output))
+
+    def not_understood(self) -> None:
+        """A request was refused for what was added to it: nothing is from now on."""
+        self._hints = Hints.NONE
+        self.stays(f"the router does not take {self.declared.hints}")
+
+    def _is_for_us(self, body: bytes | Mapping[str, Any]) -> bool:
+        if isinstance(body, bytes):  # A quotation mark inside of a text has a backslash before it.
+            return any(name in body for name in self._named)
+        return body.get("model") == self.declared.model
+
     def up(self) -> tuple[bool, ...]:
         """Whether each of them takes requests, as far as is known."""
-        with self._lock:
-            now = self._clock()
-            return tuple(self._router.is_up(n, now) for n in range(len(self.servers)))
+        with self._alone() as now:
+            return tuple(self._router.is_up(n, now) for n in range(len(self._urls)))
 
     def requests(self) -> tuple[int, ...]:
         """How many each of them has on its way, those of others among them where that is known."""
-        with self._lock:
-            return tuple(self._router.sequences(n) for n in range(len(self.servers)))
+        with self._alone():
+            return tuple(self._router.sequences(n) for n in range(len(self._urls)))
 
     # What requests on their way ask and tell.
 
-    def _choose(self, prompt: Prompt, tried: Mapping[int, object], own: int) -> Sent | None:
+    @contextmanager
+    def _alone(self) -> Iterator[float]:
+        """Nobody else changes anything, the garbage collector of this thread neither."""
         with self._lock:
-            now = self._clock()
-            number = self._router.choose(prompt, now, tried)
+            self._settle()
+            inside, self._settling = self._settling, True
+            try:
+                yield self._clock()
+            finally:
+                self._settling = inside
+
+    def _hear(self, news: Callable[[float], object]) -> None:
+        """A request has ended, perhaps as the collector sees, in the midst of what goes on here."""
+        self._news.append((news, self._clock()))
+        with self._lock:
+            self._settle()
+
+    def _settle(self) -> None:
+        if self._settling:
+            return  # Whoever is at it is further up on this thread.
+        self._settling = True
+        try:
+            while self._news:
+                news, when = self._news.popleft()
+                news(when)
+        finally:
+            self._settling = False
+
+    def chosen(self, prompt: Prompt, tried: Mapping[int, object], own: int) -> Sent | None:
+        """Where a request goes now; ``None``: nowhere any more."""
+        with self._alone() as now:
+            many = len(tried) >= _TRIES
+            number = None if many else self._router.choose(prompt, now, tried)
             if number is None and own not in tried:
                 number = own  # Its failure is what the original is to see.
             return None if number is None else self._router.begins(number, prompt, now)
 
-    def _ends(self, sent: Sent, usage: Usage | None, first: float | None) -> None:
-        with self._lock:
-            self._router.ends(sent, self._clock(), usage, first)
+    def url(self, sent: Sent) -> str:
+        """The base URL to which it goes."""
+        return self._urls[sent.replica]
 
-    def _drops(self, sent: Sent) -> None:
-        with self._lock:
-            self._router.drops(sent, self._clock())
+    def since(self, sent: Sent) -> float:
+        """Seconds since it was sent."""
+        return self._clock() - sent.began
 
-    def _fails(self, sent: Sent, seconds: float | None) -> None:
-        with self._lock:
-            now = self._clock()
+    def ended(self, sent: Sent, usage: Usage | None, first: float | None) -> None:
+        """Its answer has come to its end."""
+        self._hear(lambda now: self._router.ends(sent, now, usage, first))
+
+    def dropped(self, sent: Sent) -> None:
+        """It was given up."""
+        self._hear(lambda now: self._router.drops(sent, now))
+
+    def broken(self, sent: Sent) -> None:
+        """Its answer broke off."""
+
+        def broken(now: float) -> None:
+            self._router.drops(sent, now)
+            self._router.fails(sent.replica, now)
+
+        self._hear(broken)
+        self._watch()
+
+    def failed(self, sent: Sent, seconds: float | None) -> None:
+        """Its replica was not reached, or takes nothing for so many seconds."""
+        with self._alone() as now:
             self._router.drops(sent, now)
             if seconds is None:
                 self._router.fails(sent.replica, now)
@@ -121,123 +244,35 @@ class Replicas(Routes):
             if self._watching is not None and not self._watching.done():
                 return
             self._watching = self._start(
-                Check(self.declared.urls, self.down, self.busy, self.heard)
+                Check(self._urls, self.down, self.busy, self.heard, self.lost)
             )
 
     def down(self) -> list[int]:
         """The replicas that have failed and were not seen to answer since."""
-        with self._lock:
-            return [n for n in range(len(self.servers)) if self._router.is_down(n)]
+        with self._alone():
+            return [n for n in range(len(self._urls)) if self._router.is_down(n)]
 
     def busy(self) -> list[int]:
         """Those that have requests of ours, where it matters what others have sent there."""
         if self._router.routing not in _BY_PROMPT:
             return []
-        with self._lock:
-            return [n for n in range(len(self.servers)) if self._router.sequences(n)]
+        with self._alone():
+            return [n for n in range(len(self._urls)) if self._router.sequences(n)]
+
+    def lost(self, number: int) -> None:
+        """A replica takes connections and answers nothing, while most others are well."""
+        with self._alone() as now:
+            up = sum(self._router.is_up(n, now) for n in range(len(self._urls)))
+            if 2 * up > len(self.declared.urls):  # Else all have too much to do.
+                self._router.fails(number, now)
 
     def heard(self, number: int, sequences: int | None) -> None:
         """A replica answers; it has so many sequences in all, if it says that."""
-        with self._lock:
+        with self._alone() as now:
             if self._router.is_down(number):
-                self._router.returns(number)
+                self._router.returns(number, now)
             if sequences is not None:
                 self._router.seen(number, sequences)
-
-
-class _AtReplica(Sending):
-    """A request that goes to one of the replicas."""
-
-    def __init__(self, replicas: Replicas, own: int, prompt: Prompt) -> None:
-        self._replicas = replicas
-        self._own = own
-        self._prompt = prompt
-        self._tried: dict[int, None] = {}
-        sent = replicas._choose(prompt, self._tried, own)
-        assert sent is not None  # Nothing was tried.
-        self._sent: Sent = sent
-        self._over = False
-
-    @property
-    def own(self) -> bool:
-        """Whether it goes to the address that it was made for."""
-        return self._sent.replica == self._own
-
-    @property
-    def seconds(self) -> float:
-        """How long ago it was sent where it goes now."""
-        return self._replicas._clock() - self._sent.began
-
-    def url(self, url: str) -> str:
-        """Where it goes now."""
-        if self.own:
-            return url
-        scheme, netloc = self._replicas._places[self._sent.replica]
-        return urlsplit(url)._replace(scheme=scheme, netloc=netloc).geturl()
-
-    def headers(self, headers: Headers) -> Headers:
-        """The headers it goes with: the host is the replica's."""
-        if self.own:
-            return headers
-        host = self._replicas._places[self._sent.replica][1].encode("ascii")
-        return tuple((name, host if name.lower() == b"host" else v) for name, v in headers)
-
-    def ends(self, usage: Usage | None = None, first: float | None = None) -> None:
-        """Its answer has come to its end."""
-        if not self._over:
-            self._over = True
-            self._replicas._ends(self._sent, usage, first)
-
-    def drops(self) -> None:
-        """It was given up, or its answer broke off."""
-        if not self._over:
-            self._over = True
-            self._replicas._drops(self._sent)
-
-    def fails(self, seconds: float | None = None) -> bool:
-        """Its replica was not reached: it goes to the next, and last to its own address."""
-        self._replicas._fails(self._sent, seconds)
-        self._tried[self._sent.replica] = None
-        sent = self._replicas._choose(self._prompt, self._tried, self._own)
-        if sent is None:
-            self._over = True
-            return False
-        self._sent = sent
-        return True
-
-    def __del__(self) -> None:
-        self.drops()
-
-
-class _InSession(Sending):
-    """A request to a router, which is told of which session it is."""
-
-    own = True
-    seconds = 0.0
-
-    def __init__(self, header: str, session: str) -> None:
-        self._header = header.encode("ascii")
-        self._session = session.encode("ascii")
-
-    def url(self, url: str) -> str:
-        """Where it goes."""
-        return url
-
-    def headers(self, headers: Headers) -> Headers:
-        """The headers it goes with; a session that the application has named stays."""
-        if any(name.lower() == self._header.lower() for name, _ in headers):
-            return headers
-        return (*headers, (self._header, self._session))
-
-    def ends(self, usage: Usage | None = None, first: float | None = None) -> None:
-        """Nobody wants to know."""
-
-    def drops(self) -> None:
-        """Nobody wants to know."""
-
-    def fails(self, seconds: float | None = None) -> bool:
-        """There is no other one."""
-        return False
 
 
 __all__ = ["Replicas"]

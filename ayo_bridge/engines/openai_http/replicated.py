@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from contextvars import Context
-from typing import Any
+from typing import Any, Final
 
-from ayo_bridge.engines.declared import LLM, VARIABLE, read_engines
+from ayo_bridge.engines.declared import LLM, VARIABLE, checked_models, read_engines
+from ayo_bridge.engines.openai_http.address import origin
 from ayo_bridge.engines.openai_http.replica_checks import watch
 from ayo_bridge.engines.openai_http.replicas import Replicas
+from ayo_bridge.errors import ArgumentError
+from ayo_bridge.events import Event, Facts, log
 from ayo_bridge.schedule.limits import MOST, START
 from ayo_bridge.seam import Engine, EngineKind
+
+_logger: Final = logging.getLogger(__name__)
 
 
 class Replicated:
@@ -46,10 +52,42 @@ class Replicated:
         """The replicas of an engine, which is named after its model, and perhaps its address."""
         if engine.kind is not EngineKind.LLM:
             return None
-        whole = engine.name.removeprefix(f"{EngineKind.LLM}:")
+        whole = (engine.asked_as or engine.name).removeprefix(f"{EngineKind.LLM}:")
         named = whole, whole.rpartition("@")[0]
-        found = (each for each in self.all if each.declared.model in named)
-        return next((each for each in found if engine.server in each.servers), None)
+        found = [each for each in self.all if each.declared.model in named]
+        ours = next((each for each in found if engine.server in each.servers), None)
+        if found and ours is None and engine.server:
+            model = found[0].declared.model
+            reason = f"{engine.server} is no address of its replicas"
+            sentence = f"requests for {model} go to the application's own address alone: {reason}"
+            log(_logger, Event.LEFT_ALONE, sentence, Facts(engine=engine.server, reason=reason))
+        return ours
+
+    def changes(self, declared: LLM) -> None:
+        """Have a declared LLM other replicas from now on.
+
+        Raises:
+            ArgumentError: none is declared of this model that has one of its addresses, and that
+                is asked in the same way.
+        """
+        places = {*map(origin, declared.urls)}
+        for each in self.all:
+            if each.declared.model == declared.model and places.intersection(each.servers):
+                break
+        else:
+            raise ArgumentError(
+                f"no replicas of {declared.model!r} are declared at any of these addresses: "
+                "name them where the Runtime is made, with one that stays"
+            )
+        before = each.declared
+        for name in ("routing", "session", "hints"):
+            if getattr(before, name) != getattr(declared, name):
+                raise ArgumentError(
+                    f'{name} of {declared.model!r} is "{getattr(before, name)}": it stays while '
+                    "calls are under way"
+                )
+        checked_models([declared, *(other.declared for other in self.all if other is not each)])
+        each.changes(declared)
 
     def limits(self, server: str) -> dict[str, int]:
         """What an :class:`~ayo_bridge.schedule.limits.AheadLimit` begins with, for all together."""

@@ -16,7 +16,7 @@ from ayo_bridge.engines.openai_http import (
 from ayo_bridge.engines.openai_http.errors import StatusError
 from ayo_bridge.engines.openai_http.request import Headers
 from ayo_bridge.errors import AyoBridgeError
-from ayo_bridge.seam import AsyncEngine, Call, EngineKind, Limits
+from ayo_bridge.seam import AsyncEngine, Call, EngineKind, Limits, Routes
 from ayo_bridge.workflow.requests import Generate
 
 _HEADERS: Headers = (
@@ -74,7 +74,10 @@ class ServedLLM(AsyncEngine):
         self.name = name
         self.model = model
         self.limits = Limits(continuous=True)
-        self._server = OpenAIServer(name, base_url)
+        # Named as adapters name it: by that the replicas are found which are declared of it.
+        self._server = OpenAIServer(f"{self.kind}:{model}", base_url)
+        self.asked_as = self._server.name
+        self.server = self._server.server
         self._url = f"{base_url.rstrip('/')}/{'chat/' if chat else ''}completions"
         self._chat = chat
         self._headers = _HEADERS
@@ -117,6 +120,15 @@ class ServedLLM(AsyncEngine):
             return reply.text()
         finally:
             reply.abandon()
+
+    @property
+    def routes(self) -> Routes | None:
+        """The replicas to which its requests go."""
+        return self._server.routes
+
+    @routes.setter
+    def routes(self, routes: Routes | None) -> None:
+        self._server.routes = routes
 
     async def aclose(self) -> None:
         """Close the connections."""

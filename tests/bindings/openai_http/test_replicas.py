@@ -6,67 +6,25 @@ Uses the `openai` package and the core alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import openai
 import pytest
 
-from ayo_bridge import LLM, Runtime
-from ayo_bridge.bindings.openai_http import register_endpoint, unregister_endpoint
 from ayo_bridge.engines.openai_http import Delivery, OpenAIServer, replica_checks
 from ayo_bridge.engines.openai_http.request import make_warm
 from ayo_bridge.seam import Outcome, entered
-from tests.bindings.openai_http.harness import API_KEY, CHAT, ENGINE, USAGE, World, outcomes
+from tests.bindings.openai_http.harness import API_KEY, CHAT, ENGINE, USAGE, outcomes
+from tests.bindings.openai_http.two_replicas import (
+    LONG,
+    Make,
+    ask,
+    ask_async,
+    ask_for_stream,
+    leave,
+)
 from tests.deadline import eventually
 from tests.scopes import open_scope
-from tests.stub_openai import StubOpenAI
-
-LONG = "Notes: " + "the river is wide, the reed is tall; " * 40
-Make = Callable[..., tuple[World, StubOpenAI]]
-
-
-@pytest.fixture
-def make(bound: None) -> Iterator[Make]:
-    """Makes a world with two replicas: the first is the one whose URL the application has."""
-    with ExitStack() as stack:
-
-        def made(routing: str = "round_robin", **more: Any) -> tuple[World, StubOpenAI]:
-            stubs = [stack.enter_context(StubOpenAI(latency=0.005)) for _ in range(2)]
-            urls = [stub.base_url for stub in stubs[: 1 if routing == "external" else 2]]
-            runtime = Runtime(engines=[LLM("stub", urls, routing, **more)])
-            stack.callback(runtime.close)
-            server = OpenAIServer(ENGINE, urls[0])
-            runtime.register(server)
-            register_endpoint(urls[0], ENGINE)
-            stack.callback(unregister_endpoint, urls[0])
-            world = World(stubs[0], runtime, server)
-            stack.callback(close, world)
-            return world, stubs[1]
-
-        yield made
-
-
-def close(world: World) -> None:
-    for client in world.clients:
-        client.close()
-
-
-def ask(world: World, client: openai.OpenAI | None = None, **body: Any) -> Any:
-    with entered(open_scope(world.runtime)):
-        return (client or world.client()).chat.completions.create(**{**CHAT, **body})
-
-
-async def ask_async(world: World, client: openai.AsyncOpenAI) -> Any:
-    with entered(open_scope(world.runtime)):
-        return await client.chat.completions.create(**CHAT)
-
-
-def leave(stub: StubOpenAI) -> None:
-    """Have a server drop all connections and listen no more."""
-    stub.loop.call_soon_threadsafe(stub._restart, 600.0)
-    eventually(lambda: stub.away, "the server leaves")
 
 
 def test_the_originals_own_requests_go_to_all_and_its_client_sees_its_own_address(
@@ -220,11 +178,6 @@ def test_a_stream_that_breaks_off_breaks_off(make: Make) -> None:
     assert len(other.calls) == 1
 
 
-def ask_for_stream(world: World) -> Any:
-    with entered(open_scope(world.runtime)):
-        return world.client().chat.completions.create(**CHAT, stream=True)
-
-
 def test_a_replica_that_comes_back_has_its_share_again(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,21 +193,6 @@ def test_a_replica_that_comes_back_has_its_share_again(
     for _ in range(4):
         ask(world)
     assert len(other.calls) == 2
-
-
-def test_a_router_is_told_what_belongs_together(make: Make) -> None:
-    world, _ = make("external", session="X-Group")
-    for number in range(3):
-        begun: Any = [{"role": "user", "content": f"{number}. {LONG}"}]
-        whole: Any = [{"role": "user", "content": f"{number}. {LONG} and so?"}]
-        with world.ahead(make_warm(ENGINE, world.request(messages=begun))):
-            eventually(lambda n=number: len(world.stub.requests) > 2 * n, "the warm")  # type: ignore[misc]
-            world.client().chat.completions.create(model="stub", messages=whole)
-    groups = [request.headers["x-group"] for request in world.stub.requests]
-    assert groups[::2] == groups[1::2]
-    assert len(set(groups)) == 3
-    ask(world, world.client(default_headers={"X-Group": "mine"}))
-    assert world.stub.calls[-1].headers["x-group"] == "mine"
 
 
 def test_one_who_has_no_replicas_declared_is_let_alone(make: Make) -> None:
