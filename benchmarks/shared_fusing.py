@@ -115,7 +115,7 @@ def overhead(placement: SharedProcess | RayActor, model: str) -> float:
 def _workflow(placement: Any, model: str, sizes: Any) -> None:
     declared = Embedding(model, placement=placement)
     runtime = Runtime(engines=[declared])
-    call = declared.to_request(Call(declared.name, object(), Embed(["a text"])))
+    call = declared.to_request(Call(declared.name, object(), Embed(("a text",))))
     asked = runtime.scheduler(declared.name).submit(call, query=os.getpid(), node="embed")
     asked.future.result(_WITHIN)
     sizes.put(psutil.Process().memory_full_info().pss / 1e6)

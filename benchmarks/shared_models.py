@@ -114,7 +114,7 @@ def _curve(run: Callable[..., Any], asked: Callable[[int], list[Any]]) -> dict[i
 
 
 def best(curves: Sequence[dict[int, float]]) -> tuple[float, float]:
-    """Processor seconds of calls that follow each other: all alone, and all in their best batches."""
+    """Processor seconds of calls in turn: each alone, and each in its best batch."""
     return sum(curve[1] for curve in curves), sum(min(curve.values()) for curve in curves)
 
 

@@ -1,4 +1,4 @@
-"""The replicas of one LLM: where each request goes, and what is heard of how it fared."""
+"""The replicas of one model: where each request goes, and what is heard of how it fared."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from concurrent.futures import Future
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ayo_bridge.engines.declared import LLM
+from ayo_bridge.engines.declared import Servers
 from ayo_bridge.engines.openai_http.address import origin
-from ayo_bridge.engines.openai_http.prompts import prompt_of
+from ayo_bridge.engines.openai_http.prompts import prompt_of, work_of
 from ayo_bridge.engines.openai_http.replica_checks import Check
 from ayo_bridge.engines.openai_http.request import Headers
 from ayo_bridge.schedule.prefixes import PrefixGroups
 from ayo_bridge.schedule.routing import Prompt, Router, Routing, Sent
-from ayo_bridge.seam import Routes, Sending, Usage, new_rlock
+from ayo_bridge.seam import EngineKind, Routes, Sending, Usage, new_rlock
 
 _BY_PROMPT: Final = (Routing.PREFIX, Routing.LEAST_DELAY)
 """They want to know prompts, and what others have sent to a replica."""
@@ -26,7 +26,7 @@ Start = Callable[[Check], Future[Any]]
 
 
 class Replicas(Routes):
-    """The replicas of a declared LLM. Thread-safe.
+    """The replicas of a declared model. Thread-safe.
 
     Args:
         declared: what the user says.
@@ -34,7 +34,7 @@ class Replicas(Routes):
         start: runs checks in the background.
     """
 
-    def __init__(self, declared: LLM, clock: Callable[[], float], start: Start) -> None:
+    def __init__(self, declared: Servers, clock: Callable[[], float], start: Start) -> None:
         self.declared = declared
         self.servers = tuple(origin(url) for url in declared.urls)
         self._numbers = {server: number for number, server in enumerate(self.servers)}
@@ -61,7 +61,7 @@ class Replicas(Routes):
     ) -> Sending:
         """Choose where a request goes that was made for ``host:port``."""
         known = self.external or self._router.routing in _BY_PROMPT
-        prompt = prompt_of(body, warm=warm) if known else Prompt(warm=warm)
+        prompt = self._prompt(body, warm) if known else Prompt(warm=warm)
         if self.external:
             with self._lock:
                 group = self._groups.group(prompt.chain, warm=warm)
@@ -70,6 +70,10 @@ class Replicas(Routes):
         if self._router.routing in _BY_PROMPT:
             self._watch()
         return sending
+
+    def _prompt(self, body: bytes | Mapping[str, Any], warm: bool) -> Prompt:
+        llm = self.declared.kind is EngineKind.LLM
+        return prompt_of(body, warm=warm) if llm else work_of(body)
 
     def up(self) -> tuple[bool, ...]:
         """Whether each of them takes requests, as far as is known."""

@@ -2,41 +2,41 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from contextvars import Context
-from typing import Any
+from typing import Any, Final
 
-from ayo_bridge.engines.declared import LLM, VARIABLE, read_engines
+from ayo_bridge.engines.declared import Servers
+from ayo_bridge.engines.dialects import DIALECTS
 from ayo_bridge.engines.openai_http.replica_checks import watch
 from ayo_bridge.engines.openai_http.replicas import Replicas
 from ayo_bridge.schedule.limits import MOST, START
 from ayo_bridge.seam import Engine, EngineKind
 
+_NAMELESS: Final = frozenset({each.name for each in DIALECTS if not each.model} | {"unknown model"})
+"""What models are called whose requests do not name them: their server has only that one."""
+
 
 class Replicated:
-    """The declared LLMs of a runtime; false where there are none.
+    """The declared servers of a runtime; false where there are none.
 
     Args:
-        declared: what the user says; nothing: what the file says that ``AYO_ENGINES`` names.
+        declared: what the user says.
         clock: seconds.
         submit: runs a coroutine on the runtime's loop.
-
-    Raises:
-        ArgumentError: the file cannot be read, or says something else.
     """
 
     def __init__(
         self,
-        declared: Sequence[LLM],
+        declared: Sequence[Servers],
         clock: Callable[[], float],
         submit: Callable[[Coroutine[Any, Any, None]], Future[Any]],
     ) -> None:
         self.all = tuple(
             # Not in the context of the call that comes first: its scope would live as long.
             Replicas(each, clock, lambda check: Context().run(submit, watch(check)))
-            for each in declared or named_engines()
+            for each in declared
         )
 
     def __bool__(self) -> bool:
@@ -44,12 +44,16 @@ class Replicated:
 
     def routes(self, engine: Engine) -> Replicas | None:
         """The replicas of an engine, which is named after its model, and perhaps its address."""
-        if engine.kind is not EngineKind.LLM:
-            return None
-        whole = engine.name.removeprefix(f"{EngineKind.LLM}:")
+        whole = engine.name.removeprefix(f"{engine.kind}:")
         named = whole, whole.rpartition("@")[0]
-        found = (each for each in self.all if each.declared.model in named)
-        return next((each for each in found if engine.server in each.servers), None)
+        nameless = engine.kind is not EngineKind.LLM and named[1] in _NAMELESS
+        for each in self.all:
+            declared = each.declared
+            if declared.kind is not engine.kind or engine.server not in each.servers:
+                continue
+            if declared.model in named or nameless:
+                return each
+        return None
 
     def limits(self, server: str) -> dict[str, int]:
         """What an :class:`~ayo_bridge.schedule.limits.AheadLimit` begins with, for all together."""
@@ -62,14 +66,4 @@ class Replicated:
             each.after_fork()
 
 
-def named_engines() -> tuple[LLM, ...]:
-    """What the file declares that ``AYO_ENGINES`` names.
-
-    Raises:
-        ArgumentError: it cannot be read, or says something else; the message names file and key.
-    """
-    path = os.environ.get(VARIABLE, "").strip()
-    return read_engines(path) if path else ()
-
-
-__all__ = ["Replicated", "named_engines"]
+__all__ = ["Replicated"]

@@ -6,8 +6,10 @@ import asyncio
 import importlib
 import json
 import logging
+import os
 from typing import TYPE_CHECKING, Any, Final
 
+from ayo_bridge.engines.declared_file import VARIABLE
 from ayo_bridge.engines.shared.frames import Header
 from ayo_bridge.engines.shared.hosting import Hosted, NotServedError
 
@@ -102,6 +104,8 @@ def make(key: str, hello: Header) -> Engine:
     settings: Any = hello.get("settings", {})
     from ayo_bridge.runtime import Runtime  # A process that is asked for nothing loads nothing.
 
+    # What it declares is shared here; a runtime that reads it would send calls in a circle.
+    os.environ.pop(VARIABLE, None)
     runtime = Runtime(strict=bool(settings.get("strict")), otel=False, metrics=False)
     try:
         hosted = getattr(importlib.import_module(module), name)(settings, runtime)
