@@ -14,7 +14,7 @@ from benchmarks.shared_models import EMBED, RERANK, best
 
 AT_LEAST: Final = 1.5
 """Throughput of a shared model to that of private ones, where batches can bring so much."""
-OF_BOUND: Final = 0.8
+OF_BOUND: Final = 0.75
 """Share of what they can bring, elsewhere."""
 MOST_LAG: Final = 0.020
 TOLERANCE: Final = 1e-6
