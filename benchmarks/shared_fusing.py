@@ -13,11 +13,14 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from ayo_bridge import Runtime
+import psutil
+
+from ayo_bridge import Embedding, Runtime
 from ayo_bridge.engines.shared.made import MadeEngine
 from ayo_bridge.engines.shared.place import SharedProcess
 from ayo_bridge.engines.shared.ray_reach import RayActor
 from ayo_bridge.seam import BatchEngine, Call, EngineKind, Limits
+from ayo_bridge.workflow.requests import Embed
 
 PROCESSES = 8
 TEXTS = 8
@@ -107,3 +110,24 @@ def overhead(placement: SharedProcess | RayActor, model: str) -> float:
         taken.append(time.perf_counter() - began)
     runtime.close()
     return statistics.median(taken)
+
+
+def _workflow(placement: Any, model: str, sizes: Any) -> None:
+    declared = Embedding(model, placement=placement)
+    runtime = Runtime(engines=[declared])
+    call = declared.to_request(Call(declared.name, object(), Embed(("a text",))))
+    asked = runtime.scheduler(declared.name).submit(call, query=os.getpid(), node="embed")
+    asked.future.result(_WITHIN)
+    sizes.put(psutil.Process().memory_full_info().pss / 1e6)
+    runtime.close()
+
+
+def client_memory(placement: SharedProcess | RayActor, model: str) -> float:
+    """PSS in MB of a process that asks a model by its name, and loads none."""
+    context = multiprocessing.get_context("spawn")
+    sizes = context.Queue()
+    client = context.Process(target=_workflow, args=(placement, model, sizes))
+    client.start()
+    found = float(sizes.get(timeout=_WITHIN))
+    client.join(_WITHIN)
+    return found

@@ -96,7 +96,7 @@ def _engines() -> dict[str, str]:
     named = os.environ.get("AYO_ENGINES", "").strip()
     if not named:
         return {}
-    from ayo_bridge.engines.openai_http.replicated import named_engines
+    from ayo_bridge.engines.declared_file import named_engines
 
     named_engines()  # Else the program would fail, at its first call.
     return {"AYO_ENGINES": os.path.abspath(named)}

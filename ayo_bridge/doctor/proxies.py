@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 from ayo_bridge.doctor.checks import Area, Check, Level
-from ayo_bridge.engines.openai_http.replicated import named_engines
+from ayo_bridge.engines.declared_file import named_servers
 from ayo_bridge.errors import ArgumentError
 
 _PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
@@ -39,7 +39,7 @@ def check_proxies() -> Iterator[Check]:
 def _replicas(named: Sequence[str]) -> Iterator[Check]:
     schemes = {name.partition("_")[0].lower() for name in named}
     with suppress(ArgumentError):  # `check_settings` says what is wrong with it.
-        for each in named_engines():
+        for each in named_servers():
             parts = [urlsplit(url) for url in each.urls]
             if len(parts) > 1 and any(
                 schemes.intersection((p.scheme, "all")) and not _bypassed(p.hostname or "")

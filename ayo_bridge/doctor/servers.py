@@ -15,7 +15,7 @@ from ayo_bridge.doctor.checks import Area, Check, Level
 from ayo_bridge.doctor.libraries import shown, tested_range
 from ayo_bridge.doctor.vllm_metrics import VLLMState, read_metrics
 from ayo_bridge.engines import launched
-from ayo_bridge.engines.openai_http.replicated import named_engines
+from ayo_bridge.engines.declared_file import named_servers
 from ayo_bridge.errors import ArgumentError
 from ayo_bridge.learn.live.remote import VARIABLE, is_remote, wanted
 
@@ -32,7 +32,7 @@ def known_servers() -> tuple[str, ...]:
     said = [os.environ.get(name, "").strip() for name in _NAMED_BY]
     replicas: list[str] = []
     with suppress(ArgumentError):  # `check_settings` says what is wrong with it.
-        replicas = [url for each in named_engines() for url in each.urls]
+        replicas = [url for each in named_servers() for url in each.urls]
     return tuple(dict.fromkeys([*filter(None, said), *replicas, *launched.running()]))
 
 

@@ -12,7 +12,8 @@ from typing import Final
 from ayo_bridge.autorun.exports import address_of
 from ayo_bridge.doctor.checks import Area, Check, Level
 from ayo_bridge.doctor.on_disk import home_as_tilde
-from ayo_bridge.engines.openai_http.replicated import named_engines
+from ayo_bridge.engines.declared import LLM, Declared
+from ayo_bridge.engines.declared_file import named_engines
 from ayo_bridge.errors import AyoBridgeError
 from ayo_bridge.schedule.limits import wanted_limit
 
@@ -143,13 +144,17 @@ def _engines(value: str) -> Check:
         )
     if not value.strip():
         return _ok("AYO_ENGINES is empty: as without it")
-    said = "; ".join(
-        f"{len(each.urls)} {'replica' if len(each.urls) == 1 else 'replicas'} of {each.model}, "
-        f"routing {each.routing}"
-        for each in declared
-    )
+    said = "; ".join(map(_declared, declared))
     where = home_as_tilde(Path(value))
     return _ok(f"AYO_ENGINES={where} declares {said or 'nothing'}, {_RUNTIME_WINS}")
+
+
+def _declared(each: LLM | Declared) -> str:
+    servers = each if isinstance(each, LLM) else each.servers
+    if servers is None:
+        return str(each)
+    replicas = "replica" if len(servers.urls) == 1 else "replicas"
+    return f"{len(servers.urls)} {replicas} of {servers.model}, routing {servers.routing}"
 
 
 def _max_ahead(value: str) -> Check:

@@ -1,21 +1,19 @@
-"""Engines that the user declares by what they serve and where: replicas of one LLM."""
+"""Engines that the user declares by what they serve and where: replicas of one model."""
 
 from __future__ import annotations
 
 import enum
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import ClassVar, Final
 from urllib.parse import SplitResult, urlsplit
 
 from ayo_bridge.engines.openai_http.address import origin
 from ayo_bridge.errors import ArgumentError
 from ayo_bridge.schedule.routing import Routing
+from ayo_bridge.seam import EngineKind
 
-VARIABLE: Final = "AYO_ENGINES"
-"""Names the TOML file that declares engines."""
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -30,7 +28,53 @@ class Hints(enum.StrEnum):
 
 
 @dataclass(frozen=True)
-class LLM:
+class Servers:
+    """Servers of one model, with the same base URL but for host and port.
+
+    Args:
+        model: the name by which requests ask for it.
+        urls: base URLs.
+        routing: see :class:`~ayo_bridge.schedule.routing.Routing`.
+        session: the header that names a session to a router.
+
+    Raises:
+        ArgumentError: an argument is of a wrong kind or value.
+    """
+
+    model: str
+    urls: Sequence[str]
+    routing: str
+    session: str
+
+    kind: ClassVar[EngineKind]
+    noun: ClassVar[str]
+    routings: ClassVar[tuple[Routing, ...]]
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be asked."""
+        if not isinstance(self.model, str) or not self.model:
+            raise self._wrong("model", f"is to be the name of a model, not {self.model!r}")
+        if self.routing not in list(self.routings):
+            known = ", ".join(f'"{each}"' for each in self.routings)
+            raise self._wrong("routing", f"is to be one of {known}, not {self.routing!r}")
+        if not isinstance(self.session, str) or not _TOKEN.fullmatch(self.session):
+            raise self._wrong("session", f"is to be the name of a header, not {self.session!r}")
+        if isinstance(self.urls, str) or not isinstance(self.urls, Sequence):
+            raise self._wrong("urls", f"is to be a list of base URLs, not {self.urls!r}")
+        try:
+            object.__setattr__(self, "urls", _checked(self.urls))
+        except ValueError as error:
+            raise self._wrong("urls", str(error)) from None
+        object.__setattr__(self, "routing", Routing(self.routing))
+        if self.routing == Routing.EXTERNAL and len(self.urls) > 1:
+            raise self._wrong("urls", 'of routing="external" is to be one, that of the router')
+
+    def _wrong(self, field: str, why: str) -> WrongFieldError:
+        return WrongFieldError(self.noun, field, why)
+
+
+@dataclass(frozen=True)
+class LLM(Servers):
     """Replicas of one LLM. Requests of accelerated calls to any of its URLs go to one of them.
 
     Args:
@@ -49,65 +93,77 @@ class LLM:
         ArgumentError: an argument is of a wrong kind or value.
     """
 
-    model: str
-    urls: Sequence[str]
     routing: str = Routing.PREFIX
     session: str = "X-Session-ID"
     hints: str = Hints.NONE
 
+    kind = EngineKind.LLM
+    noun = "an LLM"
+    routings = tuple(Routing)
+
     def __post_init__(self) -> None:
         """Refuse what could not be asked."""
-        if not isinstance(self.model, str) or not self.model:
-            raise _wrong("model", f"is to be the name of a model, not {self.model!r}")
-        if self.routing not in list(Routing):
-            known = ", ".join(f'"{each}"' for each in Routing)
-            raise _wrong("routing", f"is to be one of {known}, not {self.routing!r}")
-        if not isinstance(self.session, str) or not _TOKEN.fullmatch(self.session):
-            raise _wrong("session", f"is to be the name of a header, not {self.session!r}")
-        if isinstance(self.urls, str) or not isinstance(self.urls, Sequence):
-            raise _wrong("urls", f"is to be a list of base URLs, not {self.urls!r}")
-        object.__setattr__(self, "urls", _checked(self.urls))
-        object.__setattr__(self, "routing", Routing(self.routing))
+        super().__post_init__()
         if self.hints not in list(Hints):
             known = ", ".join(f'"{each}"' for each in Hints)
-            raise _wrong("hints", f"is to be one of {known}, not {self.hints!r}")
+            raise self._wrong("hints", f"is to be one of {known}, not {self.hints!r}")
         object.__setattr__(self, "hints", Hints(self.hints))
         if self.hints != Hints.NONE and self.routing != Routing.EXTERNAL:
-            raise _wrong("hints", 'are for a router: take routing="external"')
-        if self.routing == Routing.EXTERNAL and len(self.urls) > 1:
-            raise _wrong("urls", 'of routing="external" is to be one, that of the router')
+            raise self._wrong("hints", 'are for a router: take routing="external"')
 
 
-_KEYS: Final = tuple(field.name for field in fields(LLM))
+@dataclass(frozen=True)
+class _BatchServers(Servers):
+    """Servers of a model that has no prefix cache: each request is all new to it."""
+
+    routing: str = Routing.LEAST_DELAY
+    session: str = "X-Session-ID"
+
+    routings = (Routing.LEAST_DELAY, Routing.LEAST_OUTSTANDING, Routing.ROUND_ROBIN)
 
 
-class _Wrong(ArgumentError):
+class EmbeddingServers(_BatchServers):
+    """Those of an embedding model."""
+
+    kind = EngineKind.EMBEDDING
+    noun = "an Embedding"
+
+
+class RerankServers(_BatchServers):
+    """Those of a reranker."""
+
+    kind = EngineKind.RERANKER
+    noun = "a Reranker"
+
+
+class Declared:
+    """An engine that a user declares by its model. ``servers``: it is asked there, over HTTP."""
+
+    servers: Servers | None = None
+
+
+class WrongFieldError(ArgumentError):
     """``field`` of a declaration is wrong."""
 
-    def __init__(self, field: str, why: str) -> None:
-        super().__init__(f"{field} of an LLM {why}")
+    def __init__(self, noun: str, field: str, why: str) -> None:
+        super().__init__(f"{field} of {noun} {why}")
         self.field, self.why = field, why
-
-
-def _wrong(field: str, why: str) -> _Wrong:
-    return _Wrong(field, why)
 
 
 def _checked(urls: Sequence[object]) -> tuple[str, ...]:
     if not urls:
-        raise _wrong("urls", "is empty: name the base URL of each replica")
+        raise ValueError("is empty: name the base URL of each replica")
     parts = [_split(url) for url in urls]
     origins = [origin(each.geturl()) for each in parts]
     for at, where in enumerate(origins):
         if where in origins[:at]:
-            raise _wrong("urls", f"holds {where} twice")
+            raise ValueError(f"holds {where} twice")
     first = parts[0]
     for each in parts[1:]:
         if (each.scheme, each.path) != (first.scheme, first.path):
-            raise _wrong(
-                "urls",
+            raise ValueError(
                 f"are to be alike but for host and port: {first.geturl()} and {each.geturl()} "
-                "are not",
+                "are not"
             )
     return tuple(each.geturl() for each in parts)
 
@@ -120,11 +176,11 @@ def _split(url: object) -> SplitResult:
         port, parts = 0, urlsplit("")
     if parts.scheme.lower() not in ("http", "https") or not parts.hostname or port == 0:
         shown = url.rpartition("@")[2] if isinstance(url, str) else url
-        raise _wrong("urls", f"holds {shown!r}, which is no http URL like http://10.0.0.1:8000/v1")
+        raise ValueError(f"holds {shown!r}, which is no http URL like http://10.0.0.1:8000/v1")
     if "@" in parts.netloc or parts.query or parts.fragment:
         where = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="")
-        raise _wrong(
-            "urls", f"holds {where.geturl()} with credentials, a query or a fragment: leave those"
+        raise ValueError(
+            f"holds {where.geturl()} with credentials, a query or a fragment: leave those"
         )
     return SplitResult(parts.scheme.lower(), _place(parts), parts.path.rstrip("/"), "", "")
 
@@ -134,68 +190,34 @@ def _place(parts: SplitResult) -> str:
     try:
         host = (parts.hostname or "").encode("idna").decode("ascii")
     except UnicodeError:
-        raise _wrong("urls", f"holds {parts.hostname!r}, which is no name of a host") from None
+        raise ValueError(f"holds {parts.hostname!r}, which is no name of a host") from None
     host = f"[{host}]" if ":" in host else host
     default = {"http": 80, "https": 443}[parts.scheme.lower()]
     return host if parts.port in (None, default) else f"{host}:{parts.port}"
 
 
-def read_engines(path: str | Path) -> tuple[LLM, ...]:
-    """The engines that a TOML file declares: a table ``[[llm]]`` for each.
-
-    Raises:
-        ArgumentError: it cannot be read, or says something else; the message names file and key.
-    """
-    import tomllib  # Few have such a file, and all would wait for it.
-
-    try:
-        with Path(path).open("rb") as file:
-            said = tomllib.load(file)
-    except OSError as error:
-        raise ArgumentError(f"{path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ArgumentError(f"{path} is no TOML: {error}") from error
-    for name in said:
-        if name != "llm":
-            raise ArgumentError(f"{path}: {name} is no kind of engine: take [[llm]]")
-    tables = said.get("llm", [])
-    if not isinstance(tables, list):
-        raise ArgumentError(f"{path}: llm is to be a list of tables: write [[llm]]")
-    return checked_models(
-        [_declared(table, f"{path}: llm[{at}]") for at, table in enumerate(tables)], f"{path}: "
-    )
-
-
-def _declared(table: object, where: str) -> LLM:
-    if not isinstance(table, dict):
-        raise ArgumentError(f"{where} is to be a table: write [[llm]]")
-    for name in table:
-        if name not in _KEYS:
-            raise ArgumentError(f"{where}.{name} is no setting: take {', '.join(_KEYS)}")
-    for name in ("model", "urls"):
-        if name not in table:
-            raise ArgumentError(f"{where}.{name} is missing")
-    given: dict[str, Any] = table
-    try:
-        return LLM(**given)
-    except _Wrong as error:
-        raise ArgumentError(f"{where}.{error.field} {error.why}") from None
-
-
-def checked_models(declared: Sequence[LLM], where: str = "") -> tuple[LLM, ...]:
+def checked_servers(declared: Sequence[Servers], where: str = "") -> tuple[Servers, ...]:
     """The declarations, where each address serves a model once.
 
     Raises:
         ArgumentError: two of them are of one model at one address.
     """
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[EngineKind, str, str]] = set()
     for each in declared:
         for url in each.urls:
-            place = each.model, origin(url)
+            place = each.kind, each.model, origin(url)
             if place in seen:
-                raise ArgumentError(f"{where}{each.model!r} is declared twice at {place[1]}")
+                raise ArgumentError(f"{where}{each.model!r} is declared twice at {place[2]}")
             seen.add(place)
     return tuple(declared)
 
 
-__all__ = ["LLM", "VARIABLE", "checked_models", "read_engines"]
+__all__ = [
+    "LLM",
+    "Declared",
+    "EmbeddingServers",
+    "RerankServers",
+    "Servers",
+    "WrongFieldError",
+    "checked_servers",
+]

@@ -15,6 +15,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Final
 
+from ayo_bridge.engines.declared import Declared, EmbeddingServers, RerankServers, Servers
 from ayo_bridge.engines.live_names import model_name
 from ayo_bridge.engines.model_requests import ModelRequest
 from ayo_bridge.engines.sentence_transformer import (
@@ -30,38 +31,83 @@ from ayo_bridge.engines.shared.model_calls import wired
 from ayo_bridge.engines.shared.place import SharedProcess
 from ayo_bridge.engines.shared.ray_reach import RayActor
 from ayo_bridge.errors import ArgumentError
+from ayo_bridge.schedule import Home, Placement
 from ayo_bridge.seam import Call, EngineKind, Limits
 
 HOSTED_BY: Final = "ayo_bridge.engines.shared.hosted_model:host"
 
 
-class DeclaredModel(SharedEngine):
-    """A model by its source, and where it runs.
+class DeclaredModel(SharedEngine, Declared):
+    """A model by its source, and where it runs: in one place, or at servers.
 
-    All objects of the application's that were loaded from there go there. Native workflows use it
-    by its ``name``, and need no object for that.
+    With a ``placement`` all objects of the application's that were loaded from the source go there.
+    Native workflows use it by its ``name``, and need no object for that.
+
+    With ``urls`` requests of accelerated calls to any of these servers go to one of them, as those
+    to an :class:`~ayo_bridge.LLM`.
 
     Args:
-        source: path or hub name, as the application gives it to the library.
+        source: path or hub name, as the application gives it to the library; with ``urls`` the name
+            by which requests ask for it.
         placement: where it runs.
+        urls: base URLs, alike but for host and port. The application keeps the one that it has.
+        routing: of requests to these: ``"least_delay"`` (the default), ``"least_outstanding"`` or
+            ``"round_robin"``.
         load: for the library's constructor there, in JSON: ``revision``, ``cache_folder``,
             ``trust_remote_code``, ``model_kwargs``, ... What the application sets on its object
             later (``max_seq_length``, prompts) is taken over from that.
 
     Raises:
-        ArgumentError: the source is no text, or the placement is none.
+        ArgumentError: an argument is of a wrong kind or value, or there is neither a placement nor
+            a URL, or both.
     """
 
     patient = True
     limits = Limits(continuous=True)
     serves: ClassVar[type[Model]]
+    served_by: ClassVar[type[Servers]]
 
-    def __init__(self, source: str, *, placement: SharedProcess | RayActor, **load: Any) -> None:
-        _check(source, placement)
-        self.source, self.placement, self.load = source, placement, load
+    def __init__(
+        self,
+        source: str,
+        *,
+        placement: SharedProcess | RayActor | None = None,
+        urls: Sequence[str] | None = None,
+        routing: str | None = None,
+        **load: Any,
+    ) -> None:
+        if urls is not None:
+            if placement is not None or load:
+                more = [*load] if placement is None else ["placement", *load]
+                raise ArgumentError(f"a model at urls is loaded there: leave {', '.join(more)}")
+            options = {} if routing is None else {"routing": routing}
+            self.servers = self.served_by(source, urls, **options)
+        else:
+            if routing is not None:
+                raise ArgumentError("routing is for a model at several urls")
+            _check(source, placement)
+            self.placement = placement  # type: ignore[assignment]
+        self.source, self.load = source, load
         self.name = f"{self.kind.value}:{model_name(source)}"
         self._lock = threading.Lock()
         self._model: Any = None
+
+    def __str__(self) -> str:
+        """What was declared, in words."""
+        if self.servers is not None:
+            return f"{self.name} at {len(self.servers.urls)} servers"
+        where = "Ray actors" if isinstance(self.placement, RayActor) else "a shared process"
+        return f"{self.name} in {where}"
+
+    def placed(self, home: Home) -> Placement:
+        """Where it runs.
+
+        Raises:
+            ArgumentError: that is at servers, which a runtime is told when it is made.
+        """
+        if self.servers is not None:
+            raise ArgumentError(f"{self.name} has urls: pass it to Runtime(engines=[...])")
+        return super().placed(home)
 
     def hello(self) -> Header:
         """How to load it there; there is none here that it could be compared with."""
@@ -98,7 +144,7 @@ def _check(source: object, placement: object) -> None:
     if not isinstance(source, str) or not source:
         raise ArgumentError(f"a model is a path or a name, not {source!r}")
     if not isinstance(placement, SharedProcess | RayActor):
-        wanted = "SharedProcess(...) or RayActor(...)"
+        wanted = "SharedProcess(...) or RayActor(...), or give urls"
         raise ArgumentError(f"placement is to be {wanted}, not {placement!r}")
 
 
@@ -110,6 +156,7 @@ class Embedding(DeclaredModel):
 
     kind = EngineKind.EMBEDDING
     serves = EmbeddingModel
+    served_by = EmbeddingServers
 
     def to_request(self, call: Call) -> Call:
         """The texts of a workflow's request."""
@@ -129,6 +176,7 @@ class Reranker(DeclaredModel):
 
     kind = EngineKind.RERANKER
     serves = CrossEncoderModel
+    served_by = RerankServers
 
     def to_request(self, call: Call) -> Call:
         """The pairs of a workflow's request."""

@@ -18,6 +18,7 @@ from ayo_bridge.runahead.home import Home
 from ayo_bridge.runahead.judge import Judge
 from ayo_bridge.runahead.learning import Learning
 from ayo_bridge.runahead.rest import Rest
+from ayo_bridge.schedule import Placed
 from ayo_bridge.seam import EngineKind, new_lock
 
 if TYPE_CHECKING:
@@ -135,12 +136,18 @@ class AcceleratedState:
             return True
         asked = [call for call in record.calls if call.kind in _MODELS and self._here(call.engine)]
         self.rest.models = self.rest.models or bool(asked)
+        # Also while the process is not there yet: later calls are to find it, each of them.
+        self.rest.watched = self.rest.watched or any(self._is_shared(c.engine) for c in asked)
         return any(call.batch > 1 for call in asked)
 
     def _here(self, engine: str) -> bool:
         """Whether an engine runs in this process."""
         runtime = self.runtime
         return runtime.knows(engine) and not runtime.scheduler(engine).engine.server
+
+    def _is_shared(self, engine: str) -> bool:
+        """Whether several processes share an engine, or are to."""
+        return isinstance(self.runtime.scheduler(engine).engine, Placed)
 
     def switch_off(self, reason: str) -> None:
         """Run nothing ahead for this object for a while; the first reason stays until then."""

@@ -9,17 +9,19 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from ayo_bridge import LLM, Runtime
+from ayo_bridge import LLM, Embedding, RayActor, Reranker, Runtime, SharedProcess
 from ayo_bridge.cli import app
 from ayo_bridge.doctor.servers import check_servers, known_servers
 from ayo_bridge.doctor.settings import check_settings
-from ayo_bridge.engines.declared import read_engines
+from ayo_bridge.engines.declared_file import read_engines
 from ayo_bridge.engines.openai_http import OpenAIServer
+from ayo_bridge.engines.openai_http.embedding_server import EmbeddingServer, RerankServer
 from ayo_bridge.errors import ArgumentError
 from ayo_bridge.serving.ports import free_port
 from tests.stub_openai import StubOpenAI
 
 ONE, TWO = "http://a:8000/v1", "http://b:8000/v1"
+MODEL = "[[reranker]]\nmodel = 'm'\nplacement"
 
 
 @pytest.mark.parametrize(
@@ -77,13 +79,31 @@ def test_a_declaration_is_refused(options: dict[str, Any], sentence: str) -> Non
     ("text", "sentence"),
     [
         ("[[llm]", "is no TOML"),
-        ("[[embedding]]", "embedding is no kind of engine: take [[llm]]"),
+        ("[[judge]]", "judge is no kind of engine: take [[llm]], [[embedding]], [[reranker]]"),
         ("[llm]\nmodel = 'm'", "llm is to be a list of tables: write [[llm]]"),
         ("[[llm]]\nmodel = 'm'", "llm[0].urls is missing"),
         (f"[[llm]]\nmodel = 'm'\nurl = '{ONE}'", "llm[0].url is no setting: take model, urls"),
         (f"[[llm]]\nmodel = 'm'\nurls = '{ONE}'", "llm[0].urls is to be a list of base URLs"),
         (f"[[llm]]\nmodel = 3\nurls = ['{ONE}']", "llm[0].model is to be the name of a model"),
         (f"[[llm]]\nmodel = 'm'\nurls = ['{ONE}']\n" * 2, "'m' is declared twice at a:8000"),
+        ("[[embedding]]\nmodel = 'm'", "embedding[0] says neither placement nor urls"),
+        (f"{MODEL} = 'gpu'", 'placement is to be "shared_process" or "ray_actor", or one table of'),
+        (f"{MODEL} = {{ray_actor = {{gpus = 1}}}}", "placement.ray_actor.gpus is no setting: take"),
+        (f"{MODEL} = {{ray_actor = {{replicas = 0}}}}", "replicas is to be at least 1, not 0"),
+        (
+            f"{MODEL} = {{ray_actor = {{resources = {{TPU = 'all'}}}}}}",
+            "ray_actor.resources.TPU is to be a number, not 'all'",
+        ),
+        (f"{MODEL} = {{shared_process = {{grace = true}}}}", "grace is to be a number, not True"),
+        (f"{MODEL} = 'ray_actor'\nload = 'x'", "reranker[0].load is to be a table, not 'x'"),
+        (
+            f"[[reranker]]\nmodel = 'm'\nurls = ['{ONE}']\nrouting = 'prefix'",
+            'reranker[0].routing is to be one of "least_delay", "least_outstanding", "round_robin"',
+        ),
+        (
+            f"{MODEL} = 'ray_actor'\nurls = ['{ONE}']",
+            "reranker[0].placement is no setting: take model, urls, routing",
+        ),
     ],
 )
 def test_a_file_is_refused_by_its_name_and_key(tmp_path: Path, text: str, sentence: str) -> None:
@@ -110,6 +130,74 @@ def test_a_file_in_the_environment_is_for_runtimes_that_say_nothing(
     ran = CliRunner().invoke(app, ["run", "app.py"])
     assert ran.exit_code == 1
     assert "no-such.toml cannot be read" in ran.output
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({}, "placement is to be SharedProcess(...) or RayActor(...), or give urls, not None"),
+        ({"placement": SharedProcess(), "routing": "round_robin"}, "routing is for a model at"),
+        (
+            {"urls": [ONE], "placement": SharedProcess(), "revision": "1"},
+            "a model at urls is loaded there: leave placement, revision",
+        ),
+        ({"urls": []}, "urls of an Embedding is empty"),
+    ],
+)
+def test_a_model_is_placed_or_at_servers(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ArgumentError, match=f"^{re.escape(sentence)}"):
+        Embedding("m", **options)
+
+
+def test_a_file_declares_models_and_where_they_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "engines.toml"
+    file.write_text(
+        f"""
+        [[embedding]]
+        model = "org/placed"
+        placement = "shared_process"
+        load = {{ revision = "1" }}
+        [[reranker]]
+        model = "org/ranks"
+        [reranker.placement.ray_actor]
+        num_gpus = 0.5
+        resources = {{ TPU = 1 }}
+        [[embedding]]
+        model = "served"
+        urls = ["{ONE}", "{TWO}"]
+        """
+    )
+    monkeypatch.setenv("AYO_ENGINES", str(file))
+    runtime = Runtime()
+    placed, ranks = runtime.engine("embedding:placed"), runtime.engine("reranker:ranks")
+    assert isinstance(placed, Embedding)
+    assert (placed.placement, placed.load) == (SharedProcess(), {"revision": "1"})
+    assert isinstance(ranks, Reranker)
+    assert ranks.placement == RayActor(num_gpus=0.5, resources=(("TPU", 1),))
+    assert runtime.engine("embedding:served") is None
+    assert [each.declared.model for each in runtime.replicated.all] == ["served"]
+    said = next(check.what for check in check_settings() if "AYO_ENGINES=" in check.what)
+    assert "declares embedding:placed in a shared process; 2 replicas of served, routing" in said
+    assert "least_delay; reranker:ranks in Ray actors, where a Runtime" in said
+
+
+def test_replicas_of_embedding_models_and_rerankers_are_theirs_alone() -> None:
+    runtime = Runtime(engines=[Embedding("m", urls=[ONE, TWO]), Reranker("r", urls=[ONE, TWO])])
+    for engine, found in (
+        (EmbeddingServer("embedding:m@a:8000", ONE), "m"),
+        (EmbeddingServer("embedding:TEI embed@a:8000", "http://a:8000"), "m"),
+        (EmbeddingServer("embedding:other@a:8000", ONE), ""),
+        (RerankServer("reranker:unknown model@b:8000", TWO), "r"),
+        (RerankServer("reranker:m@a:8000", ONE), ""),
+        (OpenAIServer("llm:m@a:8000", ONE), ""),
+    ):
+        runtime.register(engine)
+        routes: Any = runtime.routes(engine.name)
+        assert (routes.declared.model if routes is not None else "") == found, engine.name
+    with pytest.raises(ArgumentError, match=r"pass it to Runtime\(engines="):
+        runtime.register(Embedding("m", urls=[ONE]))
 
 
 def test_replicas_are_those_of_a_model_at_one_of_the_addresses() -> None:

@@ -1,14 +1,18 @@
 import copy
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from ayo_bridge.engines.sentence_transformer import EmbeddingModel
+from ayo_bridge.engines.shared.made import MadeEngine
+from ayo_bridge.engines.shared.place import SharedProcess
 from ayo_bridge.graph import Op
 from ayo_bridge.observe import explain_state, stats_state
 from ayo_bridge.runahead.rest import ENOUGH
 from ayo_bridge.runahead.state import AcceleratedState
-from ayo_bridge.seam import EngineCall, Outcome
+from ayo_bridge.seam import EngineCall, EngineKind, Outcome
 from tests.observe.states import call, record, state
 
 HIT, DIRECT, WASTED = Outcome.HIT, Outcome.DIRECT, Outcome.WASTED
@@ -55,6 +59,25 @@ def test_calls_whose_times_tell_what_work_ahead_costs_others_go_on_being_seen(me
         useless.note(ended)
     useless.totals()
     assert useless.rest.resting is not met
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_calls_of_a_model_that_processes_are_to_share_are_seen_before_it_is_there(
+    shared: bool,
+) -> None:
+    placed = MadeEngine("minilm", EngineKind.EMBEDDING, "x:y", placement=SharedProcess())
+    asking = state()
+    standing: Any = asking.runtime
+    standing.knows = lambda engine: True
+    standing.scheduler = lambda engine: SimpleNamespace(
+        engine=placed if shared else EmbeddingModel(engine)
+    )
+    for _ in range(ENOUGH + 1):
+        ended = record(call(DIRECT))
+        ended.ran_ahead = False
+        asking.note(ended)
+    asking.totals()
+    assert any(asking.rest.lets_through() for _ in range(2)) is not shared
 
 
 def at(now: float, judged: AcceleratedState, *made: EngineCall) -> str:

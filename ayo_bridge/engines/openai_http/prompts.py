@@ -40,6 +40,12 @@ def prompt_of(fields: Mapping[str, Any], *, warm: bool = False) -> Prompt:
     return Prompt(chain_of(seed, text), len(text) / CHUNK * CHUNK_TOKENS, output, warm)
 
 
+def work_of(body: bytes | Mapping[str, Any]) -> Prompt:
+    """How long a request to embed or to rerank is: all its texts count, and nothing is written."""
+    size = len(body) if isinstance(body, bytes) else len(json.dumps(body, default=repr))
+    return Prompt(tokens=size / CHUNK * CHUNK_TOKENS, output=1)
+
+
 def _rendered(messages: object) -> str:
     """Messages as one text, each of which is open at its end."""
     if not isinstance(messages, Sequence) or isinstance(messages, str):
@@ -59,4 +65,4 @@ def _content(message: Mapping[str, Any]) -> str:
     return json.dumps(others, default=repr)
 
 
-__all__ = ["fields_of", "prompt_of"]
+__all__ = ["fields_of", "prompt_of", "work_of"]

@@ -1,4 +1,4 @@
-"""The replicas of one LLM: where each request goes, and what is heard of how it fared."""
+"""The replicas of one model: where each request goes, and what is heard of how it fared."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, Final
 
-from ayo_bridge.engines.declared import LLM, Hints
+from ayo_bridge.engines.declared import LLM, Hints, Servers
 from ayo_bridge.engines.openai_http.address import origin
 from ayo_bridge.engines.openai_http.hints import hint_of
-from ayo_bridge.engines.openai_http.prompts import fields_of, prompt_of
+from ayo_bridge.engines.openai_http.prompts import fields_of, prompt_of, work_of
 from ayo_bridge.engines.openai_http.replica_checks import Check
 from ayo_bridge.engines.openai_http.sendings import AtReplica, InSession
 from ayo_bridge.events import Event, Facts, log
 from ayo_bridge.schedule.expected import Expected
 from ayo_bridge.schedule.prefix_groups import PrefixGroups
 from ayo_bridge.schedule.routing import Prompt, Router, Routing, Sent
-from ayo_bridge.seam import Routes, Sending, Usage, new_rlock
+from ayo_bridge.seam import EngineKind, Routes, Sending, Usage, new_rlock
 
 _logger: Final = logging.getLogger(__name__)
 _BY_PROMPT: Final = (Routing.PREFIX, Routing.LEAST_DELAY)
@@ -35,7 +35,7 @@ Start = Callable[[Check], Future[Any]]
 
 
 class Replicas(Routes):
-    """The replicas of a declared LLM. Thread-safe.
+    """The replicas of a declared model. Thread-safe.
 
     Args:
         declared: what the user says.
@@ -43,7 +43,7 @@ class Replicas(Routes):
         start: runs checks in the background.
     """
 
-    def __init__(self, declared: LLM, clock: Callable[[], float], start: Start) -> None:
+    def __init__(self, declared: Servers, clock: Callable[[], float], start: Start) -> None:
         self.declared = declared
         self._urls = list(declared.urls)
         """Those that were removed are kept: requests are on their way there, or made for them."""
@@ -66,7 +66,7 @@ class Replicas(Routes):
         self._stayed: Counter[str] = Counter()
         self._groups = PrefixGroups()
         self._expected = Expected()
-        self._hints = Hints(self.declared.hints)
+        self._hints = self._told()
         self._sessions = os.urandom(6).hex()
         self._watching: Future[Any] | None = None
 
@@ -114,10 +114,14 @@ class Replicas(Routes):
         ``None``: it is for another model of that server.
         """
         known = self.external or self._router.routing in _BY_PROMPT
-        fields = fields_of(body) if known or not isinstance(body, bytes) else None
-        if not self._is_for_us(body if fields is None else fields):
-            return None
-        prompt = Prompt(warm=warm) if not known or fields is None else prompt_of(fields, warm=warm)
+        if self.declared.kind is not EngineKind.LLM:  # Some of their requests name no model.
+            prompt = work_of(body) if known else Prompt(warm=warm)
+        else:
+            fields = fields_of(body) if known or not isinstance(body, bytes) else None
+            if not self._is_for_us(body if fields is None else fields):
+                return None
+            unread = fields is None or not known
+            prompt = Prompt(warm=warm) if unread else prompt_of(fields or {}, warm=warm)
         if self.external:
             return self._in_session(prompt)
         sending = AtReplica(self, self._numbers.get(server, 0), prompt)
@@ -141,7 +145,11 @@ class Replicas(Routes):
     def not_understood(self) -> None:
         """A request was refused for what was added to it: nothing is from now on."""
         self._hints = Hints.NONE
-        self.stays(f"the router does not take {self.declared.hints}")
+        self.stays(f"the router does not take {self._told()}")
+
+    def _told(self) -> Hints:
+        """What the user wants a router to be told."""
+        return Hints(self.declared.hints) if isinstance(self.declared, LLM) else Hints.NONE
 
     def _is_for_us(self, body: bytes | Mapping[str, Any]) -> bool:
         if isinstance(body, bytes):  # A quotation mark inside of a text has a backslash before it.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from contextvars import Context
 from typing import Any, Final
 
-from ayo_bridge.engines.declared import LLM, VARIABLE, checked_models, read_engines
+from ayo_bridge.engines.declared import LLM, Servers, checked_servers
+from ayo_bridge.engines.dialects import DIALECTS
 from ayo_bridge.engines.openai_http.address import origin
 from ayo_bridge.engines.openai_http.replica_checks import watch
 from ayo_bridge.engines.openai_http.replicas import Replicas
@@ -19,30 +19,29 @@ from ayo_bridge.schedule.limits import MOST, START
 from ayo_bridge.seam import Engine, EngineKind
 
 _logger: Final = logging.getLogger(__name__)
+_NAMELESS: Final = frozenset({each.name for each in DIALECTS if not each.model} | {"unknown model"})
+"""What models are called whose requests do not name them: their server has only that one."""
 
 
 class Replicated:
-    """The declared LLMs of a runtime; false where there are none.
+    """The declared servers of a runtime; false where there are none.
 
     Args:
-        declared: what the user says; nothing: what the file says that ``AYO_ENGINES`` names.
+        declared: what the user says.
         clock: seconds.
         submit: runs a coroutine on the runtime's loop.
-
-    Raises:
-        ArgumentError: the file cannot be read, or says something else.
     """
 
     def __init__(
         self,
-        declared: Sequence[LLM],
+        declared: Sequence[Servers],
         clock: Callable[[], float],
         submit: Callable[[Coroutine[Any, Any, None]], Future[Any]],
     ) -> None:
         self.all = tuple(
             # Not in the context of the call that comes first: its scope would live as long.
             Replicas(each, clock, lambda check: Context().run(submit, watch(check)))
-            for each in declared or named_engines()
+            for each in declared
         )
 
     def __bool__(self) -> bool:
@@ -50,13 +49,16 @@ class Replicated:
 
     def routes(self, engine: Engine) -> Replicas | None:
         """The replicas of an engine, which is named after its model, and perhaps its address."""
-        if engine.kind is not EngineKind.LLM:
-            return None
-        whole = (engine.asked_as or engine.name).removeprefix(f"{EngineKind.LLM}:")
+        whole = (engine.asked_as or engine.name).removeprefix(f"{engine.kind}:")
         named = whole, whole.rpartition("@")[0]
-        found = [each for each in self.all if each.declared.model in named]
+        nameless = engine.kind is not EngineKind.LLM and named[1] in _NAMELESS
+        found = [
+            each
+            for each in self.all
+            if each.declared.kind is engine.kind and (nameless or each.declared.model in named)
+        ]
         ours = next((each for each in found if engine.server in each.servers), None)
-        if found and ours is None and engine.server:
+        if found and ours is None and engine.server and not nameless:
             model = found[0].declared.model
             reason = f"{engine.server} is no address of its replicas"
             sentence = f"requests for {model} go to the application's own address alone: {reason}"
@@ -72,21 +74,22 @@ class Replicated:
         """
         places = {*map(origin, declared.urls)}
         for each in self.all:
-            if each.declared.model == declared.model and places.intersection(each.servers):
+            before = each.declared
+            alike = isinstance(before, LLM) and before.model == declared.model
+            if alike and places.intersection(each.servers):
                 break
         else:
             raise ArgumentError(
                 f"no replicas of {declared.model!r} are declared at any of these addresses: "
                 "name them where the Runtime is made, with one that stays"
             )
-        before = each.declared
         for name in ("routing", "session", "hints"):
             if getattr(before, name) != getattr(declared, name):
                 raise ArgumentError(
                     f'{name} of {declared.model!r} is "{getattr(before, name)}": it stays while '
                     "calls are under way"
                 )
-        checked_models([declared, *(other.declared for other in self.all if other is not each)])
+        checked_servers([declared, *(other.declared for other in self.all if other is not each)])
         each.changes(declared)
 
     def limits(self, server: str) -> dict[str, int]:
@@ -100,14 +103,4 @@ class Replicated:
             each.after_fork()
 
 
-def named_engines() -> tuple[LLM, ...]:
-    """What the file declares that ``AYO_ENGINES`` names.
-
-    Raises:
-        ArgumentError: it cannot be read, or says something else; the message names file and key.
-    """
-    path = os.environ.get(VARIABLE, "").strip()
-    return read_engines(path) if path else ()
-
-
-__all__ = ["Replicated", "named_engines"]
+__all__ = ["Replicated"]

@@ -6,9 +6,11 @@ import asyncio
 import importlib
 import json
 import logging
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from ayo_bridge.engines.declared_file import VARIABLE
 from ayo_bridge.engines.shared.frames import Header
 from ayo_bridge.engines.shared.hosting import Hosted, NotServedError
 
@@ -103,6 +105,8 @@ def make(key: str, hello: Header, make_runtime: Callable[..., Runtime] | None = 
     settings: Any = hello.get("settings", {})
     from ayo_bridge.runtime import Runtime  # A process that is asked for nothing loads nothing.
 
+    # What it declares is shared here; a runtime that reads it would send calls in a circle.
+    os.environ.pop(VARIABLE, None)
     runtime = (make_runtime or Runtime)(
         strict=bool(settings.get("strict")), otel=False, metrics=False
     )

@@ -75,13 +75,21 @@ def test_both_kinds_of_models_answer_from_one_process_as_they_would_have_here(
     cross_encoder_path: Path,
     make_runtime: Callable[..., Runtime],
     sockets: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     model, reranker = loaded
-    declared: list[Any] = [
-        Embedding(str(minilm_path), placement=PLACED),
-        Reranker(str(cross_encoder_path), placement=PLACED),
-    ]
-    runtime = make_runtime(engines=declared)
+    # The shared process has this variable too, and is to send no call on.
+    (file := tmp_path / "engines.toml").write_text(
+        "".join(
+            f"[[{kind}]]\nmodel = '{path}'\nplacement.shared_process.grace = 0.2\n"
+            for kind, path in (("embedding", minilm_path), ("reranker", cross_encoder_path))
+        )
+    )
+    monkeypatch.setenv("AYO_ENGINES", str(file))
+    runtime = make_runtime()
+    declared: list[Any] = [scheduler.engine for scheduler in runtime.schedulers]
+    assert [type(each) for each in declared] == [Embedding, Reranker]
     calls: list[Callable[[], Any]] = [
         lambda: model.encode(TEXTS),
         lambda: model.encode(TEXTS[0], normalize_embeddings=True),
