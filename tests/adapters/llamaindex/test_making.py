@@ -7,12 +7,12 @@ from typing import Any
 
 import llama_index.core.indices.base
 import llama_index.core.query_engine.retriever_query_engine as engine_module
+import llama_index_instrumentation
 import pytest
 from llama_index.core import Document, Settings, StorageContext, SummaryIndex, VectorStoreIndex
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.callbacks.base_handler import BaseCallbackHandler
 from llama_index.core.ingestion import IngestionPipeline
-from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
@@ -187,7 +187,8 @@ class Heard(BaseEventHandler):
 
 
 chooses, postprocessor, watching = model(Choosing), Postprocessor(), Watching.model_construct()
-own_document, marked = OwnDocument(text="a"), Document(text="a", metadata={"of": object()})
+own_document: Any = OwnDocument
+own_document, marked = own_document(text="a"), Document(text="a", metadata={"of": object()})
 transformation = OwnTransformation()
 
 
@@ -311,7 +312,8 @@ def test_nothing_is_certain_while_code_of_the_users_is_told_of_events() -> None:
         tells.callback_manager = before
     assert asked(uploading) == known
     assert known[1] >= clients(llm)
-    handlers = get_dispatcher("llama_index.core.indices").event_handlers
+    dispatcher = llama_index_instrumentation.get_dispatcher("llama_index.core.indices")
+    handlers = dispatcher.event_handlers
     handlers.append(Heard())
     assert asked(uploading) == (set(), set())
     handlers.pop()
