@@ -189,7 +189,7 @@ class Heard(BaseEventHandler):
 chooses, postprocessor, watching = model(Choosing), Postprocessor(), Watching.model_construct()
 own_document: Any = OwnDocument
 own_document, marked = own_document(text="a"), Document(text="a", metadata={"of": object()})
-transformation = OwnTransformation()
+transformation, counting = OwnTransformation(), SentenceSplitter(tokenizer=str.split)
 
 
 def swapped(question: str, text: str) -> str:
@@ -241,6 +241,11 @@ def own_tokenizer(question: str, text: str) -> str:
     return str(made.as_query_engine().query(question))
 
 
+def counted_by_the_user(question: str, text: str) -> str:
+    made = VectorStoreIndex.from_documents([Document(text=text)], transformations=[counting])
+    return str(made.as_query_engine().query(question))
+
+
 def told_of_its_events(question: str, text: str) -> str:
     return str(index.as_query_engine(node_postprocessors=[watching]).query(question))
 
@@ -262,7 +267,14 @@ def another_prompt(question: str, text: str) -> str:
     "answer",
     [
         *(swapped, swapped_settings, own_llm, own_fusion, own_nodes, own_metadata, own_storage),
-        *(own_transformation, own_tokenizer, told_of_its_events, grown, another_prompt),
+        *(
+            own_transformation,
+            own_tokenizer,
+            counted_by_the_user,
+            told_of_its_events,
+            grown,
+            another_prompt,
+        ),
     ],
     ids=lambda answer: answer.__name__,
 )
