@@ -9,7 +9,7 @@ from typing import Any, Final
 from ayo_bridge.bindings.engines import BINDINGS as ENGINE_BINDINGS
 from ayo_bridge.learn.live.objects import learned_methods
 from ayo_bridge.lift.adapter import Adapter
-from ayo_bridge.lift.asking import Asking
+from ayo_bridge.lift.asking import Asking, Given, Making
 from ayo_bridge.lift.entries import Base, Entry, Kind
 from ayo_bridge.lift.lifted import Asked, Lifted
 from ayo_bridge.lift.recognise import class_of, loaded
@@ -23,6 +23,7 @@ from ayo_langchain.guide import Guide
 from ayo_langchain.helper_rows import HELPERS
 from ayo_langchain.ingestion import WRITES
 from ayo_langchain.learned import alone
+from ayo_langchain.making import makes
 from ayo_langchain.store_rows import BINDINGS as POSTGRES_BINDINGS
 from ayo_langchain.stored import LangChainIngests
 from ayo_langchain.stores import BINDINGS as STORE_BINDINGS
@@ -105,6 +106,10 @@ class LangChainAdapter(Adapter):
     def asks(self, obj: Any, steps: Sequence[str], awaited: bool) -> Asking | None:
         """What a call of a runnable or a store asks by."""
         return asks_by(obj, steps, awaited)
+
+    def makes(self, obj: Any, steps: Sequence[str], given: Given) -> Making | None:
+        """What joining runnables comes to, and making prompts and retrievers."""
+        return makes(obj, steps, given)
 
     def lift(self, obj: Any, state: AcceleratedState, asked: Asked) -> Lifted:
         """What it consists of, as far as that can be read off its structure."""

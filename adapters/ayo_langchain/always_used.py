@@ -17,11 +17,11 @@ from ayo_bridge.adapter import KNOWN
 from ayo_bridge.learn.certain.reading import cells_of, global_of, innermost
 from ayo_bridge.learn.certain.running import Certain, run_of
 from ayo_bridge.learn.live.clients import OTHERS
-from ayo_bridge.lift.asking import ABSENT, Asking
+from ayo_bridge.lift.asking import ABSENT, Asking, stands_for
 from ayo_bridge.lift.recognise import class_of, loaded
 from ayo_langchain.embeddings import clients_of
 from ayo_langchain.graph_nodes import always_run, first_steps, is_graph
-from ayo_langchain.known import differs, is_binding, overridden
+from ayo_langchain.known import differs, is_binding, overridden, replaced
 from ayo_langchain.store_rows import known as store_row
 from ayo_langchain.stores import store_differs
 
@@ -55,17 +55,19 @@ def asks_by(obj: Any, steps: Sequence[str], awaited: bool) -> Asking | None:
         return None
     from langchain_core.runnables import Runnable
 
-    (name,), kind = steps, type(obj)
-    if name in ("invoke", "ainvoke") and issubclass(kind, Runnable):
-        used = _used(obj) if overridden(obj, name) is None else _Used()
+    (name,), made = steps, stands_for(obj)
+    if name in ("invoke", "ainvoke") and issubclass(made or type(obj), Runnable):
+        changed = overridden(obj, name) if made is None else replaced(made, name)
+        used = _used(obj) if changed is None else _Used()
         owners = (*used.owners, *used.certain)
-        waited = awaited or name == "invoke"
-        return Asking(owners, used.plain and used.single) if owners and waited else None
-    searched = _searched(obj) if name in _SEARCHES else None
-    return None if searched is None else Asking((searched,), True)
+        if not owners or not (awaited or name == "invoke"):
+            return None
+        return Asking(owners, used.plain and used.single, used.plain)
+    asked = searched(obj) if name in _SEARCHES else None
+    return None if asked is None else Asking((asked,), True)
 
 
-def _searched(store: Any) -> object | None:
+def searched(store: Any) -> object | None:
     """What the searches of a store are made by: itself, or its client."""
     row = store_row(store)
     if row is not None:
@@ -107,7 +109,7 @@ def _used(runnable: Any) -> _Used:
     from langchain_core.runnables.retry import RunnableRetry
     from langchain_core.vectorstores import VectorStoreRetriever
 
-    cls = class_of(runnable)
+    cls = stands_for(runnable) or class_of(runnable)
     if cls is RunnableSequence:
         return _one_by_one(runnable.steps)
     if cls is RunnableParallel:
@@ -127,11 +129,11 @@ def _used(runnable: Any) -> _Used:
         held = [each for each in vars(runnable).values() if not isinstance(each, _SIMPLE)]
         return _Used(held, plain=True, single=True)
     if cls is VectorStoreRetriever:
-        searched = _searched(runnable.vectorstore)
-        if searched is None:
+        asked = searched(runnable.vectorstore)
+        if asked is None:
             return _Used([runnable.vectorstore], single=True)
         embedding = clients_of(runnable.vectorstore.embeddings)
-        return _Used([searched, *embedding], plain=True, single=True)
+        return _Used([asked, *embedding], plain=True, single=True)
     return _Used(plain=cls.__module__.startswith(_PLAIN) and not vars(runnable).get("func"))
 
 

@@ -13,6 +13,7 @@ CLASSIC: Final = ("1.0", "2")
 
 differs: Final = PLAIN.differs
 overridden: Final = PLAIN.overridden
+replaced: Final = PLAIN.replaced
 
 
 def is_binding(obj: object) -> bool:

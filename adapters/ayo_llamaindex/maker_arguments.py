@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from types import FunctionType
 from typing import Any, Final
 
-from ayo_bridge.learn.certain.reading import is_plain
+from ayo_bridge.learn.certain.reading import innermost, is_plain
 from ayo_bridge.lift.asking import Asking, Verdicts, stands_for
 from ayo_bridge.lift.recognise import class_of, loaded
 from ayo_llamaindex.always_used import always_used, of_settings, parts_in
@@ -17,6 +18,8 @@ _CORE: Final = "llama_index.core"
 _NODES: Final = ("Document", "TextNode")
 _MOST: Final = 256
 """Of more nodes, or other values, it is not looked whether all are known."""
+_LIBRARIES: Final = ("llama_index", "tiktoken", "transformers", "tokenizers", "nltk")
+"""Packages whose functions only count tokens and cut texts."""
 _WHOLE: Final = frozenset({"storage_context", "index_struct", "objects", "object_map"})
 """What holds parts of its own."""
 
@@ -83,6 +86,13 @@ class Arguments:
         verdict: bool = self.verdicts[key][1]
         return verdict
 
+    def runs(self, part: Any) -> bool:
+        """Whether a part that is run while something is made runs nothing of the user's."""
+        if not self.knows(part):
+            return False
+        parses = class_of(part).__module__.startswith(f"{_CORE}.node_parser.")
+        return not parses or all(map(_is_of_library, _functions_in(part)))
+
     def may_be_told(self, part: object) -> bool:
         """Whether nothing runs when a part is given a callback manager."""
         if self.knows(part):
@@ -110,6 +120,21 @@ def asking(*parts: object) -> Asking | None:
     """What calls of all these parts ask by."""
     owners = {id(owner): owner for part in parts for owner in always_used(part)}
     return Asking(tuple(owners.values()), len(owners) == 1) if owners else None
+
+
+def _functions_in(splitter: Any) -> Iterator[Any]:
+    """What a splitter has been given to count and to cut by."""
+    for space in (vars(splitter), splitter.__pydantic_private__ or {}):
+        for held in space.values():
+            yield from filter(callable, held if isinstance(held, list | tuple) else (held,))
+
+
+def _is_of_library(function: Any) -> bool:
+    inner, _, _ = innermost(function)
+    module = getattr(inner, "__module__", None) or type(inner).__module__
+    if type(inner) is FunctionType:
+        module = inner.__globals__.get("__name__", "")
+    return str(module).partition(".")[0] in _LIBRARIES
 
 
 def _is_known(part: object) -> bool:

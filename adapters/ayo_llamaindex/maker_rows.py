@@ -49,11 +49,11 @@ def _index(cls: type, asked: Arguments, nodes: str) -> Making:
     """An index of nodes or documents, which are split and embedded."""
     asked.several(nodes, is_node)
     asked.rest(nodes, "transformations", "embed_model")
-    transformations = asked.several("transformations", asked.knows)
+    transformations = asked.several("transformations", asked.runs)
     if nodes == "documents" and not transformations:
         splitter = of_settings("_node_parser")
         transformations = of_settings("_transformations") or ([splitter] if splitter else [])
-        if not all(map(asked.knows, transformations)):
+        if not all(map(asked.runs, transformations)):
             raise UnknownError("transformations")
     if cls.__name__ != _VECTORS:
         return Making(StandIn(cls, _object_map={}), asking(*transformations))
@@ -175,7 +175,7 @@ def _of_mode(llm: object, asked: Arguments) -> StandIn:
 def _pipeline(cls: type, asked: Arguments) -> Making:
     asked.rest("transformations")
     asked.lacks(*_KEEPS, "cache")
-    transformations = asked.several("transformations", asked.knows)
+    transformations = asked.several("transformations", asked.runs)
     if not transformations:
         raise UnknownError("transformations")
     parts: dict[str, Any] = {**dict.fromkeys(_KEEPS), "transformations": transformations}
@@ -194,7 +194,7 @@ def _nodes(pipeline: Any, asked: Arguments) -> Making:
     if (
         not known
         or any(getattr(pipeline, each) is not None for each in _KEEPS)
-        or not all(map(asked.knows, transformations))
+        or not all(map(asked.runs, transformations))
     ):
         raise UnknownError("pipeline")
     return Making([_made("schema", "TextNode")], asking(*transformations))

@@ -42,7 +42,8 @@ def makes(obj: Any, steps: Sequence[str], given: Given) -> Making | None:
 
 def reads(obj: Any, name: str) -> Any:
     """``Settings.llm`` and ``Settings.embed_model``, if they are there."""
-    if name not in ("llm", "embed_model") or obj is not loaded(*_SETTINGS):
+    settings = loaded(*_SETTINGS)
+    if name not in ("llm", "embed_model") or settings is None or obj is not settings:
         return ABSENT
     held = of_settings(f"_{name}")
     told = Arguments({}, {}).may_be_told(held)

@@ -19,10 +19,17 @@ class Asking:
         owners: clients, models and stores; of a composed object those that it always uses.
         plain: whether it is one client, model or store itself: then nothing else is asked by the
             call, and nothing of the user's runs in it.
+        parts_plain: whether all of a composed object's parts are such.
     """
 
     owners: Sequence[object]
     plain: bool
+    parts_plain: bool = False
+
+    @property
+    def harmless(self) -> bool:
+        """Whether a call changes nothing for whom is asked after it."""
+        return self.plain or self.parts_plain
 
 
 class Absent:

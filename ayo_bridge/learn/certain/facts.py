@@ -68,6 +68,19 @@ class Returned:
 
 
 @dataclass(frozen=True, slots=True)
+class Joined:
+    """``left | right``, and the attributes that are read of it."""
+
+    left: Value
+    right: Value
+    steps: tuple[str, ...] = ()
+
+    def attribute(self, name: str) -> Joined:
+        """The path of an attribute of that."""
+        return Joined(self.left, self.right, (*self.steps, name))
+
+
+@dataclass(frozen=True, slots=True)
 class Method:
     """A method of a value of which no path is known: ``answer.strip``."""
 
@@ -95,7 +108,9 @@ class Repeated:
     value: Value
 
 
-Value: TypeAlias = "Path | Mark | Constant | Returned | Method | Nested | Listed | Repeated"
+Rooted: TypeAlias = Path | Returned | Joined
+"""What attributes are read of."""
+Value: TypeAlias = "Rooted | Mark | Constant | Method | Nested | Listed | Repeated"
 
 
 def met(one: Value, other: Value) -> Value:

@@ -14,6 +14,7 @@ from ayo_bridge.learn.certain.facts import (
     Called,
     Constant,
     Facts,
+    Joined,
     Listed,
     Mark,
     Method,
@@ -22,6 +23,7 @@ from ayo_bridge.learn.certain.facts import (
     Repeated,
     Returned,
     Root,
+    Rooted,
     Value,
 )
 from ayo_bridge.learn.certain.reading import (
@@ -36,7 +38,7 @@ from ayo_bridge.learn.certain.reading import (
     parameters_of,
 )
 from ayo_bridge.learn.tracing.sites import call_at
-from ayo_bridge.lift.asking import ABSENT, Asking, Given, Known, Reads, Verdicts
+from ayo_bridge.lift.asking import ABSENT, Asking, Given, Known, Verdicts
 
 DEEPEST: Final = 5
 """Functions that are followed into each other."""
@@ -141,7 +143,7 @@ class _Walk:
         """A function of the user's that is called."""
         code, facts = function.__code__, facts_of(function.__code__)
         cells = cells_of(function)
-        names = _Names(function.__globals__, cells, given, facts.kept, self.known.reads)
+        names = _Names(function.__globals__, cells, given, facts.kept, self.known, self.verdicts)
         return self.body(code, facts, names, chain, around, awaited)
 
     def body(
@@ -195,7 +197,7 @@ class _Walk:
             facts = facts_of(callee.code, some)
             inner = names.inside(callee.code, event, facts)
             return self.body(callee.code, facts, inner, longer, around, event.awaited)
-        if not isinstance(callee, Path | Returned):
+        if not isinstance(callee, Rooted):
             return OPAQUE
         return self._attribute(names.root(callee), callee.steps, event, names, longer, around)
 
@@ -249,7 +251,7 @@ class _Walk:
             return None
         asking = self.known.asks(obj, steps, event.awaited) if steps else None
         if asking is not None:
-            return Run(self._asks(asking, chain), asking.plain)
+            return Run(self._asks(asking, chain), asking.harmless)
         if event.args is None:
             return None
         given = Given(*names.given_to(event), event.awaited, self.verdicts)
@@ -283,12 +285,15 @@ class _Names:
     given: Mapping[str, Any]
     kept: frozenset[str]
     """The parameters that stand for that throughout."""
-    reads: Reads
+    known: Known
+    verdicts: Verdicts
     returned: dict[int, Any] = field(default_factory=dict)
     """What calls have returned, by where they stand."""
 
-    def root(self, path: Path | Returned) -> Any:
+    def root(self, path: Rooted) -> Any:
         """What a path begins with; :data:`ABSENT` if that is not known."""
+        if isinstance(path, Joined):
+            return self._joined(self.value(path.left), self.value(path.right))
         if isinstance(path, Returned):
             return self.returned.get(path.at, ABSENT)
         if path.root is Root.GLOBAL:
@@ -304,7 +309,7 @@ class _Names:
                 return [self.value(each) for each in value.values]
             case Repeated():
                 return [self.value(value.value)]
-            case Path() | Returned():
+            case Path() | Returned() | Joined():
                 return reduce(self.attribute, value.steps, self.root(value))
         return ABSENT
 
@@ -313,7 +318,13 @@ class _Names:
         if obj is ABSENT:
             return ABSENT
         found = attribute(obj, name)
-        return self.reads(obj, name) if found is ABSENT else found
+        return self.known.reads(obj, name) if found is ABSENT else found
+
+    def _joined(self, left: Any, right: Any) -> Any:
+        if left is ABSENT:
+            return ABSENT
+        making = self.known.makes(left, ("__or__",), Given([right], {}, False, self.verdicts))
+        return ABSENT if making is None else making.value
 
     def given_to(self, event: Called) -> tuple[list[Any], dict[str, Any]]:
         """What a call is given by position, and by name. A function of the body's own is itself."""
@@ -334,4 +345,4 @@ class _Names:
         names = code.co_varnames[: code.co_argcount]
         args = () if event.names else tuple(self.value(each) for each in event.args or ())
         given = dict(zip(names, args, strict=False))
-        return _Names(self.space, cells, given, facts.kept, self.reads)
+        return _Names(self.space, cells, given, facts.kept, self.known, self.verdicts)

@@ -8,6 +8,7 @@ from typing import Final
 
 from ayo_bridge.learn.certain.facts import (
     Constant,
+    Joined,
     Listed,
     Mark,
     Method,
@@ -16,6 +17,7 @@ from ayo_bridge.learn.certain.facts import (
     Repeated,
     Returned,
     Root,
+    Rooted,
     Value,
 )
 
@@ -56,7 +58,7 @@ _ROWS: Final[dict[str, tuple[int, int, int]]] = {
         (1, 0, 1),
     ),
     **dict.fromkeys(
-        (*("BINARY_OP", "BINARY_SUBSCR", "COMPARE_OP", "IS_OP", "CONTAINS_OP", "IMPORT_NAME"),),
+        (*("BINARY_SUBSCR", "COMPARE_OP", "IS_OP", "CONTAINS_OP", "IMPORT_NAME"),),
         (2, 0, 1),
     ),
     "CHECK_EXC_MATCH": (1, 0, 1),
@@ -65,6 +67,10 @@ _ROWS: Final[dict[str, tuple[int, int, int]]] = {
     "BUILD_MAP": (0, 2, 1),
     "BUILD_CONST_KEY_MAP": (1, 1, 1),
 }
+
+
+_OR: Final = 7
+"""The argument of ``BINARY_OP`` for ``|``."""
 
 
 def move(instruction: dis.Instruction, stack: list[Value], jump: bool) -> None:
@@ -100,7 +106,7 @@ def _loaded(instruction: dis.Instruction, stack: list[Value]) -> bool:
     elif name in ("LOAD_ATTR", "LOAD_METHOD"):
         value, attribute = stack.pop(), instruction.argval
         read: Value = Mark.UNKNOWN if name == "LOAD_ATTR" else Method(attribute)
-        if isinstance(value, Path | Returned):
+        if isinstance(value, Rooted):
             read = value.attribute(attribute)
         stack += [read] if name == "LOAD_ATTR" else [Mark.NULL, read]
     elif name == "COPY":
@@ -133,6 +139,8 @@ def _made(instruction: dis.Instruction, stack: list[Value], jump: bool) -> bool:
         literal = isinstance(value, Constant) and isinstance(value.value, tuple | str)
         has = value is Mark.SOME or (literal and bool(value.value))  # type: ignore[union-attr]
         _replace(stack, 1, [Mark.SOME if has else Mark.UNKNOWN])
+    elif name == "BINARY_OP":
+        _replace(stack, 2, [Joined(stack[-2], stack[-1]) if count == _OR else Mark.UNKNOWN])
     elif name == "GET_AWAITABLE":
         _replace(stack, 1, [_awaited(stack[-1])])
     elif name == "FOR_ITER":

@@ -10,6 +10,8 @@ import pytest
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.language_models import BaseLanguageModel
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda, RunnableParallel, RunnablePassthrough
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_openai import ChatOpenAI
@@ -30,10 +32,14 @@ def model(key: str) -> ChatOpenAI:
 models = {"first": model("first"), "second": model("second")}
 default = models["first"]
 other = model("other")
+PROMPT = ChatPromptTemplate.from_template("What of {q}?")
 
 
 def joined(documents: list[Document]) -> str:
     return "\n\n".join(document.page_content for document in documents)
+
+
+joined_lambda = RunnableLambda(joined)
 
 
 def keyed(owner: object) -> str | None:
@@ -131,7 +137,103 @@ def test_plain_functions_call_chains_and_search_stores() -> None:
     run = run_of(answer, ("q",), {}, KNOWN)
     assert certainly(answer) == {"other"}
     assert store in [each.owner for each in run.asks]
-    assert not run.harmless
+    assert run.harmless
+
+
+def test_what_comes_after_a_chain_is_certain_if_the_chain_can_change_nothing() -> None:
+    def switch(q: str) -> str:
+        default.root_client = models[tenant.get()].root_client
+        return q
+
+    plain, switching = PROMPT | other, RunnableLambda(switch) | other
+
+    def after_plain(q: str) -> Any:
+        return default.invoke(plain.invoke({"q": q}).content)
+
+    def after_switching(q: str) -> Any:
+        return default.invoke(switching.invoke(q).content)
+
+    assert certainly(after_plain) == {"other", "first"}
+    assert certainly(after_switching) == {"other"}
+
+
+def test_a_chain_that_is_joined_in_the_call_asks_by_its_parts() -> None:
+    store = InMemoryVectorStore(DeterministicFakeEmbedding(size=4))
+
+    def answer(q: str) -> Any:
+        chain = ChatPromptTemplate.from_template("What of {q}?") | other | StrOutputParser()
+        return chain.invoke({"q": q})
+
+    async def twice(q: str) -> Any:
+        def chain_of(llm: Any) -> Any:
+            prompt = ChatPromptTemplate.from_messages([("system", "Be brief."), ("human", "{q}")])
+            return prompt | llm
+
+        first = await chain_of(default).ainvoke({"q": q})
+        return await (PROMPT | other).ainvoke({"q": first.content})
+
+    def retrieving(q: str) -> Any:
+        return (store.as_retriever(search_kwargs={"k": 2}) | joined_lambda | other).invoke(q)
+
+    assert certainly(answer) == {"other"}
+    assert certainly(twice) == {"first", "other"}
+    assert certainly(retrieving) == {"other"}
+    assert store in [each.owner for each in run_of(retrieving, ("q",), {}, KNOWN).asks]
+
+
+class Switching(RunnablePassthrough[Any]):
+    """Joins what it likes."""
+
+    def __or__(self, other: Any) -> Any:
+        return models[tenant.get()]
+
+
+switching = Switching()
+
+
+def joined_by_the_user(q: str) -> Any:
+    return (switching | other).invoke(q)
+
+
+def joined_with_a_choice(q: str) -> Any:
+    return (PROMPT | models[tenant.get()]).invoke({"q": q})
+
+
+def joined_with_a_function(q: str) -> Any:
+    return (PROMPT | other | (lambda message: message.content)).invoke({"q": q})
+
+
+def joined_with_a_partial(q: str) -> Any:
+    prompt = ChatPromptTemplate.from_template("{q} {name}", partial_variables={"name": tenant.get})
+    return (prompt | other).invoke({"q": q})
+
+
+def changed_when_joined(q: str) -> Any:
+    chain: Any = PROMPT | other
+    chain.last = models[tenant.get()]
+    return chain.invoke({"q": q})
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        *(joined_by_the_user, joined_with_a_choice, joined_with_a_function),
+        *(joined_with_a_partial, changed_when_joined),
+    ],
+)
+def test_nothing_is_certain_of_a_chain_whose_parts_are_not(function: Any) -> None:
+    assert certainly(function) == set()
+
+
+def test_nothing_is_certain_of_a_chain_once_joining_is_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def answer(q: str) -> Any:
+        return (PROMPT | other).invoke({"q": q})
+
+    assert certainly(answer) == {"other"}
+    monkeypatch.setattr(ChatPromptTemplate, "__or__", lambda *_: default, raising=False)
+    assert certainly(answer) == set()
 
 
 def test_a_model_of_the_users_own_class_is_not_known() -> None:

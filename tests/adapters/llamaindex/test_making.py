@@ -7,12 +7,12 @@ from typing import Any
 
 import llama_index.core.indices.base
 import llama_index.core.query_engine.retriever_query_engine as engine_module
+import llama_index_instrumentation
 import pytest
 from llama_index.core import Document, Settings, StorageContext, SummaryIndex, VectorStoreIndex
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.callbacks.base_handler import BaseCallbackHandler
 from llama_index.core.ingestion import IngestionPipeline
-from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
@@ -187,8 +187,9 @@ class Heard(BaseEventHandler):
 
 
 chooses, postprocessor, watching = model(Choosing), Postprocessor(), Watching.model_construct()
-own_document, marked = OwnDocument(text="a"), Document(text="a", metadata={"of": object()})
-transformation = OwnTransformation()
+own_document: Any = OwnDocument
+own_document, marked = own_document(text="a"), Document(text="a", metadata={"of": object()})
+transformation, counting = OwnTransformation(), SentenceSplitter(tokenizer=str.split)
 
 
 def swapped(question: str, text: str) -> str:
@@ -240,6 +241,11 @@ def own_tokenizer(question: str, text: str) -> str:
     return str(made.as_query_engine().query(question))
 
 
+def counted_by_the_user(question: str, text: str) -> str:
+    made = VectorStoreIndex.from_documents([Document(text=text)], transformations=[counting])
+    return str(made.as_query_engine().query(question))
+
+
 def told_of_its_events(question: str, text: str) -> str:
     return str(index.as_query_engine(node_postprocessors=[watching]).query(question))
 
@@ -261,7 +267,14 @@ def another_prompt(question: str, text: str) -> str:
     "answer",
     [
         *(swapped, swapped_settings, own_llm, own_fusion, own_nodes, own_metadata, own_storage),
-        *(own_transformation, own_tokenizer, told_of_its_events, grown, another_prompt),
+        *(
+            own_transformation,
+            own_tokenizer,
+            counted_by_the_user,
+            told_of_its_events,
+            grown,
+            another_prompt,
+        ),
     ],
     ids=lambda answer: answer.__name__,
 )
@@ -311,7 +324,8 @@ def test_nothing_is_certain_while_code_of_the_users_is_told_of_events() -> None:
         tells.callback_manager = before
     assert asked(uploading) == known
     assert known[1] >= clients(llm)
-    handlers = get_dispatcher("llama_index.core.indices").event_handlers
+    dispatcher = llama_index_instrumentation.get_dispatcher("llama_index.core.indices")
+    handlers = dispatcher.event_handlers
     handlers.append(Heard())
     assert asked(uploading) == (set(), set())
     handlers.pop()
