@@ -80,12 +80,7 @@ def test_both_kinds_of_models_answer_from_one_process_as_they_would_have_here(
 ) -> None:
     model, reranker = loaded
     # The shared process has this variable too, and is to send no call on.
-    (file := tmp_path / "engines.toml").write_text(
-        "".join(
-            f"[[{kind}]]\nmodel = '{path}'\nplacement.shared_process.grace = 0.2\n"
-            for kind, path in (("embedding", minilm_path), ("reranker", cross_encoder_path))
-        )
-    )
+    file = declared_in(tmp_path, embedding=minilm_path, reranker=cross_encoder_path)
     monkeypatch.setenv("AYO_ENGINES", str(file))
     runtime = make_runtime()
     declared: list[Any] = [scheduler.engine for scheduler in runtime.schedulers]
@@ -133,6 +128,17 @@ def test_both_kinds_of_models_answer_from_one_process_as_they_would_have_here(
     with pytest.warns(NotAcceleratedWarning, match="was changed since"):
         close_to(under(runtime, calls[2]), calls[2]())
     assert not engines[0].elsewhere
+
+
+def declared_in(folder: Path, **models: Path) -> Path:
+    """A file that declares models in a shared process, by kind."""
+    (file := folder / "engines.toml").write_text(
+        "".join(
+            f"[[{kind}]]\nmodel = '{path}'\nplacement.shared_process.grace = 0.2\n"
+            for kind, path in models.items()
+        )
+    )
+    return file
 
 
 def outcome(call: Callable[[], Any]) -> Any:
