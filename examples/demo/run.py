@@ -119,7 +119,9 @@ def _placed(stack: ExitStack, settings: Settings, console: Console) -> PlacedEmb
     from examples.demo.ray_actor import PlacedEmbedding
 
     with console.status("starting Ray"):
-        return PlacedEmbedding(stack, settings)
+        placed = PlacedEmbedding(stack, settings)
+    console.print("Ray runs on this machine: accelerated engines embed in an actor of it.")
+    return placed
 
 
 def _compare(

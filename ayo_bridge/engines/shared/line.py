@@ -182,14 +182,16 @@ class Line:
             return True
         if self.refused or self._closed or self._resting:
             return False
-        waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append((waiter, patient))
+        loop = asyncio.get_running_loop()
         self._wanted = True
         self._begin()
         within: float | None = AGAIN_WITHIN
         if patient:
-            looked = asyncio.get_running_loop().time() - self._since
-            within = BACK_WITHIN - looked if self._known else None
+            within = BACK_WITHIN - (loop.time() - self._since) if self._known else None
+        if within is not None and within <= 0:
+            return False
+        waiter: asyncio.Future[bool] = loop.create_future()
+        self._waiting.append((waiter, patient))
         try:
             return await asyncio.wait_for(waiter, within)
         except TimeoutError:

@@ -57,19 +57,17 @@ class SpreadEngine(BatchEngine):
     def __init__(self, engine: BatchEngine, holders: Callable[[], int]) -> None:
         self.name, self.kind = engine.name, engine.kind
         self._engine, self._holders = engine, holders
-        self._known = Limits()
+        self._known = ((Limits(), 1), Limits())
 
     @property
     def limits(self) -> Limits:  # type: ignore[override]
         """Those of one holder, as often as there are holders now."""
-        own = self._engine.limits
-        instances = own.instances * self._holders()
-        if own.continuous or instances == own.instances:
+        own, holders = self._engine.limits, self._holders()
+        if own.continuous or holders == 1:
             return own
-        known = replace(own, instances=instances)
-        if known != self._known:
-            self._known = known
-        return self._known
+        if self._known[0] != (own, holders):
+            self._known = (own, holders), replace(own, instances=own.instances * holders)
+        return self._known[1]
 
     def run(self, calls: Sequence[Call]) -> Sequence[object]:
         """Run a batch in this process."""
