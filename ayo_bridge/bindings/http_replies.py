@@ -189,6 +189,6 @@ class Watch:
 def _broke(error: BaseException) -> bool:
     """Whether the server has failed: the reader has neither left, nor waited for long enough."""
     left = isinstance(error, ReplyAbandonedError) or not isinstance(error, Exception)
-    return (
-        not left and not isinstance(error, TimeoutError) and "Timeout" not in type(error).__name__
-    )
+    waited = isinstance(error, TimeoutError) or "Timeout" in type(error).__name__
+    misread = isinstance(error, ValueError | TypeError | AttributeError | RuntimeError)
+    return not (left or waited or misread)

@@ -211,7 +211,8 @@ def _replicas(runtime: Seen) -> Iterator[Json]:
     for each in runtime.replicated.all:
         model = each.declared.model
         for server, up, requests in zip(each.servers, each.up(), each.requests(), strict=True):
-            yield {"model": model, "server": server, "up": up, "requests": requests}
+            if requests or each.has(server):
+                yield {"model": model, "server": server, "up": up, "requests": requests}
 
 
 _process: Final[list[Shown]] = []

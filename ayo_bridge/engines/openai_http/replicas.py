@@ -80,6 +80,10 @@ class Replicas(Routes):
         """``host:port`` of each, those that were removed among them."""
         return tuple(self._numbers)
 
+    def has(self, server: str) -> bool:
+        """Whether one of this ``host:port`` is there, and was not removed."""
+        return self._urls[self._numbers[server]] in self.declared.urls
+
     def changes(self, declared: LLM) -> None:
         """There are others from now on; what is on its way runs on."""
         with self._alone():

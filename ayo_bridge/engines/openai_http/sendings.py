@@ -60,6 +60,7 @@ class AtReplica(Sending):
     """A request that goes to one of the replicas."""
 
     def __init__(self, replicas: Chooses, own: int, prompt: Prompt) -> None:
+        self._over = True  # As long as nothing is sent.
         self._replicas = replicas
         self._own = own
         self._prompt = prompt

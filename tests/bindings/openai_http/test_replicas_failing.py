@@ -190,6 +190,9 @@ def test_they_are_added_and_removed_while_calls_are_on_their_way(make: Make) -> 
             ask(world)
         assert len(other.calls) == 1
         assert len(third.calls) == 3
+        assert [replicas_of(world).has(url) for url in replicas_of(world).servers] == [
+            *(True, False, True)
+        ]
         world.runtime.change(LLM("stub", [other.base_url, third.base_url], "least_outstanding"))
         before = len(world.stub.calls)
         for _ in range(4):  # The application's own address need not be one of them any more.
