@@ -78,6 +78,14 @@ def _file(nodeid: str) -> str:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """Before the workers start: what each of them would do for itself."""
+    from tests.rewriting import rewrite_all
+
+    rewrite_all(config)
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Like ``--dist loadfile``, but the files with a vLLM go to one worker."""
     from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]

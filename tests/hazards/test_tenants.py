@@ -75,16 +75,15 @@ APPS: Mapping[str, tuple[Callable[[StubProcess, str], Any], int]] = {
 class Asked:
     """Two tenants' own objects, and one that both use, with the right answers of each."""
 
-    def __init__(
-        self, build: Callable[[StubProcess, str], Any], server: StubProcess, runtime: Runtime
-    ) -> None:
+    def __init__(self, app: str, server: StubProcess, runtime: Runtime) -> None:
+        build, calls = APPS[app]
         plain = {key: build(server, key) for key in (*TENANTS, "both")}
         self.fast = {key: accelerate(build(server, key), runtime=runtime) for key in plain}
-        self.right = {
-            (key, question): str(_ask(obj, question))
-            for key, obj in plain.items()
-            for question in self._questions(key)
-        }
+        possible = [(key, question) for key in plain for question in self._questions(key)]
+        rng = random.Random(CALLS)
+        self.plan = rng.choices(possible, k=CALLS // len(APPS) // 2 // calls)
+        """Questions in an order that mixes all."""
+        self.right = {(key, one): str(_ask(plain[key], one)) for key, one in {*self.plan}}
         assert len(set(self.right.values())) == len(self.right)
         self.wrong: list[tuple[str, str, str]] = []
 
@@ -94,11 +93,6 @@ class Asked:
         if key != "both":
             return list(QUESTIONS)
         return [f"{tenant} asks {question}" for tenant in TENANTS for question in QUESTIONS]
-
-    def plan(self, count: int) -> list[tuple[str, str]]:
-        """So many questions in an order that mixes all."""
-        rng = random.Random(count)
-        return [rng.choice(list(self.right)) for _ in range(count)]
 
     def check(self, key: str, question: str, answer: object) -> None:
         if str(answer) != self.right[key, question]:
@@ -115,30 +109,27 @@ async def _aask(obj: Any, question: str) -> Any:
 
 @pytest.mark.parametrize("app", APPS)
 def test_in_threads(app: str, server: StubProcess, runtime: Runtime) -> None:
-    build, calls = APPS[app]
-    asked = Asked(build, server, runtime)
+    asked = Asked(app, server, runtime)
 
     def one(what: tuple[str, str]) -> None:
         asked.check(*what, _ask(asked.fast[what[0]], what[1]))
 
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(one, asked.plan(CALLS // len(APPS) // 2 // calls)))
+        list(pool.map(one, asked.plan))
     assert asked.wrong == []
     asyncio.run(close_clients())
 
 
 @pytest.mark.parametrize("app", APPS)
 async def test_on_a_loop(app: str, server: StubProcess, runtime: Runtime) -> None:
-    build, calls = APPS[app]
-    asked = Asked(build, server, runtime)
+    asked = Asked(app, server, runtime)
     places = asyncio.Semaphore(AT_ONCE)
 
     async def one(what: tuple[str, str]) -> None:
         async with places:
             asked.check(*what, await _aask(asked.fast[what[0]], what[1]))
 
-    plan = asked.plan(CALLS // len(APPS) // 2 // calls)
-    await asyncio.gather(*(one(what) for what in plan))
+    await asyncio.gather(*(one(what) for what in asked.plan))
     assert asked.wrong == []
     for obj in asked.fast.values():
         if hasattr(obj, "_response_synthesizer"):
