@@ -9,7 +9,7 @@ from typing import Any, Final
 from ayo_bridge.bindings.binding import Binding, Target
 from ayo_bridge.learn.live.entry import run, run_async
 from ayo_bridge.learn.live.opaque import LearnedPart
-from ayo_bridge.lift.recognise import is_a
+from ayo_bridge.lift.recognise import loaded
 from ayo_bridge.lift.taps import guide_of
 from ayo_bridge.lift.witness import saw
 from ayo_llamaindex.guide import Guide
@@ -23,7 +23,8 @@ _DEEPEST: Final = 8
 
 def asks_llm(obj: Any, depth: int = 0) -> bool:
     """Whether calls of an object ask an LLM, as far as is known of its class."""
-    if is_a(obj, f"{_CORE}.base.llms.base", "BaseLLM"):
+    model = loaded(f"{_CORE}.base.llms.base", "BaseLLM")
+    if model is not None and isinstance(obj, model):
         return True
     part = part_of(saw(obj))
     if part is None or depth >= _DEEPEST:
