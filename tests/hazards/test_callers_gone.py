@@ -19,6 +19,7 @@ from ayo_bridge.runahead import Scope
 from tests.differential.langchain_parts import chat, close_clients
 from tests.faults.matrix.entries import fusion, multi_query, synthesis
 from tests.hazards.conftest import tasks_of
+from tests.llama_index_like import openai_like
 from tests.stub_openai import StubOpenAI
 from tests.wire.sending import lines
 
@@ -37,17 +38,7 @@ PATIENCE = 0.5
 
 
 def _like(stub: StubOpenAI) -> Any:
-    from llama_index.llms.openai_like import OpenAILike
-
-    return OpenAILike(
-        model="stub",
-        api_base=stub.base_url,
-        api_key="key",
-        is_chat_model=True,
-        max_tokens=32,
-        max_retries=0,
-        timeout=30.0,
-    )
+    return openai_like(stub.base_url, max_tokens=32, timeout=30.0)
 
 
 def _tree(stub: StubOpenAI) -> tuple[Any, Any]:

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from llama_index.llms.openai_like import OpenAILike
 
 from ayo_bridge import Runtime, accelerate
 from ayo_bridge.profile import ProfileStore
 from tests.differential.langchain_parts import chat, close_clients
 from tests.faults.matrix.entries import multi_query, synthesis
+from tests.llama_index_like import openai_like
 from tests.stub_openai import StubProcess
 
 pytestmark = [
@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.timeout(600),
 ]
 TENANTS = ("red", "blue")
-CALLS = int(os.environ.get("AYO_TENANT_CALLS", "400"))
+CALLS = int(os.environ.get("AYO_TENANT_CALLS", "240"))
 """Of an LLM, by all four tests."""
 QUESTIONS = tuple(f"question {number}" for number in range(10))
 THREADS = 4
@@ -49,15 +49,7 @@ def runtime(tmp_path: Path) -> Iterator[Runtime]:
 
 
 def _accumulate(server: StubProcess, key: str) -> Any:
-    model = OpenAILike(
-        model="stub",
-        api_base=server.base_url,
-        api_key=key,
-        is_chat_model=True,
-        max_tokens=32,
-        max_retries=0,
-        timeout=60.0,
-    )
+    model = openai_like(server.base_url, api_key=key, max_tokens=32, timeout=60.0)
     return synthesis(model, "accumulate")
 
 
