@@ -8,6 +8,8 @@ RUFF := .venv/env/bin/ruff
 TWINE := .venv/env/bin/twine
 
 .DEFAULT_GOAL := help
+# Tests start many processes: each would compile all of our code anew.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help setup check test conformance miniature demo bench paper package installs docs clean
 
 help: ## show this

@@ -34,8 +34,7 @@ import psutil
 from ayo_bridge.profile import LLMProfile, ProfileStore
 from ayo_bridge.profile.llm_server import llm_profile_name, measure_llm
 from ayo_bridge.serving.emulated import EmulatedServer
-from ayo_bridge.serving.random_llama import make_random_llama
-from ayo_bridge.serving.vllm_server import VLLMServer
+from benchmarks.untrained import untrained_server
 
 TARGET: Final = 0.15
 STEP_TOKENS: Final = 2048
@@ -185,18 +184,10 @@ def main() -> int:
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
     options = parser.parse_args()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    cache = os.environ.get("AYO_ENV_CACHE")
-    models = (Path(cache) if cache else Path.home() / ".cache" / "ayo-bridge") / "models"
-    arguments = ["--enforce-eager", "--max-num-batched-tokens", str(STEP_TOKENS)]
+    batched = ["--max-num-batched-tokens", str(STEP_TOKENS)]
     with (
         tempfile.TemporaryDirectory() as folder,
-        VLLMServer(
-            make_random_llama(models / "random-llama"),
-            dtype="float32",
-            kv_cache_gib=1,
-            threads=1,
-            extra_args=arguments,
-        ) as vllm,
+        untrained_server(threads=1, extra_args=batched) as vllm,
     ):
         assert vllm.pid is not None
         clock = cpu_clock(vllm.pid) if options.clock == "cpu" else time.perf_counter

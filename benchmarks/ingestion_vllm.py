@@ -116,32 +116,20 @@ def main(
     """Measure both arms; 1 if what they give differs."""
     from ayo_bridge import accelerate
     from ayo_bridge.serving.postgres import EmbeddedPostgres
-    from ayo_bridge.serving.random_llama import make_random_llama
-    from ayo_bridge.serving.vllm_server import VLLMServer
     from benchmarks.cores import share_cores
     from benchmarks.learned.engines import cache_tokenizer
     from benchmarks.measure import fresh_runtime
+    from benchmarks.untrained import untrained_llama, untrained_server
     from examples.demo.engines import ServerGauge
 
     cache_tokenizer()
     core = share_cores()
     seconds: dict[bool, list[float]] = {False: [], True: []}
     with ExitStack() as stack:
-        cached = Path(os.environ.get("AYO_ENV_CACHE") or Path.home() / ".cache" / "ayo-bridge")
-        folder = make_random_llama(cached / "models" / "random-llama")
-        server = stack.enter_context(
-            VLLMServer(
-                folder,
-                dtype="float32",
-                kv_cache_gib=1,
-                cores=[] if core is None else [core],
-                extra_args=["--enforce-eager"],
-                env={"VLLM_SERVER_DEV_MODE": "1"},  # Brings /reset_prefix_cache.
-            )
-        )
+        server = stack.enter_context(untrained_server(cores=[] if core is None else [core]))
         postgres = stack.enter_context(EmbeddedPostgres())
         gauge, given, made = ServerGauge(server), documents(count), []
-        url, model, never = server.url, server.model_name, _unstorable(folder)
+        url, model, never = server.url, server.model_name, _unstorable(untrained_llama())
         _warm_up(pipeline(documents(1), url, model, never, postgres, "warm_up"))
         for number in range(2 * rounds):
             fast = number % 2 == 1

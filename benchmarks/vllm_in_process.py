@@ -16,7 +16,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -41,11 +40,10 @@ def model(tokens: int) -> Any:
     """LangChain's class, with an untrained Llama of 28 M parameters in float32."""
     from langchain_community.llms import VLLM
 
-    from ayo_bridge.serving.random_llama import make_random_llama
+    from benchmarks.untrained import untrained_llama
 
-    cache = Path(os.environ.get("AYO_ENV_CACHE") or Path.home() / ".cache" / "ayo-bridge")
     return VLLM(
-        model=str(make_random_llama(cache / "models" / "random-llama")),
+        model=str(untrained_llama()),
         dtype="float32",
         temperature=0.0,
         max_new_tokens=tokens,

@@ -78,6 +78,14 @@ def _file(nodeid: str) -> str:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """Before the workers start: what each of them would do for itself."""
+    from tests.rewriting import rewrite_all
+
+    rewrite_all(config)
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Like ``--dist loadfile``, but the files with a vLLM go to one worker."""
     from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
@@ -90,6 +98,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return LoadFiles(config, log) if config.getoption("dist") == "loadfile" else None
 
 
+def pytest_collection() -> None:
+    """What imports make is no garbage; going through it all the time takes a third of theirs."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """Take what the imports made out of the collector's sight.
 
@@ -98,6 +111,7 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,6 @@
 import ast
 from pathlib import Path
 
-import pytest
-
 REPOSITORY = Path(__file__).resolve().parent.parent
 CORE = REPOSITORY / "ayo_bridge"
 ADAPTERS = REPOSITORY / "adapters"
@@ -63,9 +61,10 @@ def forbidden(source: Path) -> frozenset[str]:
 SOURCES = sorted([*CORE.rglob("*.py"), *ADAPTERS.rglob("*.py")])
 
 
-@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(REPOSITORY)))
-def test_imports_follow_the_arrows(source: Path) -> None:
-    assert forbidden(source) == frozenset()
+def test_imports_follow_the_arrows() -> None:
+    assert len(SOURCES) > 400
+    found = {source.relative_to(REPOSITORY).as_posix(): forbidden(source) for source in SOURCES}
+    assert {name: banned for name, banned in found.items() if banned} == {}
 
 
 def test_an_import_inside_a_function_is_seen(tmp_path: Path) -> None:

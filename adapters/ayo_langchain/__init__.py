@@ -12,7 +12,7 @@ from ayo_bridge.lift.adapter import Adapter
 from ayo_bridge.lift.asking import Asking, Given, Making
 from ayo_bridge.lift.entries import Base, Entry, Kind
 from ayo_bridge.lift.lifted import Asked, Lifted
-from ayo_bridge.lift.recognise import class_of, loaded
+from ayo_bridge.lift.recognise import class_of, derives
 from ayo_bridge.lift.store_rows import BINDINGS as CLIENT_BINDINGS
 from ayo_bridge.lift.subclass import Methods
 from ayo_bridge.runahead import AcceleratedState
@@ -85,8 +85,7 @@ class LangChainAdapter(Adapter):
             for entry in _BATCHES
             if getattr(base, entry.name, None) is not getattr(Runnable, entry.name)
         ]
-        tool = loaded("langchain_core.tools.base", "BaseTool")
-        runs = _RUNS if tool is not None and issubclass(base, tool) else ()
+        runs = _RUNS if derives(base, "langchain_core.tools.base", "BaseTool") else ()
         return (*_ENTRIES, *own, *runs)
 
     def methods(self, base: type) -> Mapping[str, Callable[..., Any]]:

@@ -14,9 +14,9 @@ from ayo_bridge.engines.dialects import OLLAMA_EMBED
 from ayo_bridge.engines.registered_models import engine_for
 from ayo_bridge.engines.sentence_transformer import embedding_call
 from ayo_bridge.lift import ollama, remote_embedding
-from ayo_bridge.lift.llm import is_json
+from ayo_bridge.lift.llm import is_sdk_json
 from ayo_bridge.lift.makers import QueryEmbedding
-from ayo_bridge.lift.recognise import loaded
+from ayo_bridge.lift.recognise import is_a, loaded
 from ayo_bridge.lift.witness import checked, saw
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.seam import Call
@@ -85,8 +85,7 @@ def query_embedding(model: Any, engine: str, runtime: Home, *, sync: bool) -> Qu
 
 
 def _is_sentence_transformer(model: Any) -> bool:
-    known = loaded("langchain_huggingface", "HuggingFaceEmbeddings")
-    return known is not None and isinstance(saw(model), known)
+    return is_a(saw(model), "langchain_huggingface", "HuggingFaceEmbeddings")
 
 
 def _encode(model: Any, engine: str, text: str) -> Call:
@@ -104,8 +103,7 @@ def _encode(model: Any, engine: str, text: str) -> Call:
 
 
 def _is_remote(model: Any) -> bool:
-    known = loaded("langchain_openai", "OpenAIEmbeddings")
-    return known is not None and isinstance(saw(model), known)
+    return is_a(saw(model), "langchain_openai", "OpenAIEmbeddings")
 
 
 def _remote_differs(model: Any) -> str | None:
@@ -117,8 +115,7 @@ def _remote_differs(model: Any) -> str | None:
         return "the embedding model loads its own tokenizer for each text"
     if model.allowed_special is not None or model.disallowed_special is not None:
         return "the embedding model says how special tokens are encoded"
-    parameters = model._invocation_params
-    if not is_json({k: v for k, v in parameters.items() if k not in remote_embedding.NOT_JSON}):
+    if not is_sdk_json(model._invocation_params):
         return "the embedding model's parameters are not plain JSON"
     return (
         unfollowed(HTTP_BINDINGS)
@@ -165,8 +162,7 @@ _OLLAMA_METHODS: Final = (
 
 
 def _is_ollama(model: Any) -> bool:
-    known = loaded("langchain_ollama", "OllamaEmbeddings")
-    return known is not None and isinstance(saw(model), known)
+    return is_a(saw(model), "langchain_ollama", "OllamaEmbeddings")
 
 
 def _ollama_differs(model: Any) -> str | None:

@@ -17,7 +17,7 @@ from ayo_bridge.bindings.binding import Binding, Target
 from ayo_bridge.learn.tracing.branches import name_jobs
 from ayo_bridge.learn.tracing.places import CallPlace, current_place, parts, within
 from ayo_bridge.learn.tracing.sites import end_at
-from ayo_bridge.lift.recognise import loaded
+from ayo_bridge.lift.recognise import is_a, loaded
 from ayo_bridge.lift.taps import Helper, data
 from ayo_bridge.runahead import current_scope
 from ayo_bridge.seam import Answer
@@ -155,10 +155,9 @@ def _plain(value: Any) -> object:
         return [_plain(each) for each in value]
     if isinstance(value, dict):
         return {name: _plain(each) for name, each in value.items()}
-    send, message = loaded("langgraph.types", "Send"), loaded(_MESSAGES, "BaseMessage")
-    if send is not None and isinstance(value, send):
+    if is_a(value, "langgraph.types", "Send"):
         return _plain(value.arg)
-    if message is not None and isinstance(value, message):
+    if is_a(value, _MESSAGES, "BaseMessage"):
         from langchain_core.messages import convert_to_openai_messages
 
         return convert_to_openai_messages(value)

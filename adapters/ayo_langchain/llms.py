@@ -10,8 +10,8 @@ from ayo_bridge.bindings.binding import unfollowed
 from ayo_bridge.bindings.http_client import way_of
 from ayo_bridge.bindings.openai_http import BINDINGS as HTTP_BINDINGS
 from ayo_bridge.bindings.openai_sdk import Form, client_differs
-from ayo_bridge.lift.llm import Served, is_json, served_model
-from ayo_bridge.lift.recognise import class_of, loaded
+from ayo_bridge.lift.llm import Served, is_sdk_json, served_model
+from ayo_bridge.lift.recognise import class_of, is_a, loaded
 from ayo_bridge.lift.witness import checked, saw
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.seam import Call
@@ -38,7 +38,6 @@ _METHODS: Final = (
 _INVOKED: Final = Form("/chat/completions", raw=True)
 """``with_raw_response.create``, which invoke, generate and batch call (langchain-openai 1.0)."""
 _COMPLETIONS: Final = "openai.resources.chat.completions.completions"
-_NOT_JSON: Final = ("extra_headers", "extra_query", "timeout")
 _REFUSED_FIELDS: Final = ("tools", "tool_choice", "functions", "function_call", "response_format")
 _BOUND: Final = frozenset(
     {
@@ -115,8 +114,7 @@ def lift_llm(llm: Any, runtime: Home) -> LiftedLLM | LiftedOllama | str:
     while is_binding(saw(llm)):
         outside.append(llm)
         llm = llm.bound
-    known = loaded("langchain_openai.chat_models.base", "BaseChatOpenAI")
-    if known is None or not isinstance(llm, known):
+    if not is_a(llm, "langchain_openai.chat_models.base", "BaseChatOpenAI"):
         return f"{class_of(llm).__name__} is not a known model"
     client = llm.root_client or llm.root_async_client
     if client is None:
@@ -203,6 +201,6 @@ def _parameters_differ(llm: Any, bound: Mapping[str, Any]) -> str | None:
         return f"the model sends {', '.join(refused)}"
     if llm._use_responses_api(parameters):
         return "the model uses the Responses API"
-    if not is_json({k: v for k, v in parameters.items() if k not in _NOT_JSON}):
+    if not is_sdk_json(parameters):
         return "the model's parameters are not plain JSON"
     return None

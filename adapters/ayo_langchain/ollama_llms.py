@@ -10,7 +10,7 @@ from ayo_bridge.bindings.binding import unfollowed
 from ayo_bridge.bindings.openai_http import BINDINGS as HTTP_BINDINGS
 from ayo_bridge.engines.dialects import OLLAMA_CHAT
 from ayo_bridge.lift import ollama
-from ayo_bridge.lift.recognise import loaded
+from ayo_bridge.lift.recognise import is_a, loaded
 from ayo_bridge.lift.witness import checked, saw
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.seam import Call
@@ -69,8 +69,7 @@ class LiftedOllama:
 
 def lift_ollama(llm: Any, runtime: Home) -> LiftedOllama | None:
     """Lift a chat model of Ollama; ``None``: it is none, or has no client."""
-    known = loaded("langchain_ollama", "ChatOllama")
-    if known is None or not isinstance(saw(llm), known):
+    if not is_a(saw(llm), "langchain_ollama", "ChatOllama"):
         return None
     client = llm._client or llm._async_client
     if client is None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ayo_bridge.lift.entry import Entry, Kind
 from ayo_bridge.lift.ingests import Ingests, Row, Text, UnreadError, Way, row
-from ayo_bridge.lift.recognise import loaded
+from ayo_bridge.lift.recognise import is_a
 
 _KINDS: Final = {"add_documents": Kind.CALL, "aadd_documents": Kind.AWAIT}
 
@@ -67,8 +67,7 @@ def _adds(add: Any, documents: Any) -> Any:
 
 
 def _is_store(obj: Any) -> bool:
-    cls = loaded("langchain_core.vectorstores.base", "VectorStore")
-    return cls is not None and isinstance(obj, cls)
+    return is_a(obj, "langchain_core.vectorstores.base", "VectorStore")
 
 
 def _by_ids(store: Any, ids: Any) -> list[Row]:

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from ayo_bridge.bindings.binding import Binding, Target
-from ayo_bridge.lift.recognise import loaded
-from ayo_bridge.lift.shows import Given, Shows
+from ayo_bridge.lift.recognise import is_a, loaded
+from ayo_bridge.lift.shows import Acting, Given, Shows
 from ayo_bridge.lift.unheard import untold, untold_async
 from ayo_langchain.known import CORE
 
@@ -34,6 +34,13 @@ class LangChainShows(Shows):
     silencers = (UNHEARD,)
     packages = ("langchain", "langgraph")
     names_inputs = False
+    acting = (
+        Acting("langchain_core.tools.base", "BaseTool", "it calls tools"),
+        Acting("langgraph.prebuilt.tool_node", "ToolNode", "it calls tools"),
+        Acting("langgraph.checkpoint.base", "BaseCheckpointSaver", "it keeps checkpoints"),
+        Acting("langgraph.store.base", "BaseStore", "it writes to a store"),
+        Acting("langchain_core.chat_history", "BaseChatMessageHistory", "it keeps a conversation"),
+    )
 
     def verifiable(self) -> str | None:
         """Why its objects are not run once more; ``None`` if they are, and nobody hears of it."""
@@ -67,21 +74,12 @@ class LangChainShows(Shows):
 
         var_child_runnable_config.set(_unheard(var_child_runnable_config.get()))
 
-    def acts(self, value: Any) -> str:
-        """Tools act, and what checkpoints are kept in is written to."""
-        for module, name, act in _ACTS:
-            cls = loaded(module, name)
-            if cls is not None and isinstance(value, cls):
-                return f"{act} ({type(value).__name__})"
-        return ""
-
     def listens(self, value: Any) -> bool:
         """Whether it is told of events."""
-        for name in ("BaseCallbackHandler", "BaseCallbackManager"):
-            cls = loaded("langchain_core.callbacks.base", name)
-            if cls is not None and isinstance(value, cls):
-                return True
-        return False
+        return any(
+            is_a(value, "langchain_core.callbacks.base", name)
+            for name in ("BaseCallbackHandler", "BaseCallbackManager")
+        )
 
     def said_of(self, value: Any) -> object:
         """The content of a message and what tools it calls; a document. No ids: those of runs."""
@@ -106,13 +104,5 @@ def _unheard(config: Any) -> Any:
         return config
     return {name: each for name, each in config.items() if name != "callbacks"}
 
-
-_ACTS: Final = (
-    ("langchain_core.tools.base", "BaseTool", "it calls tools"),
-    ("langgraph.prebuilt.tool_node", "ToolNode", "it calls tools"),
-    ("langgraph.checkpoint.base", "BaseCheckpointSaver", "it keeps checkpoints"),
-    ("langgraph.store.base", "BaseStore", "it writes to a store"),
-    ("langchain_core.chat_history", "BaseChatMessageHistory", "it keeps a conversation"),
-)
 
 __all__ = ["UNHEARD", "LangChainShows"]

@@ -18,7 +18,7 @@ from ayo_bridge.lift.computing import only_computes
 from ayo_bridge.lift.lifted import Asked, Draft
 from ayo_bridge.lift.parts import Parts
 from ayo_bridge.lift.places import Kind, Place, kind_of
-from ayo_bridge.lift.recognise import class_of, loaded
+from ayo_bridge.lift.recognise import class_of, is_a
 from ayo_bridge.lift.witness import saw
 from ayo_bridge.runahead import AcceleratedState
 from ayo_langchain.kinds import KINDS
@@ -243,8 +243,7 @@ def _handler(step: Any) -> _Handler:
         return found
     if is_binding(step):
         return _Walk.binding
-    pregel = loaded("langgraph.pregel", "Pregel")
-    if pregel is not None and isinstance(step, pregel):
+    if is_a(step, "langgraph.pregel", "Pregel"):
         return _Walk.graph
     kinds: Sequence[tuple[type, _Handler]] = (
         (BaseRetriever, _Walk.retriever),

@@ -13,7 +13,7 @@ from ayo_bridge.engines.dialects import OLLAMA_EMBED
 from ayo_bridge.engines.registered_models import engine_for
 from ayo_bridge.engines.sentence_transformer import embedding_call
 from ayo_bridge.lift import ollama, remote_embedding
-from ayo_bridge.lift.llm import is_json
+from ayo_bridge.lift.llm import is_json, is_sdk_json
 from ayo_bridge.lift.makers import QueryEmbedding, costs_nothing
 from ayo_bridge.lift.recognise import class_of, loaded
 from ayo_bridge.lift.witness import checked, saw
@@ -134,8 +134,7 @@ def _arguments(model: Any, text: str) -> Mapping[str, Any]:
 
 
 def _options_differ(model: Any) -> str | None:
-    options = saw(model).additional_kwargs
-    if not is_json({k: v for k, v in options.items() if k not in remote_embedding.NOT_JSON}):
+    if not is_sdk_json(saw(model).additional_kwargs):
         return "the embedding model's additional_kwargs are not plain JSON"
     if not model.api_base or not model.api_key:
         return "the embedding model has no api_base or api_key of its own"

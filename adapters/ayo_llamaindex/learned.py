@@ -16,7 +16,7 @@ from typing import Any, Final
 from ayo_bridge.learn.live.entry import Following
 from ayo_bridge.learn.live.streams import stepped, stepped_async
 from ayo_bridge.lift.entries import Entry, Kind
-from ayo_bridge.lift.recognise import loaded
+from ayo_bridge.lift.recognise import derives
 
 _CORE: Final = "llama_index.core"
 
@@ -31,8 +31,7 @@ class Row:
 
     def describes(self, base: type) -> bool:
         """Whether ``base`` is the class or one derived from it."""
-        cls = loaded(self.module, self.name)
-        return cls is not None and issubclass(base, cls)
+        return derives(base, self.module, self.name)
 
 
 def _pair(name: str, awaited: str) -> tuple[Entry, Entry]:

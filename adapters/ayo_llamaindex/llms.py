@@ -10,7 +10,7 @@ from ayo_bridge.bindings.binding import unfollowed
 from ayo_bridge.bindings.http_client import way_of
 from ayo_bridge.bindings.openai_http import HTTPX
 from ayo_bridge.bindings.openai_sdk import Form, client_differs
-from ayo_bridge.lift.llm import Served, is_json, served_model
+from ayo_bridge.lift.llm import Served, is_sdk_json, served_model
 from ayo_bridge.lift.recognise import loaded
 from ayo_bridge.lift.witness import checked, saw
 from ayo_bridge.runahead.home import Home
@@ -39,7 +39,6 @@ _METHODS: Final = (
     "_use_chat_completions",
     "_update_max_tokens",
 )
-_NOT_JSON: Final = ("extra_headers", "extra_query", "timeout")
 _CHAT: Final = Form("/chat/completions")
 _TEXT: Final = Form("/completions")
 _SENTINEL: Final = "\ue000ayo-bridge\ue001"
@@ -234,7 +233,7 @@ def _not_ahead(llm: Any, sync: bool) -> str | None:
     options = llm._get_model_kwargs()
     if options.get("tools"):
         return "the LLM sends tools"
-    if not is_json({k: v for k, v in options.items() if k not in _NOT_JSON}):
+    if not is_sdk_json(options):
         return "the LLM's additional_kwargs are not plain JSON"
     if not llm.api_base or not llm.api_key:
         return "the LLM has no api_base or api_key of its own"

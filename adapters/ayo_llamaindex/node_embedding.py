@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ayo_bridge.engines.sentence_transformer import embedding_call
-from ayo_bridge.lift.recognise import class_of, loaded
+from ayo_bridge.lift.recognise import class_of, derives
 from ayo_bridge.lift.witness import saw
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.seam import Call
@@ -39,8 +39,7 @@ class LiftedEmbedding:
 
 def lift_node_embedding(model: Any, runtime: Home, name: str) -> LiftedEmbedding | str:
     """Lift an embedding model as a transformation, or say why it is left to run as it is."""
-    local = loaded("llama_index.embeddings.huggingface", "HuggingFaceEmbedding")
-    if local is None or not issubclass(class_of(model), local):
+    if not derives(class_of(model), "llama_index.embeddings.huggingface", "HuggingFaceEmbedding"):
         return f"{type(model).__name__} is no model of this process"
     query = lift_embedding(model, runtime, sync=True)
     if isinstance(query, str):

@@ -13,11 +13,12 @@ from typing import Any, Final
 
 from ayo_bridge.lift.entry import Entry, Kind
 from ayo_bridge.lift.ingests import Ingests, Row, Text, UnreadError, Way, row
-from ayo_bridge.lift.recognise import loaded
+from ayo_bridge.lift.recognise import is_a
 from ayo_llamaindex.ingestion import is_fresh
 
 _KINDS: Final = {"run": Kind.CALL, "arun": Kind.AWAIT}
-_SCHEMA: Final = "llama_index.core.schema"
+_PIPELINE: Final = ("llama_index.core.ingestion.pipeline", "IngestionPipeline")
+_NODE: Final = ("llama_index.core.schema", "BaseNode")
 _CACHED: Final = (
     "its cache may hold what an earlier run has made: measure IngestionPipeline(disable_cache=True)"
 )
@@ -31,7 +32,7 @@ class LlamaIndexIngests(Ingests):
     def way(self, obj: Any, entry: str) -> Way | None:
         """``run`` or ``arun`` of a pipeline."""
         kind = _KINDS.get(entry or "run")
-        if kind is None or not _is(obj, "llama_index.core.ingestion.pipeline", "IngestionPipeline"):
+        if kind is None or not is_a(obj, *_PIPELINE):
             return None
         stores = [each for each in (obj.vector_store, obj.docstore) if each is not None]
         name = entry or "run"
@@ -61,24 +62,19 @@ class LlamaIndexIngests(Ingests):
         if _is_nodes(obj):
             return {"nodes": [_of_node(each) for each in obj]}
         ids = [each.node_id for each in returned] if _is_nodes(returned) else []
-        if _is(obj, "llama_index.core.ingestion.pipeline", "IngestionPipeline"):
+        if is_a(obj, *_PIPELINE):
             found = {} if obj.vector_store is None else _of_store(obj.vector_store, ids)
             return {**found, **({} if obj.docstore is None else _of_docstore(obj.docstore))}
-        if _is(obj, "llama_index.core.indices.vector_store.base", "VectorStoreIndex"):
+        if is_a(obj, "llama_index.core.indices.vector_store.base", "VectorStoreIndex"):
             ids = list(obj.index_struct.nodes_dict.values())
             return {**_of_docstore(obj.docstore), **_of_store(obj.vector_store, ids)}
-        if _is(obj, "llama_index.core.vector_stores.types", "BasePydanticVectorStore"):
+        if is_a(obj, "llama_index.core.vector_stores.types", "BasePydanticVectorStore"):
             return _of_store(obj, ids)
         return None
 
 
-def _is(obj: Any, module: str, name: str) -> bool:
-    cls = loaded(module, name)
-    return cls is not None and isinstance(obj, cls)
-
-
 def _is_nodes(obj: Any) -> bool:
-    return isinstance(obj, Sequence) and bool(obj) and all(_is(o, _SCHEMA, "BaseNode") for o in obj)
+    return isinstance(obj, Sequence) and bool(obj) and all(is_a(each, *_NODE) for each in obj)
 
 
 def _runs(entry: str) -> Any:

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from ayo_bridge.bindings.binding import Binding, Target
 from ayo_bridge.lift.copies import own as own_copy
-from ayo_bridge.lift.recognise import loaded
-from ayo_bridge.lift.shows import Shows
+from ayo_bridge.lift.recognise import is_a
+from ayo_bridge.lift.shows import Acting, Shows
 from ayo_bridge.lift.subclass import plain
 from ayo_bridge.lift.unheard import Wrapped, untold, untold_async
 from ayo_bridge.runahead.again import Later
@@ -25,8 +25,9 @@ def _unstarted(wrapped: Wrapped, _: Any, args: tuple[Any, ...], kwargs: dict[str
     return kwargs.get("event_id") or "" if replaying() else wrapped(*args, **kwargs)
 
 
+_CORE: Final = "llama_index.core"
 _DISPATCHER: Final = "llama_index_instrumentation.dispatcher"
-_CALLBACKS: Final = "llama_index.core.callbacks.base"
+_CALLBACKS: Final = f"{_CORE}.callbacks.base"
 
 UNHEARD: Final = Binding(
     "LlamaIndex listeners",
@@ -52,6 +53,11 @@ class LlamaIndexShows(Shows):
     framework = "LlamaIndex"
     silencers = (UNHEARD,)
     packages = ("llama_index", "workflows")
+    acting = (
+        Acting(f"{_CORE}.memory.types", "BaseMemory", "it keeps a conversation"),
+        Acting(f"{_CORE}.storage.chat_store.base", "BaseChatStore", "it keeps a conversation"),
+        Acting(f"{_CORE}.ingestion.pipeline", "IngestionPipeline", "it writes to stores"),
+    )
 
     def apart(self, obj: Any) -> tuple[Any, Sequence[object]] | None:
         """A chat engine with a memory of its own, where that is kept in this process."""
@@ -65,14 +71,10 @@ class LlamaIndexShows(Shows):
 
     def acts(self, value: Any) -> str:
         """Tools act, pipelines and conversations write."""
-        tool = loaded(f"{_CORE}.tools.types", "BaseTool")
-        if tool is not None and isinstance(value, tool) and type(value).__name__ not in _ASKING:
+        tool = is_a(value, f"{_CORE}.tools.types", "BaseTool")
+        if tool and type(value).__name__ not in _ASKING:
             return "it calls tools"
-        for module, name, act in _ACTS:
-            cls = loaded(f"{_CORE}.{module}", name)
-            if cls is not None and isinstance(value, cls):
-                return f"{act} ({type(value).__name__})"
-        return ""
+        return super().acts(value)
 
     def listens(self, value: Any) -> bool:
         """Whether it is told of events, or tells of them."""
@@ -111,16 +113,10 @@ class LlamaIndexShows(Shows):
         return held if isinstance(held, Iterator | AsyncIterator) else None
 
 
-_CORE: Final = "llama_index.core"
 _CHAT: Final = "StreamingAgentChatResponse"
 _MEMORIES: Final = ("ChatMemoryBuffer",)
 _ASKING: Final = ("QueryEngineTool", "RetrieverTool")
 """Tools that do nothing but ask."""
-_ACTS: Final = (
-    ("memory.types", "BaseMemory", "it keeps a conversation"),
-    ("storage.chat_store.base", "BaseChatStore", "it keeps a conversation"),
-    ("ingestion.pipeline", "IngestionPipeline", "it writes to stores"),
-)
 _LISTENERS: Final = ("CallbackManager", "Dispatcher")
 
 __all__ = ["UNHEARD", "LlamaIndexShows"]

@@ -6,7 +6,7 @@ import json
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ayo_bridge.bindings.http_requests import as_sent
@@ -119,6 +119,15 @@ def prove_once(runtime: Home, engine: str, request: LLMRequest) -> None:
     known = ("proof", request.url, engine, request.credential)
     if isinstance(server, OpenAIServer) and runtime.first(known):
         runtime.submit(prove(server, request, runtime.load(server.server)))
+
+
+_NO_BODY: Final = ("extra_headers", "extra_query", "timeout")
+"""Arguments of the OpenAI SDK that are no part of a body."""
+
+
+def is_sdk_json(arguments: Mapping[str, Any]) -> bool:
+    """Whether what the OpenAI SDK is called with goes into a body as it is."""
+    return is_json({name: each for name, each in arguments.items() if name not in _NO_BODY})
 
 
 def is_json(parameters: Mapping[str, Any]) -> bool:

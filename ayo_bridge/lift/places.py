@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 
 from ayo_bridge.lift.lifted import Asked, Draft, MakerOf
 from ayo_bridge.lift.parts import Parts
-from ayo_bridge.lift.recognise import PLAIN, Recogniser, loaded
+from ayo_bridge.lift.recognise import PLAIN, Recogniser, is_a, loaded
 from ayo_bridge.runahead import AcceleratedState, Maker, Scope
 from ayo_bridge.schedule import ComponentOp
 
@@ -85,8 +85,7 @@ class Kind:
 
     def describes(self, obj: object) -> bool:
         """Whether ``obj`` is of the class or of one derived from it."""
-        cls = loaded(self.module, self.name)
-        return cls is not None and isinstance(obj, cls)
+        return is_a(obj, self.module, self.name)
 
     def differs(self, part: Any) -> str | None:
         """Why a part of this kind may do something else, or ``None``."""

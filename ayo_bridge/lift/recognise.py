@@ -40,6 +40,21 @@ def loaded(module: str, name: str) -> Any:
     return getattr(sys.modules.get(module), name, None)
 
 
+def is_a(obj: object, module: str, name: str) -> bool:
+    """Whether an object is of a class that the application has imported, or of one derived from it.
+
+    A proxy is what it says that it is.
+    """
+    cls = loaded(module, name)
+    return cls is not None and isinstance(obj, cls)
+
+
+def derives(cls: type, module: str, name: str) -> bool:
+    """Whether a class is one that the application has imported, or derived from it."""
+    known = loaded(module, name)
+    return known is not None and issubclass(cls, known)
+
+
 @dataclass(frozen=True, slots=True)
 class Recogniser:
     """Recognises the objects of one framework.

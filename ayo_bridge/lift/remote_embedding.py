@@ -24,8 +24,6 @@ from ayo_bridge.runahead.home import Home
 from ayo_bridge.seam import Call
 
 _CREATED: Final = Form("/embeddings")
-NOT_JSON: Final = ("extra_headers", "extra_query", "timeout")
-"""Arguments of the SDK that are no part of a body."""
 
 
 def served_embeddings(runtime: Home, base_url: str, model: str) -> str:

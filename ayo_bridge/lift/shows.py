@@ -12,6 +12,7 @@ from inspect import isawaitable
 from typing import Any, ClassVar, Final, NamedTuple
 
 from ayo_bridge.bindings.binding import Binding
+from ayo_bridge.lift.recognise import is_a
 from ayo_bridge.runahead.again import Unsaid
 
 ATOMS: Final = (str, int, float, bool, bytes, complex, type(None), enum.Enum)
@@ -25,6 +26,14 @@ class Given(NamedTuple):
     kwargs: dict[str, Any]
 
 
+class Acting(NamedTuple):
+    """A class of a module, and what calls of its objects do."""
+
+    module: str
+    name: str
+    what: str
+
+
 class Shows:
     """What is known of the objects of a framework that are run once more to be verified.
 
@@ -35,12 +44,14 @@ class Shows:
         packages: how the names of its packages begin: what is in their objects is known by their
             attributes.
         names_inputs: whether a mapping of inputs names arguments, and is no single one.
+        acting: the classes whose objects do what shall not be done twice, and what that is.
     """
 
     framework: ClassVar[str] = "this framework"
     silencers: ClassVar[Sequence[Binding] | None] = None
     packages: ClassVar[tuple[str, ...]] = ()
     names_inputs: ClassVar[bool] = True
+    acting: ClassVar[Sequence[Acting]] = ()
 
     def verifiable(self) -> str | None:
         """Why its objects are not run once more; ``None`` if they are, and nobody hears of it."""
@@ -65,6 +76,9 @@ class Shows:
 
     def acts(self, value: Any) -> str:
         """What calling ``value`` does that shall not be done twice; empty if nothing is known."""
+        for each in self.acting:
+            if is_a(value, each.module, each.name):
+                return f"{each.what} ({type(value).__name__})"
         return ""
 
     def listens(self, value: Any) -> bool:

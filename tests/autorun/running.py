@@ -56,6 +56,14 @@ def ended(process: subprocess.Popen[str], seconds: float = 110) -> tuple[int, st
     return process.returncode, out, err
 
 
+def reported(timeline: Path) -> bool:
+    """Whether a process that was started by another has drawn its timeline.
+
+    Then its texts are with who says them should a signal end it.
+    """
+    return any(timeline.parent.glob(f"{timeline.stem}-*"))
+
+
 @contextmanager
 def listening() -> Iterator[tuple[socket.socket, str]]:
     """A socket for a server to inherit, and the URL at which it listens."""

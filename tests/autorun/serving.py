@@ -40,7 +40,7 @@ class Service:
 @contextmanager
 def serving(command: Sequence[str], workers: int = 2) -> Iterator[Service]:
     """A service of so many workers, ended by SIGTERM; ``{fd}`` in its command is its socket."""
-    with server(0.05) as stub, listening() as (there, url):
+    with server(0.05, slower=2.0) as stub, listening() as (there, url):
         words = [word.format(fd=there.fileno()) for word in command]
         process = started(words, env=PLAIN | {"LLM_URL": stub.base_url}, sockets=[there])
         service = Service(url, stub, workers)

@@ -32,8 +32,8 @@ def both_arms(
     commands = {"plain": [sys.executable], "run": [*RUN, *options]}
     with ExitStack() as stack:
         processes, stubs = {}, {}
-        for arm, command in commands.items():
-            stubs[arm] = {app: stack.enter_context(server(LATENCY)) for app in apps}
+        for (arm, command), slower in zip(commands.items(), (1.0, 1.07), strict=True):
+            stubs[arm] = {app: stack.enter_context(server(LATENCY, slower=slower)) for app in apps}
             told = [f"{app}:{n}={stubs[arm][app].base_url}" for app, n in apps.items()]
             processes[arm] = started([*command, "together.py", *told])
         plain, fast = (ended(process, 110) for process in processes.values())

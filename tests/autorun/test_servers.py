@@ -14,8 +14,9 @@ import httpx
 import pytest
 
 from tests.autorun.engines import server
-from tests.autorun.running import APPS, PLAIN, RUN, asked, asked_by, ended, started
+from tests.autorun.running import APPS, PLAIN, RUN, asked, asked_by, ended, reported, started
 from tests.autorun.serving import serving
+from tests.deadline import eventually
 from tests.stub_openai import StubOpenAI, StubRequest
 
 QUESTION = quote("What is in the book?")
@@ -48,8 +49,10 @@ async def replies(app: object, paths: Sequence[str]) -> list[str]:
 
 
 def test_fastapi_in_two_workers_of_gunicorn_replies_the_same_and_reports_when_it_is_terminated(
-    plain_server: StubOpenAI, monkeypatch: pytest.MonkeyPatch
+    plain_server: StubOpenAI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    page = tmp_path / "calls.html"
+    wanted = ["--stats", "--timeline", str(page)]
     paths = [f"/{route}?question={QUESTION}" for route in ("ask", "aask", "stream")]
     monkeypatch.setenv("LLM_URL", plain_server.base_url)
     monkeypatch.syspath_prepend(APPS)
@@ -58,13 +61,14 @@ def test_fastapi_in_two_workers_of_gunicorn_replies_the_same_and_reports_when_it
     plain = asyncio.run(replies(app, paths[:1]))
     assert plain_server.max_in_flight == 1
     plain += asyncio.run(replies(app, paths[1:]))
-    with serving([*RUN, "--stats", "--", sys.executable, *GUNICORN, *FASTAPI]) as fast:
+    with serving([*RUN, *wanted, "--", sys.executable, *GUNICORN, *FASTAPI]) as fast:
         assert fast.get(paths[0]) == plain[0]
         assert fast.stub.max_in_flight > 1
         assert [fast.get(path) for path in paths[1:]] == plain[1:]
         assert "answer" in json.loads(plain[0])
         assert plain[-1].count("data: ") > 3
         assert asked(plain_server) == asked(fast.stub)
+        eventually(lambda: reported(page), "a report while it runs")
     assert fast.ended[:2] == (0, "")  # Of what watches over the workers.
     assert "RetrieverQueryEngine: " in fast.ended[2]
 
@@ -79,11 +83,14 @@ def test_workers_that_celery_forks_answer_the_same_and_report_when_it_is_termina
     answers = [f"{engine.query(question)}\n" for question in ("warming up", *QUESTIONS)]
     for name in ("queue", "control", "results"):
         (tmp_path / name).mkdir()
+    page = tmp_path / "calls.html"
+    wanted = ["--stats", "--timeline", str(page)]
     with server(0.05) as stub:
         env = PLAIN | {"LLM_URL": stub.base_url, "CELERY_FOLDER": str(tmp_path)}
-        worker = started([*RUN, "--stats", "--", sys.executable, *CELERY], env=env)
+        worker = started([*RUN, *wanted, "--", sys.executable, *CELERY], env=env)
         try:
             client = ended(started([sys.executable, "tasks.py", *QUESTIONS], env=env), 100)
+            eventually(lambda: reported(page), "a report while it runs")
             worker.send_signal(signal.SIGTERM)
             code, _, err = ended(worker)
         finally:

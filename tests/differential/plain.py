@@ -6,8 +6,8 @@ import dataclasses
 import enum
 import re
 import types
-from collections.abc import AsyncIterator, Iterator, Mapping
-from functools import partial
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from functools import cache, partial
 from typing import Any
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -64,31 +64,55 @@ def plain(value: object, depth: int = _DEPTH) -> Plain:
         return value
     if depth == 0:
         return f"<{_name(type(value))}>"
-    inner = depth - 1
-    if isinstance(value, enum.Enum):
-        return f"<{_name(type(value))}.{value.name}>"
-    if isinstance(value, type):
-        return f"<class {_name(value)}>"
-    if isinstance(value, str | bytes | bytearray):
-        text = str.__str__(value) if isinstance(value, str) else value.hex()
-        return {_name(type(value)): text}
-    if isinstance(value, BaseException):
-        return error(value, inner)
-    if isinstance(value, Mapping):
-        return _typed(value, dict, {str(k): plain(v, inner) for k, v in value.items()})
-    if isinstance(value, list | tuple):
-        flat = _ATOMS.issuperset(map(type, value))
-        return _typed(value, list, [*value] if flat else [plain(item, inner) for item in value])
-    if isinstance(value, set | frozenset):
-        return {_name(type(value)): sorted((plain(v, inner) for v in value), key=repr)}
-    if isinstance(value, types.FunctionType | types.MethodType | types.BuiltinFunctionType):
-        return f"<function {value.__module__}.{value.__qualname__}>"
-    if isinstance(value, partial):
-        return ["partial", plain(value.func, inner), plain(value.args, inner)]
-    if isinstance(value, Iterator | AsyncIterator | types.CoroutineType):
+    # A proxy says that it is of the class of what it stands for.
+    return _form((type(value), value.__class__))(value, depth - 1)
+
+
+@cache
+def _form(classes: tuple[type, type]) -> Callable[[Any, int], Plain]:
+    """How values of a class are shown: found once, since most of them are of a few classes."""
+
+    def known(*kinds: type) -> bool:
+        return any(issubclass(cls, kinds) for cls in classes)
+
+    forms: list[tuple[tuple[Any, ...], Callable[[Any, int], Plain]]] = [
+        ((enum.Enum,), lambda value, _: f"<{_name(type(value))}.{value.name}>"),
+        ((type,), lambda value, _: f"<class {_name(value)}>"),
+        ((str, bytes, bytearray), _text),
+        ((BaseException,), error),
+        ((Mapping,), _mapping),
+        ((list, tuple), _sequence),
+        ((set, frozenset), _set),
+        (
+            (types.FunctionType, types.MethodType, types.BuiltinFunctionType),
+            lambda value, _: f"<function {value.__module__}.{value.__qualname__}>",
+        ),
+        ((partial,), lambda value, d: ["partial", plain(value.func, d), plain(value.args, d)]),
         # The class counts: frameworks ask isinstance(x, Generator).
-        return f"<{_name(type(value))}>"
-    return _object(value, inner)
+        (
+            (Iterator, AsyncIterator, types.CoroutineType),
+            lambda value, _: f"<{_name(type(value))}>",
+        ),
+    ]
+    return next((form for kinds, form in forms if known(*kinds)), _object)
+
+
+def _text(value: Any, depth: int) -> Plain:
+    text = str.__str__(value) if isinstance(value, str) else value.hex()
+    return {_name(type(value)): text}
+
+
+def _mapping(value: Any, depth: int) -> Plain:
+    return _typed(value, dict, {str(k): plain(v, depth) for k, v in value.items()})
+
+
+def _sequence(value: Any, depth: int) -> Plain:
+    flat = _ATOMS.issuperset(map(type, value))
+    return _typed(value, list, [*value] if flat else [plain(item, depth) for item in value])
+
+
+def _set(value: Any, depth: int) -> Plain:
+    return {_name(type(value)): sorted((plain(v, depth) for v in value), key=repr)}
 
 
 def error(value: BaseException | None, depth: int = _DEPTH) -> Plain:
@@ -108,6 +132,9 @@ def error(value: BaseException | None, depth: int = _DEPTH) -> Plain:
 
 def _object(value: Any, depth: int) -> Plain:
     name = _name(type(value))
+    if hasattr(type(value), "model_fields"):  # First: asking it for what it lacks is slow.
+        shown = {**vars(value), **(getattr(value, "__pydantic_extra__", None) or {})}
+        return _fields(name, value, shown, depth)
     if hasattr(value, "status_code") and hasattr(value, "headers"):
         return {
             name: {
@@ -122,11 +149,12 @@ def _object(value: Any, depth: int) -> Plain:
         return {f"{name}:{getattr(value, 'dtype', '')}": value.tolist()}
     if dataclasses.is_dataclass(value):
         shown = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-    elif hasattr(type(value), "model_fields"):
-        shown = {**vars(value), **(getattr(value, "__pydantic_extra__", None) or {})}
-    else:
-        return f"<{name}>"
-    return {name: {k: plain(v, depth) for k, v in shown.items() if not _varies(k, value)}}
+        return _fields(name, value, shown, depth)
+    return f"<{name}>"
+
+
+def _fields(name: str, owner: Any, shown: Mapping[str, Any], depth: int) -> Plain:
+    return {name: {k: plain(v, depth) for k, v in shown.items() if not _varies(k, owner)}}
 
 
 def _headers(headers: Any) -> list[str]:

@@ -19,6 +19,7 @@ from ayo_bridge.runahead import Scope
 from tests.differential.langchain_parts import chat, close_clients
 from tests.faults.matrix.entries import fusion, multi_query, synthesis
 from tests.hazards.conftest import tasks_of
+from tests.llama_index_like import openai_like
 from tests.stub_openai import StubOpenAI
 from tests.wire.sending import lines
 
@@ -27,7 +28,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.timeout(120),
 ]
-CALLERS = 500
+CALLERS = 300
 """Of three apps together, at once as many of each as is its share. With ``AYO_ALL_CALLERS`` in the
 environment a thousand come to each.
 """
@@ -37,17 +38,7 @@ PATIENCE = 0.5
 
 
 def _like(stub: StubOpenAI) -> Any:
-    from llama_index.llms.openai_like import OpenAILike
-
-    return OpenAILike(
-        model="stub",
-        api_base=stub.base_url,
-        api_key="key",
-        is_chat_model=True,
-        max_tokens=32,
-        max_retries=0,
-        timeout=30.0,
-    )
+    return openai_like(stub.base_url, max_tokens=32, timeout=30.0)
 
 
 def _tree(stub: StubOpenAI) -> tuple[Any, Any]:

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from llama_index.llms.openai_like import OpenAILike
 
 from ayo_bridge import Runtime, accelerate
 from ayo_bridge.profile import ProfileStore
 from tests.differential.langchain_parts import chat, close_clients
 from tests.faults.matrix.entries import multi_query, synthesis
+from tests.llama_index_like import openai_like
 from tests.stub_openai import StubProcess
 
 pytestmark = [
@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.timeout(600),
 ]
 TENANTS = ("red", "blue")
-CALLS = int(os.environ.get("AYO_TENANT_CALLS", "400"))
+CALLS = int(os.environ.get("AYO_TENANT_CALLS", "240"))
 """Of an LLM, by all four tests."""
 QUESTIONS = tuple(f"question {number}" for number in range(10))
 THREADS = 4
@@ -49,15 +49,7 @@ def runtime(tmp_path: Path) -> Iterator[Runtime]:
 
 
 def _accumulate(server: StubProcess, key: str) -> Any:
-    model = OpenAILike(
-        model="stub",
-        api_base=server.base_url,
-        api_key=key,
-        is_chat_model=True,
-        max_tokens=32,
-        max_retries=0,
-        timeout=60.0,
-    )
+    model = openai_like(server.base_url, api_key=key, max_tokens=32, timeout=60.0)
     return synthesis(model, "accumulate")
 
 
@@ -75,16 +67,15 @@ APPS: Mapping[str, tuple[Callable[[StubProcess, str], Any], int]] = {
 class Asked:
     """Two tenants' own objects, and one that both use, with the right answers of each."""
 
-    def __init__(
-        self, build: Callable[[StubProcess, str], Any], server: StubProcess, runtime: Runtime
-    ) -> None:
+    def __init__(self, app: str, server: StubProcess, runtime: Runtime) -> None:
+        build, calls = APPS[app]
         plain = {key: build(server, key) for key in (*TENANTS, "both")}
         self.fast = {key: accelerate(build(server, key), runtime=runtime) for key in plain}
-        self.right = {
-            (key, question): str(_ask(obj, question))
-            for key, obj in plain.items()
-            for question in self._questions(key)
-        }
+        possible = [(key, question) for key in plain for question in self._questions(key)]
+        rng = random.Random(CALLS)
+        self.plan = rng.choices(possible, k=CALLS // len(APPS) // 2 // calls)
+        """Questions in an order that mixes all."""
+        self.right = {(key, one): str(_ask(plain[key], one)) for key, one in {*self.plan}}
         assert len(set(self.right.values())) == len(self.right)
         self.wrong: list[tuple[str, str, str]] = []
 
@@ -94,11 +85,6 @@ class Asked:
         if key != "both":
             return list(QUESTIONS)
         return [f"{tenant} asks {question}" for tenant in TENANTS for question in QUESTIONS]
-
-    def plan(self, count: int) -> list[tuple[str, str]]:
-        """So many questions in an order that mixes all."""
-        rng = random.Random(count)
-        return [rng.choice(list(self.right)) for _ in range(count)]
 
     def check(self, key: str, question: str, answer: object) -> None:
         if str(answer) != self.right[key, question]:
@@ -115,30 +101,27 @@ async def _aask(obj: Any, question: str) -> Any:
 
 @pytest.mark.parametrize("app", APPS)
 def test_in_threads(app: str, server: StubProcess, runtime: Runtime) -> None:
-    build, calls = APPS[app]
-    asked = Asked(build, server, runtime)
+    asked = Asked(app, server, runtime)
 
     def one(what: tuple[str, str]) -> None:
         asked.check(*what, _ask(asked.fast[what[0]], what[1]))
 
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(one, asked.plan(CALLS // len(APPS) // 2 // calls)))
+        list(pool.map(one, asked.plan))
     assert asked.wrong == []
     asyncio.run(close_clients())
 
 
 @pytest.mark.parametrize("app", APPS)
 async def test_on_a_loop(app: str, server: StubProcess, runtime: Runtime) -> None:
-    build, calls = APPS[app]
-    asked = Asked(build, server, runtime)
+    asked = Asked(app, server, runtime)
     places = asyncio.Semaphore(AT_ONCE)
 
     async def one(what: tuple[str, str]) -> None:
         async with places:
             asked.check(*what, await _aask(asked.fast[what[0]], what[1]))
 
-    plan = asked.plan(CALLS // len(APPS) // 2 // calls)
-    await asyncio.gather(*(one(what) for what in plan))
+    await asyncio.gather(*(one(what) for what in asked.plan))
     assert asked.wrong == []
     for obj in asked.fast.values():
         if hasattr(obj, "_response_synthesizer"):

@@ -20,6 +20,7 @@ from ayo_bridge.learn.tracing.places import current_place
 from ayo_bridge.seam import Outcome, current_scope
 from tests.adapters.python.programs import learned, outcomes, overlapped, prompts, question
 from tests.deadline import eventually
+from tests.llama_index_like import openai_like
 from tests.stub_openai import StubOpenAI
 
 pytestmark = [
@@ -30,14 +31,7 @@ pytestmark = [
 
 
 def model(stub: StubOpenAI) -> OpenAILike:
-    return OpenAILike(
-        model="stub",
-        api_base=stub.base_url,
-        api_key="key",
-        is_chat_model=True,
-        temperature=0.0,
-        max_retries=0,
-    )
+    return openai_like(stub.base_url, temperature=0.0)
 
 
 class Views(CustomQueryEngine):

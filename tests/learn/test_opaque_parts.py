@@ -20,6 +20,7 @@ from llama_index.llms.openai_like import OpenAILike
 from ayo_bridge import Runtime, accelerate, explain
 from ayo_bridge.seam import Outcome
 from tests.adapters.python.programs import learned, outcomes, prompts, question
+from tests.llama_index_like import openai_like
 from tests.stub_openai import StubOpenAI
 
 pytestmark = [
@@ -63,14 +64,7 @@ def chosen(reply: str, count: int) -> tuple[list[int], list[float]]:
 
 
 def model(stub: StubOpenAI) -> OpenAILike:
-    return OpenAILike(
-        model="stub",
-        api_base=stub.base_url,
-        api_key="key",
-        is_chat_model=True,
-        temperature=0.0,
-        max_retries=0,
-    )
+    return openai_like(stub.base_url, temperature=0.0)
 
 
 def rerank(stub: StubOpenAI) -> LLMRerank:

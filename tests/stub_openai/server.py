@@ -35,6 +35,8 @@ class StubOpenAI:
         port: where it listens; a free one by default.
         keep_log: keep every request in `requests`; off for tests of throughput.
         slots: how many calls it works on at once, the others wait; as many as come by default.
+        slower: each call takes so many times as long as the one before, until two have been there
+            at once. A test of whether they come at once does not depend on how busy the machine is.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class StubOpenAI:
         port: int = 0,
         keep_log: bool = True,
         slots: int | None = None,
+        slower: float = 1.0,
     ) -> None:
         self.latency = latency
         self.token_interval = token_interval
@@ -54,6 +57,7 @@ class StubOpenAI:
         self.model = model
         self.keep_log = keep_log
         self.slots = slots
+        self.slower = slower
         self._waiting: deque[tuple[StubRequest, Connection]] = deque()
         self._at_work: set[Connection] = set()
         self.text: Callable[[Body], str] = hashed_text
@@ -192,6 +196,8 @@ class StubOpenAI:
         latency = self.latency
         if script is not None and script.latency is not None:
             latency = script.latency
+        if self.max_in_flight < 2:
+            latency *= self.slower**self.served
         if self.spread and request.body.get("stream"):
             whole = latency
             latency /= len(tokens_of(self.text(request.body))) + 1
@@ -299,7 +305,14 @@ class StubOpenAI:
             connection.drop()
 
     def _stop(self) -> None:
+        # asyncio leaves a connection open that it is accepting while its server is closed.
+        for listening in self._server.sockets if self._server is not None else ():
+            self.loop.remove_reader(listening.fileno())
+        self._drop_all()
+        self.loop.call_later(0.01, self._end)
+
+    def _end(self) -> None:
         if self._server is not None:
             self._server.close()
         self._drop_all()
-        self.loop.call_later(0.01, self.loop.stop)
+        self.loop.call_soon(self.loop.stop)

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from ayo_bridge.cli import app
 from tests import loaded_app
 from tests.stub_openai import StubOpenAI
 from tests.verify.planted import WRONG, wrong_template
@@ -44,24 +42,17 @@ def stub() -> Iterator[StubOpenAI]:
 
 @pytest.fixture
 def program(stub: StubOpenAI, tmp_path: Path) -> Iterator[Path]:
-    path = tmp_path / "app.py"
-    path.write_text(APP.format(url=stub.base_url))
-    with loaded_app.loadable():
+    with loaded_app.program_in(tmp_path, stub, APP) as path:
         yield path
 
 
 @pytest.fixture
 def questions(tmp_path: Path) -> Path:
-    path = tmp_path / "questions.txt"
-    path.write_text("\n".join(f"What is known of {topic}?" for topic in TOPICS) + "\n\n")
-    return path
+    return loaded_app.questions_in(tmp_path, TOPICS, "\n\n")
 
 
 def run(*args: object) -> tuple[int, str, str]:
-    result = CliRunner().invoke(app, ["verify", *map(str, args)])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.exit_code, result.stdout, result.stderr
+    return loaded_app.run("verify", *args)
 
 
 def test_a_function_that_is_learned_answers_the_same(program: Path, questions: Path) -> None:

@@ -16,11 +16,14 @@ from llama_index.embeddings.openai_like import OpenAILikeEmbedding
 from ayo_bridge import Runtime
 from ayo_bridge.profile import ProfileStore
 from tests.differential.llama_index_parts import nodes
+from tests.learning_fixtures import leaves_no_garbage
 from tests.wire import sending
 from tests.wire.sending import KEY, Setting, World, address_of, differences, run
 from tests.wire.settings import HTTP_CLIENTS
 
+__all__ = ["leaves_no_garbage"]
 pytestmark = [
+    pytest.mark.usefixtures("leaves_no_garbage"),  # Of clients that are made for each call.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.timeout(60),

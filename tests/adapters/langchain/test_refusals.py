@@ -376,7 +376,7 @@ async def test_a_retriever_inside_a_function_is_followed(
     accelerated = fast(original)
     expected = await made(original, "invoke", stub)
     assert_same(expected, await made(accelerated, "invoke", stub))
-    assert stats(accelerated).hits >= 16
+    assert stats(accelerated).hits > 9  # One of them makes nine calls.
     assert_mapped(accelerated, 2)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from ayo_bridge.seam import EngineKind, Outcome, entered
 from tests.engines.sentence_transformer.together import (
     DEADLINE,
     PAIRS,
+    SHORT,
     SHORT_PAIRS,
     TEXTS,
     TOLERANCE,
@@ -58,29 +60,29 @@ def test_alone_under_a_scope_every_result_is_bit_equal_and_recorded(
         {"precision": "int8"},
         {"precision": "binary"},
     ]
-    for inputs in (TEXTS, "one text", tuple(TEXTS), [TEXTS[0]]):
-        for variant in variants:
-            if variant.get("precision") == "int8" and inputs != TEXTS:
-                continue  # Calibration wants more than one text.
-            expected = model.encode(inputs, **variant)
-            scope = open_scope(runtime)
-            with entered(scope):
-                got = model.encode(inputs, **variant)
-            same_kind(got, expected)
-            assert np.array_equal(np.asarray(got), np.asarray(expected))
-            (record,) = scope.record.calls
-            assert record.outcome is Outcome.DIRECT
-            assert record.kind is EngineKind.EMBEDDING
-            assert record.items == (1 if isinstance(inputs, str) else len(inputs))
-            assert record.ended is not None
+    several: list[Any] = [SHORT, "one text", tuple(SHORT), SHORT[:1]]
+    for inputs, variant in [(TEXTS, {}), *product(several, variants)]:
+        if variant.get("precision") == "int8" and inputs is not SHORT:
+            continue  # Calibration wants more than one text.
+        expected = model.encode(inputs, **variant)
+        scope = open_scope(runtime)
+        with entered(scope):
+            got = model.encode(inputs, **variant)
+        same_kind(got, expected)
+        assert np.array_equal(np.asarray(got), np.asarray(expected))
+        (record,) = scope.record.calls
+        assert record.outcome is Outcome.DIRECT
+        assert record.kind is EngineKind.EMBEDDING
+        assert record.items == (1 if isinstance(inputs, str) else len(inputs))
+        assert record.ended is not None
 
 
 @pytest.mark.parametrize(
     ("inputs", "variant"),
     [
-        (TEXTS, {"output_value": "token_embeddings"}),
-        (TEXTS, {"output_value": None}),
-        (TEXTS, {"convert_to_numpy": False}),
+        (SHORT, {"output_value": "token_embeddings"}),
+        (SHORT, {"output_value": None}),
+        (SHORT, {"convert_to_numpy": False}),
         ([], {}),
         ([], {"convert_to_tensor": True}),
         (np.array(["an", "array"]), {}),

@@ -106,12 +106,13 @@ class Listener:
         self.port = listening.sockets[0].getsockname()[1]
         ready.set()
         await self._stop.wait()
-        listening.close()
-        # What the loop is still accepting is a task of its own, and ends in `handle`.
+        # What the loop is still accepting is a task of its own, and ends in `handle`; a server
+        # that is closed meanwhile has it fail, and leave the connection open.
         while others := asyncio.all_tasks() - {asyncio.current_task()}:
             for task in handling & others:
                 task.cancel()
             await asyncio.wait(others, return_when=asyncio.FIRST_COMPLETED)
+        listening.close()
 
 
 async def take(reader: asyncio.StreamReader) -> bytes:
