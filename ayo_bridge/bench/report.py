@@ -15,10 +15,11 @@ from ayo_bridge.bench.rounds import Round
 from ayo_bridge.bench.statistics import Figure
 from ayo_bridge.observe.wording import counted, let_through
 from ayo_bridge.record.record import CallRecord
+from ayo_bridge.runahead.kept import LONGEST
 
 ONE_USER: Final = "1 user"
 FEW: Final = 3
-"""Rounds below which an interval is too narrow."""
+"""Turns below which an interval is too narrow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,13 @@ class Report:
             return figures(name, rounds, said.arms, opened=opened, seed=said.seed)
 
         measured = [of_load(name, opened) for name, opened in said.loads]
+        warm_up = of_load(said.warm_up, False)
+        unanswered = [
+            line
+            for (name, _), found in zip(said.loads, measured, strict=True)
+            if found is None
+            for line in _raised(name, rounds, said.arms[:2])
+        ]
         second = said.arms[1]
         one_by_one = [
             record
@@ -84,14 +92,9 @@ class Report:
             said,
             identity,
             tuple(each for each in measured if each is not None),
-            of_load(said.warm_up, False),
+            warm_up,
             path(one_by_one, alone),
-            tuple(
-                line
-                for (name, _), found in zip(said.loads, measured, strict=True)
-                if found is None
-                for line in _raised(name, rounds, said.arms[:2])
-            ),
+            tuple(unanswered or _raised(said.warm_up, rounds, said.arms[:2], whole=True)),
         )
 
     @property
@@ -130,11 +133,10 @@ class Report:
             said += _about(each)
         said += self.unanswered
         said += [f"{each[0].upper()}{each[1:]}." for each in self._notes()]
-        opened = [name for name, opened in self.said.loads if opened]
-        few = [name for name in opened if self.said.rounds.get(name, FEW) < FEW]
+        few = [each.load for each in self.loads if len(each.arms[0].seconds) < FEW]
         if few:
             said.append(
-                f"Fewer than {FEW} rounds at {', '.join(few)}: what differs from round to round is "
+                f"Fewer than {FEW} turns at {', '.join(few)}: what differs from turn to turn is "
                 "hardly in the intervals; --rounds 6 is safer."
             )
         if self.said.interrupted:
@@ -202,15 +204,18 @@ def _judged(found: Figure | None) -> str:
     return times(found)
 
 
-def _raised(load: str, rounds: Sequence[Round], arms: Sequence[str]) -> list[str]:
-    """What the calls of a load raised that has no figures."""
+def _raised(
+    load: str, rounds: Sequence[Round], arms: Sequence[str], *, whole: bool = False
+) -> list[str]:
+    """What the calls of a load without figures raised; ``whole``: of arms that answered none."""
     said = []
     for arm in arms:
         calls = [call for r in rounds if r.load == load and r.arm == arm for call in r.calls]
         errors = [call.error for call in calls if call.error]
-        if errors:
-            raised = f"{len(errors)} of {len(calls)} calls raised, the first {errors[0][:200]}"
-            said.append(f"{load}, {arm}: {raised}.")
+        if errors and not (whole and len(errors) < len(calls)):
+            first = errors[0] if len(errors[0]) <= LONGEST else f"{errors[0][:LONGEST]} ..."
+            raised = f"{len(errors)} of {len(calls)} calls raised, the first {first}"
+            said.append(f"{load}, {arm}: {raised.removesuffix('.')}.")
     return said
 
 

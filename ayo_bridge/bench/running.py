@@ -67,7 +67,7 @@ class Bench:
         told: is told how far it is.
 
     Raises:
-        BenchError: nothing can be done for the object, or it cannot be asked so.
+        BenchError, VerifyError: nothing can be done for the object, or it cannot be asked so.
     """
 
     def __init__(
@@ -94,6 +94,9 @@ class Bench:
         self._threads = Threads()
         self._asker = Asker(loaded, self._threads)
         self._check_state()
+        for session in sessions:
+            for question in session:
+                loaded.given(question)
         self._load = conditions()["load"]
         self._made: dict[str, Made] = {}
         self._rounds: list[Round] = []
@@ -136,6 +139,8 @@ class Bench:
         warm = min(self._settings.warm_up, len(self._sessions))
         if warm:
             self._in_turns(runner, WARM_UP, _WarmUp(1), warm, 1)
+            if self._none_answered():
+                return
         self._doing = "learning"
         self._told(self._doing, 0, 1)
         wait_until_learned()
@@ -159,6 +164,11 @@ class Bench:
                     count = _Count(self._told, f"{self._doing}, {arm}", asked, of)
                     self._turn(runner, Round(arm, name, turn), load, block, count)
                     asked += load.asks(block)
+
+    def _none_answered(self) -> bool:
+        """Whether all calls of the original raised: then nothing can be measured."""
+        of = [each.calls for each in self._rounds if each.arm == self._arms[0].name]
+        return all(call.error for calls in of for call in calls)
 
     def _turn(
         self, runner: asyncio.Runner, done: Round, load: Load, block: Sequence[int], count: _Count
@@ -238,7 +248,8 @@ class Bench:
         for number, (question, *_) in enumerate(self._sessions):
             self._told(self._doing, number, len(self._sessions))
             both = comparison.compare(question)
-            self._checked.append(Checked(both.compared, both.requests))
+            raised = (both.original.error, both.fast.error)
+            self._checked.append(Checked(both.compared, both.requests, raised))
             self._alone.append(both.original.record)
         self._told(self._doing, len(self._sessions), len(self._sessions))
 

@@ -65,9 +65,11 @@ def verify(
         told: is told how far it is.
 
     Raises:
-        VerifyError: no adapter knows the object.
+        VerifyError: no adapter knows the object, or it does not take a question.
     """
     loaded = obj if isinstance(obj, Loaded) else known(obj, name or type(obj).__name__)
+    for question in questions:
+        loaded.given(question)
     ours = Runtime(verify=0.0) if runtime is None else runtime
     comparison = Comparison(loaded, accelerate(loaded.obj, runtime=ours), ours)
     try:

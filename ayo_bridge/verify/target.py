@@ -12,22 +12,18 @@ from types import ModuleType
 from typing import Any, Protocol, runtime_checkable
 
 from ayo_bridge.adapter import adapters
-from ayo_bridge.errors import AyoBridgeError
 from ayo_bridge.lift.adapter import Accelerator
 from ayo_bridge.lift.entry import Entry, Kind
 from ayo_bridge.lift.functions import function_state
 from ayo_bridge.lift.shows import Given, Shows
 from ayo_bridge.lift.subclass import plain, state_of
 from ayo_bridge.verify.arms import kind_called
+from ayo_bridge.verify.fitting import VerifyError, fitted
 
 Question = str | dict[str, Any] | list[Any]
 """A text, named inputs, or documents."""
 MODULE = "__ayo_verified__"
 """The name under which a program is imported."""
-
-
-class VerifyError(AyoBridgeError):
-    """What is to be verified cannot be: the target, an entry, or the questions are wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +90,13 @@ class Loaded:
         return key
 
     def given(self, question: Question) -> Given:
-        """The arguments of a question."""
+        """The arguments of a question.
+
+        Raises:
+            VerifyError: it is a function that does not take them.
+        """
+        if self.entry is None:
+            return fitted(self.obj, question)
         if isinstance(question, dict) and self.adapter.shows.names_inputs:
             return Given((), dict(question))
         return Given((question,), {})
@@ -145,9 +147,11 @@ def known(obj: Any, name: str, entry: str = "") -> Loaded:
         obj = getattr(obj, "__wrapped__", obj)
     adapter = next((each for each in adapters() if each.accepts(obj)), None)
     if adapter is None:
+        what = f"a {type(obj).__name__}, which no adapter knows"
+        if isinstance(obj, type):
+            what = "a class, of which your program makes objects"
         raise VerifyError(
-            f"{name} is a {type(obj).__name__}, which no adapter knows: name an engine, a "
-            "retriever, a chain, a graph, or a function"
+            f"{name} is {what}: name an engine, a retriever, a chain, a graph, or a function"
         )
     entries = [
         each

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 
 import pytest
 
@@ -89,6 +90,36 @@ def test_what_raises_in_both_is_counted_and_the_same_and_what_one_raises_differs
     one = measured(raises)
     (found,) = one.identity.differences
     assert (found.what, found.accelerated) == ("it raised (1 user)", "LookupError: two")
+
+
+def test_what_the_original_raises_from_time_to_time_is_no_difference_unless_it_is_more() -> None:
+    def failing(each: int) -> Callable[[str], str]:
+        calls = iter(range(1, 1000))
+
+        def answer(query: str) -> str:
+            if next(calls) % each == 0:
+                raise LookupError(query)
+            return query.upper()
+
+        return answer
+
+    same = measured(failing(4), failing(5), rounds=6)
+    assert not same.differs
+    assert [arm.errors for arm in same.loads[0].arms] == [3, 4]
+    more = measured(failing(1), failing(5), rounds=6)
+    assert {each.what for each in more.identity.differences} == {"it raised more often (1 user)"}
+
+
+def test_what_answers_nothing_is_not_asked_on() -> None:
+    calls = []
+
+    def raises(query: str) -> str:
+        calls.append(query)
+        raise LookupError(query)
+
+    report = measured(raises, raises, warm_up=3)
+    assert len(calls) == 6
+    assert "warm-up, original: 3 of 3 calls raised, the first LookupError: one." in report.advice
 
 
 def test_nothing_but_errors_is_no_figure() -> None:

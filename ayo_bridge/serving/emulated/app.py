@@ -7,21 +7,20 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from ayo_bridge.profile import EngineProfile
 from ayo_bridge.serving.emulated.batches import Batched, EmulatedBatches
 from ayo_bridge.serving.emulated.connection import EVENTS, Exchange, Request
-from ayo_bridge.serving.emulated.encoders import embeddings, ranks, texts_of
+from ayo_bridge.serving.emulated.encoders import (
+    check_vectors,
+    embeddings,
+    query_of,
+    ranks,
+    texts_of,
+)
 from ayo_bridge.serving.emulated.engine import EmulatedEngine
+from ayo_bridge.serving.emulated.fields import Body, RefusedError, document
 from ayo_bridge.serving.emulated.metrics import metrics
 from ayo_bridge.serving.emulated.replies import Reply, as_json
-from ayo_bridge.serving.emulated.requests import (
-    Asked,
-    Body,
-    RefusedError,
-    document,
-    read,
-    require_model,
-)
+from ayo_bridge.serving.emulated.requests import Asked, read, require_model
 from ayo_bridge.serving.emulated.settings import batch_profiles
 from ayo_bridge.simulate.generation import Generation
 
@@ -31,6 +30,7 @@ _BATCHED: Final = {
     "/v1/rerank": "reranker",
     "/rerank": "reranker",
 }
+_STATES: Final = ("/health", "/version", "/v1/models", "/metrics")
 _CHAT: Final = {"/v1/chat/completions": True, "/v1/completions": False}
 
 
@@ -42,7 +42,7 @@ class App:
         self._late = late
         settings = engine.settings
         self._batches = {
-            kind: _Served(name, batch_profiles(kind)[name], settings.label)
+            kind: _Served(kind, name, settings.label)
             for kind, name in (("embedding", settings.embedding), ("reranker", settings.reranker))
             if name
         }
@@ -68,18 +68,18 @@ class App:
             _Exchanging(self._engine, asked, exchange)
 
     def _state(self, request: Request, exchange: Exchange) -> None:
-        if request.method != "GET":
+        if request.path not in _STATES:
             exchange.reply(404, as_json({"detail": "Not Found"}))
+        elif request.method != "GET":
+            exchange.reply(405, as_json({"detail": "Method Not Allowed"}))
         elif request.path == "/health":
             exchange.reply(200, b"")
         elif request.path == "/version":
             exchange.reply(200, as_json({"version": self._engine.settings.label}))
         elif request.path == "/v1/models":
             exchange.reply(200, as_json({"object": "list", "data": self._models()}))
-        elif request.path == "/metrics":
-            exchange.reply(200, metrics(self._engine, self._late()).encode(), _METRICS)
         else:
-            exchange.reply(404, as_json({"detail": "Not Found"}))
+            exchange.reply(200, metrics(self._engine, self._late()).encode(), _METRICS)
 
     def _models(self) -> list[dict[str, object]]:
         settings = self._engine.settings
@@ -101,9 +101,9 @@ class App:
 class _Served:
     """A model that runs batches, and what it answers."""
 
-    def __init__(self, name: str, profile: EngineProfile, label: str) -> None:
-        self._name, self._label = name, label
-        self._engine = EmulatedBatches(profile)
+    def __init__(self, kind: str, name: str, label: str) -> None:
+        self._kind, self._name, self._label = kind, name, label
+        self._engine = EmulatedBatches(batch_profiles(kind)[name])
 
     def answer(self, body: Body, exchange: Exchange) -> None:
         """Answer a request when its batch has ended.
@@ -112,13 +112,13 @@ class _Served:
             RefusedError: it is not served.
         """
         require_model(body, self._name)
-        query = body.get("query")
-        if query is None:
+        if self._kind == "embedding":
+            check_vectors(body, self._name)
             texts = texts_of(body, "input")
             reply = partial(embeddings, body, texts, self._name, self._label)
         else:
-            texts = texts_of(body, "documents")
-            reply = partial(ranks, body, str(query), texts, self._name, self._label)
+            query, texts = query_of(body), texts_of(body, "documents")
+            reply = partial(ranks, body, query, texts, self._name, self._label)
         request = Batched(len(texts), lambda: exchange.reply(200, reply()))
         exchange.on_gone(partial(setattr, request, "gone", True))
         self._engine.add(request)

@@ -62,6 +62,8 @@ class Connection(asyncio.Protocol):
         self._head: tuple[str, str, dict[str, str], int] | None = None
         self._busy = False
         self._closes = False
+        self._headless = False
+        """Whether the reply is to have no content: HEAD asks for the rest alone."""
         self._gone: Callable[[], None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -93,8 +95,11 @@ class Connection(asyncio.Protocol):
                 return
             body = bytes(self._buffer[:length])
             del self._buffer[:length]
-            self._head, self._busy = None, True
-            self._answering(Request(method, urlsplit(target).path, headers, body), self)
+            self._head, self._busy, self._headless = None, True, method == "HEAD"
+            try:
+                self._answering(Request(method, urlsplit(target).path, headers, body), self)
+            except Exception as error:
+                self._failed(error)
 
     def _read_head(self) -> bool:
         end = self._buffer.find(b"\r\n\r\n")
@@ -127,11 +132,24 @@ class Connection(asyncio.Protocol):
         self.reply(status, as_json({"detail": status.phrase}))
         return False
 
+    def _failed(self, error: Exception) -> None:
+        """Say that a request could not be answered, to its client and in the log."""
+        asyncio.get_running_loop().call_exception_handler(
+            {"message": "a request could not be answered", "exception": error, "protocol": self}
+        )
+        gone, self._gone = self._gone, None
+        if gone is not None:
+            gone()
+        self._closes = True
+        what = {"message": str(error), "type": "InternalServerError", "param": None, "code": 500}
+        self.reply(500, as_json({"error": what}))
+
     # Its reply.
 
     def reply(self, status: int, content: bytes, kind: str = JSON) -> None:
         """Send a whole reply."""
-        self._write(self._first(status, f"content-length: {len(content)}", kind) + content)
+        head = self._first(status, f"content-length: {len(content)}", kind)
+        self._write(head if self._headless else head + content)
         self._ended()
 
     def begin(self, kind: str) -> None:

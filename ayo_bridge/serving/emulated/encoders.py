@@ -13,11 +13,12 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from ayo_bridge.serving.emulated.answers import key_of
+from ayo_bridge.serving.emulated.fields import Body, RefusedError, invalid
 from ayo_bridge.serving.emulated.replies import as_json
-from ayo_bridge.serving.emulated.requests import Body, RefusedError
 from ayo_bridge.serving.emulated.tokens import pieces
 
 DIMENSIONS: Final = 256
+_FORMATS: Final = ("float", "base64")
 _WORD: Final = re.compile(r"\w{3,}")
 _ENDINGS: Final = 6
 """Letters of a word that count: endings do not change much."""
@@ -31,11 +32,35 @@ def texts_of(body: Body, name: str) -> list[str]:
     """
     given = body.get(name)
     listed: Sequence[Any] = given if isinstance(given, list) else [given]
-    if listed and isinstance(listed[0], int):
+    if isinstance(given, list) and listed and isinstance(listed[0], int):
         listed = [listed]
     if not listed or not all(isinstance(each, str | list) and each for each in listed):
         raise RefusedError(f"{name} is to be a text or a list of texts", param=name)
     return [key_of(each) for each in listed]
+
+
+def check_vectors(body: Body, model: str) -> None:
+    """Refuse vectors of another form.
+
+    Raises:
+        RefusedError: a request wants some.
+    """
+    if body.get("encoding_format") not in (None, *_FORMATS):
+        raise invalid("Input should be 'float' or 'base64'", "body.encoding_format")
+    if body.get("dimensions") is not None:
+        raise RefusedError(f"the emulated {model} has {DIMENSIONS} dimensions", param="dimensions")
+
+
+def query_of(body: Body) -> str:
+    """What texts are ranked by.
+
+    Raises:
+        RefusedError: there is none.
+    """
+    query = body.get("query")
+    if not isinstance(query, str):
+        raise invalid("Input should be a valid string", "body.query")
+    return query
 
 
 def tokens_in(texts: Sequence[str]) -> int:

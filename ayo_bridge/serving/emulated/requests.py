@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from ayo_bridge.serving.emulated.answers import Answer, Wish, answer, key_of, rule_for
+from ayo_bridge.serving.emulated.fields import (
+    Body,
+    RefusedError,
+    document,
+    flag,
+    invalid,
+    whole,
+)
+from ayo_bridge.serving.emulated.sampling import answers_wanted
 from ayo_bridge.serving.emulated.settings import Settings
 from ayo_bridge.serving.emulated.tokens import Tokens, pieces, rendered
 
-Body = Mapping[str, Any]
-
 _COMPLETION_TOKENS: Final = 16
 """Of a completion that does not say how many (vLLM's and OpenAI's default)."""
-
-
-class RefusedError(Exception):
-    """A request that is not served; ``status`` and the error's fields as vLLM gives them."""
-
-    def __init__(
-        self, message: str, *, param: str | None = None, status: int = 400, kind: str = ""
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.fields = {
-            "message": message,
-            "type": kind or "BadRequestError",
-            "param": param,
-            "code": status,
-        }
+_MAY_SAY_NOTHING: Final = ("assistant", "function")
+"""Roles of messages whose content may be null."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +59,7 @@ def read(settings: Settings, raw: bytes, *, chat: bool) -> Asked:
     require_model(body, settings.served_model)
     _check(body)
     prompts = [_chat_prompt(body)] if chat else _prompts(body)
-    count = _number(body, "n", 1, least=1)
+    count = answers_wanted(body)
     sequences: list[Planned] = []
     total = 0
     for prompt in prompts:
@@ -90,10 +81,10 @@ def read(settings: Settings, raw: bytes, *, chat: bool) -> Asked:
         settings.served_model,
         tuple(sequences),
         total,
-        stream=bool(body.get("stream")),
-        usage_at_end=bool(options.get("include_usage")),
-        usage_always=bool(options.get("continuous_usage_stats")),
-        priority=_number(body, "priority", 0),
+        stream=flag(body, "stream"),
+        usage_at_end=flag(options, "include_usage"),
+        usage_always=flag(options, "continuous_usage_stats"),
+        priority=whole(body, "priority", 0),
     )
 
 
@@ -101,9 +92,11 @@ def require_model(body: Body, served: str) -> None:
     """Refuse a request for another model.
 
     Raises:
-        RefusedError: it names one.
+        RefusedError: it names one, or none by a text.
     """
     model = body.get("model")
+    if not isinstance(model, str | None):
+        raise invalid("Input should be a valid string", "body.model")
     if model not in (None, served):
         raise RefusedError(
             f"The model `{model}` does not exist. Valid aliases: {served}.",
@@ -113,50 +106,13 @@ def require_model(body: Body, served: str) -> None:
         )
 
 
-def document(raw: bytes) -> Body:
-    """The JSON object in a body.
-
-    Raises:
-        RefusedError: it holds none.
-    """
-    try:
-        body = json.loads(raw)
-    except ValueError as error:
-        raise _invalid(f"JSON decode error: {error}", "body") from error
-    if not isinstance(body, dict):
-        raise _invalid("Input should be a valid dictionary", "body")
-    return body
-
-
-def _invalid(message: str, place: str) -> RefusedError:
-    """As vLLM words what its models of a body refuse."""
-    text = f"1 validation error:\n  {{'loc': {place!r}, 'msg': {message!r}}}"
-    return RefusedError(text, param=place, kind="Bad Request")
-
-
-def _number(body: Body, name: str, default: int, *, least: int | None = None) -> int:
-    value = body.get(name)
-    if value is None:
-        return default
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise _invalid("Input should be a valid integer", f"body.{name}")
-    if least is not None and value < least:
-        raise RefusedError(
-            f"{name} must be at least {least}, got {value}. (parameter={name}, value={value})",
-            param=name,
-        )
-    return value
-
-
 def _check(body: Body) -> None:
-    temperature = body.get("temperature")
-    if isinstance(temperature, int | float) and (temperature < 0 or math.isnan(temperature)):
-        raise RefusedError(
-            f"temperature must be non-negative, got {temperature}. "
-            f"(parameter=temperature, value={temperature})",
-            param="temperature",
-        )
-    if body.get("tools") and body.get("tool_choice", "auto") != "none":
+    if body.get("tools") is not None and not isinstance(body["tools"], list):
+        raise invalid("Input should be a valid list", "body.tools")
+    choice = body.get("tool_choice")
+    if choice not in (None, "none", "auto") and not body.get("tools"):
+        raise RefusedError("When using `tool_choice`, `tools` must be set.", param="tool_choice")
+    if body.get("tools") and choice != "none":
         raise RefusedError(
             '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be '
             "set; the emulated model calls no tools"
@@ -168,8 +124,13 @@ def _check(body: Body) -> None:
         raise RefusedError(
             "Stream options can only be defined when `stream=True`.", param="stream_options"
         )
-    if not isinstance(body.get("stream_options") or {}, dict):
-        raise _invalid("Input should be a valid dictionary", "body.stream_options")
+    for name in ("stream_options", "response_format"):
+        if not isinstance(body.get(name) or {}, dict):
+            raise invalid("Input should be a valid dictionary", f"body.{name}")
+    if body.get("continue_final_message") and body.get("add_generation_prompt"):
+        raise RefusedError(
+            "Cannot set both `continue_final_message` and `add_generation_prompt` to True."
+        )
 
 
 def _structured(body: Body) -> bool:
@@ -186,28 +147,39 @@ def _has_text(settings: Settings, prompt: str | Sequence[Hashable]) -> bool:
 def _chat_prompt(body: Body) -> str:
     messages = body.get("messages")
     if messages is None:
-        raise _invalid("Field required", "body.messages")
+        raise invalid("Field required", "body.messages")
     if not isinstance(messages, list) or not all(isinstance(each, dict) for each in messages):
-        raise _invalid("Input should be a valid list", "body.messages")
+        raise invalid("Input should be a valid list", "body.messages")
     if not messages:
         raise RefusedError("messages is empty", param="messages")
+    for at, message in enumerate(messages):
+        _check_message(message, f"body.messages.{at}")
     return rendered(
         messages,
-        open_ended=bool(body.get("continue_final_message")),
-        answers=body.get("add_generation_prompt") is not False,
+        open_ended=flag(body, "continue_final_message"),
+        answers=flag(body, "add_generation_prompt", default=True),
     )
+
+
+def _check_message(message: Body, place: str) -> None:
+    role, said = message.get("role"), message.get("content", "")
+    if not isinstance(role, str):
+        missing = "role" not in message
+        raise invalid("Field required" if missing else "Input should be a string", f"{place}.role")
+    if not (isinstance(said, str | list) or (said is None and role in _MAY_SAY_NOTHING)):
+        raise invalid("Input should be a valid string", f"{place}.content")
 
 
 def _prompts(body: Body) -> list[str | Sequence[Hashable]]:
     """The prompts of a completion: a text or token ids, or a list of either."""
     prompt = body.get("prompt")
     if prompt is None:
-        raise _invalid("Field required", "body.prompt")
+        raise invalid("Field required", "body.prompt")
     listed = prompt if isinstance(prompt, list) else [prompt]
     if _ids(prompt):
         listed = [prompt]
     if not listed or not all(isinstance(each, str) or _ids(each) for each in listed):
-        raise _invalid("Input should be a valid string or a list of token ids", "body.prompt")
+        raise invalid("Input should be a valid string or a list of token ids", "body.prompt")
     return listed
 
 
@@ -215,7 +187,9 @@ def _ids(value: object) -> bool:
     return (
         isinstance(value, list)
         and bool(value)
-        and all(isinstance(each, int) and not isinstance(each, bool) for each in value)
+        and all(
+            isinstance(each, int) and not isinstance(each, bool) and each >= 0 for each in value
+        )
     )
 
 
@@ -224,7 +198,7 @@ def _wish(settings: Settings, body: Body, length: int, *, chat: bool) -> Wish:
     name = "max_tokens"
     if chat and body.get("max_completion_tokens") is not None:
         name = "max_completion_tokens"
-    asked = _number(body, name, 0)
+    asked = whole(body, name, 0)
     if body.get(name) is not None and asked < 1:
         raise RefusedError(
             f"max_tokens must be at least 1, got {asked}. (parameter=max_tokens, value={asked})",
@@ -250,11 +224,19 @@ def _wish(settings: Settings, body: Body, length: int, *, chat: bool) -> Wish:
     stop = body.get("stop")
     stops = [stop] if isinstance(stop, str) else stop or []
     if not isinstance(stops, list) or not all(isinstance(each, str) for each in stops):
-        raise _invalid("Input should be a valid string or a list of them", "body.stop")
+        raise invalid("Input should be a valid string or a list of them", "body.stop")
+    if not all(stops):
+        raise RefusedError("stop cannot contain an empty string.")
+    if (least := whole(body, "min_tokens", 0)) < 0:
+        raise RefusedError(f"min_tokens must be greater than or equal to 0, got {least}.")
+    if least > most:
+        raise RefusedError(
+            f"min_tokens must be less than or equal to max_tokens={most}, got {least}."
+        )
     return Wish(
         most,
-        _number(body, "min_tokens", 0),
-        bool(body.get("ignore_eos")),
+        least,
+        flag(body, "ignore_eos"),
         tuple(stops),
-        bool(body.get("include_stop_str_in_output")),
+        flag(body, "include_stop_str_in_output"),
     )

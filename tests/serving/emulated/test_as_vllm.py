@@ -98,12 +98,34 @@ def test_refusals_are_its_own(vllm_server: VLLMServer, emulated: EmulatedServer)
         ("/v1/completions", {**common, "prompt": "a", "max_tokens": 9000}),
         ("/v1/completions", {**common, "prompt": "a", "temperature": -1.0}),
         ("/v1/completions", {**common, "prompt": [300] * 9000}),
+        *(
+            ("/v1/completions", {**common, "prompt": "a", **wrong})
+            for wrong in (
+                {"temperature": 2.5},
+                {"top_p": 2},
+                {"presence_penalty": 3},
+                {"n": 0},
+                {"n": 100_000},
+                {"n": 2, "temperature": 0},
+                {"stop": ""},
+                {"min_tokens": -1},
+                {"min_tokens": 5},
+            )
+        ),
         ("/v1/embeddings", {"model": common["model"], "input": "a"}),
         ("/nothing", None),
     ]
     for path, body in asked:
         ours, theirs = (ask(server.root_url, path, body) for server in (emulated, vllm_server))
         assert ours == theirs
+    for field in ("model", "temperature", "seed", "priority", "stream", "tools"):
+        wrong = {"model": common["model"], "messages": MESSAGES, field: {"a": 1}}
+        for server in (emulated, vllm_server):
+            assert ask(server.root_url, "/v1/chat/completions", wrong)[0] == 400, field
+    for message in ({"content": "a"}, {"role": "user", "content": 5}, {"role": 5, "content": "a"}):
+        body = {"model": common["model"], "messages": [message]}
+        for server in (emulated, vllm_server):
+            assert ask(server.root_url, "/v1/chat/completions", body)[0] == 400, message
     tools = {"model": common["model"], "messages": MESSAGES, "tools": [TOOL]}
     for server in (emulated, vllm_server):
         status, said = ask(server.root_url, "/v1/chat/completions", tools)

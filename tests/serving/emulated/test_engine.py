@@ -10,8 +10,9 @@ import pytest
 
 from ayo_bridge.serving.emulated.answers import Wish, answer
 from ayo_bridge.serving.emulated.engine import EmulatedEngine
+from ayo_bridge.serving.emulated.fields import RefusedError
 from ayo_bridge.serving.emulated.metrics import metrics
-from ayo_bridge.serving.emulated.requests import RefusedError, read
+from ayo_bridge.serving.emulated.requests import read
 from ayo_bridge.serving.emulated.settings import Rule, Settings
 from ayo_bridge.serving.emulated.tokens import pieces, rendered
 from ayo_bridge.simulate import LLMCosts, run_virtual

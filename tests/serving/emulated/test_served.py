@@ -202,9 +202,15 @@ def test_what_is_no_request_is_refused(server: EmulatedServer) -> None:
         "{\"error\":{\"message\":\"1 validation error:\\n  {'loc': 'body.prompt', 'msg': "
         '\'Field required\'}","type":"Bad Request","param":"body.prompt","code":400}}',
     )
-    assert status(b'{"prompt": [[]]}')[0] == status(b'{"prompt": "a", "n": "2"}')[0] == 400
+    assert status(b'{"prompt": [[]]}')[0] == status(b'{"prompt": "a", "n": "two"}')[0] == 400
+    assert status(b'{"prompt": "a", "max_tokens": "2"}')[0] == 200
+    assert status(b"[" * 100_000)[0] == 400
+    assert status(b'{"prompt": "a", "n": 100000}')[0] == 400
     assert status(b"", "/v1/completions", "GET")[0] == 405
     assert status(b"", "/nothing", "GET") == (404, '{"detail":"Not Found"}')
+    assert status(b"", "/health", "GET") == (200, "")
+    assert status(b"", "/health", "HEAD") == (405, "")
+    assert status(b"", "//[health", "GET")[0] == 500
     assert status(b"", "/health", "GET") == (200, "")
 
 
