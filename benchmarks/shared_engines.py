@@ -275,9 +275,8 @@ def _actors(console: Console) -> bool:
     """Calls to actors of a cluster on this machine."""
     ray = importlib.import_module("ray")
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    known = ray.init(
-        num_cpus=4, include_dashboard=False, _node_ip_address="127.0.0.1", log_to_driver=False
-    )
+    quiet = {"include_dashboard": False, "log_to_driver": False}
+    known = ray.init("local", num_cpus=4, _node_ip_address="127.0.0.2", **quiet)
     os.environ["RAY_ADDRESS"] = known.address_info["address"]
     try:
         return _calls(console, RayActor())

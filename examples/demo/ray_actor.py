@@ -40,9 +40,8 @@ class PlacedEmbedding:
             ) from error
         kept = signal.getsignal(signal.SIGTERM)  # Ray puts its own in the place of ours.
         stack.callback(self._ray.shutdown)
-        self._ray.init(
-            num_cpus=1, include_dashboard=False, log_to_driver=False, configure_logging=False
-        )
+        quiet = {"include_dashboard": False, "log_to_driver": False, "configure_logging": False}
+        self._ray.init("local", num_cpus=1, **quiet)
         signal.signal(signal.SIGTERM, kept)
         self.declared = Embedding(embedding_name(settings), placement=RayActor())
 

@@ -63,8 +63,10 @@ class MadeEngine(SharedEngine):
         return {"host": _HOST, "settings": {"make": self._make, "settings": self._settings}}
 
     def facts(self) -> Header:
-        """Where the function is found, too."""
-        return {**super().facts(), "path": sys.path}
+        """Where the function is found, too; for an actor its own node says that."""
+        if isinstance(self.placement, RayActor):
+            return super().facts()
+        return {**super().facts(), "path": list(dict.fromkeys(sys.path))}
 
     def wired(self, call: Call) -> Header | None:
         """The payload, if it is plain data."""

@@ -92,6 +92,14 @@ def test_a_process_joins_once_whoever_comes_first(monkeypatch: pytest.MonkeyPatc
     assert joined == ["there"]
 
 
+def test_processes_with_other_paths_find_the_same_actor(
+    batches: Batches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = engine(batches).facts()
+    monkeypatch.syspath_prepend("/elsewhere")  # As Ray does with its own, once a process.
+    assert engine(batches).facts() == known
+
+
 def test_a_placement_without_actors_is_refused() -> None:
     with pytest.raises(ArgumentError, match="at least 1"):
         RayActor(replicas=0)

@@ -125,7 +125,7 @@ class Found:
     calls: int
     """Batches of the shared engine, and calls in them, once all was over."""
     files: tuple[int, int]
-    """Of those that outlive the blows: open files at first and at last."""
+    """Of one of those that outlive the blows: open files at first and at last."""
     threads: tuple[int, int]
     left: Sequence[str]
     """Processes and sockets that are there when all has ended."""
@@ -221,6 +221,6 @@ def _counted(app: Workers) -> Counter[str]:
 
 
 def _held(pids: set[int]) -> tuple[int, int]:
-    """Open files and threads of processes."""
+    """Open files and threads of the process that has most."""
     found = [psutil.Process(pid) for pid in pids]
-    return sum(each.num_fds() for each in found), sum(each.num_threads() for each in found)
+    return max(each.num_fds() for each in found), max(each.num_threads() for each in found)

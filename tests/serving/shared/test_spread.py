@@ -167,12 +167,13 @@ def test_a_batch_that_is_lost_twice_fails_for_those_who_have_asked(queue: Queue)
 
 def test_what_is_no_answer_counts_as_a_death(queue: Queue) -> None:
     queue.begin()
-    queue.engine.go.set()
-    one, _ = queue.others
+    one, two = queue.others
     asked = queue.ask(range(3))
     one.asked(1)
+    two.asked(1)
+    two.answer()
+    queue.engine.go.set()
+    assert asked[0].result(30) == [HERE, 0]  # Now here is who has the fewest, and comes first.
     one.answers.pop().set_result(packed({"id": 0, "value": 1}) * 2)
-    queue.others[1].asked(1)
-    queue.others[1].answer()
     assert [payload for _, payload in (each.result(30) for each in asked)] == [0, 1, 2]
     eventually(lambda: one.revived == 2, "another try to start it")
