@@ -93,6 +93,9 @@ def _model(name: str) -> Callable[[_Table, str], DeclaredModel]:
             if "placement" not in table:
                 raise ArgumentError(f"{where} says neither placement nor urls")
             options = {**_table(table.get("load", {}), f"{where}.load")}
+            for key in ("placement", "urls", "routing"):
+                if key in options:
+                    raise ArgumentError(f"{where}.load.{key} is no argument of the library's")
             options["placement"] = _placement(table["placement"], f"{where}.placement")
         return _made(lambda: cls(table["model"], **options), where)
 
@@ -133,8 +136,8 @@ def _check_setting(value: object, where: str, annotation: str) -> None:
         "float": ("a number", (int, float)),
         "tuple": ("a table", dict),
     }
-    word, kind = kinds[annotation.partition("[")[0].partition(" ")[0]]
-    if isinstance(value, bool) or not isinstance(value, kind):
+    word, kind = kinds.get(annotation.partition("[")[0].partition(" ")[0], ("", object))
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not object):
         raise ArgumentError(f"{where} is to be {word}, not {value!r}")
     if isinstance(value, dict):
         for name, amount in value.items():

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ayo_bridge import LLM, Runtime
-from tests.differential import rows_errors, rows_synthesis
+from ayo_bridge import LLM, Embedding, Reranker, Runtime
+from tests.differential import rows_engines, rows_errors, rows_remote, rows_synthesis
 from tests.differential.harness import (
     Case,
     Env,
@@ -22,8 +22,14 @@ from tests.stub_openai import StubOpenAI
 from tests.stub_openai.connection import Connection
 from tests.stub_openai.requests import StubRequest
 
-_NAMES = frozenset({"refine-chat", "tree-levels-chat", "one-fails-tree_summarize"})
-ROWS = [case for case in (*rows_synthesis.ROWS, *rows_errors.ROWS) if case.name in _NAMES]
+_NAMES = frozenset(
+    {
+        *("refine-chat", "tree-levels-chat", "one-fails-tree_summarize"),
+        *("remote-fusion", "tei-rerank-engine-httpx"),  # Embedding models and rerankers.
+    }
+)
+_FROM = (rows_synthesis, rows_errors, rows_remote, rows_engines)
+ROWS = [case for rows in _FROM for case in rows.ROWS if case.name in _NAMES]
 assert len(ROWS) == len(_NAMES)
 
 pytestmark = [
@@ -63,7 +69,8 @@ def runtime(
 ) -> Iterator[Runtime]:
     case: Case = request.node.callspec.params["case"]
     urls = [env.stub.base_url, second.base_url]
-    made = runtime_for(case, tmp_path, engines=[LLM("stub", urls)])
+    models = [Embedding("stub-embedding", urls=urls), Reranker("any", urls=urls)]
+    made = runtime_for(case, tmp_path, engines=[LLM("stub", urls), *models])
     yield made
     made.close()
 

@@ -95,6 +95,10 @@ def test_a_declaration_is_refused(options: dict[str, Any], sentence: str) -> Non
             "ray_actor.resources.TPU is to be a number, not 'all'",
         ),
         (f"{MODEL} = {{shared_process = {{grace = true}}}}", "grace is to be a number, not True"),
+        (
+            f"{MODEL} = 'ray_actor'\nload = {{urls = []}}",
+            "reranker[0].load.urls is no argument of the library's",
+        ),
         (f"{MODEL} = 'ray_actor'\nload = 'x'", "reranker[0].load is to be a table, not 'x'"),
         (
             f"[[reranker]]\nmodel = 'm'\nurls = ['{ONE}']\nrouting = 'prefix'",

@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
+from ayo_bridge.engines.sentence_transformer import CORES
 from ayo_bridge.engines.shared.frames import Header
 from ayo_bridge.engines.shared.line import Line, Reach
 from ayo_bridge.engines.shared.place import SharedProcess, address, launch
@@ -102,10 +103,10 @@ class SharedEngine(BatchEngine, Placed):
             return RayReach(place, self.hello, self.facts())
 
         def find() -> Path:
-            return address(place, {"threads": _threads(place), **self.facts()})
+            return address(place, {"threads": threads_of(place), **self.facts()})
 
         def start(path: Path) -> None:
-            launch(path, place, _threads(place))
+            launch(path, place, threads_of(place))
 
         return SocketReach(find, start, self.hello)
 
@@ -113,12 +114,18 @@ class SharedEngine(BatchEngine, Placed):
         announce(f"{self.name} is not shared between processes: {reason}", NotAcceleratedWarning)
 
 
-def _threads(place: SharedProcess) -> int:
-    """Of PyTorch: as many as here, so that arithmetic is split in the same way."""
+def threads_of(place: SharedProcess) -> int:
+    """Of PyTorch: as many as here, so that arithmetic is split in the same way.
+
+    A process without it counts those that it would take, to share with processes that have it.
+    """
     if place.threads is not None:
         return place.threads
     torch = sys.modules.get("torch")
-    return int(torch.get_num_threads()) if torch else os.cpu_count() or 1
+    if torch is not None:
+        return int(torch.get_num_threads())
+    said = os.environ.get("OMP_NUM_THREADS", "").strip()
+    return int(said) if said.isdecimal() and int(said) else CORES
 
 
 @cache

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 import threading
 from concurrent.futures import CancelledError, Future, wait
 from contextlib import suppress
@@ -14,9 +15,12 @@ import numpy as np
 import pytest
 
 from ayo_bridge import Runtime
+from ayo_bridge.engines.sentence_transformer import CORES
+from ayo_bridge.engines.shared.engine import threads_of
 from ayo_bridge.engines.shared.frames import packed
 from ayo_bridge.engines.shared.line import Line
 from ayo_bridge.engines.shared.made import MadeEngine
+from ayo_bridge.engines.shared.place import SharedProcess
 from ayo_bridge.engines.shared.socket_reach import SocketReach
 from ayo_bridge.seam import Call
 from tests.deadline import eventually
@@ -33,6 +37,16 @@ def ask(runtime: Runtime, payload: object, group: str | None = "all") -> "Future
 
 def answer(runtime: Runtime, payload: object) -> Any:
     return ask(runtime, payload).result(DEADLINE)
+
+
+@pytest.mark.parametrize(("said", "threads"), [("1", 1), ("", CORES), ("two", CORES)])
+def test_a_process_without_torch_shares_with_those_that_have_it(
+    said: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert threads_of(SharedProcess()) == threads
+    assert threads_of(SharedProcess(threads=5)) == 5
 
 
 def test_clients_that_come_at_once_share_one_process_which_ends_with_the_last(
