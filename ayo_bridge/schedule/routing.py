@@ -84,7 +84,17 @@ class Sent:
 class _Replica:
     """What is known of one replica."""
 
-    __slots__ = ("down", "failures", "foreign", "gone", "prefilled", "sent", "until")
+    __slots__ = (
+        "back",
+        "down",
+        "failures",
+        "foreign",
+        "gone",
+        "prefilled",
+        "rest",
+        "sent",
+        "until",
+    )
 
     def __init__(self) -> None:
         self.sent: set[Sent] = set()
@@ -97,12 +107,23 @@ class _Replica:
         """Seconds for which it is left out after its last failure; 0: it has answered since."""
         self.failures = 0
         """In a row, with no request between them that went well."""
+        self.rest = float("-inf")
+        """Until when it has said that it takes nothing."""
+        self.back = float("-inf")
+        """When it has answered again, after it had failed."""
         self.gone = False
         """Whether it is no longer one of them."""
 
     @property
     def sequences(self) -> int:
         return len(self.sent) + self.foreign
+
+    @property
+    def waits(self) -> float:
+        return max(self.until, self.rest)
+
+    def answers(self, now: float) -> bool:
+        return not self.down and now >= self.rest
 
 
 class Router:
@@ -134,10 +155,10 @@ class Router:
         left = [number for number in range(len(self._replicas)) if number not in tried]
         up = [number for number in left if self.is_up(number, now)]
         if not up:
-            there = [number for number in left if not self._replicas[number].gone]
-            if tried or not there:
-                return None
-            return min(there, key=lambda number: self._replicas[number].until)
+            there = [n for n in left if not self._replicas[n].gone]
+            if tried:  # Rather one that is not trusted yet than none.
+                there = [n for n in there if self._replicas[n].answers(now)]
+            return min(there, key=lambda n: self._replicas[n].waits) if there else None
         if self.routing is Routing.LEAST_OUTSTANDING:
             return self._fewest(up)
         return self._next(up)
@@ -195,7 +216,7 @@ class Router:
     def is_up(self, number: int, now: float) -> bool:
         """Whether a replica has not failed of late."""
         replica = self._replicas[number]
-        return now >= replica.until and not replica.gone
+        return now >= replica.waits and not replica.gone
 
     def sequences(self, number: int) -> int:
         """Requests on their way to a replica, those of others among them."""
@@ -256,19 +277,30 @@ class Router:
         if not replica.sent:
             replica.prefilled = now
 
-    def fails(self, number: int, now: float) -> None:
-        """A replica was not reached, or hung up: it is left out until it answers."""
+    def fails(self, number: int, now: float, began: float | None = None) -> None:
+        """A replica was not reached, or hung up: it is left out until it answers.
+
+        ``began`` is when a request was sent that has failed there. Of one failure all requests tell
+        that are on their way, and some only after it has come back: it counts once.
+        """
         replica = self._replicas[number]
-        replica.down = min(2 * replica.down, LONGEST_DOWN) if replica.down else DOWN
+        if began is not None and began < replica.back:
+            return
+        if not replica.down:
+            replica.down = DOWN
+            replica.failures += 1
+        elif now >= replica.until:  # Somebody has tried it again.
+            replica.down = min(2 * replica.down, LONGEST_DOWN)
+        else:
+            return
         replica.until = now + replica.down
-        replica.failures += 1
         self._others_have(number, 0)
         self._prefixes.forget(number)
 
     def rests(self, number: int, now: float, seconds: float) -> None:
         """A replica takes nothing for some time: it drains, or has too much to do."""
         replica = self._replicas[number]
-        replica.until = max(replica.until, now + seconds)
+        replica.rest = max(replica.rest, now + seconds)
 
     def is_down(self, number: int) -> bool:
         """Whether a replica has failed and has not answered since."""
@@ -283,7 +315,7 @@ class Router:
         """
         replica = self._replicas[number]
         again = min(2.0 ** (replica.failures - 1) - 1, LONGEST_AGAIN) if replica.failures else 0.0
-        replica.down, replica.until = 0.0, now + again
+        replica.down, replica.until, replica.back = 0.0, now + again, now
 
     # Which there are.
 
@@ -306,7 +338,7 @@ class Router:
         """One that was removed is there again, and begins anew."""
         replica = self._replicas[number]
         replica.gone, replica.down, replica.failures = False, 0.0, 0
-        replica.until = float("-inf")
+        replica.until = replica.rest = float("-inf")
         self._prefixes.forget(number)
 
     def seen(self, number: int, sequences: int) -> None:

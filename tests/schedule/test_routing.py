@@ -148,11 +148,30 @@ def test_what_has_failed_is_left_out_until_it_answers_and_has_an_empty_cache_the
     router.fails(0, 40.0)
     assert not router.is_up(0, 40.0 + 1.9 * DOWN)
     router.returns(0, 40.0)
-    assert not router.is_up(0, 40.0)  # It had said so before, and failed again.
-    assert router.is_up(0, 41.0)
+    assert router.is_up(0, 40.0)
     router.ends(router.begins(1, asked, 41.0), 41.5)
     router.begins(0, prompt("another"), 41.5)
     assert chosen(router, asked, 42.0) == 1
+
+
+def test_of_one_failure_many_requests_tell_and_of_another_one_it_is_left_out_for_longer() -> None:
+    router, now = Router(2), 0.0
+    for pause in (0.0, 1.0, 3.0):
+        sent = [router.begins(0, prompt("short"), now) for _ in range(4)]
+        for each in sent[:3]:
+            router.drops(each, now)
+            router.fails(0, now, each.began)
+        router.returns(0, now + 1.0)
+        router.fails(0, now + 1.0, sent[3].began)  # It had hung.
+        assert not router.is_down(0)
+        assert router.is_up(0, now + 1.0 + pause)
+        assert not pause or not router.is_up(0, now + 0.9 + pause)
+        assert router.choose(prompt("short"), now + 1.0, tried=(1,)) == 0  # Rather than none.
+        now += 10.0
+    router.ends(router.begins(0, prompt("short"), now), now)
+    router.fails(0, now)
+    router.returns(0, now)
+    assert router.is_up(0, now)
 
 
 def test_a_replica_that_rests_takes_requests_again_with_all_that_it_has() -> None:

@@ -230,7 +230,7 @@ class Replicas(Routes):
 
         def broken(now: float) -> None:
             self._router.drops(sent, now)
-            self._router.fails(sent.replica, now)
+            self._router.fails(sent.replica, now, sent.began)
 
         self._hear(broken)
         self._watch()
@@ -240,7 +240,7 @@ class Replicas(Routes):
         with self._alone() as now:
             self._router.drops(sent, now)
             if seconds is None:
-                self._router.fails(sent.replica, now)
+                self._router.fails(sent.replica, now, sent.began)
             else:
                 self._router.rests(sent.replica, now, min(max(seconds, _REST[0]), _REST[1]))
         if seconds is None:
