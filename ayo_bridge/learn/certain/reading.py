@@ -166,6 +166,13 @@ def is_plain(value: object) -> bool:
     return type(value) in _PLAIN or isinstance(value, type)
 
 
+def is_nobodys(obj: object) -> bool:
+    """Whether no framework knows anything of a value: it is plain, a builtin, or not known."""
+    if isinstance(obj, type):
+        return obj.__module__ == "builtins"
+    return type(obj) in _PLAIN or type(obj) is BuiltinFunctionType
+
+
 def has_harmless(obj: object, method: str) -> bool:
     """Whether a method of a value is one that changes nothing for anybody."""
     if type(obj) is ContextVar:
