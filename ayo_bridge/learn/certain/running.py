@@ -14,7 +14,6 @@ from ayo_bridge.learn.certain.facts import (
     Called,
     Constant,
     Facts,
-    Joined,
     Listed,
     Mark,
     Method,
