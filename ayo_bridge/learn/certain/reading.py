@@ -78,6 +78,12 @@ def attribute(obj: Any, name: str) -> Any:
     return _of_class(kind, name, kind)
 
 
+def item(held: Any, key: Any) -> Any:
+    """An item of a dictionary by a text or number; :data:`ABSENT` where code may have to run."""
+    plain = type(held) is dict and type(key) in (str, int)
+    return held.get(key, ABSENT) if plain else ABSENT
+
+
 def _of_class(kind: type, name: str, owner: type) -> Any:
     value = _found(kind, name)
     if isinstance(value, staticmethod):

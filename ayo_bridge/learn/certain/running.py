@@ -14,6 +14,7 @@ from ayo_bridge.learn.certain.facts import (
     Called,
     Constant,
     Facts,
+    Item,
     Listed,
     Mark,
     Method,
@@ -35,6 +36,7 @@ from ayo_bridge.learn.certain.reading import (
     is_harmless,
     is_nobodys,
     is_plain,
+    item,
     parameters_of,
 )
 from ayo_bridge.learn.tracing.sites import call_at
@@ -298,6 +300,8 @@ class _Names:
             return (self.cells if path.root is Root.CELL else self.given).get(path.name, ABSENT)
         if isinstance(path, Returned):
             return self.returned.get(path.at, ABSENT)
+        if isinstance(path, Item):
+            return item(self.value(path.of), self.value(path.key))
         return self._joined(self.value(path.left), self.value(path.right))
 
     def value(self, value: Value) -> Any:
