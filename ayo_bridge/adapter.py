@@ -26,14 +26,18 @@ def asks(obj: Any, steps: Sequence[str], awaited: bool, /) -> Asking | None:
     by_client = asks_by_client(obj, steps, awaited)
     if by_client is not None:
         return by_client
-    known = (adapter.asks(obj, steps, awaited) for adapter in adapters())
-    return next((each for each in known if each is not None), None)
+    for adapter in adapters():
+        if (asking := adapter.asks(obj, steps, awaited)) is not None:
+            return asking
+    return None
 
 
 def makes(obj: Any, steps: Sequence[str], given: Given, /) -> Making | None:
     """What calling ``obj.<steps>()`` with what it is given comes to, as an adapter knows it."""
-    known = (adapter.makes(obj, steps, given) for adapter in adapters())
-    return next((each for each in known if each is not None), None)
+    for adapter in adapters():
+        if (making := adapter.makes(obj, steps, given)) is not None:
+            return making
+    return None
 
 
 def reads(obj: Any, name: str, /) -> Any:

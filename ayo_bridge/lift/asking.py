@@ -115,6 +115,7 @@ class Makes(Protocol):
 
         Args:
             obj: a class, a function, an object or a :class:`StandIn`.
+            steps: none, or the name of a method.
         """
 
 

@@ -79,6 +79,18 @@ def test_the_branch_is_learned_from_four_calls_and_the_rest_stays_learned() -> N
     assert replay(lesson.template, rare(20)).exact == {("check", 0), ("weigh", 0)}
 
 
+def test_calls_that_came_to_the_branch_before_count_too() -> None:
+    later = Later()
+    traces = [*(common(number) for number in range(3)), rare(3), rare(4)]
+    later.begin(traces)
+    template = learn(traces).template
+    assert "weigh" in unknown_sites(template, rare(9))
+    assert later.take(rare(5), template) is None
+    again = later.take(rare(6), template)
+    assert again is not None
+    assert ("weigh", 0) in replay(learn(again.traces).template, rare(20)).exact
+
+
 def test_where_all_calls_since_come_more_often_to_a_site_they_are_learned_from_alone() -> None:
     def changed(run: Recorder, query: str) -> None:
         usual(run, query)

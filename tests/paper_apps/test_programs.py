@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from ayo_bridge import explain, stats
-from ayo_bridge.seam import EngineKind, Outcome
 from benchmarks.apps import advanced, contextual, emulation, naive, search
 from benchmarks.apps.cases import CASES, OURS, TUNED
 from benchmarks.apps.settings import Settings
+from tests.adapters.python.programs import asks_before_it_stores
 from tests.deadline import eventually
 from tests.learning_fixtures import leaves_no_garbage
 
@@ -58,14 +57,6 @@ def short(name: str, count: int) -> list[dict[str, str]]:
     ]
 
 
-def _expansion(program: Any) -> Outcome:
-    """What became of the first question to the LLM: the expansion of advanced RAG."""
-    record = explain(program).record
-    assert record is not None
-    calls = [each for each in record.calls if each.kind is EngineKind.LLM]
-    return min(calls, key=lambda each: each.queued).outcome
-
-
 @pytest.mark.parametrize("name", list(MODULES))
 def test_all_forms_of_an_app_give_one_answer_and_something_is_ahead(
     name: str, settings: Settings
@@ -83,7 +74,7 @@ def test_all_forms_of_an_app_give_one_answer_and_something_is_ahead(
         expected = loaded.obj(**last)
         assert made.obj(**last) == expected
         assert stats(made.obj).hits > 0, explain(made.obj).full()
-        assert name != "advanced" or _expansion(made.obj) is Outcome.HIT
+        assert name != "advanced" or asks_before_it_stores(made.obj)
         assert len({*answers, expected}) == 5
     finally:
         made.close()

@@ -81,6 +81,19 @@ class Joined:
 
 
 @dataclass(frozen=True, slots=True)
+class Item:
+    """``of[key]``, and the attributes that are read of it."""
+
+    of: Rooted
+    key: Path | Constant
+    steps: tuple[str, ...] = ()
+
+    def attribute(self, name: str) -> Item:
+        """The path of an attribute of that."""
+        return Item(self.of, self.key, (*self.steps, name))
+
+
+@dataclass(frozen=True, slots=True)
 class Method:
     """A method of a value of which no path is known: ``answer.strip``."""
 
@@ -108,7 +121,7 @@ class Repeated:
     value: Value
 
 
-Rooted: TypeAlias = Path | Returned | Joined
+Rooted: TypeAlias = Path | Returned | Joined | Item
 """What attributes are read of."""
 Value: TypeAlias = "Rooted | Mark | Constant | Method | Nested | Listed | Repeated"
 

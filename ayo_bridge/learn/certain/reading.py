@@ -78,6 +78,12 @@ def attribute(obj: Any, name: str) -> Any:
     return _of_class(kind, name, kind)
 
 
+def item(held: Any, key: Any) -> Any:
+    """An item of a dictionary by a text or number; :data:`ABSENT` where code may have to run."""
+    plain = type(held) is dict and type(key) in (str, int)
+    return held.get(key, ABSENT) if plain else ABSENT
+
+
 def _of_class(kind: type, name: str, owner: type) -> Any:
     value = _found(kind, name)
     if isinstance(value, staticmethod):
@@ -164,6 +170,13 @@ def is_harmless(value: Any, *, named: bool) -> bool:
 def is_plain(value: object) -> bool:
     """Whether looking at a value, or going through it, runs no code of anybody's."""
     return type(value) in _PLAIN or isinstance(value, type)
+
+
+def is_nobodys(obj: object) -> bool:
+    """Whether no framework knows anything of a value: it is plain, a builtin, or not known."""
+    if isinstance(obj, type):
+        return obj.__module__ == "builtins"
+    return type(obj) in _PLAIN or type(obj) is BuiltinFunctionType
 
 
 def has_harmless(obj: object, method: str) -> bool:

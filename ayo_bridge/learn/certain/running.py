@@ -14,7 +14,7 @@ from ayo_bridge.learn.certain.facts import (
     Called,
     Constant,
     Facts,
-    Joined,
+    Item,
     Listed,
     Mark,
     Method,
@@ -34,7 +34,9 @@ from ayo_bridge.learn.certain.reading import (
     has_harmless,
     innermost,
     is_harmless,
+    is_nobodys,
     is_plain,
+    item,
     parameters_of,
 )
 from ayo_bridge.learn.tracing.sites import call_at
@@ -247,12 +249,12 @@ class _Walk:
         self, obj: Any, steps: tuple[str, ...], event: Called, names: _Names, chain: Chain
     ) -> Run | None:
         """A call of what a framework is known to do by an object, or with it."""
-        if obj is ABSENT:
+        if is_nobodys(obj):
             return None
         asking = self.known.asks(obj, steps, event.awaited) if steps else None
         if asking is not None:
             return Run(self._asks(asking, chain), asking.harmless)
-        if event.args is None:
+        if event.args is None or len(steps) > 1:
             return None
         given = Given(*names.given_to(event), event.awaited, self.verdicts)
         making = self.known.makes(obj, steps, given)
@@ -292,26 +294,25 @@ class _Names:
 
     def root(self, path: Rooted) -> Any:
         """What a path begins with; :data:`ABSENT` if that is not known."""
-        if isinstance(path, Joined):
-            return self._joined(self.value(path.left), self.value(path.right))
+        if isinstance(path, Path):
+            if path.root is Root.GLOBAL:
+                return global_of(self.space, path.name)
+            return (self.cells if path.root is Root.CELL else self.given).get(path.name, ABSENT)
         if isinstance(path, Returned):
             return self.returned.get(path.at, ABSENT)
-        if path.root is Root.GLOBAL:
-            return global_of(self.space, path.name)
-        return (self.cells if path.root is Root.CELL else self.given).get(path.name, ABSENT)
+        if isinstance(path, Item):
+            return item(self.value(path.of), self.value(path.key))
+        return self._joined(self.value(path.left), self.value(path.right))
 
     def value(self, value: Value) -> Any:
         """What a value is, as far as that can be read."""
-        match value:
-            case Constant():
-                return value.value
-            case Listed():
-                return [self.value(each) for each in value.values]
-            case Repeated():
-                return [self.value(value.value)]
-            case Path() | Returned() | Joined():
-                return reduce(self.attribute, value.steps, self.root(value))
-        return ABSENT
+        if isinstance(value, Constant):
+            return value.value
+        if isinstance(value, Rooted):
+            return reduce(self.attribute, value.steps, self.root(value))
+        if isinstance(value, Listed):
+            return [self.value(each) for each in value.values]
+        return [self.value(value.value)] if isinstance(value, Repeated) else ABSENT
 
     def attribute(self, obj: Any, name: str) -> Any:
         """An attribute of what has been read; :data:`ABSENT` if that is not known."""

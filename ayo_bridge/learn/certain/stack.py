@@ -8,6 +8,7 @@ from typing import Final
 
 from ayo_bridge.learn.certain.facts import (
     Constant,
+    Item,
     Joined,
     Listed,
     Mark,
@@ -58,7 +59,7 @@ _ROWS: Final[dict[str, tuple[int, int, int]]] = {
         (1, 0, 1),
     ),
     **dict.fromkeys(
-        (*("BINARY_SUBSCR", "COMPARE_OP", "IS_OP", "CONTAINS_OP", "IMPORT_NAME"),),
+        ("COMPARE_OP", "IS_OP", "CONTAINS_OP", "IMPORT_NAME"),
         (2, 0, 1),
     ),
     "CHECK_EXC_MATCH": (1, 0, 1),
@@ -141,6 +142,10 @@ def _made(instruction: dis.Instruction, stack: list[Value], jump: bool) -> bool:
         _replace(stack, 1, [Mark.SOME if has else Mark.UNKNOWN])
     elif name == "BINARY_OP":
         _replace(stack, 2, [Joined(stack[-2], stack[-1]) if count == _OR else Mark.UNKNOWN])
+    elif name == "BINARY_SUBSCR":
+        of, key = stack[-2:]
+        known = isinstance(of, Rooted) and isinstance(key, Path | Constant)
+        _replace(stack, 2, [Item(of, key) if known else Mark.UNKNOWN])  # type: ignore[arg-type]
     elif name == "GET_AWAITABLE":
         _replace(stack, 1, [_awaited(stack[-1])])
     elif name == "FOR_ITER":

@@ -37,8 +37,8 @@ class Later:
     """The traces by which a lesson in use may be completed. Not thread-safe.
 
     A call in use that comes to a site of which too little was seen has the next ones traced, while
-    they run ahead as ever. Once such a site has been seen in enough of them, all is learned again,
-    from these traces and those before.
+    they run ahead as ever. Once such a site has been seen in enough of them, and in those before if
+    these were too few, all is learned again from all traces.
 
     A call that follows one which asked something else than was predicted is traced, too: if it does
     so as well, the program has changed, and its trace is the first to learn from.
@@ -92,8 +92,10 @@ class Later:
         if trace_size(trace) > room or not unknown:
             return None
         self._more.append(_as_long(trace, self._base))
-        seen = Counter(site for each in self._more for site in unknown_sites(template, each))
-        if max(seen.values()) >= ENOUGH or len(self._more) >= MOST_KEPT:
+        seen, before = (_coming_to_unknown(template, each) for each in (self._more, self._base))
+        few = {site: count for site, count in before.items() if count < ENOUGH}
+        often = max(count + few.get(site, 0) for site, count in seen.items())
+        if often >= ENOUGH or len(self._more) >= MOST_KEPT:
             again = Again(_kept([*self._base, *self._more]), [] if self._usual else self._more)
             self._more, self._hope, self._usual = [], 0, False
             return again
@@ -136,6 +138,11 @@ def unknown_sites(template: Template, trace: Trace) -> frozenset[str]:
             unknown.add(call.site)
         visits[call.site] += 1
     return frozenset(unknown)
+
+
+def _coming_to_unknown(template: Template, traces: Sequence[Trace]) -> Counter[str]:
+    """How many of the traces come to each site of which the template has seen too little."""
+    return Counter(site for each in traces for site in unknown_sites(template, each))
 
 
 def _as_long(trace: Trace, others: Sequence[Trace]) -> Trace:

@@ -10,7 +10,7 @@ from typing import Any
 import openai
 
 from ayo_bridge import explain
-from ayo_bridge.seam import Outcome
+from ayo_bridge.seam import EngineKind, Outcome
 from tests.deadline import eventually
 from tests.stub_openai import StubOpenAI
 
@@ -60,6 +60,15 @@ def outcomes(fast: Any) -> Counter[Outcome]:
     record = explain(fast).record
     assert record is not None
     return Counter(call.outcome for call in record.calls)
+
+
+def asks_before_it_stores(fast: Any) -> bool:
+    """Whether the last call had asked an LLM before it has written to its vector store."""
+    record = explain(fast).record
+    assert record is not None
+    first = {each.kind: each for each in sorted(record.calls, key=lambda c: c.queued, reverse=True)}
+    asked, stored = first[EngineKind.LLM], first[EngineKind.VECTOR_STORE]
+    return asked.outcome is Outcome.HIT and asked.queued < stored.queued
 
 
 def overlapped(stub: StubOpenAI) -> bool:

@@ -65,6 +65,41 @@ def test_a_client_is_followed_into_functions_that_it_is_passed_to() -> None:
     assert certainly(answer, "q") == ["main", "other"]
 
 
+def test_an_item_is_certain_whose_key_the_call_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    clients = {"one": main, "two": other}
+    ways: dict[str, Any] = {"one": main.ask, "two": lambda q: asked(other, q)}
+
+    def answer(q: str, name: str) -> str:
+        return clients[name].ask(ways[name](q))
+
+    assert certainly(answer, "q", "one") == ["main", "main"]
+    assert certainly(answer, "q", "two") == ["other", "other"]
+    assert certainly(answer, "q", "three") == []
+    clients["one"] = other
+    assert certainly(answer, "q", "one") == ["main", "other"]
+
+    def chosen(q: str, name: str) -> str:
+        name = name if tenant.get() == "first" else "two"
+        return clients[name].ask(q)
+
+    def changed(q: str, name: str) -> str:
+        clients[name] = other
+        return clients[name].ask(q)
+
+    def updated(q: str, name: str) -> str:
+        clients.update(two=main)
+        return clients[name].ask(q)
+
+    class Keyed(dict[str, Client]):
+        def __getitem__(self, key: str) -> Client:
+            return super().__getitem__(tenant.get())
+
+    for function in (chosen, changed, updated):
+        assert certainly(function, "q", "two") == []
+    clients = Keyed(clients)
+    assert certainly(answer, "q", "two") == ["other"]
+
+
 def test_attributes_of_the_bound_object_are_certain_where_no_code_gives_them() -> None:
     assert certainly(service.answer, "q") == ["main"]
     assert certainly(service.by_slot, "q") == ["main"]
