@@ -61,7 +61,16 @@ VLLM_FILES = (
 )
 """Tests with a real vLLM: one worker runs them all, in this order, with one server."""
 
-_LONG_FILES = ("tests/examples/test_demo.py",)
+_LONG_FILES = (
+    "tests/examples/test_demo.py",
+    "tests/differential/test_llama_index.py",
+    "tests/wire/test_requests.py",
+    "tests/faults/test_matrix.py",
+    "tests/differential/test_langchain.py",
+    "tests/verify/test_wrong_lifters.py",
+    "tests/learn/boundaries/test_pipelining.py",
+)
+"""By what they take: in their own places the last ones would run on alone."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
