@@ -83,7 +83,7 @@ class Loaded:
         """What is called of ``obj``, which is this object or an accelerated one, and its kind."""
         if self.entry is None:
             return obj, kind_called(obj)
-        return getattr(obj, self.entry.name), self.entry.kind
+        return getattr(obj, self.entry.name), self.entry.seen
 
     def key(self, key: Hashable) -> Hashable:
         """What of a request's identity has to be the same in both objects: all of it."""
