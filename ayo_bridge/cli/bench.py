@@ -89,6 +89,7 @@ def bench(
         _writable(json, page)
         settings = Settings(loads, warm_up, rounds, ablate, seed)
         with Shown("bench") as told:
+            told(f"importing {where.where}", 0, 1)
             loaded, sessions = read(where, target, entry)
             compared = chosen(arms, where.module)
             measured = Bench(loaded, sessions, settings, name=target, arms=compared, told=told)

@@ -185,6 +185,11 @@ def imported(target: Target) -> Any:
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
         raise VerifyError(f"{target.where} could not be imported: {what}") from error
+    except SystemExit as error:
+        raise VerifyError(
+            f"{target.where} ends when it is imported (exit status {error.code}): put what runs it "
+            'below `if __name__ == "__main__":`'
+        ) from error
     found: Any = module
     for part in target.name.split("."):
         try:
