@@ -39,8 +39,7 @@ def verify(
 
     try:
         where, asked = Target.of(target), read_questions(questions, calls)
-        with Shown("verify") as told:
-            told(f"importing {where.where}", 0, 1)
+        with Shown(f"importing {where.where}") as told:
             loaded = load(where, entry)
             report = compare(loaded, asked, learn=learn, name=target, told=told)
     except VerifyError as error:
