@@ -56,7 +56,7 @@ ROWS: Final = (
     Row(f"{_CORE}.chat_engine.types", "BaseChatEngine", _CHAT),
     Row(f"{_CORE}.ingestion.pipeline", "IngestionPipeline", _pair("run", "arun")),
     Row(f"{_CORE}.schema", "TransformComponent", _pair("__call__", "acall")),
-    Row("workflows.workflow", "Workflow", (Entry("run"),)),
+    Row("workflows.workflow", "Workflow", (Entry("run", begins=True),)),
     Row(f"{_CORE}.tools.types", "AsyncBaseTool", _pair("call", "acall")),
     Row(f"{_CORE}.tools.types", "BaseTool", (Entry("__call__"),)),
     Row(

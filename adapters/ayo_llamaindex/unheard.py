@@ -93,7 +93,12 @@ class LlamaIndexShows(Shows):
             return [str(value.role), value.content]
         if hasattr(value, "query_str"):
             return [value.query_str, value.custom_embedding_strs]
-        return dict(vars(value)) if hasattr(type(value), "model_fields") else None
+        if not hasattr(type(value), "model_fields"):
+            return None
+        fields = dict(vars(value))
+        if type(value).__module__.startswith(_PACKAGE):
+            fields.pop("raw", None)  # The server's whole reply, with the id that it has drawn.
+        return fields
 
     def shown(self, result: Any) -> object:
         """What an answer says; of a chat that streams, its sources."""
@@ -113,6 +118,7 @@ class LlamaIndexShows(Shows):
         return held if isinstance(held, Iterator | AsyncIterator) else None
 
 
+_PACKAGE: Final = "llama_index."
 _CHAT: Final = "StreamingAgentChatResponse"
 _MEMORIES: Final = ("ChatMemoryBuffer",)
 _ASKING: Final = ("QueryEngineTool", "RetrieverTool")

@@ -153,13 +153,22 @@ class Asker:
         A stream that is read on a loop is not read yet.
         """
         streams = kind in (Kind.STREAM, Kind.ASTREAM)
-        stream = result if streams else self._shows.stream_of(result)
+        stream = result if streams else self._goes_on(result)
         if isinstance(stream, AsyncIterator):
             return None if streams else result, stream, 0.0
         items: list[Any] = []
         if isinstance(stream, Iterator):
             items = [watch.heard(item) for item in stream]
         return None if streams else result, items, watch.now()
+
+    def _goes_on(self, result: Any) -> Any:
+        """What a result goes on to give while it is read.
+
+        That may be a generator which a function has made, or the body of Starlette's response.
+        """
+        if (stream := self._shows.stream_of(result)) is not None:
+            return stream
+        return getattr(result, "body_iterator", result)
 
     def _answer(self, result: Any, items: list[Any]) -> Answer:
         said = joined([self._shows.item(item) for item in items])

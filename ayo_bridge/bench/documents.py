@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from ayo_bridge.bench.wrong import BenchError
 from ayo_bridge.lift.ingests import Text
+from ayo_bridge.verify.lines import json_of, lines_of
 
 _FIELDS: Final = frozenset({"text", "metadata", "id"})
 _SUFFIXES: Final = (".txt", ".md", ".rst", ".html", ".json", ".csv")
@@ -56,7 +56,7 @@ def read_documents(path: Path) -> list[Text]:
 
 
 def _lines(path: Path) -> list[Text]:
-    lines = path.read_text("utf-8").splitlines()
+    lines = lines_of(path)
     found = [_document(path, at, line) for at, line in enumerate(lines, 1) if line.strip()]
     names = [each.name for each in found]
     if len(set(names)) < len(names):
@@ -70,8 +70,8 @@ def _document(path: Path, at: int, line: str) -> Text:
     if not line.lstrip().startswith("{"):
         return Text(line.strip(), name=name)
     try:
-        said = json.loads(line)
-    except json.JSONDecodeError as error:
+        said = json_of(line)
+    except ValueError as error:
         raise BenchError(f"line {at} of {path} is no JSON: {error}") from error
     text, metadata = said.get("text"), said.get("metadata", {})
     if not isinstance(text, str) or not isinstance(metadata, dict) or not said.keys() <= _FIELDS:

@@ -97,7 +97,7 @@ class Identity:
         elif self.varied:
             said.append(f"{self.varied} of {timed} timed answers vary by themselves")
         elif timed:
-            said.append(f"{timed} timed answers the same")
+            said.append(f"{counted(timed, 'timed answer')} the same")
         return "; ".join(said)
 
 

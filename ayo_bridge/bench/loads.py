@@ -6,7 +6,6 @@ The generators wait on the running event loop, so that they also run on a virtua
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from random import Random
 from typing import Final, Protocol
 
 from ayo_bridge.bench.wrong import BenchError
+from ayo_bridge.verify.lines import json_of, lines_of
 
 Ask = Callable[[int, float | None], Awaitable[None]]
 """Has the session of this number asked. With a time of the loop's clock, it was due then: what it
@@ -157,7 +157,7 @@ def traced(path: Path, seed: int = 0) -> Arriving:
         BenchError: it cannot be read, a line is no time, or it has none.
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = lines_of(path)
     except (OSError, UnicodeDecodeError) as error:
         raise BenchError(f"the arrivals in {path} cannot be read: {error}") from error
     times = sorted(_time(path, at, line) for at, line in enumerate(lines, 1) if line.strip())
@@ -168,7 +168,7 @@ def traced(path: Path, seed: int = 0) -> Arriving:
 
 def _time(path: Path, at: int, line: str) -> float:
     try:
-        said = json.loads(line)
+        said = json_of(line)
         time = float(said["time"] if isinstance(said, dict) else said)
         if math.isfinite(time):
             return time

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from ayo_bridge.bench.wrong import BenchError
 from ayo_bridge.verify import VerifyError, read_questions
+from ayo_bridge.verify.lines import json_of, lines_of
 from ayo_bridge.verify.target import Question
 
 Session = tuple[Question, ...]
@@ -28,7 +28,7 @@ def read_sessions(path: Path, *, chat: bool = False) -> list[Session]:
         except VerifyError as error:
             raise BenchError(str(error)) from error
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = lines_of(path)
     except (OSError, UnicodeDecodeError) as error:
         raise BenchError(f"the questions in {path} cannot be read: {error}") from error
     sessions: list[Session] = []
@@ -49,8 +49,8 @@ def read_sessions(path: Path, *, chat: bool = False) -> list[Session]:
 
 def _listed(path: Path, at: int, line: str) -> Session:
     try:
-        asked = json.loads(line)
-    except json.JSONDecodeError as error:
+        asked = json_of(line)
+    except ValueError as error:
         raise BenchError(f"line {at} of {path} is no JSON: {error}") from error
     if not (asked and all(isinstance(each, str) for each in asked)):
         raise BenchError(f"line {at} of {path} is no list of questions")

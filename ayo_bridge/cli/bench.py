@@ -88,7 +88,7 @@ def bench(
         read = _documents(questions, loads, chat) if ingest else _questions(questions, chat)
         _writable(json, page)
         settings = Settings(loads, warm_up, rounds, ablate, seed)
-        with Shown("bench") as told:
+        with Shown(f"importing {where.where}") as told:
             loaded, sessions = read(where, target, entry)
             compared = chosen(arms, where.module)
             measured = Bench(loaded, sessions, settings, name=target, arms=compared, told=told)

@@ -10,15 +10,18 @@ _APART: Final = 5.0
 
 
 class Shown:
-    """Told what is being done, how many are done, and of how many. A context manager."""
+    """Told what is being done, how many are done, and of how many. A context manager.
 
-    def __init__(self, name: str) -> None:
+    ``first`` is what is being done before.
+    """
+
+    def __init__(self, first: str) -> None:
         from rich.console import Console
         from rich.progress import Progress
 
         self._console = Console(stderr=True)
         self._bar = Progress(console=self._console, transient=True)
-        self._task = self._bar.add_task(name)
+        self._task = self._bar.add_task(first)
         self._last = monotonic()
 
     def __enter__(self) -> Shown:

@@ -39,12 +39,12 @@ def verify(
 
     try:
         where, asked = Target.of(target), read_questions(questions, calls)
-        loaded = load(where, entry)
+        with Shown(f"importing {where.where}") as told:
+            loaded = load(where, entry)
+            report = compare(loaded, asked, learn=learn, name=target, told=told)
     except VerifyError as error:
         typer.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
         raise typer.Exit(2) from error
-    with Shown("verify") as told:
-        report = compare(loaded, asked, learn=learn, name=target, told=told)
     if json:
         typer.echo(as_json(report))
     else:

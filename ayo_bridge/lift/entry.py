@@ -19,11 +19,20 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A method that users call. ``many`` takes a list of inputs through the object at once."""
+    """A method that users call. ``many`` takes a list of inputs through the object at once.
+
+    ``begins``: it blocks nobody, but begins a run on the running loop; what it returns is awaited.
+    """
 
     name: str
     kind: Kind = Kind.CALL
     many: bool = False
+    begins: bool = False
+
+    @property
+    def seen(self) -> Kind:
+        """How a user who wants its answer calls it."""
+        return Kind.AWAIT if self.begins else self.kind
 
     @property
     def sync(self) -> bool:

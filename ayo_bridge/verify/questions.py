@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+from ayo_bridge.verify.lines import json_of, lines_of
 from ayo_bridge.verify.target import Question, VerifyError
 
 
@@ -18,7 +18,7 @@ def read_questions(path: Path, calls: int | None = None) -> list[Question]:
         VerifyError: the file cannot be read, holds no question, or a line is no JSON.
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = lines_of(path)
     except (OSError, UnicodeDecodeError) as error:
         raise VerifyError(f"the questions in {path} cannot be read: {error}") from error
     found = [_question(path, at, line) for at, line in enumerate(lines, 1) if line.strip()]
@@ -31,8 +31,8 @@ def _question(path: Path, at: int, line: str) -> Question:
     if not line.lstrip().startswith("{"):
         return line.strip()
     try:
-        asked = json.loads(line)
-    except json.JSONDecodeError as error:
+        asked = json_of(line)
+    except ValueError as error:
         raise VerifyError(f"line {at} of {path} is no JSON: {error}") from error
     assert isinstance(asked, dict), "JSON that begins with a brace is an object"
     return asked

@@ -83,7 +83,7 @@ class Loaded:
         """What is called of ``obj``, which is this object or an accelerated one, and its kind."""
         if self.entry is None:
             return obj, kind_called(obj)
-        return getattr(obj, self.entry.name), self.entry.kind
+        return getattr(obj, self.entry.name), self.entry.seen
 
     def key(self, key: Hashable) -> Hashable:
         """What of a request's identity has to be the same in both objects: all of it."""
@@ -185,6 +185,11 @@ def imported(target: Target) -> Any:
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
         raise VerifyError(f"{target.where} could not be imported: {what}") from error
+    except SystemExit as error:
+        raise VerifyError(
+            f"{target.where} ends when it is imported (exit status {error.code}): put what runs it "
+            'below `if __name__ == "__main__":`'
+        ) from error
     found: Any = module
     for part in target.name.split("."):
         try:

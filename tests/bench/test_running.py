@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from types import SimpleNamespace
 
 import pytest
 
@@ -108,6 +109,22 @@ def test_what_the_original_raises_from_time_to_time_is_no_difference_unless_it_i
     assert [arm.errors for arm in same.loads[0].arms] == [3, 4]
     more = measured(failing(1), failing(5), rounds=6)
     assert {each.what for each in more.identity.differences} == {"it raised more often (1 user)"}
+
+
+def test_what_a_function_returns_is_read_to_its_end() -> None:
+    def generated(word: str) -> Callable[[str], object]:
+        return lambda query: (f"{query} {each}" for each in (word, "end"))
+
+    async def body(query: str) -> AsyncIterator[str]:
+        yield query
+
+    async def responds(query: str) -> object:  # As a handler of FastAPI streams.
+        return SimpleNamespace(body_iterator=body(query))
+
+    assert not measured(generated("a"), generated("a")).differs
+    assert measured(generated("a"), generated("b")).differs
+    assert [arm.errors for arm in measured(responds, responds).loads[0].arms] == [0, 0]
+    assert measured(responds, responds).loads[0].arms[0].first["p50"].value > 0
 
 
 def test_what_answers_nothing_is_not_asked_on() -> None:

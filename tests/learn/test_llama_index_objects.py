@@ -18,6 +18,8 @@ from llama_index.llms.openai_like import OpenAILike
 from ayo_bridge import Runtime, accelerate, explain
 from ayo_bridge.learn.tracing.places import current_place
 from ayo_bridge.seam import Outcome, current_scope
+from ayo_bridge.verify import verify
+from ayo_bridge.verify.target import Question
 from tests.adapters.python.programs import learned, outcomes, overlapped, prompts, question
 from tests.deadline import eventually
 from tests.llama_index_like import openai_like
@@ -81,6 +83,14 @@ class BothViews(Workflow):
         asked, _, causes = event.text.partition("\n")
         reply = await self.llm.acomplete(f"List the effects of {asked}")
         return StopEvent(result=f"{causes} / {reply}")
+
+
+def test_a_workflow_is_compared_on_a_loop(stub: StubOpenAI, runtime: Runtime) -> None:
+    original = BothViews(timeout=20)
+    original.llm = model(stub)
+    asked: list[Question] = [{"question": question(number)} for number in range(2)]
+    report = verify(original, asked, learn=0, runtime=runtime)
+    assert report.verdict == "2 of 2 calls the same", report.compared
 
 
 async def test_a_workflow_is_followed_until_it_has_its_result(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ayo_bridge.verify import VerifyError, read_questions
 from tests import loaded_app
 from tests.stub_openai import StubOpenAI
 from tests.verify.planted import WRONG, wrong_template
@@ -109,6 +110,29 @@ def test_a_bad_target_is_one_sentence(
     assert (status, said) == (2, "")
     assert sentence in told
     assert len(told.splitlines()) == 1
+
+
+def test_what_does_not_fit_or_ends_its_process_is_one_sentence(
+    program: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "asked.jsonl").write_text('{"query": "a", "id": 7}')
+    status, said, told = run(f"{program}:answer", "--questions", tmp_path / "asked.jsonl")
+    assert (status, said) == (2, "")
+    assert "does not take the inputs query, id" in told
+    program.write_text("raise SystemExit(0)")
+    status, said, told = run(f"{program}:answer", "--questions", tmp_path / "asked.jsonl")
+    assert (status, said) == (2, "")
+    assert "ends when it is imported (exit status 0)" in told
+
+
+def test_lines_are_those_of_the_file_system(tmp_path: Path) -> None:
+    file = tmp_path / "asked.jsonl"
+    lines = ['{"query": "a\u2028b"}', "page\x0cbreak", ""]
+    file.write_text("\ufeff" + "\r\n".join(lines), "utf-8", newline="")
+    assert read_questions(file) == [{"query": "a\u2028b"}, "page\x0cbreak"]
+    file.write_text('{"query": ' + "[" * 100_000)
+    with pytest.raises(VerifyError, match="is no JSON: it is nested too deeply"):
+        read_questions(file)
 
 
 def test_an_empty_file_is_one_sentence_before_anything_is_imported(
