@@ -36,6 +36,7 @@ def text(results: Json) -> str:
         if found := under_load(apps):
             lines += ["", "under load: the original at 80 %; times as good", ""]
             lines += _aligned([_LOADED, *found])
+            lines += ["", *left_out()]
         lines.append("")
     return "\n".join(lines) + "\n"
 
@@ -113,6 +114,11 @@ def under_load(apps: Json) -> list[tuple[str, ...]]:
     return found
 
 
+def left_out() -> list[str]:
+    """Apps that are not measured under load, and why."""
+    return [f"Without {name}: {case.alone}." for name, case in CASES.items() if case.alone]
+
+
 def html(results: Json) -> str:
     """The page.
 
@@ -139,7 +145,8 @@ def html(results: Json) -> str:
         ]
         tables = [Table(_HEAD, rows(apps))]
         if loads := under_load(apps):
-            tables.append(Table(_LOADED, loads, "The original at 80 % of what it can: times"))
+            said = "The original at 80 % of what it can: times as good"
+            tables.append(Table(_LOADED, loads, f"{said}. {' '.join(left_out())}"))
         tables.append(Table(("app", "why not more"), why(apps), folded=True, title="What limits"))
         sections.append(
             Section(
