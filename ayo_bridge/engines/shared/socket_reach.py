@@ -61,6 +61,12 @@ class SocketReach(Reach):
         """Connect, start a process where none listens, and wait until it has the model."""
         path = await asyncio.to_thread(self._find)
         hello = await asyncio.to_thread(self._hello)
+        try:
+            return await self._greeted(path, hello, line)
+        except Lost:  # It was about to end when it was met: the next one is not.
+            return await self._greeted(path, hello, line)
+
+    async def _greeted(self, path: Path, hello: Header, line: Line) -> Connection:
         loop = asyncio.get_running_loop()
         began, launched = loop.time(), 0.0
         while True:
