@@ -72,7 +72,11 @@ def test_llama_index_with_models_that_are_shared(
     assert all(scheduler.engine.elsewhere for scheduler in schedulers)
 
 
-def test_langchain_with_models_that_are_shared(env: Env, runtime: EagerRuntime) -> None:
+def test_langchain_with_models_that_are_shared(
+    env: Env, runtime: EagerRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = langchain_parts.new_embeddings()
+    monkeypatch.setattr(langchain_parts, "embeddings", lambda: whole)
     case = next(case for case in rows_langchain.ROWS if case.name == "multi-in-chain")
     (scheduler,) = sharing(runtime, langchain_parts.embeddings()._client)
     compare(LANGCHAIN, case, "invoke", env, runtime).check(case, "invoke")
