@@ -106,14 +106,14 @@ def pg_collections(env: Env, model: Embeddings) -> Any:
 
     at = env.fixture("postgres").dsn
     url = f"{at.user}:{at.password}@{at.host}:{at.port}/{at.database}"
-    store = PGVector(
-        model,
-        connection=f"postgresql+psycopg://{url}",
-        collection_name=f"documents-{next(_names)}",
-    )
+    name = f"documents-{next(_names)}"
+    store = PGVector(model, connection=f"postgresql+psycopg://{url}", collection_name=name)
     opened: Any = store
     _open.append(lambda: (opened.session_maker.remove(), opened._engine.dispose()))
-    store.add_documents(_plain())
+    documents = _plain()
+    for document in documents:  # One id is one document, whatever collection that belongs to.
+        document.id = f"{name}-{document.id}"
+    store.add_documents(documents)
     return store
 
 

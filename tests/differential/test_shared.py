@@ -58,8 +58,10 @@ def sharing(runtime: EagerRuntime, *models: Any) -> list[EngineScheduler]:
 
 @pytest.mark.parametrize("name", ["postprocess-rerank-core", "postprocess-three"])
 def test_llama_index_with_models_that_are_shared(
-    name: str, env: Env, runtime: EagerRuntime
+    name: str, env: Env, runtime: EagerRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    whole = llama_index_parts.minilm_index(str(env.fixture("minilm_path")))
+    monkeypatch.setattr(llama_index_parts, "minilm_index_of", lambda env: whole)
     case = next(case for case in rows_retrieval.POSTPROCESSORS if case.name == name)
     embedding = llama_index_parts.minilm(str(env.fixture("minilm_path")))
     reranker = rows_retrieval.reranker(env, rows_retrieval.CORE)
@@ -70,7 +72,11 @@ def test_llama_index_with_models_that_are_shared(
     assert all(scheduler.engine.elsewhere for scheduler in schedulers)
 
 
-def test_langchain_with_models_that_are_shared(env: Env, runtime: EagerRuntime) -> None:
+def test_langchain_with_models_that_are_shared(
+    env: Env, runtime: EagerRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = langchain_parts.new_embeddings()
+    monkeypatch.setattr(langchain_parts, "embeddings", lambda: whole)
     case = next(case for case in rows_langchain.ROWS if case.name == "multi-in-chain")
     (scheduler,) = sharing(runtime, langchain_parts.embeddings()._client)
     compare(LANGCHAIN, case, "invoke", env, runtime).check(case, "invoke")
