@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from ayo_bridge.bench.sessions import Session
 from ayo_bridge.bench.threads import Threads
@@ -19,6 +19,8 @@ from ayo_bridge.runahead.again import Answer, joined
 from ayo_bridge.verify.target import Loaded, begin_anew, converses
 
 Clock = Callable[[], float]
+_RAISED: Final = (Exception, SystemExit)
+"""What a call raises that is no end of the bench: also where an application ends its process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ class Asker:
                 watch.began = watch.now()
                 result, items, ended = self._called(watch, call(*args, **kwargs), kind)
                 answer = self._answer(result, items)
-            except Exception as error:
+            except _RAISED as error:
                 ended, said = watch.now(), f"{type(error).__name__}: {error}"
             told.append(Timed(number, turn, ended - watch.began, None, answer, said))
 
@@ -139,7 +141,7 @@ class Asker:
                 items = [watch.heard(item) async for item in items]
                 ended = loop.time()
             answer = self._answer(result, items)
-        except Exception as error:
+        except _RAISED as error:
             ended, answer, said = loop.time(), None, f"{type(error).__name__}: {error}"
         else:
             said = ""

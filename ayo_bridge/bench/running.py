@@ -8,7 +8,8 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from itertools import chain
+from typing import Any, Final
 
 from ayo_bridge.autorun.settings import SWITCH, switched_off, wanted
 from ayo_bridge.bench.arms import ORIGINAL, Arm, Made, ablated, accelerated
@@ -20,7 +21,7 @@ from ayo_bridge.bench.loads import Closed, Load
 from ayo_bridge.bench.places import Place
 from ayo_bridge.bench.report import Report, Said
 from ayo_bridge.bench.rounds import Round, in_order
-from ayo_bridge.bench.sessions import Session
+from ayo_bridge.bench.sessions import Session, sessions_of
 from ayo_bridge.bench.threads import Threads
 from ayo_bridge.bench.wrong import BenchError
 from ayo_bridge.observe import explain_state
@@ -62,7 +63,7 @@ class Bench:
 
     Args:
         loaded: the object that is not accelerated.
-        sessions: what is asked of it.
+        sessions: what is asked of it; a question by itself is a session of one.
         arms: what is compared, the accelerated one, if any, second; more may follow.
         told: is told how far it is.
 
@@ -73,7 +74,7 @@ class Bench:
     def __init__(
         self,
         loaded: Loaded,
-        sessions: Sequence[Session],
+        sessions: Sequence[Session | str | dict[str, Any]],
         settings: Settings,
         *,
         name: str = "",
@@ -85,7 +86,7 @@ class Bench:
                 f"{SWITCH}={os.environ[SWITCH]} is set, which makes both arms the same: unset it"
             )
         self._loaded = loaded
-        self._sessions = sessions
+        self._sessions = sessions_of(sessions)
         self._settings = settings
         self._name = name or getattr(loaded.obj, "__name__", type(loaded.obj).__name__)
         self._told = told
@@ -94,9 +95,8 @@ class Bench:
         self._threads = Threads()
         self._asker = Asker(loaded, self._threads)
         self._check_state()
-        for session in sessions:
-            for question in session:
-                loaded.given(question)
+        for question in chain.from_iterable(self._sessions):
+            loaded.given(question)
         self._load = conditions()["load"]
         self._made: dict[str, Made] = {}
         self._rounds: list[Round] = []

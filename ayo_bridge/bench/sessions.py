@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ayo_bridge.bench.wrong import BenchError
 from ayo_bridge.verify import VerifyError, read_questions
@@ -47,6 +49,18 @@ def read_sessions(path: Path, *, chat: bool = False) -> list[Session]:
     return sessions
 
 
+def sessions_of(asked: Sequence[Session | str | dict[str, Any]]) -> list[Session]:
+    """Sessions, of which a question by itself is one.
+
+    Raises:
+        BenchError: there is none, or one without a question.
+    """
+    sessions = [(each,) if isinstance(each, str | dict) else tuple(each) for each in asked]
+    if not sessions or not all(sessions):
+        raise BenchError("there is nothing to ask: a session has one question at least")
+    return sessions
+
+
 def _listed(path: Path, at: int, line: str) -> Session:
     try:
         asked = json_of(line)
@@ -57,4 +71,4 @@ def _listed(path: Path, at: int, line: str) -> Session:
     return tuple(asked)
 
 
-__all__ = ["Session", "read_sessions"]
+__all__ = ["Session", "read_sessions", "sessions_of"]

@@ -104,7 +104,7 @@ def _arm(run: Run, runtime: Home) -> Arm:
     try:
         with entered(scope):
             answer = run()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return Arm(scope.kept, None, record, f"{type(error).__name__}: {error}")
     finally:
         scope.close()

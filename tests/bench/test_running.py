@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from types import SimpleNamespace
 
@@ -137,6 +138,14 @@ def test_what_answers_nothing_is_not_asked_on() -> None:
     report = measured(raises, raises, warm_up=3)
     assert len(calls) == 6
     assert "warm-up, original: 3 of 3 calls raised, the first LookupError: one." in report.advice
+
+
+def test_an_application_that_ends_its_process_in_a_call_ends_that_call() -> None:
+    def ends(query: str) -> str:
+        sys.exit(3)
+
+    report = measured(ends, ends)
+    assert "1 user, other: 6 of 6 calls raised, the first SystemExit: 3." in report.advice
 
 
 def test_nothing_but_errors_is_no_figure() -> None:

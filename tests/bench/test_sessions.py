@@ -12,7 +12,7 @@ import pytest
 from ayo_bridge.bench import Bench, BenchError, Settings
 from ayo_bridge.bench.asking import Asker, Timed
 from ayo_bridge.bench.loads import Closed
-from ayo_bridge.bench.sessions import read_sessions
+from ayo_bridge.bench.sessions import read_sessions, sessions_of
 from ayo_bridge.bench.threads import Threads
 from ayo_bridge.lift.entry import Entry
 from ayo_bridge.lift.shows import Shows
@@ -26,6 +26,17 @@ And a queue?
 ["What is a tree?", "And a graph?"]
 What is a set?
 """
+
+
+def test_a_question_by_itself_is_a_session_and_nothing_is_none() -> None:
+    assert sessions_of(["a b", {"query": "c"}, ("d", "e")]) == [
+        ("a b",),
+        ({"query": "c"},),
+        ("d", "e"),
+    ]
+    for nothing in ([], [()]):
+        with pytest.raises(BenchError, match="nothing to ask"):
+            sessions_of(nothing)
 
 
 class Chat:
