@@ -61,12 +61,6 @@ class SocketReach(Reach):
         """Connect, start a process where none listens, and wait until it has the model."""
         path = await asyncio.to_thread(self._find)
         hello = await asyncio.to_thread(self._hello)
-        try:
-            return await self._greeted(path, hello, line)
-        except Lost:  # It was about to end when it was met: the next one is not.
-            return await self._greeted(path, hello, line)
-
-    async def _greeted(self, path: Path, hello: Header, line: Line) -> Connection:
         loop = asyncio.get_running_loop()
         began, launched = loop.time(), 0.0
         while True:
@@ -83,7 +77,8 @@ class SocketReach(Reach):
                 else:
                     await asyncio.sleep(LOOKED)
             except Lost:
-                # One that was killed closes the socket at which it listens last of all.
+                # It was about to end when it was met: the next one is not. One that was killed closes
+                # the socket at which it listens last of all.
                 if launched or loop.time() - began > LISTENS_WITHIN:
                     raise
                 await asyncio.sleep(LOOKED)
