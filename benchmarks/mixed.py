@@ -9,6 +9,7 @@ turns are part of it.
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import statistics
@@ -78,15 +79,16 @@ class Row:
     @property
     def met(self) -> bool:
         """Whether no kind is slower than it may be, and every answer was the same."""
-        return self.identical and all(self.mean(kind) >= AT_LEAST for kind in KINDS)
+        return self.identical and not any(self.mean(kind) < AT_LEAST for kind in KINDS)
 
 
 def _mean(arm: Sequence[Asked], kind: str) -> float:
-    return statistics.fmean(each.seconds for each in arm if each.kind == kind or not kind)
+    seconds = [each.seconds for each in arm if each.kind == kind or not kind]
+    return statistics.fmean(seconds) if seconds else math.nan
 
 
 def _p95(seconds: Sequence[float]) -> float:
-    return statistics.quantiles(seconds, n=20)[-1]
+    return statistics.quantiles(seconds, n=20)[-1] if len(seconds) > 1 else seconds[0]
 
 
 def engines(url: str) -> dict[str, Any]:
