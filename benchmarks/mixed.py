@@ -112,20 +112,14 @@ def serving(
         with EmulatedServer(costs, model=MODEL, speed=speed, output_tokens=(32, 96)) as server:
             yield server.url, lambda: None
         return
-    from ayo_bridge.serving.random_llama import make_random_llama
-    from ayo_bridge.serving.vllm_server import VLLMServer
+    from benchmarks.untrained import untrained_server
     from examples.demo.engines import ServerGauge
 
-    cached = Path(os.environ.get("AYO_ENV_CACHE") or Path.home() / ".cache" / "ayo-bridge")
     most = json.dumps({"max_new_tokens": ANSWER})
-    with VLLMServer(
-        make_random_llama(cached / "models" / "random-llama"),
+    with untrained_server(
         served_name=MODEL,
-        dtype="float32",
-        kv_cache_gib=1,
         cores=[] if core is None else [core],
-        extra_args=["--enforce-eager", "--override-generation-config", most],
-        env={"VLLM_SERVER_DEV_MODE": "1"},  # Brings /reset_prefix_cache.
+        extra_args=["--override-generation-config", most],
     ) as real:
         gauge = ServerGauge(real)
 

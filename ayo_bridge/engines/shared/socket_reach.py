@@ -77,8 +77,8 @@ class SocketReach(Reach):
                 else:
                     await asyncio.sleep(LOOKED)
             except Lost:
-                # It was about to end when it was met: the next one is not. The socket of one that was
-                # killed listens until the last.
+                # It was about to end when it was met: the next one is not. One that was killed
+                # listens until the last.
                 if launched or loop.time() - began > LISTENS_WITHIN:
                     raise
                 await asyncio.sleep(LOOKED)
