@@ -21,6 +21,15 @@ OVERHEAD = 0.001
 """Seconds from the last value of a request until it is on its way."""
 LEAST_GAIN = 0.05
 LEAST_SECONDS = 0.005
+SURE_GAIN = 0.02
+SURE_SECONDS = 0.02
+"""So many seconds are several times what running ahead costs of the processor: of a long call a
+smaller share of it is enough."""
+
+
+def enough(won: float, of: float) -> bool:
+    """Whether enough is won of a call that takes so many seconds."""
+    return won >= max(LEAST_SECONDS, min(LEAST_GAIN * of, max(SURE_SECONDS, SURE_GAIN * of)))
 
 
 class Early(NamedTuple):
@@ -50,9 +59,8 @@ class Replayed:
 
     @property
     def worthwhile(self) -> bool:
-        """Whether enough time is gained: 5 % of the call, and 5 ms."""
-        gained = self.before - self.after
-        return gained >= max(LEAST_SECONDS, LEAST_GAIN * self.before)
+        """Whether enough time is gained."""
+        return enough(self.before - self.after, self.before)
 
 
 def replay(

@@ -23,6 +23,7 @@ def _alone(original: float, tuned: float, ours: float) -> dict[str, Any]:
         "of_the_bound": 0.8,
         "waited_for": {"llm": 1.0},
         "own": 0.1,
+        "at_once": {"llm": (0.5, 1.0), "embedding": (0.1, 0.1)},
         "advice": ["A faster model."],
     }
 
@@ -48,4 +49,6 @@ def test_the_page_says_emulated_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ayo_bridge.pages.page.vega", lambda: "")
     page = html(RESULTS)
     assert page.index("Everything here is emulated.") < page.index("4.00x")
+    assert "llm 50% of the time, 2.0 calls at once" in page
+    assert "embedding 10%" not in page
     assert "A faster model." in page

@@ -44,7 +44,7 @@ def _has_a_loop() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def settings() -> Iterator[Settings]:
-    with emulation.engines("llama-2-7b@1x3090", speed=10) as made:
+    with emulation.engines("llama-2-7b@1x3090", speed=6) as made:
         yield made
 
 

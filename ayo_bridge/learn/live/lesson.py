@@ -12,7 +12,7 @@ from typing import Final
 from ayo_bridge.learn.growing import NOTHING_GROWS, Grows, feeding
 from ayo_bridge.learn.induction.induce import induce
 from ayo_bridge.learn.learned_site import SETTLED, Status
-from ayo_bridge.learn.replay import LEAST_GAIN, LEAST_SECONDS, Replayed, replay
+from ayo_bridge.learn.replay import LEAST_SECONDS, Replayed, enough, replay
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Kind, Trace
 from ayo_bridge.learn.visits import by_branch, spread
@@ -96,7 +96,7 @@ class Lesson:
     @property
     def worthwhile(self) -> bool:
         """Whether enough is won."""
-        return _enough(self.gain + self.warmed, self.before)
+        return enough(self.gain + self.warmed, self.before)
 
     def doubtful(self) -> frozenset[str]:
         """The sites that a call which begins now only watches."""
@@ -128,14 +128,14 @@ def learn(
         grown = _in_time(whole, traces, grows, _deadline(clock)) or whole
         seen, alike = _replays(grown, traces, grows), Grows(slots=grows.slots)
         # Reading a stream costs some milliseconds: it is to win what is asked of anything.
-        pipelined = _enough(_usual(_replays(template, traces, alike))[1] - _usual(seen)[1], before)
+        pipelined = enough(_usual(_replays(template, traces, alike))[1] - _usual(seen)[1], before)
         if pipelined:
             template, replays = grown, seen
             before, after = _usual(seen)
     own = call_seconds * median(map(partial(_calls, template), replays))
-    if not _enough(before - after - own, before):
+    if not enough(before - after - own, before):
         only = whole.without(_predicted(whole), _LATE, Status.LATE)
-        if _enough(warmed := warms(only), before):
+        if enough(warmed := warms(only), before):
             lesson = Lesson(only, len(traces), before, before, by_branch(traces), frozenset(shaky))
             lesson.spread, lesson.warmed = spread(traces), warmed
             return lesson
@@ -146,10 +146,6 @@ def learn(
     else:
         lesson.feeding, lesson.clean = {}, dict.fromkeys(lesson.searches, 0)
     return lesson
-
-
-def _enough(won: float, before: float) -> bool:
-    return won >= max(LEAST_SECONDS, LEAST_GAIN * before)
 
 
 def _replays(template: Template, traces: Sequence[Trace], grows: Grows) -> list[Replayed]:
