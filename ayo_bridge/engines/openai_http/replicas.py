@@ -124,8 +124,9 @@ class Replicas(Routes):
             fields = fields_of(body) if known or not isinstance(body, bytes) else None
             if not self._is_for_us(body if fields is None else fields):
                 return None
-            unread = fields is None or not known
-            prompt = Prompt(warm=warm) if unread else prompt_of(fields or {}, warm=warm)
+            prompt = Prompt(warm=warm)
+            if known and fields is not None:
+                prompt = prompt_of(fields, warm=warm)
         if self.external:
             return self._in_session(prompt)
         sending = AtReplica(self, self._numbers.get(server, 0), prompt)
