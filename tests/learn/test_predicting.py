@@ -9,7 +9,7 @@ import pytest
 
 from ayo_bridge.learn.predict import Predicted
 from ayo_bridge.learn.render import render
-from ayo_bridge.learn.replay import replay
+from ayo_bridge.learn.replay import enough, replay
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Item, Result, Trace, Vector
 from tests.learn.apps import Recorder, known_of, learned, question, record, words
@@ -163,3 +163,19 @@ def test_the_known_beginning_of_a_request_grows_with_what_is_known() -> None:
     assert template.prefix(known, "b", 0) == f"{start}So. Id: "
     assert template.prefix(known, "unknown", 0) == ""
     assert template.prefix(known, "b", 3) == ""
+
+
+@pytest.mark.parametrize(
+    ("won", "of", "is_enough"),
+    [
+        (0.004, 0.01, False),  # Less than it costs,
+        (0.006, 0.1, True),  # or 5 % and more:
+        (0.006, 0.2, False),
+        (0.021, 1.0, True),  # of a long call 2 %,
+        (0.019, 0.9, False),  # if they are enough seconds.
+        (0.1, 6.0, False),
+        (0.13, 6.0, True),
+    ],
+)
+def test_of_a_long_call_a_smaller_share_is_enough(won: float, of: float, is_enough: bool) -> None:
+    assert enough(won, of) is is_enough

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.apps.__main__ import main
 from benchmarks.apps.page import figures, html, text
 
 
@@ -52,3 +54,10 @@ def test_the_page_says_emulated_first(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "llm 50% of the time, 2.0 calls at once" in page
     assert "embedding 10%" not in page
     assert "A faster model." in page
+
+
+def test_an_app_that_cannot_be_asked_by_several_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["contextual", "--load", "--json", str(tmp_path / "results.json")]) == 0
+    assert "contextual is left out: as it is it hangs" in capsys.readouterr().err
