@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.timeout(120),
 ]
-CALLERS = 300
+CALLERS = 500
 """Of three apps together, at once as many of each as is its share. With ``AYO_ALL_CALLERS`` in the
 environment a thousand come to each.
 """

@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.timeout(600),
 ]
 TENANTS = ("red", "blue")
-CALLS = int(os.environ.get("AYO_TENANT_CALLS", "240"))
+CALLS = int(os.environ.get("AYO_TENANT_CALLS", "400"))
 """Of an LLM, by all four tests."""
 QUESTIONS = tuple(f"question {number}" for number in range(10))
 THREADS = 4
