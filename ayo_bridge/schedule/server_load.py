@@ -9,6 +9,7 @@ of queries share the server, turns decide besides (:mod:`ayo_bridge.schedule.tur
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Hashable, Iterable
@@ -76,6 +77,8 @@ class ServerLoad:
         self._probes: list[Future[None]] = []
         self._last = float("-inf")
         self._queries: dict[Query, _InFlight] = {}
+        self._gone: deque[tuple[Query, float]] = deque(maxlen=2)
+        """The last two queries of which an awaited call has ended, the later one last, and when."""
         self.ahead = 0
         """Calls ahead of the original that are in flight, probes among them."""
         self.awaited = 0
@@ -211,12 +214,18 @@ class ServerLoad:
     def _has_turn(self, query: Query) -> bool:
         """Whether a query may have one more call there now, for the sake of the others.
 
-        In a plain turn it has one, as its original has, or nobody else waits for a call.
+        In a plain turn it has one, as its original has, unless nobody else waits for a call, nor
+        has just had one: between the calls of a query are moments in which it waits for none.
         """
         mine = self._queries.get(query)
-        if mine is None or self.own + self.awaited == mine.awaited:
+        if mine is None:
             return True
-        return not self._limit.plain(self._clock())
+        now = self._clock()
+        if self.own + self.awaited == mine.awaited:
+            others = (ended for other, ended in self._gone if other != query)
+            if now - max(others, default=-math.inf) >= self._limit.turns.between:
+                return True
+        return not self._limit.plain(now)
 
     def _calls(self, query: Query) -> int:
         mine = self._queries.get(query)
@@ -237,6 +246,10 @@ class ServerLoad:
             return
         mine.calls -= 1
         mine.awaited -= awaited
+        if awaited:
+            if self._gone and self._gone[-1][0] == query:
+                self._gone.pop()
+            self._gone.append((query, self._clock()))
         if not mine.calls:
             del self._queries[query]
 

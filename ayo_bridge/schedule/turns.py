@@ -38,6 +38,8 @@ MOST: Final = 31 / 32
 """The share of full turns lies between these: a few of the others show whether things change."""
 TURN: Final = 2.0
 """The length of a turn in those of a query."""
+BETWEEN: Final = 0.1
+"""How long a query may need from one of its calls to the next, in lengths of a query."""
 FIRST: Final = 2.0
 """Seconds that a query is taken to need until one has ended."""
 LONGEST: Final = 60.0
@@ -133,6 +135,11 @@ class Turns:
         if not self._together(now):
             return ""
         return f"{self.share:.0%} of the time, as queries of other kinds share the server"
+
+    @property
+    def between(self) -> float:
+        """Seconds after the end of a query's call for which it is still taken to be there."""
+        return BETWEEN * (FIRST if self._query is None else self._query)
 
     @property
     def _length(self) -> float:

@@ -181,15 +181,39 @@ def test_in_a_plain_turn_a_query_has_one_call_there_while_others_wait() -> None:
     assert second.sent
 
 
-def test_a_plain_turn_holds_nothing_back_once_nobody_else_waits() -> None:
-    load = ServerLoad(lambda: 0.0, Plain())
+def test_a_plain_turn_holds_nothing_back_once_nobody_else_is_there() -> None:
+    now = [0.0]
+    limit = Plain()
+    load = ServerLoad(lambda: now[0], limit)
     load.begins(OTHER)
     offers = [Offer(TREE_QUERY) for _ in range(3)]
     for offer in offers:
         load.offer(offer, always)
     assert [offer.sent for offer in offers] == [True, False, False]
     load.ends(OTHER)
+    now[0] += 0.9 * limit.turns.between
+    load.left(THIRD)
+    assert [offer.sent for offer in offers] == [True, False, False], "its next call may be near"
+    now[0] += 0.2 * limit.turns.between
+    load.left(THIRD)
     assert all(offer.sent for offer in offers)
+
+
+def test_in_the_moment_between_two_calls_of_one_query_another_sends_no_more() -> None:
+    now = [0.0]
+    load = ServerLoad(lambda: now[0], Plain())
+    offers = [Offer(TREE_QUERY) for _ in range(2)]
+    load.begins(OTHER)
+    load.offer(offers[0], always)
+    load.claimed(TREE_QUERY)
+    load.ends(OTHER)
+    now[0] += 0.05
+    load.begins(THIRD)
+    load.ends(THIRD)
+    load.offer(offers[1], always)
+    assert not offers[1].sent
+    load.left(TREE_QUERY, awaited=True)
+    assert offers[1].sent, "it has one call there, as its original has"
 
 
 def test_kinds_meet_where_calls_of_two_are_there_at_once() -> None:
