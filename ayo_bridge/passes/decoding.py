@@ -86,12 +86,15 @@ def _gain(cutter: Cutter, decode: Primitive, context: PassContext) -> float | No
     """Seconds saved after the last item; ``None`` if an engine involved has no profile.
 
     What follows then has one item left to do instead of all, but may have to wait: an engine that
-    was given the item before is busy with it, unless decoding an item takes longer.
+    was given the item before is busy with it, unless decoding an item takes longer. And a server
+    has to send each token by itself.
     """
     seconds = context.profiles.seconds
     saved = cutter.gain(decode, 1 / decode.items, seconds)
     if saved is None:
         return None
-    between = (seconds(decode) or 0.0) / decode.items
+    decoding = seconds(decode) or 0.0
+    saved -= context.streaming * decoding
+    between = decoding / decode.items
     busy = [seconds(replace(follower, items=1)) or 0.0 for follower in cutter.followers(decode)]
     return saved - max(max(busy) - between, 0.0)

@@ -57,6 +57,7 @@ class PassContext:
     reply can be rebuilt exactly); ``can_warm`` those that take prefix warms. With ``strict`` no
     pass may change which items an embedding or a reranking batch holds. ``sequences`` says how many
     sequences of other queries each instance of an LLM engine runs, on average, where that is known.
+    ``streaming`` is what it costs to stream an answer internally, as a share of its decode.
     """
 
     profiles: Costs = field(default_factory=Unknown)
@@ -64,6 +65,7 @@ class PassContext:
     can_warm: frozenset[str] = frozenset()
     strict: bool = False
     sequences: Mapping[str, float] = field(default_factory=dict)
+    streaming: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from ayo_bridge.graph import (
 )
 from ayo_bridge.passes import Decision, DecodingPipelining, PassContext
 from ayo_bridge.profile import Curve, EngineProfile, Profiles
-from tests.passes.workflows import EVERYTHING, EXPAND
+from tests.passes.workflows import EVERYTHING, EXPAND, LLM
 
 SEARCH = Searching(
     name="search", embedding="bge", store="pg", queries=3, inputs=("expand.queries",)
@@ -66,6 +66,18 @@ def test_it_is_done_without_profiles() -> None:
     _, (decision,) = pipelined(EXPAND, SEARCH, context=PassContext(can_stream=frozenset({"llm"})))
     assert decision.applied
     assert decision.predicted_gain is None
+
+
+def test_it_is_left_where_streaming_costs_more_than_it_saves() -> None:
+    _, (free,) = pipelined(EXPAND, SEARCH)
+    assert free.predicted_gain is not None
+    decode = 64 * LLM.decode_per_token
+    for share, applied in ((0.9, True), (1.1, False)):
+        streaming = share * free.predicted_gain / decode
+        context = replace(EVERYTHING, streaming=streaming)
+        _, (decision,) = pipelined(EXPAND, SEARCH, context=context)
+        assert decision.applied is applied
+        assert decision.predicted_gain == pytest.approx((1 - share) * free.predicted_gain)
 
 
 FLAT = Curve.of([(1, 0.1), (64, 0.1)])
