@@ -47,7 +47,9 @@ class Query(Driver[Work, Made]):
         on_text: Callable[[str], None] | None = None,
     ) -> None:
         tier = GraphScheduler(shape.e_graph, shape.remaining)
-        super().__init__(services, tier, next(self._numbers), services.clock())
+        super().__init__(
+            services, tier, next(self._numbers), services.clock(), program=shape.program
+        )
         self.done: asyncio.Future[Result] = services.loop.create_future()
         self._services = services
         self._inputs = inputs
