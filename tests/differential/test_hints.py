@@ -44,8 +44,8 @@ def asks(env: Env, tmp_path: Path) -> Iterator[Asks]:
             before = len(stub.requests)
             assert str(engine.query(question)) == LAST
             made = stub.requests[before:]
-            warms = [each for each in made if each.headers.get("x-ayo-bridge") == "warm"]
-            calls = [each for each in made if "x-ayo-bridge" not in each.headers]
+            warms = [each for each in made if each.mark == "warm"]
+            calls = [each for each in made if each.mark is None]
             yield [*map(hint, warms)], [*map(hint, calls)]
 
     yield asked
