@@ -28,6 +28,7 @@ from tests.ray_cluster import cluster, end_actors
 # The SDK's asynchronous clients close themselves in whatever loop runs when they are collected.
 pytestmark = [
     pytest.mark.real,
+    pytest.mark.timeout(240),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
@@ -61,7 +62,7 @@ def _actors() -> Iterator[Placement]:
         pytest.param(
             _actors,
             id="ray",
-            marks=[pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(240)],
+            marks=[pytest.mark.filterwarnings("ignore")],
         ),
     ],
 )
