@@ -67,6 +67,7 @@ _LONG_FILES = (
     "tests/wire/test_requests.py",
     "tests/faults/test_matrix.py",
     "tests/differential/test_langchain.py",
+    "tests/differential/test_shared.py",
     "tests/verify/test_wrong_lifters.py",
     "tests/learn/boundaries/test_pipelining.py",
 )

@@ -158,7 +158,7 @@ class Exchange(Tries):
             self._shorten(waited)
         query = scope.asks(call.endpoint.server)
         load.begins(query)
-        sending = self._routed()
+        sending = self._routed(observation.record)
         try:
             response = yield from self._asked_for(sending)
             if self._status(response) in BUSY and load.disturbed and self._repeatable:

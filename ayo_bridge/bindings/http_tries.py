@@ -10,7 +10,7 @@ from ayo_bridge.bindings.http_asked import Asked
 from ayo_bridge.bindings.http_replies import Head
 from ayo_bridge.bindings.http_steps import Again, Request, Steps
 from ayo_bridge.engines.openai_http.sent import rests
-from ayo_bridge.seam import Scope, Sending
+from ayo_bridge.seam import EngineCall, Scope, Sending
 
 
 class Tries(abc.ABC):
@@ -21,7 +21,7 @@ class Tries(abc.ABC):
         self._call = call
         self._asked = asked
 
-    def _routed(self) -> Sending | None:
+    def _routed(self, record: EngineCall) -> Sending | None:
         """Where it goes, if its engine has replicas and it can be sent to another address."""
         routes = self._scope.runtime.routes(self._call.engine)
         if routes is None:
@@ -29,7 +29,8 @@ class Tries(abc.ABC):
         content = self._asked.content
         reason = "its body streams" if content is None else self._stays()
         if content is not None and reason is None:
-            return routes.sending(self._call.endpoint.server, content)
+            foreseen = self._scope.foreseen(record) if routes.tells else None
+            return routes.sending(self._call.endpoint.server, content, foreseen=foreseen)
         assert reason is not None
         routes.stays(reason)
         self._scope.note(f"a request goes to {self._call.endpoint.server} alone: {reason}")

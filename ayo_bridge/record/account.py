@@ -65,6 +65,10 @@ class Account:
         self._calls = 0
         self._count(e_graph)
 
+    def is_open(self, primitive_id: str) -> bool:
+        """Whether calls of a primitive are still to come."""
+        return primitive_id in self._open
+
     def take(self, event: Event) -> None:
         """Take in one event; an engine call of the original's own learns its primitive."""
         if isinstance(event, Growth):

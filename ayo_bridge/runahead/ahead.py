@@ -27,7 +27,7 @@ from ayo_bridge.runahead.offered import Offered
 from ayo_bridge.runahead.plan import Maker, Makers, Plan
 from ayo_bridge.runahead.tickets import Observation, Ticket, abandon, cancelled
 from ayo_bridge.runahead.trials import Trials
-from ayo_bridge.runahead.visits import Visits
+from ayo_bridge.runahead.visits import Visits, program_of
 from ayo_bridge.schedule import (
     Driver,
     GraphScheduler,
@@ -63,7 +63,8 @@ class Ahead(Driver[Work, Values]):
         self, runtime: Home, plan: Plan, record: CallRecord, visits: Visits, lock: threading.RLock
     ) -> None:
         tier = GraphScheduler(plan.e_graph, plan.remaining)
-        super().__init__(runtime, tier, visits.number, record.started, lock)
+        since, program = record.started, program_of(record)
+        super().__init__(runtime, tier, visits.number, since, lock, program)
         self._record = record
         self._closed = False
         self._makers = dict(plan.makers)

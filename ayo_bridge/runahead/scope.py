@@ -13,6 +13,7 @@ import logging
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from ayo_bridge import seam
@@ -22,6 +23,7 @@ from ayo_bridge.record.record import CallRecord
 from ayo_bridge.runahead.ahead import Ahead
 from ayo_bridge.runahead.failures import stumbled
 from ayo_bridge.runahead.home import Home
+from ayo_bridge.runahead.own_calls import depth_of, foreseen_of
 from ayo_bridge.runahead.plan import Makers, Plan
 from ayo_bridge.runahead.served import served
 from ayo_bridge.runahead.tickets import Observation
@@ -302,6 +304,10 @@ class Scope:
             return Observation(self.runtime.clock, None, record)
         return ahead.observe(record)
 
+    def foreseen(self, record: EngineCall) -> seam.Foreseen | None:
+        """What the graph says of a call of the original's own."""
+        return foreseen_of(self.record, record)
+
     def scheduled(self, call: Call, record: EngineCall, original: Callable[[], Any]) -> Any:
         """Have the engine's scheduler serve a call of the original's own, and wait for it.
 
@@ -317,16 +323,9 @@ class Scope:
             record,
             original,
             query=self.number,
-            place=self._place,
+            place=partial(depth_of, self.record),
             since=self.record.started,
         )
-
-    def _place(self, record: EngineCall) -> int:
-        """Find the primitive of a call of the original's own; returns its depth."""
-        try:
-            return self.record.settled().e_graph.depth(record.primitive)
-        except Exception:  # Bookkeeping never costs the original its call.
-            return 1
 
     # The end.
 

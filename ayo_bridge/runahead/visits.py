@@ -11,6 +11,12 @@ from ayo_bridge.schedule.server_load import Share
 from ayo_bridge.seam import Query
 
 
+def program_of(record: CallRecord) -> Hashable:
+    """What a call is made of: equal in all calls of a program, wherever it makes its objects."""
+    made_of = tuple((type(each).__name__, each.name) for each in record.template.components)
+    return record.entry, record.template.name, made_of
+
+
 def kind_of(record: CallRecord, outer: CallRecord | None = None) -> Hashable:
     """With which calls one can be compared: with those of the same object.
 
@@ -19,8 +25,7 @@ def kind_of(record: CallRecord, outer: CallRecord | None = None) -> Hashable:
     """
     if outer is None:
         return record.entry, id(record.template)
-    made_of = tuple((type(each).__name__, each.name) for each in record.template.components)
-    return outer.entry, outer.template.name, record.entry, record.template.name, made_of
+    return outer.entry, outer.template.name, program_of(record)
 
 
 class Visits:

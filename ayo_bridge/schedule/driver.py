@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from concurrent.futures import CancelledError, Future
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Generic, Protocol, TypeVar, cast
 
 from ayo_bridge.graph import Op, Primitive
 from ayo_bridge.schedule.engine_scheduler import EngineScheduler
+from ayo_bridge.schedule.foreseeing import foreseen
 from ayo_bridge.schedule.graph_scheduler import GraphScheduler
 from ayo_bridge.schedule.request import Request
 from ayo_bridge.schedule.work import Handler, Values, Work
@@ -62,6 +63,7 @@ class Driver(ABC, Generic[W, O]):
         home: where the engines are.
         tier: the graph.
         number, since: of the query, and when it began.
+        program: equal for all queries of the same one.
     """
 
     def __init__(
@@ -71,8 +73,10 @@ class Driver(ABC, Generic[W, O]):
         number: int,
         since: float,
         lock: AbstractContextManager[object] | None = None,
+        program: Hashable = None,
     ) -> None:
         self.number = number
+        self._program = program
         self._home = home
         self._tier = tier
         self._since = since
@@ -188,12 +192,17 @@ class Driver(ABC, Generic[W, O]):
     ) -> Request:
         """Submit a call to its engine."""
         primitive, tier = running.work.primitive, self._tier
+        scheduler = self._home.scheduler(call.engine)
+        routes = scheduler.engine.routes
+        if routes is not None and routes.tells:
+            said = foreseen(tier.graph, primitive, self._program, tier.is_coming, tier.until)
+            call = replace(call, foreseen=said)
 
         def queued(request: Request) -> None:
             running.requests.append(request)
             self._requests[request.future] = request
 
-        return self._home.scheduler(call.engine).submit(
+        return scheduler.submit(
             call,
             query=self.number,
             node=primitive.id,

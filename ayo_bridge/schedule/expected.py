@@ -1,7 +1,9 @@
-"""What may be expected of a request, by what became of those that began like it. Pure.
+"""What may be expected of a request, by its graph and by what became of those like it. Pure.
 
-Requests that one part of a program makes begin with the same words: their prompts' first chunk
-tells which part it is.
+Requests that one part of a program makes mostly begin with the same words: their prompts' first
+chunk tells which part it is. Not always: what is filled into a template may stand in its first
+line, and the leaves of a tree begin like its root. So those that stand in a graph are alike if they
+stand in the same place there.
 """
 
 from __future__ import annotations
@@ -28,17 +30,27 @@ _PATIENCE: Final = 2.0
 
 @dataclass(slots=True)
 class _Part:
-    """Of those that began alike: tokens of their answers, how many went on, and how soon."""
+    """Of those that are alike: tokens of their answers, how many went on, and how soon."""
 
     sent: int = 0
     output: float = 0.0
     resumed: float = 0.0
     gap: float = 0.0
 
+    @property
+    def known(self) -> bool:
+        """Whether enough of them were sent before the one that is sent now."""
+        return self.sent > _FEW
+
+    @property
+    def resumes(self) -> bool:
+        """Whether they are gone on from."""
+        return self.resumed > _OFTEN
+
 
 @dataclass(slots=True)
 class _End:
-    part: _Part
+    parts: tuple[_Part, ...]
     when: float
     resumed: bool = False
 
@@ -65,27 +77,22 @@ class Expected:
 
     def asks(self, prompt: Prompt, now: float) -> Expectation:
         """A request is sent: what is expected of it."""
-        part = self._part(prompt.chain)
+        parts, begins = self._parts_of(prompt), self._parts.get(_beginning(prompt)) or _Part()
         self._goes_on(prompt.chain, now)
         if prompt.chain:
-            self._ends.put(prompt.chain[-1], _End(part, now))
-        part.sent += 1
-        part.resumed *= _KEPT
-        known = part.sent > _FEW
-        output = round(part.output) if known and part.output else None
-        if prompt.warm:
-            output = 1
-        elif prompt.output and output is not None:
-            output = min(output, prompt.output)
-        resumes = True if prompt.warm else part.resumed > _OFTEN if known else None
-        seconds = _PATIENCE * part.gap if resumes and part.gap else None
-        return Expectation(output, resumes, seconds)
+            self._ends.put(prompt.chain[-1], _End(parts, now))
+        for part in parts:
+            part.sent += 1
+            part.resumed *= _KEPT
+        resumes = _resumes(prompt, parts, begins)
+        seconds = _seconds(prompt, parts, begins) if resumes else None
+        return Expectation(_output(prompt, parts, begins), resumes, seconds)
 
     def ended(self, prompt: Prompt, output: int) -> None:
         """Its answer had so many tokens."""
         if not prompt.warm and output:
-            part = self._part(prompt.chain)
-            part.output = _mean(part.output, output) if part.output else output
+            for part in self._parts_of(prompt):
+                part.output = _mean(part.output, output) if part.output else output
 
     def _goes_on(self, chain: Chain, now: float) -> None:
         """The longest of earlier prompts with which this one begins is gone on from."""
@@ -95,17 +102,59 @@ class Expected:
                 if not end.resumed:
                     end.resumed = True
                     gap = now - end.when
-                    end.part.gap = _mean(end.part.gap, gap) if end.part.gap else gap
-                    end.part.resumed += 1 - _KEPT  # It was counted as one that ends there.
+                    for part in end.parts:
+                        part.gap = _mean(part.gap, gap) if part.gap else gap
+                        part.resumed += 1 - _KEPT  # It was counted as one that ends there.
                 return
 
-    def _part(self, chain: Chain) -> _Part:
-        key = chain[0] if chain else 0
+    def _parts_of(self, prompt: Prompt) -> tuple[_Part, ...]:
+        """What a request belongs to: its place, with its beginning first, or its beginning."""
+        begins = _beginning(prompt)
+        if prompt.foreseen is None:
+            return (self._part(begins),)
+        place = hash(prompt.foreseen.place)
+        return self._part(hash((place, begins))), self._part(place)
+
+    def _part(self, key: int) -> _Part:
         part = self._parts.get(key)
         if part is None:
             part = _Part()
             self._parts.put(key, part)
         return part
+
+
+def _beginning(prompt: Prompt) -> int:
+    return prompt.chain[0] if prompt.chain else 0
+
+
+# Of a request that stands in a graph those say most that have stood in its place. Then the graph
+# does, which ends with its query; then those that begin alike, and stand in none.
+
+
+def _output(prompt: Prompt, parts: tuple[_Part, ...], begins: _Part) -> int | None:
+    if prompt.warm:
+        return 1
+    placed = [part.output for part in parts] if prompt.foreseen is not None else []
+    means = (*placed, begins.output if begins.known else 0.0)
+    found = next((round(mean) for mean in means if mean), None)
+    return min(found, prompt.output) if found is not None and prompt.output else found
+
+
+def _resumes(prompt: Prompt, parts: tuple[_Part, ...], begins: _Part) -> bool | None:
+    said = None if prompt.foreseen is None else prompt.foreseen.resumes
+    if prompt.warm or said:
+        return True
+    seen = [part.resumes for part in parts if part.known]
+    if seen:
+        return seen[0]
+    return said if said is not None or not begins.known else begins.resumes
+
+
+def _seconds(prompt: Prompt, parts: tuple[_Part, ...], begins: _Part) -> float | None:
+    """Until it is gone on from, at most."""
+    said = None if prompt.foreseen is None else prompt.foreseen.seconds
+    gaps = (*(part.gap for part in parts), said, begins.gap)
+    return next((_PATIENCE * gap for gap in gaps if gap), None)
 
 
 def _mean(before: float, new: float) -> float:

@@ -73,6 +73,16 @@ class GraphScheduler:
             heapq.heappop(under_way)
         return -under_way[0][0] if under_way else 0.0
 
+    def is_coming(self, primitive_id: str) -> bool:
+        """Whether a primitive has not ended and may still do so."""
+        return primitive_id not in self.ended and primitive_id not in self.skipped
+
+    def until(self, primitive_id: str) -> float | None:
+        """Estimated seconds until a primitive starts, at most; ``None`` if nothing is known."""
+        remaining = self.remaining(primitive_id)
+        seconds = self.left() - remaining
+        return seconds if remaining and seconds > 0 else None
+
     def start(self, values: Mapping[str, object]) -> list[Primitive]:
         """Give the query's inputs; returns the primitives that need nothing else."""
         self.values.update(values)

@@ -17,7 +17,7 @@ from typing import Final
 from ayo_bridge.schedule.delays import Delays
 from ayo_bridge.schedule.loads import Loads
 from ayo_bridge.schedule.prefixes import CHUNK_TOKENS, NOTHING, Chain, Known, Prefixes
-from ayo_bridge.seam import Usage
+from ayo_bridge.seam import Foreseen, Usage
 
 DOWN: Final = 30.0
 """Seconds after which a replica that has failed is tried again if nobody has seen it answer; they
@@ -58,13 +58,15 @@ class Prompt:
     """What a router wants to know of a request.
 
     ``tokens`` is about how long its prompt is; ``output`` is the most that it may write, 0 where it
-    does not say. ``warm``: it only prefills what others will begin with.
+    does not say. ``warm``: it only prefills what others will begin with. ``foreseen``: what its
+    graph says of it.
     """
 
     chain: Chain = ()
     tokens: float = 0.0
     output: int = 0
     warm: bool = False
+    foreseen: Foreseen | None = None
 
 
 @dataclass(slots=True, eq=False)

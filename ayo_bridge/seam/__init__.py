@@ -1,6 +1,6 @@
 """In: what an engine is asked. Out: what it answers. The one thing that every layer knows."""
 
-from ayo_bridge.seam.call import Call, EngineCall, EngineKind, Outcome, Unkeyed, Usage
+from ayo_bridge.seam.call import Call, EngineCall, EngineKind, Foreseen, Outcome, Unkeyed, Usage
 from ayo_bridge.seam.dialect import Dialect, Said, TokenCounts
 from ayo_bridge.seam.engine import AsyncEngine, BatchEngine, Engine, Limits
 from ayo_bridge.seam.following import (
@@ -41,6 +41,7 @@ __all__ = [
     "EngineKind",
     "Fields",
     "Follower",
+    "Foreseen",
     "FoundItem",
     "Hit",
     "Learner",

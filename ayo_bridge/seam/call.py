@@ -50,6 +50,22 @@ class Unkeyed:
 
 
 @dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What the graph of a query says of one of its LLM requests before that is sent.
+
+    Args:
+        place: where in its program it stands: that of other queries' requests that stand there.
+        resumes: whether a request that is still to come goes on from its prompt; ``None``: the
+            graph does not say what prompts are made of.
+        seconds: until that one is sent, about; ``None`` if nothing is known of that.
+    """
+
+    place: Hashable
+    resumes: bool | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One request to one engine, exactly as the original program makes it.
 
@@ -67,6 +83,8 @@ class Call:
     deterministic: bool = False
     warm: bool = False
     """A declared prefix warm: no call of the original ever asks for its result."""
+    foreseen: Foreseen | None = None
+    """What its graph says of it, where somebody is told that."""
 
 
 class Usage(NamedTuple):

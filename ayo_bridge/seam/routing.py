@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from ayo_bridge.seam.call import Usage
+from ayo_bridge.seam.call import Foreseen, Usage
 
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -55,12 +55,22 @@ class Sending(Protocol):
 class Routes(Protocol):
     """The replicas of an engine. Thread-safe."""
 
+    @property
+    def tells(self) -> bool:
+        """Whether a router is told what is expected of each request."""
+
     def sending(
-        self, server: str, body: bytes | Mapping[str, Any], *, warm: bool = False
+        self,
+        server: str,
+        body: bytes | Mapping[str, Any],
+        *,
+        warm: bool = False,
+        foreseen: Foreseen | None = None,
     ) -> Sending | None:
         """Choose where a request goes that was made for ``host:port``.
 
-        ``None``: it is not for this engine, and goes there.
+        ``foreseen`` is what its graph says of it. ``None``: it is not for this engine, and goes
+        there.
         """
 
     def stays(self, reason: str) -> None:

@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from contextvars import ContextVar
 from typing import Any, NamedTuple, Protocol
 
-from ayo_bridge.seam.call import Call, EngineCall, EngineKind
+from ayo_bridge.seam.call import Call, EngineCall, EngineKind, Foreseen
 from ayo_bridge.seam.dialect import Dialect
 from ayo_bridge.seam.engine import Engine
 from ayo_bridge.seam.following import Follower
@@ -192,6 +192,9 @@ class Scope(Protocol):
         self, engine: str, kind: EngineKind, key: Hashable = None, *, items: int = 1
     ) -> Observation:
         """Note that the original makes a call itself."""
+
+    def foreseen(self, record: EngineCall) -> Foreseen | None:
+        """What the graph says of a call of the original's own; ``None``: it is not in there."""
 
     def scheduled(self, call: Call, record: EngineCall, original: Callable[[], Any]) -> Any:
         """Have the engine's scheduler serve a call of the original's own, and wait for it."""

@@ -47,7 +47,8 @@ class Query(Driver[Work, Made]):
         on_text: Callable[[str], None] | None = None,
     ) -> None:
         tier = GraphScheduler(shape.e_graph, shape.remaining)
-        super().__init__(services, tier, next(self._numbers), services.clock())
+        number, since, program = next(self._numbers), services.clock(), shape.program
+        super().__init__(services, tier, number, since, program=program)
         self.done: asyncio.Future[Result] = services.loop.create_future()
         self._services = services
         self._inputs = inputs

@@ -56,6 +56,14 @@ class Shape:
     remaining: Mapping[str, float]
     """Seconds from the start of each primitive of the e-graph to the end, as estimated."""
 
+    @property
+    def program(self) -> Hashable:
+        """Equal for all shapes of a workflow; ``None`` where a handler has made it."""
+        template = self.template
+        if template is None:
+            return None
+        return template.name, *(component.name for component in template.components)
+
     def root(self, primitive: Primitive) -> Primitive:
         """The p-graph's primitive that one of the e-graph does the work of."""
         return self.p_graph.primitives.get(primitive.root, primitive)

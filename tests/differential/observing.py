@@ -57,6 +57,10 @@ def _messages() -> Iterator[list[str]]:
         root.removeHandler(handler)
 
 
+_HOW_IT_IS = ("/metrics", "/health")
+"""What a server with replicas is asked every two seconds, and one that is alone never."""
+
+
 def canonical(request: StubRequest) -> str:
     """A request, headers and all, without what says only how it and its reply are delivered."""
     body = {key: value for key, value in request.body.items() if key not in _DELIVERY}
@@ -67,7 +71,7 @@ def canonical(request: StubRequest) -> str:
 
 def _requests(stub: StubOpenAI, start: int) -> tuple[Counter[str], Counter[str]]:
     eventually(lambda: stub.in_flight == 0, "the end of all requests", 10)
-    seen = stub.requests[start:]
+    seen = [request for request in stub.requests[start:] if request.path not in _HOW_IT_IS]
     made = Counter(canonical(request) for request in seen if request.mark is None)
     return made, Counter(request.mark for request in seen if request.mark is not None)
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ from ayo_bridge import LLM
 from ayo_bridge.errors import PrimitiveError, QueryTimeoutError
 from ayo_bridge.graph import Op, Opaque, QueryExpansion, SearchApi, Synthesis, SynthesisMode
 from ayo_bridge.passes import PIPELINE
-from ayo_bridge.profile import LLMProfile, Profiles
+from ayo_bridge.profile import LLMProfile, Profiles, ProfileStore
 from ayo_bridge.runtime import Runtime
 from ayo_bridge.workflow import App, LanguageModel
 from ayo_bridge.workflow.engines import LLMServerError, ServedLLM, Tool
@@ -32,6 +33,7 @@ CHAIN = Synthesis(
     context_tokens=100,
     inputs=("question", "found"),
 )
+FIND = Opaque(name="find", pure=True, inputs=("question",), outputs=("found",))
 PLAN = QueryExpansion(name="plan", llm="llm", queries=3, tokens=30)
 ACT = SearchApi(name="act", api="tools", inputs=("plan.queries",), calls=3)
 PROFILES = Profiles({"llm": LLMProfile(0.01, 0.001, 0.01)})
@@ -109,11 +111,10 @@ async def test_each_step_of_a_plan_starts_its_tool_while_the_rest_is_written(
 async def test_prefixes_are_warmed_where_the_server_caches_them(stub_openai: StubOpenAI) -> None:
     stub_openai.latency = 0.05
     llm = ServedLLM("llm", stub_openai.base_url, "stub", caches_prefixes=True)
-    find = Opaque(name="find", pure=True, inputs=("question",), outputs=("found",))
     async with App(profiles=PROFILES) as app:
         app.register(llm)
         app.handle("find", lambda _: ["one " * 90, "two " * 90, "three " * 90])
-        await app.submit({"question": "why?"}, find >> CHAIN)
+        await app.submit({"question": "why?"}, FIND >> CHAIN)
     warms = [r for r in stub_openai.requests if r.mark == "warm"]
     assert len(warms) == 2
     assert [warm.body["max_tokens"] for warm in warms] == [1, 1]
@@ -198,7 +199,6 @@ async def test_a_warm_fills_the_cache_of_a_real_server(
     vllm_server: "VLLMServer", chat: bool
 ) -> None:
     """Both scripts read the same prompts; optimised, most of two of them is in the cache."""
-    find = Opaque(name="find", pure=True, inputs=("question",), outputs=("found",))
     name = vllm_server.model_name
     profiles = Profiles({"llm": LLMProfile(0.01, 0.001, 0.1)})
     found: list[int] = []
@@ -213,7 +213,7 @@ async def test_a_warm_fills_the_cache_of_a_real_server(
             app.register(llm)
             app.handle("find", lambda _, contexts=contexts: contexts)
             before = cached_tokens(vllm_server)
-            result = await app.submit({"question": "why?"}, find >> CHAIN)
+            result = await app.submit({"question": "why?"}, FIND >> CHAIN)
             found.append(cached_tokens(vllm_server) - before)
         answers.append(result.output)
         if passes:
@@ -222,7 +222,7 @@ async def test_a_warm_fills_the_cache_of_a_real_server(
             async with App(passes=()) as app:
                 app.register(llm)
                 app.handle("find", lambda _, contexts=contexts: contexts)
-                again = await app.submit({"question": "why?"}, find >> CHAIN)
+                again = await app.submit({"question": "why?"}, FIND >> CHAIN)
             assert again.output == result.output
     plain, optimised = found
     assert optimised >= plain + 2 * 64
@@ -255,3 +255,24 @@ async def test_its_requests_go_to_the_replicas_that_are_declared_of_its_model(
         counts = len(stub_openai.calls), len(other.calls)
     assert all(given)
     assert counts == (2, 2)
+
+
+async def test_a_router_is_told_what_its_graph_says_of_each_request(
+    stub_openai: StubOpenAI, tmp_path: Path
+) -> None:
+    stub_openai.latency = 0.05
+    router = LLM("stub", [stub_openai.base_url], "external", hints="agentic_context")
+    runtime = Runtime(engines=[router], profiles=ProfileStore(tmp_path))
+    runtime.profiles.publish("llm", LLMProfile(0.01, 0.001, 0.01))
+    try:
+        async with App(runtime) as app:
+            app.register(ServedLLM("llm", router.urls[0], "stub", caches_prefixes=True))
+            app.handle("find", lambda _: ["one " * 90, "two " * 90, "three " * 90])
+            await app.submit({"question": "why?"}, FIND >> CHAIN)
+    finally:
+        runtime.close()
+    said = [(r.mark, r.body["vllm_xargs"]["agentic_context"]) for r in stub_openai.requests]
+    assert [each["expected_resume"] for mark, each in said if mark is None] == [False] * 3
+    warms = [each for mark, each in said if mark == "warm"]
+    assert [each["expected_resume"] for each in warms] == [True, True]
+    assert all(each["kv_retention_ttl_seconds"] > 0 for each in warms)

@@ -167,6 +167,8 @@ class OpenAIServer(AsyncEngine):
         request = call.payload
         if not isinstance(request, LLMRequest):
             raise TypeError(f"{self.name} takes LLMRequest payloads, not {type(request).__name__}")
+        if call.foreseen is not None:
+            request = replace(request, foreseen=call.foreseen)
         with entered(None):  # Ours is not a request of the scope it runs for.
             if request.delivery is Delivery.REPLAY_STREAM:
                 return await self._replay(request)

@@ -9,6 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 from ayo_bridge.engines.declared import LLM, Hints, Servers
@@ -21,7 +22,7 @@ from ayo_bridge.events import Event, Facts, log
 from ayo_bridge.schedule.expected import Expected
 from ayo_bridge.schedule.prefix_groups import PrefixGroups
 from ayo_bridge.schedule.routing import Prompt, Router, Routing, Sent
-from ayo_bridge.seam import EngineKind, Routes, Sending, Usage, new_rlock
+from ayo_bridge.seam import EngineKind, Foreseen, Routes, Sending, Usage, new_rlock
 
 _logger: Final = logging.getLogger(__name__)
 _BY_PROMPT: Final = (Routing.PREFIX, Routing.LEAST_DELAY)
@@ -110,8 +111,18 @@ class Replicas(Routes):
         """How many requests have gone where they were made for, by reason."""
         return dict(self._stayed)
 
+    @property
+    def tells(self) -> bool:
+        """Whether a router is told what is expected of each request."""
+        return self._hints is not Hints.NONE
+
     def sending(
-        self, server: str, body: bytes | Mapping[str, Any], *, warm: bool = False
+        self,
+        server: str,
+        body: bytes | Mapping[str, Any],
+        *,
+        warm: bool = False,
+        foreseen: Foreseen | None = None,
     ) -> Sending | None:
         """Choose where a request goes that was made for ``host:port``.
 
@@ -128,7 +139,7 @@ class Replicas(Routes):
             if known and fields is not None:
                 prompt = prompt_of(fields, warm=warm)
         if self.external:
-            return self._in_session(prompt)
+            return self._in_session(replace(prompt, foreseen=foreseen))
         sending = AtReplica(self, self._numbers.get(server, 0), prompt)
         if self._router.routing in _BY_PROMPT:
             self._watch()
@@ -137,14 +148,14 @@ class Replicas(Routes):
     def _in_session(self, prompt: Prompt) -> Sending:
         with self._alone() as now:
             session = f"{self._sessions}-{self._groups.group(prompt.chain, warm=prompt.warm)}"
-            expected = self._expected.asks(prompt, now) if self._hints is not Hints.NONE else None
+            expected = self._expected.asks(prompt, now) if self.tells else None
         hint = b"" if expected is None else hint_of(self._hints, session, expected)
         header = self.declared.session.encode("ascii"), session.encode("ascii")
         return InSession(self, prompt, header, hint)
 
     def answered(self, prompt: Prompt, output: int) -> None:
         """An answer had so many tokens."""
-        if self._hints is not Hints.NONE:
+        if self.tells:
             self._hear(lambda now: self._expected.ended(prompt, output))
 
     def not_understood(self) -> None:

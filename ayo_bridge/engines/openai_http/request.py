@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from ayo_bridge.engines.launched import is_launched
 from ayo_bridge.engines.openai_http.way import DIRECT, Way
-from ayo_bridge.seam import Call
+from ayo_bridge.seam import Call, Foreseen
 
 Headers = tuple[tuple[bytes, bytes], ...]
 """Names and values as they stand on the wire, in order."""
@@ -85,6 +85,8 @@ class LLMRequest:
     """The text that a document of a stream of JSON lines adds to the answer."""
     asked: Mapping[str, Any] | None = None
     """What a reply is read with, where it says nothing by itself (places of texts)."""
+    foreseen: Foreseen | None = None
+    """What the graph of its query says of it."""
 
     def fields(self) -> dict[str, Any]:
         """The body, parsed."""

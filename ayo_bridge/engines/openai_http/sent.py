@@ -47,7 +47,8 @@ async def sent(
     if routes is None:
         response = await connections.post(request.url, headers, content, timeouts, request.way)
         return response, None
-    sending = routes.sending(server, content, warm=_WARM in request.headers)
+    warm, foreseen = _WARM in request.headers, request.foreseen
+    sending = routes.sending(server, content, warm=warm, foreseen=foreseen)
     if sending is None:
         response = await connections.post(request.url, headers, content, timeouts, request.way)
         return response, None

@@ -109,7 +109,8 @@ class ServedLLM(AsyncEngine):
         if not isinstance(asked, Generate):
             raise TypeError(f"{self.name!r} serves Generate, not {type(asked).__name__}")
         request = self._request(asked)
-        sent = make_warm(self.name, request) if call.warm else replace(call, payload=request)
+        payload = make_warm(self.name, request).payload if call.warm else request
+        sent = replace(call, payload=payload)
         try:
             reply = await self._server.serve(sent)
         except StatusError as error:
