@@ -39,9 +39,10 @@ class Case:
         """The program as its author has it."""
         return known(self._module.make(settings), self.name)
 
-    def sessions(self, count: int) -> list[Session]:
-        """What it is asked, each question once."""
-        return [(self.asks(at, asked),) for at, asked in enumerate(texts.asked(count))]
+    def sessions(self, count: int, characters: int | None = None) -> list[Session]:
+        """What it is asked, each question once; of documents so many ``characters``."""
+        given = texts.asked(count) if characters is None else texts.parts(count, characters)
+        return [(self.asks(at, asked),) for at, asked in enumerate(given)]
 
     def arms(self, settings: Settings) -> list[Arm]:
         """As its author has it, accelerated, and as an expert would have written it."""

@@ -60,4 +60,4 @@ def test_an_app_that_cannot_be_asked_by_several_is_left_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["contextual", "--load", "--json", str(tmp_path / "results.json")]) == 0
-    assert "contextual is left out: as it is it hangs" in capsys.readouterr().err
+    assert "contextual is left out, but for one user: as it is it hangs" in capsys.readouterr().err

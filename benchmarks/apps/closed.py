@@ -1,0 +1,117 @@
+"""Several users of a program, each of whom asks the next question when the last is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Final
+
+from ayo_bridge.bench import Bench, Report, Settings
+from ayo_bridge.bench.asking import Asker, Timed
+from ayo_bridge.bench.figures import ArmFigures
+from ayo_bridge.bench.loads import Closed
+from ayo_bridge.bench.sessions import Session
+from ayo_bridge.bench.statistics import mean, percentile
+from ayo_bridge.bench.threads import Threads
+from ayo_bridge.verify.target import Loaded
+from benchmarks.apps.cases import Case
+from benchmarks.apps.measured import Json, Plan, Told, characters_of, engines, figure
+
+EACH: Final = 4
+"""Questions of a user in a round, at least."""
+COMPARED: Final = 8
+"""Questions whose requests are compared, not only the answers."""
+MOST: Final = 32
+"""Users whom the engines have no room for: what the original answers then is what they can."""
+
+
+def closed(
+    case: Case, profile: str, users: Sequence[int], plan: Plan, told: Told
+) -> Iterator[tuple[str, Json]]:
+    """A program with each number of ``users``: the load's name and what was measured.
+
+    All ask the same engines; each time another object is accelerated, which knows nothing.
+    """
+    size = characters_of(profile)
+    if not users:
+        return
+    with engines(profile, plan.speed) as (settings, forget):
+        program = case.loaded(settings)
+        capacity = None
+        if not case.alone:
+            told(f"{case.name}, {profile}: the original, {MOST} users")
+            forget()
+            capacity = _throughput(program, case.sessions(2 * MOST, size))
+        for number in users:
+            load = Closed(number)
+
+            def tell(what: str, done: int, of: int, users: str = load.name) -> None:
+                told(f"{case.name}, {profile}, {users}: {what}, {done} of {of}")
+
+            report = Bench(
+                program,
+                case.sessions(max(plan.questions, EACH * number), size),
+                Settings(
+                    [load],
+                    warm_up=plan.questions,
+                    rounds=plan.rounds,
+                    between=forget,
+                    compared=COMPARED,
+                ),
+                name=case.name,
+                arms=case.arms(settings)[:2],
+                told=tell,
+            ).run()
+            yield load.name, _row(report, number, capacity)
+
+
+def _throughput(program: Loaded, sessions: Sequence[Session]) -> float:
+    """Questions a second that the program as it is answers to :data:`MOST` users."""
+    threads, answers = Threads(), list[Timed]()
+    asker = Asker(program, threads)
+
+    async def ask(number: int, due: float | None) -> None:
+        await asker.ask(program.obj, number, sessions[number], due, answers)
+
+    began = time.perf_counter()
+    try:
+        with asyncio.Runner() as runner:
+            runner.run(Closed(MOST).run(ask, range(len(sessions)), 0))
+    finally:
+        threads.close()
+    return sum(not each.error for each in answers) / (time.perf_counter() - began)
+
+
+def _row(report: Report, users: int, capacity: float | None) -> Json:
+    """Ratios of the original to the accelerated program, above 1 is better; ``None``: unknown."""
+    made: Json = {
+        "users": users,
+        "same": not report.differs,
+        "identity": report.identity.line,
+        "advice": report.advice,
+    }
+    if not report.loads:
+        return made
+    (load,) = report.loads
+    original, ours = load.arms
+    sustained = original.throughput
+    before, after = _seconds(original), _seconds(ours)
+    return made | {
+        "throughput": figure(load.ratio.throughput),
+        "latency": figure(load.ratio.latency),
+        "mean": mean(before) / mean(after),
+        "p95": percentile(before, 0.95) / percentile(after, 0.95),
+        "errors": {arm.arm: arm.errors for arm in load.arms},
+        "capacity": capacity / sustained.value if capacity and sustained else None,
+        "ahead": load.work.ahead / load.work.needed if load.work.needed else 0.0,
+        "wasted": load.work.wasted_share,
+    }
+
+
+def _seconds(arm: ArmFigures) -> list[float]:
+    return [*chain.from_iterable(arm.seconds)]
+
+
+__all__ = ["closed"]
