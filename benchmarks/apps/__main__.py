@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from benchmarks.apps import page
 from benchmarks.apps.cases import CASES
-from benchmarks.apps.closed import closed
+from benchmarks.apps.closed import CROWD, closed
 from benchmarks.apps.emulation import PROFILES
 from benchmarks.apps.measured import Plan, alone, loaded, of_machine
 from benchmarks.apps.real import REAL, USERS
@@ -54,6 +54,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--questions", type=int, default=plan.questions)
     parser.add_argument("--rounds", type=int, default=plan.rounds)
     parser.add_argument("--users", type=int, nargs="*", default=[], help="who never pause")
+    no_crowd = f"do not ask by {CROWD} users too"
+    parser.add_argument("--no-crowd", dest="crowd", action="store_false", help=no_crowd)
     parser.add_argument("--load", action="store_true", help="measure arrivals instead of one user")
     parser.add_argument("--seconds", type=float, default=plan.seconds, help="of arrivals, a round")
     parser.add_argument("--json", type=Path, default=RESULTS)
@@ -76,7 +78,7 @@ def _known(path: Path) -> Json:
 def _measure(profile: str, name: str, options: argparse.Namespace) -> Iterator[tuple[str, Json]]:
     """What is measured of an app, each under its name, as soon as it is."""
     case = CASES[name]
-    plan = Plan(options.speed, options.questions, options.rounds, options.seconds)
+    plan = Plan(options.speed, options.questions, options.rounds, options.seconds, options.crowd)
     users = options.users
     if profile == REAL:
         plan = replace(plan, speed=1.0)

@@ -23,8 +23,8 @@ EACH: Final = 4
 """Questions of a user in a round, at least."""
 COMPARED: Final = 8
 """Questions whose requests are compared, not only the answers."""
-MOST: Final = 32
-"""Users whom the engines have no room for: what the original answers then is what they can."""
+CROWD: Final = 32
+"""Users who leave no engine a moment without work."""
 
 
 def closed(
@@ -32,18 +32,20 @@ def closed(
 ) -> Iterator[tuple[str, Json]]:
     """A program with each number of ``users``: the load's name and what was measured.
 
-    All ask the same engines; each time another object is accelerated, which knows nothing.
+    All ask the same engines; each time another object is accelerated, which knows nothing. As many
+    questions a second as the original answers to a crowd are what any order of the same calls could
+    reach with fewer users.
     """
     size = characters_of(profile)
     if not users:
         return
     with engines(profile, plan.speed) as (settings, forget):
         program = case.loaded(settings)
-        capacity = None
-        if not case.alone:
-            told(f"{case.name}, {profile}: the original, {MOST} users")
+        most = None
+        if plan.crowd and not case.alone:
+            told(f"{case.name}, {profile}: the original, {CROWD} users")
             forget()
-            capacity = _throughput(program, case.sessions(2 * MOST, size))
+            most = _throughput(program, case.sessions(2 * CROWD, size))
         for number in users:
             load = Closed(number)
 
@@ -64,11 +66,11 @@ def closed(
                 arms=case.arms(settings)[:2],
                 told=tell,
             ).run()
-            yield load.name, _row(report, number, capacity)
+            yield load.name, _row(report, number, most)
 
 
 def _throughput(program: Loaded, sessions: Sequence[Session]) -> float:
-    """Questions a second that the program as it is answers to :data:`MOST` users."""
+    """Questions a second that the program as it is answers to a crowd."""
     threads, answers = Threads(), list[Timed]()
     asker = Asker(program, threads)
 
@@ -78,14 +80,17 @@ def _throughput(program: Loaded, sessions: Sequence[Session]) -> float:
     began = time.perf_counter()
     try:
         with asyncio.Runner() as runner:
-            runner.run(Closed(MOST).run(ask, range(len(sessions)), 0))
+            runner.run(Closed(CROWD).run(ask, range(len(sessions)), 0))
     finally:
         threads.close()
     return sum(not each.error for each in answers) / (time.perf_counter() - began)
 
 
-def _row(report: Report, users: int, capacity: float | None) -> Json:
-    """Ratios of the original to the accelerated program, above 1 is better; ``None``: unknown."""
+def _row(report: Report, users: int, most: float | None) -> Json:
+    """Ratios of the original to the accelerated program, above 1 is better.
+
+    ``full`` is that of ``most`` questions a second; ``None``: not measured.
+    """
     made: Json = {
         "users": users,
         "same": not report.differs,
@@ -104,7 +109,7 @@ def _row(report: Report, users: int, capacity: float | None) -> Json:
         "mean": mean(before) / mean(after),
         "p95": percentile(before, 0.95) / percentile(after, 0.95),
         "errors": {arm.arm: arm.errors for arm in load.arms},
-        "capacity": capacity / sustained.value if capacity and sustained else None,
+        "full": most / sustained.value if most and sustained else None,
         "ahead": load.work.ahead / load.work.needed if load.work.needed else 0.0,
         "wasted": load.work.wasted_share,
     }

@@ -34,12 +34,15 @@ class Plan:
         questions: that each arm is asked in a round.
         rounds: of each load.
         seconds: of arrivals in a round, by the engines' clock.
+        crowd: whether it is measured what the engines answer to a crowd, beside users who never
+            pause.
     """
 
     speed: float = 4.0
     questions: int = 12
     rounds: int = 3
     seconds: float = 120.0
+    crowd: bool = True
 
 
 def alone(case: Case, profile: str, plan: Plan, told: Told) -> Json:

@@ -61,7 +61,7 @@ def forgotten(
     monkeypatch.setattr("examples.demo.engines.ServerGauge", Gauge)
     monkeypatch.setattr(real, "_core", lambda: None)
     monkeypatch.setattr(real, "CHARACTERS", 1500)
-    for name, value in {"MOST": 2, "EACH": 1, "COMPARED": 1}.items():
+    for name, value in {"CROWD": 2, "EACH": 1, "COMPARED": 1}.items():
         monkeypatch.setattr(closed, name, value)
     return told
 
@@ -78,7 +78,7 @@ def test_an_app_is_asked_by_several_users_on_real_engines(
     )
     assert found["errors"] == {"original": 0, "ayo": 0}
     assert found["speed"] == 1.0
-    assert found["capacity"] > 0
+    assert found["full"] > 0
     assert forgotten == ["settled", "empty"] * (1 + 2 + 1 + 2)
     shown = capsys.readouterr().out
     assert "real engines on cores, users who never pause" in shown
