@@ -60,8 +60,8 @@ def forgotten(
     monkeypatch.setattr("benchmarks.untrained.untrained_server", untrained_server)
     monkeypatch.setattr("examples.demo.engines.ServerGauge", Gauge)
     monkeypatch.setattr(real, "_core", lambda: None)
-    monkeypatch.setattr(real, "CHARACTERS", 1500)
-    for name, value in {"CROWD": 2, "EACH": 1, "COMPARED": 1}.items():
+    monkeypatch.setattr(real, "CHARACTERS", 500)
+    for name, value in {"CROWD": 1, "EACH": 1, "COMPARED": 1}.items():
         monkeypatch.setattr(closed, name, value)
     return told
 
