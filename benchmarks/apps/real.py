@@ -25,7 +25,7 @@ USERS: Final = (1, 4, 8)
 ANSWER: Final = 64
 """Tokens of an answer at most: an untrained model hardly ever ends one by itself."""
 CHARACTERS: Final = 6000
-"""Of a document: seven chunks. A model on a core reads about a thousand tokens a second."""
+"""Of a document, six or seven chunks: a question then takes a few seconds on these cores."""
 _core = cache(share_cores)
 
 
