@@ -4,7 +4,9 @@ Simulated on a clock of its own, each row over ten seeds, answers of lengths tha
 Times are those of a query over the same without work ahead.
 
 Then three kinds of queries at one LLM, by the share of turns in which work ahead goes by the limit:
-what all gain together, and what each kind does. The last row of each is the share that is found.
+what all gain together, and what each kind does; then the share that is found. The last rows show
+what else could decide: the server's own priorities with all turns full, and a cap on all calls at
+the server instead of turns.
 """
 
 from __future__ import annotations
@@ -16,8 +18,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from ayo_bridge.schedule import ServerLoad
 from ayo_bridge.schedule.limits import AheadLimit
 from ayo_bridge.schedule.turns import Turns
+from ayo_bridge.seam import Query
 from tests.schedule.ahead_servers import (
     ONE_SLOT,
     SHARED,
@@ -68,7 +72,9 @@ def row(server: Server, options: dict[str, Any]) -> list[str]:
 
 MIXED = {"CPU": CPU, "7B of the paper": PAPER, "GPU": GPU}
 KINDS = [kind.name for kind in DEMO]
-SHARES = (0.1, 0.3, 1.0, None)
+SHARES = (0.1, 0.3, 1.0)
+BEYOND = (0, 1)
+"""Calls that a cap allows beside one of each user."""
 
 
 class _Set(Turns):
@@ -84,25 +90,54 @@ class _Set(Turns):
         return self._set
 
 
+class _Capped(ServerLoad):
+    """Where calls ahead go out while there are fewer than so many calls at the server."""
+
+    most = 0
+
+    def _has_turn(self, query: Query) -> bool:
+        mine = self._queries.get(query)
+        alone = mine is None or self.own + self.awaited == mine.awaited
+        return alone or self.in_flight < self.most
+
+
+def _full(share: float) -> Callable[[], AheadLimit]:
+    def made() -> AheadLimit:
+        limit = AheadLimit()
+        limit.turns = _Set(share)
+        return limit
+
+    return made
+
+
+def ways(users: int) -> dict[str, dict[str, Any]]:
+    """Who decides what goes ahead, by what it is called in the table."""
+    found: dict[str, dict[str, Any]] = {"found": {}}
+    if users == 1:
+        return found
+    shares = {f"{share:.0%} of turns": {"limit": _full(share)} for share in SHARES}
+    behind = {"100 %, behind others": {"limit": _full(1.0), "priority": 1}}
+    caps = {
+        f"{users + beyond} calls in all": {
+            "limit": _full(1.0),
+            "made": type("_", (_Capped,), {"most": users + beyond}),
+        }
+        for beyond in BEYOND
+    }
+    return shares | found | behind | caps
+
+
 def mixed() -> Table:
     """The frontier of three kinds at one LLM."""
-    names = ("LLM", "users", "full turns", "throughput", *KINDS)
+    names = ("LLM", "users", "ahead", "throughput", *KINDS)
     table = Table(*names, title="times as fast as without work ahead")
     for name, costs in MIXED.items():
         for users in (1, 4, 8):
             asked = [(seed, users, 40) for seed in range(1, 7)]
             original = [simulate(costs, *a, seed=s, accelerated=False) for s, *a in asked]
-            for share in SHARES if users > 1 else SHARES[-1:]:
-
-                def limit(share: float | None = share) -> AheadLimit:
-                    made = AheadLimit()
-                    if share is not None:
-                        made.turns = _Set(share)
-                    return made
-
-                found = [simulate(costs, *a, seed=s, limit=limit) for s, *a in asked]
+            for said, way in ways(users).items():
+                found = [simulate(costs, *a, seed=s, **way) for s, *a in asked]
                 by = ratios(found, original)
-                said = "found" if share is None else f"{share:.0%}"
                 figures = (f"{by[key]:.2f}" for key in ("throughput", *KINDS))
                 table.add_row(name, str(users), said, *figures)
     return table

@@ -4,6 +4,9 @@ The demo's engines (a tree of eight chunks, a fusion of four queries, a chat ref
 emulated server or a real vLLM on one core, as they are and accelerated in turns of a few queries a
 user; both arms are asked the same. How much runs ahead is found while it is measured, so the first
 turns are part of it.
+
+As many queries a second as the server answers for a crowd of users of the original are what any
+order of the same calls could reach with fewer: the column "full".
 """
 
 from __future__ import annotations
@@ -42,6 +45,8 @@ REAL: Final = "vLLM"
 ANSWER: Final = 64
 """Tokens of its answers at most, about as many as the emulated ones have."""
 AT_LEAST: Final = 0.97
+CROWD: Final = 32
+"""Users who leave the server no moment without work."""
 MODEL: Final = "stub"
 KINDS: Final = ("tree", "fusion", "refine")
 Arms = Mapping[str, Call]
@@ -64,6 +69,8 @@ class Row:
     original: Sequence[Asked]
     accelerated: Sequence[Asked]
     throughput: float
+    full: float
+    """Queries a second of a crowd, over those of the original's users; NaN: not measured."""
     identical: bool
 
     def mean(self, kind: str = "") -> float:
@@ -131,7 +138,14 @@ def serving(
 
 
 def measure(
-    profile: str, users: int, turns: int, queries: int, speed: float, core: int | None
+    profile: str,
+    users: int,
+    turns: int,
+    queries: int,
+    speed: float,
+    core: int | None,
+    *,
+    crowd: bool,
 ) -> Row:
     """Both arms in turns over one server; each user asks so many ``queries`` a turn."""
     from ayo_bridge import accelerate
@@ -149,23 +163,35 @@ def measure(
         asked: tuple[list[Asked], list[Asked]] = [], []
         answers: tuple[dict[str, str], dict[str, str]] = {}, {}
         seconds = [0.0, 0.0]
-        with ThreadPoolExecutor(users) as pool:
-            for turn in range(turns):
-                for at in (0, 1) if turn % 2 == 0 else (1, 0):
-                    forget()  # Else whoever is second finds its prompts read.
-                    began = time.perf_counter()
-                    todo = [
-                        pool.submit(_user, arms[at], f"{turn} {user}", queries, answers[at])
-                        for user in range(users)
-                    ]
-                    for each in todo:
-                        asked[at].extend(each.result())
-                    seconds[at] += time.perf_counter() - began
+        for turn in range(turns):
+            for at in (0, 1) if turn % 2 == 0 else (1, 0):
+                forget()  # Else whoever is second finds its prompts read.
+                took, found = _turn(arms[at], turn, users, queries, answers[at])
+                asked[at].extend(found)
+                seconds[at] += took
+        full = math.nan
+        if crowd:
+            forget()
+            took, found = _turn(arms[0], turns, CROWD, queries, {})
+            full = len(found) / took / (len(asked[0]) / seconds[0])
         for load in runtime.loads.values():
             print(f"{profile}, {users} users: {load.description}", file=sys.stderr)
         runtime.close()
     identical = answers[0] == answers[1]
-    return Row(profile, users, *asked, seconds[0] / seconds[1], identical)
+    return Row(profile, users, *asked, seconds[0] / seconds[1], full, identical)
+
+
+def _turn(
+    arm: Arms, turn: int, users: int, queries: int, answers: dict[str, str]
+) -> tuple[float, list[Asked]]:
+    """All users ask at once; how long it took until the last had its answers, and each query."""
+    began = time.perf_counter()
+    with ThreadPoolExecutor(users) as pool:
+        todo = [
+            pool.submit(_user, arm, f"{turn} {user}", queries, answers) for user in range(users)
+        ]
+        found = [each for user in todo for each in user.result()]
+    return time.perf_counter() - began, found
 
 
 def _user(arm: Arms, name: str, queries: int, answers: dict[str, str]) -> list[Asked]:
@@ -185,20 +211,21 @@ def main(
     turns: Annotated[int, typer.Option(help="Turns of each arm.")] = 10,
     queries: Annotated[int, typer.Option(help="Queries of each user in a turn.")] = 4,
     speed: Annotated[float, typer.Option(help="Model seconds in a second.")] = 4.0,
+    crowd: Annotated[bool, typer.Option(help=f"Ask by {CROWD} users too.")] = True,
     json_file: Annotated[Path | None, typer.Option("--json", help="File for figures.")] = None,
 ) -> None:
     """Measure all; 1 if a kind of query is slower than it may be."""
     core = share_cores()
     rows = [
-        measure(name, number, turns, queries, speed, core)
+        measure(name, number, turns, queries, speed, core, crowd=crowd)
         for name in profile or list(PROFILES)
         for number in users or [1, 4, 8]
     ]
     table = Table(box=None, title="all but vLLM emulated; times as fast as the original")
-    for column in ("LLM", "users", "throughput", "mean", "p95", *KINDS, "met"):
+    for column in ("LLM", "users", "throughput", "full", "mean", "p95", *KINDS, "met"):
         table.add_column(column, justify="right")
     for row in rows:
-        figures = (row.throughput, row.mean(), row.p95, *map(row.mean, KINDS))
+        figures = (row.throughput, row.full, row.mean(), row.p95, *map(row.mean, KINDS))
         met = "yes" if row.met else "[red]NO[/]" if row.identical else "[red]answers DIFFER[/]"
         table.add_row(row.profile, str(row.users), *(f"{f:.2f}x" for f in figures), met)
     Console().print(table)

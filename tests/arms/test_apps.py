@@ -15,6 +15,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from ayo_bridge.bench.loads import Closed
 from ayo_bridge.cli import app
 from ayo_bridge.verify.target import known
 from benchmarks.apps import advanced, texts
@@ -22,6 +23,7 @@ from benchmarks.apps.arms import arms_of
 from benchmarks.apps.arms.recorded import record
 from benchmarks.apps.arms.schemes import AGENTS, BASELINES, twin
 from benchmarks.apps.arms.virtual import mean_latency
+from benchmarks.apps.cases import OURS
 from benchmarks.apps.emulation import PROFILES, baselines
 from benchmarks.apps.settings import Settings
 
@@ -97,6 +99,7 @@ def test_the_same_schemes_run_in_virtual_time_at_the_sizes_of_the_app(engines: S
     asked = [record("benchmarks.apps.advanced", engines, each) for each in ASKED]
     assert {*asked[0].written} == {"expand", "answer"}
     assert {*asked[0].items} == {"index", "embed", "rerank"}
-    seconds = {arm: mean_latency(arm, "advanced", asked, PROFILES[0], 2) for arm in BASELINES}
-    assert seconds["llamadistpc-to"] < seconds["llamadist-to"]
-    assert seconds == {a: mean_latency(a, "advanced", asked, PROFILES[0], 2) for a in BASELINES}
+    arms, load = (*BASELINES, OURS), Closed(2)
+    seconds = {arm: mean_latency(arm, "advanced", asked, PROFILES[0], load) for arm in arms}
+    assert seconds[OURS] < seconds["llamadistpc-to"] < seconds["llamadist-to"]
+    assert seconds == {a: mean_latency(a, "advanced", asked, PROFILES[0], load) for a in arms}

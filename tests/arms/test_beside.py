@@ -8,7 +8,8 @@ from pathlib import Path
 from benchmarks.apps.arms import beside
 
 HERE = Path(beside.__file__).parent
-ROW = {"app": "naive", "users": 1, "arm": "llamadist-to", "real": 3.0, "virtual": 2.0, "ray": None}
+ARM = "llamadist-to"
+ROW = {"app": "naive", "load": "1 user", "arm": ARM, "real": 3.0, "virtual": 2.0, "ray": None}
 
 
 def test_the_readme_has_the_table_of_the_results() -> None:
@@ -18,9 +19,9 @@ def test_the_readme_has_the_table_of_the_results() -> None:
 
 
 def test_what_is_off_by_more_than_the_band_is_named() -> None:
-    assert beside.off([ROW]) == ["naive llamadist-to at 1 1.50"]
+    assert beside.off([ROW]) == ["naive llamadist-to at 1 user 1.50"]
     near = ROW | {"real": 2.2, "ray": 2.5}
-    assert beside.off([near]) == ["naive llamadist-to at 1 on Ray 1.25"]
-    assert beside.off([{"app": "naive", "users": 1, "arm": "original", "real": 9.0}]) == []
+    assert beside.off([near]) == ["naive llamadist-to at 1 user on Ray 1.25"]
+    assert beside.off([{"app": "naive", "load": "1 user", "arm": "original", "real": 9.0}]) == []
     line = beside.table([near]).splitlines()[1].split()
-    assert line == ["naive", "1", "llamadist-to", "2.20", "2.50", "2.00", "1.10", "1.25"]
+    assert line == ["naive", "1", "user", "llamadist-to", "2.20", "2.50", "2.00", "1.10", "1.25"]

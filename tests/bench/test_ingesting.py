@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -19,7 +17,6 @@ from ayo_bridge.bench.ingesting import ingesting
 from ayo_bridge.bench.text import as_text
 from ayo_bridge.cli import app
 from ayo_bridge.lift.ingests import Text
-from ayo_bridge.verify.target import MODULE
 from tests import loaded_app
 from tests.stub_openai import StubOpenAI
 
@@ -85,18 +82,12 @@ store = InMemoryVectorStore(DeterministicFakeEmbedding(size=4))
 """
 
 
-_kept: list[ModuleType] = []
-"""Programs whose clients would warn, when they are collected, of the loop that is closed."""
-
-
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "app.py"
     with StubOpenAI(latency=0.005) as stub, loaded_app.loadable():
         path.write_text(APP.format(url=stub.base_url))
         yield path
-        if MODULE in sys.modules:
-            _kept.append(sys.modules[MODULE])
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import asyncio
 import random
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ayo_bridge.schedule import ServerLoad
 from ayo_bridge.schedule.limits import AheadLimit
@@ -67,7 +67,7 @@ class Ahead:
         self.claimed = self.held = False
 
     def send(self) -> None:
-        self.world.ask(self.request, self._over)
+        self.world.ask(replace(self.request, priority=self.world.priority), self._over)
 
     def waits(self) -> None:
         self.held = True
@@ -88,6 +88,8 @@ class World:
     load: ServerLoad
     accelerated: bool
     took: list[tuple[str, float]]
+    priority: int = 0
+    """Of calls ahead at the server; above 0 they wait there behind all others."""
 
     def ask(self, request: LLMRequest, then: Callable[[], None]) -> None:
         self.llm.start([self.llm.call(request)], lambda _: then())
@@ -170,13 +172,15 @@ def simulate(
     seed: int = 1,
     limit: Callable[[], AheadLimit] = AheadLimit,
     accelerated: bool = True,
+    priority: int = 0,
+    made: Callable[[Callable[[], float], AheadLimit], ServerLoad] = ServerLoad,
 ) -> World:
     """Have users ask so many queries each, the next when the last has its answer."""
 
     async def main() -> World:
         clock = asyncio.get_running_loop().time
         llm = SimulatedLLM("llm", costs, batching=BATCHING)
-        world = World(llm, ServerLoad(clock, limit()), accelerated, [])
+        world = World(llm, made(clock, limit()), accelerated, [], priority)
         async with asyncio.TaskGroup() as people:
             for user in range(users):
                 chance = random.Random(f"{seed} {user}")

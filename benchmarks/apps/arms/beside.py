@@ -1,8 +1,8 @@
 """``python -m benchmarks.apps.arms.beside``: the baselines for real beside those of virtual time.
 
-An app's baselines run over emulated engines in turns with the original, without Ray, and with
-``--ray`` on it, too; then the same schemes of ``benchmarks.paper`` at the same lengths, on the
-virtual clock. A ratio is real time by virtual. Everything here is emulated.
+An app's baselines run over emulated engines in turns with the original and with ours, without Ray,
+and with ``--ray`` on it, too; then the same schemes of ``benchmarks.paper`` at the same lengths and
+the same arrivals, on the virtual clock. A ratio is real time by virtual. All this is emulated.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from typing import Any, Final
 
 from ayo_bridge.bench import ORIGINAL, Bench, Report, Settings
 from ayo_bridge.bench.figures import ArmFigures
-from ayo_bridge.bench.loads import Closed
+from ayo_bridge.bench.loads import Closed, Load, poisson
 from ayo_bridge.verify.target import known
 from benchmarks.apps import settings, texts
 from benchmarks.apps.arms.recorded import Asked, record
 from benchmarks.apps.arms.schemes import BASELINES, arms_of, twin
 from benchmarks.apps.arms.virtual import FLOWS, mean_latency
+from benchmarks.apps.cases import CASES, OURS
 from benchmarks.apps.emulation import PROFILES, baselines
 
 BAND: Final = 0.15
@@ -34,7 +35,7 @@ def measured(
     app: str,
     made: settings.Settings,
     questions: Sequence[dict[str, Any]],
-    users: Sequence[int],
+    loads: Sequence[Load],
     rounds: int,
     arms: Sequence[str],
 ) -> tuple[Report, list[Asked]]:
@@ -44,11 +45,11 @@ def measured(
         AssertionError: an arm answers otherwise than the original.
     """
     asked = [record(app, made, question) for question in questions]
-    offered = {each.name: each for each in arms_of(app, made)}
+    offered = {each.name: each for each in (*arms_of(app, made), *CASES[_name(app)].arms(made))}
     bench = Bench(
         known(import_module(app).make(made), "answer"),
         [(question,) for question in questions],
-        Settings([Closed(each) for each in users], warm_up=1, rounds=rounds),
+        Settings(loads, warm_up=len(questions), rounds=rounds),
         name=app,
         arms=[ORIGINAL, *(offered[name] for name in arms)],
         told=lambda what, done, of: print(
@@ -66,27 +67,35 @@ def mean(arm: ArmFigures) -> float:
     return sum(every) / len(every)
 
 
-def beside(app: str, report: Report, asked: Sequence[Asked]) -> list[Row]:
+def _name(app: str) -> str:
+    return app.rpartition(".")[2]
+
+
+def _twin(arm: str) -> str:
+    return arm if arm == OURS else twin(arm)
+
+
+def beside(app: str, report: Report, asked: Sequence[Asked], loads: Sequence[Load]) -> list[Row]:
     """A row for each load and arm: seconds for real, without Ray, in virtual time."""
     rows: list[Row] = []
-    for load in report.loads:
-        users = int(load.load.split()[0])
-        real = {each.arm: mean(each) for each in load.arms}
-        rows.append({"app": app, "users": users, "arm": "original", "real": real["original"]})
-        for arm in (each for each in BASELINES if twin(each) in real):
-            virtual = mean_latency(arm, app, asked, PROFILES[0], users)
-            row = {"app": app, "users": users, "arm": arm, "virtual": virtual}
-            rows.append(row | {"real": real[twin(arm)], "ray": real.get(arm)})
+    for found, load in zip(report.loads, loads, strict=True):
+        real = {each.arm: mean(each) for each in found.arms}
+        row: Row = {"app": app, "load": load.name}
+        rows.append(row | {"arm": "original", "real": real["original"]})
+        for arm in (each for each in (*BASELINES, OURS) if _twin(each) in real):
+            virtual = mean_latency(arm, app, asked, PROFILES[0], load)
+            times = {"real": real[_twin(arm)], "ray": real.get(arm) if arm != OURS else None}
+            rows.append(row | {"arm": arm, "virtual": virtual} | times)
     return rows
 
 
 def table(rows: Sequence[Row]) -> str:
     """Times in seconds."""
-    head = f"{'app':10}{'users':>5}  {'arm':16}{'in process':>10}{'on Ray':>8}{'virtual':>9}"
+    head = f"{'app':10}{'load':>7}  {'arm':16}{'in process':>10}{'on Ray':>8}{'virtual':>9}"
     lines = [f"{head}{'ratio':>7}{'on Ray':>8}"]
     for row in rows:
         real, ray, virtual = row["real"], row.get("ray"), row.get("virtual")
-        line = f"{row['app']:10}{row['users']:5}  {row['arm']:16}"
+        line = f"{row['app']:10}{row['load']:>7}  {row['arm']:16}"
         line += _aligned((real, 10), (ray, 8), (virtual, 9))
         if virtual:
             line += _aligned((real / virtual, 7), (ray and ray / virtual, 8))
@@ -101,7 +110,7 @@ def _aligned(*figures: tuple[float | None, int]) -> str:
 def off(rows: Sequence[Row]) -> list[str]:
     """What is off by more than the band, on Ray or without it."""
     return [
-        f"{row['app']} {row['arm']} at {row['users']}{where} {row[of] / row['virtual']:.2f}"
+        f"{row['app']} {row['arm']} at {row['load']}{where} {row[of] / row['virtual']:.2f}"
         for row in rows
         for of, where in (("real", ""), ("ray", " on Ray"))
         if row.get("virtual") and row.get(of) and abs(row[of] / row["virtual"] - 1) > BAND
@@ -113,26 +122,32 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--app", choices=sorted(FLOWS), action="append")
     parser.add_argument("--questions", type=int, default=8)
-    parser.add_argument("--users", type=int, nargs="+", default=[1, 4])
+    parser.add_argument("--users", type=int, nargs="*", default=[1, 4])
+    parser.add_argument("--rate", type=float, nargs="*", default=[], help="arrivals a second")
+    parser.add_argument("--seconds", type=float, default=30.0, help="of arrivals, a round")
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--arms", nargs="+", default=BASELINES, choices=BASELINES, metavar="ARM")
+    known_arms = (*BASELINES, OURS)
+    parser.add_argument("--arms", nargs="+", default=known_arms, choices=known_arms, metavar="ARM")
     parser.add_argument("--ray", action="store_true", help="measure them on Ray, too")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     rows: list[Row] = []
-    arms = [*map(twin, options.arms), *(options.arms if options.ray else ())]
+    on_ray = [arm for arm in options.arms if arm != OURS] if options.ray else []
+    arms = [*map(_twin, options.arms), *on_ray]
+    loads: list[Load] = [Closed(each) for each in options.users]
+    loads += [poisson(each, options.seconds) for each in options.rate]
     for app in options.app or sorted(FLOWS):
         questions = texts.asked()[: options.questions]
         with baselines(PROFILES[0], speed=1.0) as made:
             module = f"benchmarks.apps.{app}"
-            found = measured(module, made, questions, options.users, options.rounds, arms)
-        rows += beside(app, *found)
+            found = measured(module, made, questions, loads, options.rounds, arms)
+        rows += beside(app, *found, loads)
         print(file=sys.stderr)
     print(table(rows), end="")
     if options.json is not None:
         known: list[Row] = json.loads(options.json.read_text()) if options.json.exists() else []
-        kept = {(row["app"], row["users"], row["arm"]): row for row in (*known, *rows)}
+        kept = {(row["app"], row["load"], row["arm"]): row for row in (*known, *rows)}
         options.json.write_text(json.dumps([*kept.values()], indent=1) + "\n", encoding="utf-8")
     wrong = off(rows)
     print(f"off by more than {BAND:.0%}: {', '.join(wrong) or 'none'}")

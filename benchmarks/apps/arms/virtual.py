@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, cast
 
+from ayo_bridge.bench.loads import Load
 from ayo_bridge.graph import (
     Flow,
     Indexing,
@@ -32,7 +33,7 @@ from benchmarks.apps import emulation
 from benchmarks.apps.arms.recorded import Asked
 from benchmarks.paper.parameters import parameters
 from benchmarks.paper.payloads import Payloads
-from benchmarks.paper.schemes import MESSAGE, scheme
+from benchmarks.paper.schemes import MESSAGE, OURS, scheme
 from examples.apps import APPS
 from examples.apps.spec import EMBEDDING, LLM, RERANKER, STORE
 
@@ -97,32 +98,38 @@ def _answer(mode: SynthesisMode, calls: Sequence[tuple[int, int]], tokens: int) 
     )
 
 
-def mean_latency(arm: str, app: str, asked: Sequence[Asked], llm: str, users: int) -> float:
-    """Mean seconds of queries that so many users ask one after the other, in ``llamadist-to``."""
-    return run_virtual(_asked(arm, app, asked, llm, users))
+def mean_latency(arm: str, app: str, asked: Sequence[Asked], llm: str, load: Load) -> float:
+    """Mean seconds of queries that come as in a bench, in ``llamadist-to`` or ``ayo``."""
+    return run_virtual(_asked(arm, app, asked, llm, load))
 
 
-async def _asked(arm: str, app: str, asked: Sequence[Asked], llm: str, users: int) -> float:
-    system, _, policy = arm.partition("-")
+async def _asked(arm: str, app: str, asked: Sequence[Asked], llm: str, load: Load) -> float:
     payloads = Payloads()
-    made = _build(f"{NAMES[system]}+{policy.upper()}", app, llm, payloads)
+    made = _build(_scheme(arm), app, llm, payloads)
+    now = asyncio.get_running_loop().time
     seconds: list[float] = []
 
-    async def user(left: Iterator[tuple[int, Asked]]) -> None:
-        for number, each in left:
-            inputs: dict[str, Any] = {
-                "question": f"q{number} question",
-                "documents": [f"q{number} chunk {i}" for i in range(each.items["index"])],
-            }
-            result = await made.submit(inputs, FLOWS[app](each))
-            seconds.append(result.seconds)
+    async def ask(number: int, due: float | None) -> None:
+        began = now() if due is None else due
+        each = asked[number]
+        inputs: dict[str, Any] = {
+            "question": f"q{number} question",
+            "documents": [f"q{number} chunk {i}" for i in range(each.items["index"])],
+        }
+        await made.submit(inputs, FLOWS[app](each))
+        seconds.append(now() - began)
 
     for _ in ("as in a bench, each was asked before", "measured"):
         seconds.clear()
         payloads.accounts.clear()
-        left = iter(enumerate(asked))
-        await asyncio.gather(*(user(left) for _ in range(users)))
+        for turn, block in enumerate(load.blocks(len(asked))):
+            await load.run(ask, block, turn)
     return sum(seconds) / len(seconds)
+
+
+def _scheme(arm: str) -> str:
+    system, _, policy = arm.partition("-")
+    return f"{NAMES[system]}+{policy.upper()}" if policy else OURS
 
 
 def _build(name: str, app: str, llm: str, payloads: Payloads) -> App:
