@@ -89,10 +89,11 @@ def loaded(case: Case, profile: str, plan: Plan, told: Told) -> Json:
 
 
 def _measured(case: Case, profile: str, plan: Plan, loads: Sequence[Load], told: Told) -> Report:
+    program = case.loaded if all(load == Closed(1) for load in loads) else case.served
     with engines(profile, plan.speed) as settings:
         wanted = Settings(loads, warm_up=plan.questions, rounds=plan.rounds)
         return Bench(
-            case.loaded(settings),
+            program(settings),
             case.sessions(plan.questions),
             wanted,
             name=case.name,
