@@ -83,16 +83,13 @@ def _measure(profile: str, name: str, options: argparse.Namespace) -> Iterator[t
     if profile == REAL:
         plan = replace(plan, speed=1.0)
         users = users or ([] if options.load else USERS)
-    measured: Iterable[tuple[str, Json]] = ()
-    if case.alone and (options.load or max(users, default=1) > 1):
-        print(f"{name} is left out, but for one user: {case.alone}", file=sys.stderr)
+    measured: Iterable[tuple[str, Json]]
     if users:
-        able = [number for number in users if number == 1 or not case.alone]
-        measured = closed(case, profile, able, plan, _tell)
-    elif not options.load:
-        measured = [("alone", alone(case, profile, plan, _tell))]
-    elif not case.alone:
+        measured = closed(case, profile, users, plan, _tell)
+    elif options.load:
         measured = [("loaded", loaded(case, profile, plan, _tell))]
+    else:
+        measured = [("alone", alone(case, profile, plan, _tell))]
     made = {"speed": plan.speed, "questions": plan.questions, "rounds": plan.rounds}
     for kind, found in measured:
         print("", file=sys.stderr)

@@ -39,22 +39,20 @@ def closed(
     reach with fewer users.
     """
     size = characters_of(profile)
-    if not users:
-        return
     with engines(profile, plan.speed) as (settings, forget):
-        program = case.loaded(settings)
         most = None
-        if plan.crowd and not case.alone:
+        if plan.crowd:
             told(f"{case.name}, {profile}: the original, {CROWD} users")
-            most = _throughput(program, case.sessions(2 * CROWD, size), forget)
+            most = _throughput(case.served(settings), case.sessions(2 * CROWD, size), forget)
         for number in users:
             load = Closed(number)
 
             def tell(what: str, done: int, of: int, users: str = load.name) -> None:
                 told(f"{case.name}, {profile}, {users}: {what}, {done} of {of}")
 
+            program = case.loaded if number == 1 else case.served
             report = Bench(
-                program,
+                program(settings),
                 case.sessions(max(plan.questions, EACH * number), size),
                 Settings(
                     [load],

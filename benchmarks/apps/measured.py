@@ -110,10 +110,11 @@ def characters_of(profile: str) -> int | None:
 
 
 def _measured(case: Case, profile: str, plan: Plan, loads: Sequence[Load], told: Told) -> Report:
+    program = case.loaded if all(load == Closed(1) for load in loads) else case.served
     with engines(profile, plan.speed) as (settings, forget):
         wanted = Settings(loads, warm_up=plan.questions, rounds=plan.rounds, between=forget)
         return Bench(
-            case.loaded(settings),
+            program(settings),
             case.sessions(plan.questions, characters_of(profile)),
             wanted,
             name=case.name,

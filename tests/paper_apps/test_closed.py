@@ -85,15 +85,6 @@ def test_an_app_is_asked_by_several_users_on_real_engines(
     assert "emulated" not in shown
 
 
-def test_an_app_that_cannot_be_asked_by_several_is_left_out(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(closed, "engines", lambda *args: pytest.fail("it was asked"))
-    plan = ["--profile", "llama-2-7b@1x3090", "--json", str(tmp_path / "results.json")]
-    assert main(["contextual", "--users", "4", *plan]) == 0
-    assert "contextual is left out, but for one user: as it is it hangs" in capsys.readouterr().err
-
-
 def test_parts_of_documents_are_as_long_as_wanted_and_none_is_asked_twice() -> None:
     found = texts.parts(40, 3000)
     assert len({each["question"] for each in found}) == 40
