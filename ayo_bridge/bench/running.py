@@ -6,7 +6,7 @@ import asyncio
 import gc
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Final
@@ -45,6 +45,10 @@ class Settings:
         rounds: of each load; by default 6, and 3 where sessions arrive.
         ablate: measure the accelerated arm without each of its passes, too.
         seed: of arrivals, of the sessions that come, and of intervals.
+        between: called before each turn of an arm, and before a question is compared: empty a cache
+            there that the arm before has filled. What it takes is in no figure.
+        compared: sessions whose requests are compared, asked one by one; all by default. Answers
+            are compared of all that are timed.
     """
 
     loads: Sequence[Load] = (Closed(1),)
@@ -52,6 +56,8 @@ class Settings:
     rounds: int | None = None
     ablate: bool = False
     seed: int = 0
+    between: Callable[[], object] = lambda: None
+    compared: int | None = None
 
     def rounds_of(self, load: Load) -> int:
         """How many rounds a load has."""
@@ -175,6 +181,7 @@ class Bench:
     ) -> None:
         made = self._made[done.arm]
         state, runtime = made.state, made.runtime
+        self._settings.between()
         gc.collect()
         if state is not None:
             done.before = done.after = state.totals()
@@ -245,13 +252,15 @@ class Bench:
             return
         loaded = replace(self._loaded, obj=first.obj)
         comparison = Comparison(loaded, second.obj, second.runtime, runner)
-        for number, (question, *_) in enumerate(self._sessions):
-            self._told(self._doing, number, len(self._sessions))
+        asked = self._sessions[: self._settings.compared]
+        for number, (question, *_) in enumerate(asked):
+            self._told(self._doing, number, len(asked))
+            self._settings.between()
             both = comparison.compare(question)
             raised = (both.original.error, both.fast.error)
             self._checked.append(Checked(both.compared, both.requests, raised))
             self._alone.append(both.original.record)
-        self._told(self._doing, len(self._sessions), len(self._sessions))
+        self._told(self._doing, len(asked), len(asked))
 
     def _report(self, interrupted: str) -> Report:
         said = Said(

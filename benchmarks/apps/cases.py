@@ -15,10 +15,6 @@ from benchmarks.apps import texts
 from benchmarks.apps.settings import Settings
 from benchmarks.apps.web import SEARCH
 
-_ONE_LOOP: Final = (
-    "as it is it hangs: its extractor runs a loop in each thread, and LlamaIndex's asynchronous "
-    "client, which they share, is bound to one"
-)
 TUNED: Final = "tuned"
 OURS: Final = "ayo"
 
@@ -32,16 +28,22 @@ class Case:
     asks: Callable[[int, dict[str, str]], dict[str, str]]
     paper: bool = True
     """Whether it is one of the paper's four."""
-    alone: str = ""
-    """Why it cannot be asked by several users at once; empty: it can."""
+    endpoint: str = ""
+    """What makes the program as it is served to several at once; empty: as it is."""
 
     def loaded(self, settings: Settings) -> Loaded:
         """The program as its author has it."""
         return known(self._module.make(settings), self.name)
 
-    def sessions(self, count: int) -> list[Session]:
-        """What it is asked, each question once."""
-        return [(self.asks(at, asked),) for at, asked in enumerate(texts.asked(count))]
+    def served(self, settings: Settings) -> Loaded:
+        """The program as its author serves it to several at once."""
+        make = getattr(self._module, self.endpoint or "make")
+        return known(make(settings), self.name)
+
+    def sessions(self, count: int, characters: int | None = None) -> list[Session]:
+        """What it is asked, each question once; of documents so many ``characters``."""
+        given = texts.asked(count) if characters is None else texts.parts(count, characters)
+        return [(self.asks(at, asked),) for at, asked in enumerate(given)]
 
     def arms(self, settings: Settings) -> list[Arm]:
         """As its author has it, accelerated, and as an expert would have written it."""
@@ -80,7 +82,7 @@ CASES: Final = {
         Case("search", "search-engine-empowered generation", _question),
         Case("naive", "naive RAG with upload", _both),
         Case("advanced", "advanced RAG with upload", _both),
-        Case("contextual", "contextual retrieval", _both, alone=_ONE_LOOP),
+        Case("contextual", "contextual retrieval", _both, endpoint="served"),
         Case("pair", "naive and advanced RAG on the same engines", _in_turns, paper=False),
         Case("agent", "an agent in LangGraph", _question, paper=False),
     )

@@ -65,6 +65,31 @@ def make(settings: Settings) -> Callable[[str, str], str]:
     return answer
 
 
+def served(settings: Settings) -> Callable[[str, str], Awaitable[str]]:
+    """The same as an endpoint: awaited, so that all who ask share one loop; all by default else.
+
+    The extractor's client is bound to a loop. :func:`make` in several threads, each with a loop of
+    its own, hangs as LlamaIndex has it.
+    """
+    llm = engines.llm(settings)
+    embedding = engines.embedding(settings)
+    splitter = engines.splitter(settings)
+    reranker = engines.reranker(settings, top_n=TOP_N)
+
+    async def answer(question: str, document: str) -> str:
+        given = Document(text=document)
+        contextualise = _contextualise(given, llm, WORKERS)
+        pipeline = IngestionPipeline(transformations=[splitter, contextualise, embedding])
+        nodes = await pipeline.arun(documents=[given])
+        index = VectorStoreIndex(nodes, embed_model=embedding)
+        engine = index.as_query_engine(
+            llm=llm, similarity_top_k=TOP_K, node_postprocessors=[reranker]
+        )
+        return str(await engine.aquery(question))
+
+    return answer
+
+
 def tuned(settings: Settings) -> Callable[[str, str], Awaitable[str]]:
     """The program of an expert: asynchronous, with large batches and all contexts at once."""
     llm = engines.llm(settings)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,8 +13,9 @@ from ayo_bridge.bench import Bench, Report, Settings
 from ayo_bridge.bench.conditions import conditions
 from ayo_bridge.bench.loads import Closed, Load, poisson
 from ayo_bridge.bench.statistics import Figure, mean
+from benchmarks.apps import emulation, real
 from benchmarks.apps.cases import OURS, TUNED, Case
-from benchmarks.apps.emulation import engines
+from benchmarks.apps.settings import Settings as Engines
 
 Json = dict[str, Any]
 Told = Callable[[str], None]
@@ -32,12 +34,15 @@ class Plan:
         questions: that each arm is asked in a round.
         rounds: of each load.
         seconds: of arrivals in a round, by the engines' clock.
+        crowd: whether it is measured what the engines answer to a crowd, beside users who never
+            pause.
     """
 
     speed: float = 4.0
     questions: int = 12
     rounds: int = 3
     seconds: float = 120.0
+    crowd: bool = True
 
 
 def alone(case: Case, profile: str, plan: Plan, told: Told) -> Json:
@@ -52,7 +57,7 @@ def alone(case: Case, profile: str, plan: Plan, told: Told) -> Json:
         "same": not report.differs,
         "identity": report.identity.line,
         "seconds": {arm.arm: _times(arm.latency["p50"], plan.speed) for arm in load.arms},
-        "over_original": {arm: _figure(each.latency) for arm, each in ratio.items()},
+        "over_original": {arm: figure(each.latency) for arm, each in ratio.items()},
         "of_the_bound": path.bound.share if path.bound else None,
         "bound": path.bound.seconds * plan.speed if path.bound else None,
         "ahead": load.work.ahead / load.work.needed if load.work.needed else 0.0,
@@ -88,12 +93,29 @@ def loaded(case: Case, profile: str, plan: Plan, told: Told) -> Json:
     }
 
 
+@contextmanager
+def engines(profile: str, speed: float) -> Iterator[tuple[Engines, Callable[[], None]]]:
+    """A profile's engines, and what makes them forget the prompts they have read."""
+    if profile == real.REAL:
+        with real.engines() as made:
+            yield made
+    else:
+        with emulation.engines(profile, speed) as settings:
+            yield settings, lambda: None
+
+
+def characters_of(profile: str) -> int | None:
+    """How much of a document is asked about; ``None``: all."""
+    return real.CHARACTERS if profile == real.REAL else None
+
+
 def _measured(case: Case, profile: str, plan: Plan, loads: Sequence[Load], told: Told) -> Report:
-    with engines(profile, plan.speed) as settings:
-        wanted = Settings(loads, warm_up=plan.questions, rounds=plan.rounds)
+    program = case.loaded if all(load == Closed(1) for load in loads) else case.served
+    with engines(profile, plan.speed) as (settings, forget):
+        wanted = Settings(loads, warm_up=plan.questions, rounds=plan.rounds, between=forget)
         return Bench(
-            case.loaded(settings),
-            case.sessions(plan.questions),
+            program(settings),
+            case.sessions(plan.questions, characters_of(profile)),
             wanted,
             name=case.name,
             arms=case.arms(settings),
@@ -107,15 +129,16 @@ def _throughput(report: Report, arm: str) -> float:
     return 0.0 if found is None else found.value
 
 
-def _times(figure: Figure | None, factor: float) -> Json | None:
-    if figure is None:
+def _times(found: Figure | None, factor: float) -> Json | None:
+    if found is None:
         return None
-    ends = [None if end is None else end * factor for end in (figure.low, figure.high)]
-    return {"value": figure.value * factor, "low": ends[0], "high": ends[1]}
+    ends = [None if end is None else end * factor for end in (found.low, found.high)]
+    return {"value": found.value * factor, "low": ends[0], "high": ends[1]}
 
 
-def _figure(figure: Figure | None) -> Json | None:
-    return _times(figure, 1.0)
+def figure(found: Figure | None) -> Json | None:
+    """A figure as plain data."""
+    return _times(found, 1.0)
 
 
 def named(text: str) -> str:
@@ -134,4 +157,16 @@ def of_machine() -> Json:
     return conditions()
 
 
-__all__ = ["OURS", "TUNED", "UTILISATION", "Plan", "alone", "geometric", "loaded", "of_machine"]
+__all__ = [
+    "OURS",
+    "TUNED",
+    "UTILISATION",
+    "Plan",
+    "alone",
+    "characters_of",
+    "engines",
+    "figure",
+    "geometric",
+    "loaded",
+    "of_machine",
+]

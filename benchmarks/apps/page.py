@@ -1,4 +1,4 @@
-"""The results as a table and as one page; both say that they are emulated."""
+"""The results as tables and as one page; both say what is emulated. Real engines are in no page."""
 
 from __future__ import annotations
 
@@ -7,16 +7,22 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.apps.cases import CASES, OURS, TUNED
+from benchmarks.apps.closed import CROWD
 from benchmarks.apps.measured import geometric
+from benchmarks.apps.real import REAL
 
 Json = dict[str, Any]
 HERE: Final = Path(__file__).parent
 TEMPLATE: Final = HERE / "results.html.j2"
 TITLE: Final = "The paper's apps as LlamaIndex programs, emulated"
 _HEAD: Final = ("app", "original", "tuned", "ayo", "of original", "of tuned", "of the bound")
+FULL: Final = (
+    f"Full: what the original answers to {CROWD} users. Ahead: the share of calls that ran ahead."
+)
 BUSY: Final = 0.3
 """Share of the time from which on an engine is named as one that limits."""
 _LOADED: Final = ("app", "requests/s", "mean", "p95", "sustained")
+_CLOSED: Final = ("app", "users", "throughput", "mean", "p95", "full", "ahead", "answers")
 
 
 def measurements(results: Json) -> Iterator[Json]:
@@ -30,14 +36,16 @@ def text(results: Json) -> str:
     """Tables of a terminal's width."""
     lines = []
     for profile, apps in results.items():
-        lines += [f"emulated {profile}, one user; seconds a question, by the engines' clock", ""]
-        lines += _aligned([_HEAD, *rows(apps)])
-        lines += ["", *summary(apps)]
+        engines = "real engines on cores" if profile == REAL else f"emulated {profile}"
+        if alone := rows(apps):
+            lines += [f"{engines}, one user; seconds a question, by the engines' clock", ""]
+            lines += [*_aligned([_HEAD, *alone]), "", *summary(apps), ""]
+        if found := users(apps):
+            lines += [f"{engines}, users who never pause; times as good as the original", ""]
+            lines += [*_aligned([_CLOSED, *found]), "", FULL, *awaited(apps), ""]
         if found := under_load(apps):
-            lines += ["", "under load: the original at 80 %; times as good", ""]
-            lines += _aligned([_LOADED, *found])
-            lines += ["", *left_out()]
-        lines.append("")
+            lines += [f"{engines}, under load: the original at 80 %; times as good", ""]
+            lines += [*_aligned([_LOADED, *found]), "", *awaited(apps), ""]
     return "\n".join(lines) + "\n"
 
 
@@ -56,7 +64,7 @@ def _row(name: str, found: Json) -> tuple[str, ...]:
         *shown,
         _interval(found["over_original"][OURS]),
         "-" if over_tuned is None else f"{over_tuned:.2f}x",
-        "-" if bound is None else f"{bound:.0%}".replace("%", " %"),
+        "-" if bound is None else _percent(bound),
     )
 
 
@@ -114,9 +122,41 @@ def under_load(apps: Json) -> list[tuple[str, ...]]:
     return found
 
 
-def left_out() -> list[str]:
-    """Apps that are not measured under load, and why."""
-    return [f"Without {name}: {case.alone}." for name, case in CASES.items() if case.alone]
+def users(apps: Json) -> list[tuple[str, ...]]:
+    """A row for each app and number of users who never pause."""
+    return [
+        _of_users(name, found)
+        for name in CASES
+        for found in sorted(apps.get(name, {}).values(), key=lambda each: each.get("users", 0))
+        if "users" in found
+    ]
+
+
+def _of_users(name: str, found: Json) -> tuple[str, ...]:
+    throughput, full = found.get("throughput"), found.get("full")
+    said = "same" if found["same"] else "DIFFER"
+    if throughput is None:
+        return (name, str(found["users"]), *("-",) * 5, said)
+    return (
+        name,
+        str(found["users"]),
+        _interval(throughput),
+        f"{found['mean']:.2f}x",
+        f"{found['p95']:.2f}x",
+        "-" if full is None else f"{full:.2f}x",
+        _percent(found["ahead"]),
+        said,
+    )
+
+
+def awaited(apps: Json) -> list[str]:
+    """Which apps are asked as endpoints, by several at once."""
+    names = [
+        name
+        for name, case in CASES.items()
+        if case.endpoint and apps.get(name, {}).keys() - {"alone", "1 user"}
+    ]
+    return [f"{name} as an endpoint that is awaited: all callers share one loop" for name in names]
 
 
 def html(results: Json) -> str:
@@ -145,8 +185,8 @@ def html(results: Json) -> str:
         ]
         tables = [Table(_HEAD, rows(apps))]
         if loads := under_load(apps):
-            said = "The original at 80 % of what it can: times as good"
-            tables.append(Table(_LOADED, loads, f"{said}. {' '.join(left_out())}"))
+            said = ["The original at 80 % of what it can: times as good", *awaited(apps)]
+            tables.append(Table(_LOADED, loads, "; ".join(said)))
         tables.append(Table(("app", "why not more"), why(apps), folded=True, title="What limits"))
         sections.append(
             Section(
@@ -185,6 +225,10 @@ def _best(found: Json) -> float | None:
 
 def _seconds(figure: Json | None) -> str:
     return "-" if figure is None else f"{figure['value']:.2f} s"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}".replace("%", " %")
 
 
 def _interval(figure: Json) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -91,6 +92,23 @@ def asked(count: int | None = None) -> list[dict[str, str]]:
         {"question": subject.question, "document": document(subject, contexts)}
         for subject, contexts in zip(SUBJECTS[:count], lengths, strict=False)
     ]
+
+
+def parts(count: int, characters: int) -> list[dict[str, str]]:
+    """So many questions, with parts of those documents: more than there are subjects, and shorter.
+
+    No two are equal, so no prompt stands in a server's cache for one that was asked before.
+    """
+    whole = asked()
+    each = math.ceil(count / len(whole))
+    made = []
+    for number in range(count):
+        part, of = divmod(number, len(whole))
+        question, text = whole[of]["question"], whole[of]["document"]
+        start = max(0, len(text) - characters) * part // each
+        said = question if part == 0 else f"{question} Look into part {part + 1}."
+        made.append({"question": said, "document": text[start : start + characters]})
+    return made
 
 
 def document(subject: Subject, contexts: int) -> str:

@@ -10,10 +10,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from ayo_bridge.bench import BenchError
+from ayo_bridge import Runtime
+from ayo_bridge.bench import ORIGINAL, Arm, Bench, BenchError, Made, Settings
 from ayo_bridge.bench.loads import Arriving, Closed
 from ayo_bridge.bench.rounds import in_order, pairs
 from ayo_bridge.bench.text import as_text
+from ayo_bridge.verify.target import known
 from tests.bench.made import arm, measured, round_of, shouts, timed
 
 
@@ -58,6 +60,23 @@ def test_further_arms_are_held_against_the_first() -> None:
     (table,) = (block for block in text.split("\n\n") if "times as fast as original" in block)
     assert [line.split()[0] for line in table.splitlines()[1:]] == ["1", "third", "fourth"]
     assert "left out" not in text
+
+
+def test_something_can_be_done_before_each_turn_and_before_each_question_that_is_compared() -> None:
+    done: list[str] = []
+
+    def answer(query: str) -> str:
+        done.append(query)
+        return query.upper()
+
+    settings = Settings(rounds=1, warm_up=1, between=lambda: done.append("-"), compared=2)
+    made = Made(answer, Runtime(templates=False))
+    arms = (ORIGINAL, Arm("other", lambda loaded, calls: made))
+    report = Bench(known(answer, "it"), ["a", "b", "c"], settings, arms=arms).run()
+    warm_up, compared, timed = "-a-a", "-aa-bb", "-abc-abc"
+    assert "".join(done) == warm_up + compared + timed
+    assert report.identity.line.startswith("2 of 2 calls the same")
+    assert report.identity.line.endswith("4 timed answers the same")
 
 
 def test_equal_arms_are_the_same_and_make_no_difference() -> None:

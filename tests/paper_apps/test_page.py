@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.apps.__main__ import main
 from benchmarks.apps.page import figures, html, text
 
 
@@ -56,8 +54,12 @@ def test_the_page_says_emulated_first(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "A faster model." in page
 
 
-def test_an_app_that_cannot_be_asked_by_several_is_left_out(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["contextual", "--load", "--json", str(tmp_path / "results.json")]) == 0
-    assert "contextual is left out: as it is it hangs" in capsys.readouterr().err
+def test_an_app_that_was_measured_under_load_alone_is_shown_with_how_it_was_asked() -> None:
+    arms = {arm: {"mean": mean, "p95": None} for arm, mean in (("original", 3.0), ("ayo", 2.0))}
+    load = {"rate": 1.5, "same": True, "throughput": {"original": 2.0, "ayo": 3.0}, "arms": arms}
+    shown = text({"a 7B": {"contextual": {"loaded": load}}})
+    assert ["contextual", "1.50", "1.50x", "-", "1.50x"] in [
+        each.split() for each in shown.splitlines()
+    ]
+    assert "contextual as an endpoint that is awaited" in shown
+    assert "one user" not in shown

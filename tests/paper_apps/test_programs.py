@@ -80,3 +80,23 @@ def test_all_forms_of_an_app_give_one_answer_and_something_is_ahead(
         made.close()
     assert module.chain(settings).run(**last) == expected
     assert asyncio.run(tuned.make(loaded, 1).obj(**last)) == expected
+
+
+def test_an_endpoint_answers_several_at_once_as_the_program_does_accelerated_too(
+    settings: Settings,
+) -> None:
+    case = CASES["contextual"]
+    asked = short("contextual", 2)
+    expected = [case.loaded(settings).obj(**given) for given in asked]
+    loaded = case.served(settings)
+    made = case.arms(settings)[1].make(loaded, 8)
+
+    async def both() -> list[list[str]]:
+        programs = (loaded.obj, made.obj)
+        return [await asyncio.gather(*(each(**given) for given in asked)) for each in programs]
+
+    try:
+        assert asyncio.run(both()) == [expected, expected]
+        assert stats(made.obj).hits > 0, explain(made.obj).full()
+    finally:
+        made.close()
