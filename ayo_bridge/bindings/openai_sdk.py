@@ -16,7 +16,7 @@ import sys
 import weakref
 from collections.abc import Callable, Hashable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final
@@ -32,6 +32,8 @@ OPTIONS: Final = ("extra_headers", "extra_query", "extra_body", "timeout")
 """Arguments of the SDK's methods that stand beside the body."""
 _NAMING: Final = ("extra_headers", "extra_query")
 """Options that may say for whom a request is."""
+_SORTS: Final = 64
+"""Headers and queries that are remembered of a client: more are those of its users."""
 _BUILDING: Final = (
     *("post", "request", "_build_request", "_build_headers", "_prepare_options"),
     *("_prepare_request", "_prepare_url", "_send_request", "auth_headers", "default_headers"),
@@ -58,6 +60,8 @@ class _Seen:
     """What its last request had that was found equal to the one we would have built."""
     extra: Mapping[str, Any] | None = None
     """The options with which the last one was built."""
+    asked: set[Hashable] = field(default_factory=set)
+    """The headers and queries that the original itself has named, as digests."""
     reason: str = ""
     """Why no more are built."""
 
@@ -203,8 +207,12 @@ class Sending:
     @property
     def named(self) -> Hashable:
         """A digest of the headers and the query among the options; ``None``: there are none."""
-        given = {name: self.extra[name] for name in _NAMING if name in self.extra}
-        return _digest(given) if given else None
+        return _named(self.extra)
+
+
+def _named(extra: Mapping[str, Any]) -> Hashable:
+    given = {name: extra[name] for name in _NAMING if extra.get(name)}
+    return _digest(given) if given else None
 
 
 def _digest(options: Mapping[str, Any]) -> str:
@@ -233,21 +241,25 @@ def sending() -> Sending | None:
 def compared(request: Any) -> None:
     """Hold a request of the original against what would have been built in its place.
 
-    The first difference is the last request of its client and method that was made ahead.
+    That has the options of the last request of its client and method that was made ahead. Where
+    the original has named those itself, it makes requests of several sorts: each is held against
+    one with its own.
     """
-    sending = _sending.get()
-    if sending is None:
+    original = sending()
+    if original is None:
         return
-    client, options = sending
-    forms = _seen.get(client)
-    seen = None if forms is None else forms.get(_form(options))
-    if seen is None or seen.reason or seen.extra is None:
+    client, form = original.client, original.form
+    seen = _seen.setdefault(client, {}).setdefault(form, _Seen())
+    if len(seen.asked) < _SORTS:
+        seen.asked.add(original.named)
+    if seen.reason or seen.extra is None:
         return
     sent = identity(tuple(request.headers.raw))
     if sent == seen.sent:
         return
+    extra = original.extra if _named(seen.extra) in seen.asked else seen.extra
     try:
-        built = _built(client, _form(options), json.loads(request.content), seen.extra)
+        built = _built(client, form, json.loads(request.content), extra)
         authorised(client._client, built)
     except Exception as error:
         seen.reason = f"its requests cannot be built: {error!r}"

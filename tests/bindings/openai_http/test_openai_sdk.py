@@ -245,3 +245,31 @@ def test_a_client_that_sends_what_was_built_goes_on_being_built_for(
         with world.ahead():
             client.chat.completions.create(**CHAT)
     build(client, CHAT_FORM, CHAT)
+
+
+LEAVES, ROOT = {"X-Part": "leaf"}, {"X-Part": "root"}
+
+
+def test_a_client_whose_requests_name_different_headers_goes_on_being_built_for(
+    world: World, compared: None
+) -> None:
+    client = world.client()
+
+    def original(**extra: Any) -> None:
+        with world.ahead():
+            client.chat.completions.create(**CHAT, **extra)
+
+    original(extra_headers=LEAVES)
+    build(client, CHAT_FORM, {**CHAT, "extra_headers": LEAVES})
+    for extra in ({}, {"extra_headers": ROOT}, {"extra_headers": LEAVES}):
+        original(**extra)
+        build(client, CHAT_FORM, {**CHAT, "extra_headers": LEAVES})
+
+
+def test_headers_that_only_the_original_names_end_building(world: World, compared: None) -> None:
+    client = world.client()
+    build(client, CHAT_FORM, CHAT)
+    with world.ahead():
+        client.chat.completions.create(**CHAT, extra_headers=LEAVES)
+    with pytest.raises(CannotBuildError, match="x-part"):
+        build(client, CHAT_FORM, CHAT)
