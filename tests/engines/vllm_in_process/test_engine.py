@@ -65,7 +65,7 @@ async def test_a_query_that_takes_too_long_is_freed_before_the_next_step(llm: LL
 
 
 def test_calls_of_an_accelerated_function_run_ahead_and_side_by_side(llm: LLM) -> None:
-    llm.llm_engine.step_seconds = 0.001
+    llm.llm_engine.step_seconds = 0.003  # Beside it a busy machine is slow.
 
     def answer(topic: str) -> list[Any]:
         params = Params(max_tokens=8, temperature=0.0)
