@@ -12,6 +12,7 @@ the server instead of turns.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from statistics import fmean
 from typing import Any
 
@@ -93,12 +94,14 @@ class _Set(Turns):
 class _Capped(ServerLoad):
     """Where calls ahead go out while there are fewer than so many calls at the server."""
 
-    most = 0
+    def __init__(self, clock: Callable[[], float], limit: AheadLimit, most: int) -> None:
+        super().__init__(clock, limit)
+        self._most = most
 
     def _has_turn(self, query: Query) -> bool:
         mine = self._queries.get(query)
         alone = mine is None or self.own + self.awaited == mine.awaited
-        return alone or self.in_flight < self.most
+        return alone or self.in_flight < self._most
 
 
 def _full(share: float) -> Callable[[], AheadLimit]:
@@ -120,7 +123,7 @@ def ways(users: int) -> dict[str, dict[str, Any]]:
     caps = {
         f"{users + beyond} calls in all": {
             "limit": _full(1.0),
-            "made": type("_", (_Capped,), {"most": users + beyond}),
+            "made": partial(_Capped, most=users + beyond),
         }
         for beyond in BEYOND
     }
