@@ -7,7 +7,7 @@ core LLM answers.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import httpx
 
@@ -41,24 +41,37 @@ def joined(found: Sequence[str]) -> str:
     return "\n\n".join(found)
 
 
+class Models(NamedTuple):
+    """One LLM in its three parts: LlamaIndex's class prefers its own length to that of a call."""
+
+    proxy: Any
+    judge: Any
+    core: Any
+
+
+def models(settings: Settings, engines: Any = engines) -> Models:
+    """Each answers as briefly as its part wants."""
+    lengths = (DRAFT_TOKENS, VERDICT_TOKENS, ANSWER_TOKENS)
+    return Models(*(engines.llm(settings, max_tokens=length) for length in lengths))
+
+
 def make(settings: Settings) -> Callable[[str], str]:
     """The program: a question gives an answer."""
-    llm = engines.llm(settings, max_tokens=ANSWER_TOKENS)
+    llm = models(settings)
     search = engines.web(settings)
 
     def answer(question: str) -> str:
-        draft = llm.complete(PROXY.format(question=question), max_tokens=DRAFT_TOKENS).text
-        judge = JUDGE.format(question=question, draft=draft)
-        verdict = llm.complete(judge, max_tokens=VERDICT_TOKENS).text
+        draft = llm.proxy.complete(PROXY.format(question=question)).text
+        verdict = llm.judge.complete(JUDGE.format(question=question, draft=draft)).text
         found = search(question) if wanted(verdict) else []
-        return str(llm.complete(CORE.format(question=question, results=joined(found))))
+        return str(llm.core.complete(CORE.format(question=question, results=joined(found))))
 
     return answer
 
 
 def tuned(settings: Settings) -> Callable[[str], Awaitable[str]]:
     """The program of an expert: asynchronous."""
-    llm = engines.llm(settings, max_tokens=ANSWER_TOKENS)
+    llm = models(settings)
     client = httpx.AsyncClient(timeout=60.0)
 
     async def search(question: str) -> list[str]:
@@ -68,28 +81,26 @@ def tuned(settings: Settings) -> Callable[[str], Awaitable[str]]:
         return [hit["snippet"] for hit in reply.json()["organic"]]
 
     async def answer(question: str) -> str:
-        draft = await llm.acomplete(PROXY.format(question=question), max_tokens=DRAFT_TOKENS)
-        judge = JUDGE.format(question=question, draft=draft.text)
-        verdict = await llm.acomplete(judge, max_tokens=VERDICT_TOKENS)
+        draft = await llm.proxy.acomplete(PROXY.format(question=question))
+        verdict = await llm.judge.acomplete(JUDGE.format(question=question, draft=draft.text))
         found = await search(question) if wanted(verdict.text) else []
-        return str(await llm.acomplete(CORE.format(question=question, results=joined(found))))
+        return str(await llm.core.acomplete(CORE.format(question=question, results=joined(found))))
 
     return answer
 
 
 def chain(settings: Settings, engines: Any = engines) -> Chain:
     """The same as modules; all of them follow one another."""
-    llm = engines.llm(settings, max_tokens=ANSWER_TOKENS)
+    llm = models(settings, engines)
 
     def draft(question: str) -> str:
-        return str(llm.complete(PROXY.format(question=question), max_tokens=DRAFT_TOKENS))
+        return str(llm.proxy.complete(PROXY.format(question=question)))
 
     def needed(question: str, draft: str) -> bool:
-        judge = JUDGE.format(question=question, draft=draft)
-        return wanted(str(llm.complete(judge, max_tokens=VERDICT_TOKENS)))
+        return wanted(str(llm.judge.complete(JUDGE.format(question=question, draft=draft))))
 
     def write(question: str, found: list[str]) -> str:
-        return str(llm.complete(CORE.format(question=question, results=joined(found))))
+        return str(llm.core.complete(CORE.format(question=question, results=joined(found))))
 
     return Chain(
         "search",

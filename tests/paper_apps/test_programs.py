@@ -100,3 +100,9 @@ def test_an_endpoint_answers_several_at_once_as_the_program_does_accelerated_too
         assert stats(made.obj).hits > 0, explain(made.obj).full()
     finally:
         made.close()
+
+
+def test_each_part_of_a_search_answers_as_briefly_as_it_is_to(settings: Settings) -> None:
+    parts = search.models(settings)
+    said = [llm.complete("Why is the sky blue?").raw.usage.completion_tokens for llm in parts]
+    assert said == [search.DRAFT_TOKENS, search.VERDICT_TOKENS, search.ANSWER_TOKENS]
