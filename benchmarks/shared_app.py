@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+from anyio import to_thread
 from sentence_transformers import CrossEncoder, SentenceTransformer
 
 from benchmarks.shared_models import FOUND, PASSAGES
@@ -58,7 +59,8 @@ def _runtime() -> Any:
         return Runtime(run_ahead=False)
     placed = SharedProcess(grace=1.0)
     return Runtime(
-        engines=[Embedding(EMBEDDING, placement=placed), Reranker(RERANKER, placement=placed)]
+        run_ahead=False,
+        engines=[Embedding(EMBEDDING, placement=placed), Reranker(RERANKER, placement=placed)],
     )
 
 
@@ -125,7 +127,7 @@ async def app(scope: Any, receive: Any, send: Callable[[Any], Awaitable[None]]) 
         reply: Any = _state()
     else:
         question = parse_qs(scope["query_string"].decode())["q"][0]
-        reply = await asyncio.to_thread(FUNCTIONS[name], question)
+        reply = await to_thread.run_sync(FUNCTIONS[name], question)  # As FastAPI does.
     body = json.dumps(reply).encode()
     headers = [(b"content-length", str(len(body)).encode()), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -34,10 +34,11 @@ def cross_encoder_for(model: Any, runtime: EngineHome) -> str:
     return register(CrossEncoderModel, model, runtime)
 
 
-def register(engine: type[Model], model: Any, runtime: EngineHome) -> str:
+def register(engine: type[Model], model: Any, runtime: EngineHome, *, times_best: int = 1) -> str:
     """The name of a model's engine, registered with the runtime once.
 
-    Where the user has declared the model, its calls run where that says.
+    Where the user has declared the model, its calls run where that says. A batch takes up to
+    ``times_best`` times b*.
     """
     for names in (_shared_names, _names):
         name = names.find(model)
@@ -54,7 +55,12 @@ def register(engine: type[Model], model: Any, runtime: EngineHome) -> str:
     # Objects loaded from the same place cost the same.
     best = runtime.best_batch(name, base_name(name))
     elsewhere = model.device.type != "cpu"
-    made = engine(name, best_batch=best, strict=runtime.strict, accelerated=elsewhere)
+    made = engine(
+        name,
+        best_batch=lambda: (best() or 0) * times_best or None,
+        strict=runtime.strict,
+        accelerated=elsewhere,
+    )
     runtime.register(made)
     if not runtime.strict:
         runtime.measure_in_background(name, base_name(name), _timed(engine, weakref.ref(model)))

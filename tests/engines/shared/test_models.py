@@ -14,10 +14,12 @@ from ayo_bridge import Runtime
 from ayo_bridge.engines.declared_models import Embedding, Reranker, SharedModel
 from ayo_bridge.engines.model_requests import ModelRequest
 from ayo_bridge.engines.sentence_transformer import EmbeddingModel
+from ayo_bridge.engines.shared.hosted_model import TIMES_BEST, host
 from ayo_bridge.engines.shared.identity import fingerprint, state_of
 from ayo_bridge.engines.shared.model_calls import as_sent, unwired, wired
 from ayo_bridge.engines.shared.place import SharedProcess
 from ayo_bridge.errors import ArgumentError, NotAcceleratedWarning
+from ayo_bridge.profile import Curve, EngineProfile
 from ayo_bridge.seam import Call, entered
 from ayo_bridge.workflow.requests import Embed, Rerank
 from tests.deadline import eventually
@@ -175,6 +177,18 @@ def test_models_that_differ_in_anything_are_told_apart(loaded: tuple[Any, Any]) 
         states.add(state_of(model))
     assert len(seen) == 6
     assert len(states) == 5
+
+
+def test_batches_of_several_processes_may_be_larger_than_the_best(
+    minilm_path: Path, make_runtime: Callable[..., Runtime]
+) -> None:
+    runtime = make_runtime()
+    asked = {"cls": "SentenceTransformer", "source": str(minilm_path), "load": {}}
+    name = host({**asked, "settings": {}, "fingerprint": ""}, runtime).name
+    engine = runtime.scheduler(name).engine
+    assert engine.limits.max_items is None
+    runtime.profiles.publish(name, EngineProfile("embedding", Curve.of([(1, 1.0)]), best_batch=8))
+    assert engine.limits.max_items == 8 * TIMES_BEST
 
 
 def test_what_is_declared_is_checked_at_once() -> None:
