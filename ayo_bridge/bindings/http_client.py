@@ -62,6 +62,9 @@ def transport_way(transport: Any, secure: bool) -> Way | str:
     ):
         return f"the HTTP client has a transport of its own, {kind.__qualname__}"
     pool = transport._pool
+    for cls in (kind, type(pool)):
+        if _replaced(cls, "handle_async_request" if "Async" in cls.__name__ else "handle_request"):
+            return f"{cls.__qualname__} of the HTTP library has been replaced"
     try:
         ways = _ways.get(pool)
     except TypeError:  # It takes no weak references: httpcore's do.
@@ -92,6 +95,24 @@ def _adds(client: Any, base: type) -> str | None:
     if client.auth is not None:
         return "the HTTP client has an authentication flow of its own"
     return None
+
+
+def _replaced(cls: type, name: str) -> bool:
+    """Whether a method of the library is another one by now, as in tests without a network.
+
+    Who wraps it says what is wrapped: such requests still reach the library.
+    """
+    owner = next((base for base in cls.__mro__ if name in vars(base)), None)
+    if owner is None:
+        return False
+    found: Any = vars(owner)[name]
+    while (wrapped := getattr(found, "__wrapped__", None)) is not None:
+        found = wrapped
+    return _package(found) != _package(owner)
+
+
+def _package(obj: Any) -> str:
+    return str(getattr(obj, "__module__", "")).partition(".")[0]
 
 
 def _pool_ways(pool: Any) -> tuple[Way | str, Way | str]:

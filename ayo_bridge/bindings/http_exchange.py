@@ -10,8 +10,7 @@ import abc
 import asyncio
 import time
 from collections.abc import Callable, Hashable
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import suppress
+from concurrent.futures import wait
 from functools import partial
 from typing import Any, Final
 
@@ -78,8 +77,7 @@ class Exchange(Tries):
         if step.completion is None:
             time.sleep(step.seconds or 0.0)
         else:
-            with suppress(FutureTimeoutError):
-                step.completion.result(step.seconds)
+            wait([step.completion], step.seconds)
         return None
 
     async def arun(self, send: Send) -> Any:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ayo_bridge.engines.openai_http.engine import OnChunk, follow_text
+from ayo_bridge.engines.openai_http.errors import TransportError
 from ayo_bridge.engines.openai_http.rebuild import Assembler
 from ayo_bridge.engines.openai_http.reply import (
     Body,
@@ -62,6 +63,13 @@ class Player:
     def achunks(self) -> AsyncIterator[bytes]:
         """Like :meth:`chunks`, for asyncio."""
         return self.reply.body.awithin(self.patience)
+
+    def raised(self, error: Exception) -> bool:
+        """Whether an error is the reply's, and not what a signal's handler has thrown at who reads.
+
+        That one is to reach the caller as it is.
+        """
+        return error is self.reply.body.error or isinstance(error, TransportError)
 
     def closed(self) -> None:
         """Fill in what is known only now, and stop the engine if it is still at it."""

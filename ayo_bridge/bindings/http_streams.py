@@ -59,6 +59,8 @@ def _replayed(base: Any, to_library: ToLibrary) -> type[Any]:
                 try:
                     chunk = next(chunks, None)
                 except Exception as error:
+                    if not self._player.raised(error):
+                        raise
                     raise to_library(error) from error.__cause__ or error
                 self._player.record.waited += perf_counter() - start
                 if chunk is None:

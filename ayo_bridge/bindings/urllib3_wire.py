@@ -132,6 +132,8 @@ class _Recorded(io.RawIOBase):
         except RemoteProtocolError:
             return b""  # The server has hung up: the library sees what is missing.
         except Exception as error:
+            if not self._player.raised(error):
+                raise
             raise ConnectionResetError(str(error)) from error
         finally:
             self._player.record.waited += perf_counter() - start

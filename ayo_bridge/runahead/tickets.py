@@ -60,22 +60,23 @@ class Ticket:
             TimeoutError: it is not there in time. Nobody waits for it any more.
         """
         start = self._clock()
-        self.waiting = True
         try:
+            self.waiting = True
             if self._hurry is not None:
                 with entered(None):  # A nested call to the same engine would wait for itself.
                     self._hurry()
             value = self._future.result(seconds)
-        except (Exception, CancelledError, asyncio.CancelledError) as error:
-            late = self._late(error)
+        except BaseException as error:
+            late = seconds is not None and self._late(error)
+            failed = self._failed(error)
             self._leaves()
-            self._dropped(error)
+            if late or failed:
+                self._dropped(error)
             if late:
                 raise TimeoutError from None
+            if not failed:  # The waiting was interrupted: by Ctrl-C, or by a handler of signals.
+                raise
             return None
-        except BaseException:  # An interrupt.
-            self._leaves()
-            raise
         return self._consumed(value, start)
 
     async def wait_async(self, seconds: float | None = None) -> Hit | None:
@@ -109,6 +110,13 @@ class Ticket:
         """Whether it was the waiting that ended, not the call; asked before the call is cancelled
         for want of somebody who waits."""
         return isinstance(error, TimeoutError) and not self._future.done()
+
+    def _failed(self, error: BaseException) -> bool:
+        """Whether the call has ended with this, which is not what has befallen who waits for it."""
+        future = self._future
+        if future.cancelled():
+            return isinstance(error, CancelledError)
+        return future.done() and future.exception() is error
 
     def _consumed(self, value: object, start: float) -> Hit:
         self.record.waited += self._clock() - start

@@ -1,5 +1,6 @@
 """How the requests of HTTP clients leave, and which cannot be made ahead."""
 
+import functools
 import gc
 import importlib
 import ssl
@@ -91,6 +92,25 @@ def test_a_client_with_something_of_its_own_is_left_alone(
 ) -> None:
     closing.append(library.Client(**options(library)))
     assert reason in str(way_of(closing[0], URL))
+
+
+@pytest.mark.parametrize("place", ["transport", "pool"])
+def test_what_a_test_has_put_in_the_place_of_a_method_is_not_gone_round(
+    library: Any, closing: list[Any], place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closing += [library.Client(base_url=URL)]
+    assert way_of(closing[0], URL) == DIRECT
+    owner = library.HTTPTransport if place == "transport" else _core(library).ConnectionPool
+    original = owner.handle_request
+
+    @functools.wraps(original)
+    def traced(*args: Any, **kwargs: Any) -> Any:
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(owner, "handle_request", traced)
+    assert way_of(closing[0], URL) == DIRECT
+    monkeypatch.setattr(owner, "handle_request", lambda *args: None)
+    assert "has been replaced" in str(way_of(closing[0], URL))
 
 
 def _pooled(library: Any, pool: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
+from itertools import count
 from typing import Any
 
 import pytest
@@ -65,6 +66,32 @@ def test_what_was_learned_of_one_tenant_sends_nothing_under_its_name_for_another
     seen = [(call.target, call.headers, call.body) for call in stub.requests]
     assert "second-tenant" in str(seen)
     assert "first-tenant" not in str(seen)
+
+
+def test_a_header_that_is_drawn_for_each_request_is_not_guessed(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    client, drawn = client_of(stub), count()
+
+    def answer(text: str) -> list[str | None]:
+        found = []
+        for part in ("causes", "effects", "remedies"):
+            messages: Any = [{"role": "user", "content": f"List the {part} of {text}"}]
+            made = client.chat.completions.create(
+                model="stub", messages=messages, extra_headers={"X-Request-ID": f"r{next(drawn)}"}
+            )
+            found.append(made.choices[0].message.content)
+        return found
+
+    fast = accelerate(answer, runtime=runtime)
+    for number in range(4):
+        fast(question(number))
+    learned(fast)
+    stub.requests.clear()
+    for number in range(4, 8):
+        fast(question(number))
+    assert len(stub.requests) == 12
+    assert outcomes(fast) == {Outcome.DIRECT: 3}
 
 
 def test_a_user_that_a_call_is_given_may_be_named_at_once() -> None:

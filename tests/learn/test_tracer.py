@@ -7,7 +7,7 @@ import dataclasses
 import enum
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,6 +17,7 @@ from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from pydantic import BaseModel
 
+from ayo_bridge.learn.live.reach import reach
 from ayo_bridge.learn.trace import Item, Kind, Result, ToolCall, Trace, TracedCall, Vector
 from ayo_bridge.learn.tracing import tracer as tracing
 from ayo_bridge.learn.tracing.branches import follow
@@ -282,15 +283,67 @@ def test_messages_of_both_frameworks_give_their_content() -> None:
     assert found([parts])["query[0].content[0].text"] == "part"
 
 
-def test_an_attribute_that_raises_is_no_text() -> None:
-    class Bad:
-        content = "yes"
+def test_no_code_of_an_argument_runs() -> None:
+    ran: list[str] = []
+
+    class Touchy:
+        content = "class"
+
+        def __init__(self) -> None:
+            self.page_content = "own"
 
         @property
         def text(self) -> str:
-            raise OSError
+            ran.append("property")
+            return "loaded"
 
-    assert found(Bad()) == {"query.content": "yes"}
+        @property  # type: ignore[misc]
+        def __class__(self) -> type:
+            ran.append("class")
+            return str
+
+        def __getattr__(self, name: str) -> Any:
+            ran.append(name)
+            raise AttributeError(name)
+
+    def touched(self: Any, *args: Any) -> Any:
+        ran.append(type(self).__name__)
+        return iter(())
+
+    own = dict.fromkeys(("__iter__", "__len__", "__getitem__", "__contains__"), touched)
+    shy = {"keys": touched, "items": touched, "get": touched, "__str__": touched}
+    data = type("Data", (dict,), own | shy)(a="in a mapping")
+    items = type("Items", (list,), own)(["in a list"])
+    text = type("Text", (str,), own | shy)("a text")
+
+    class Lazy(Mapping[str, str]):
+        __getitem__ = __iter__ = __len__ = touched
+
+    assert found([Touchy(), data, items, text, Lazy()]) == {
+        "query[0].content": "class",
+        "query[0].page_content": "own",
+        "query[1].a": "in a mapping",
+        "query[2][0]": "in a list",
+        "query[3]": "a text",
+    }
+    assert reach([Touchy(), data, items])
+    assert ran == []
+
+
+def test_slots_are_read_and_properties_of_a_model_of_ones_own_are_not() -> None:
+    class Slots:
+        __slots__ = ("content", "text")
+
+        def __init__(self) -> None:
+            self.text = "said"
+
+    class Loads(Model):
+        @property
+        def content(self) -> str:
+            raise AssertionError("asked")
+
+    assert found(Slots()) == {"query.text": "said"}
+    assert found(Loads(question="q")) == {"query.question": "q"}
 
 
 def test_more_arguments_have_paths_too() -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -117,26 +119,61 @@ def off(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def main() -> int:
-    """Measure, compare, and say what is off by more than the band."""
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text} is no number above 0: write 1 or more")
+    return int(text)
+
+
+def _above_zero(text: str) -> float:
+    with suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text} is no number above 0: write one such as 0.5 or 2")
+
+
+def loads_of(users: Sequence[int], rates: Sequence[float], seconds: float) -> list[Load]:
+    """Users at a time, then arrivals.
+
+    Raises:
+        ValueError: there are none, or less than one arrival is to be expected of a rate.
+    """
+    if not users and not rates:
+        raise ValueError("nothing is asked: give --users, --rate, or both")
+    for rate in rates:
+        if rate * seconds < 1:
+            expected = f"{rate:g}/s for {seconds:g} s is less than one arrival"
+            raise ValueError(f"{expected}: raise --seconds or --rate")
+    return [*map(Closed, users), *(poisson(rate, seconds) for rate in rates)]
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--app", choices=sorted(FLOWS), action="append")
-    parser.add_argument("--questions", type=int, default=8)
-    parser.add_argument("--users", type=int, nargs="*", default=[1, 4])
-    parser.add_argument("--rate", type=float, nargs="*", default=[], help="arrivals a second")
-    parser.add_argument("--seconds", type=float, default=30.0, help="of arrivals, a round")
-    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--questions", type=_count, default=8)
+    parser.add_argument("--users", type=_count, nargs="*", default=[1, 4])
+    parser.add_argument("--rate", type=_above_zero, nargs="*", default=[], help="arrivals a second")
+    parser.add_argument("--seconds", type=_above_zero, default=30.0, help="of arrivals, a round")
+    parser.add_argument("--rounds", type=_count, default=1)
     known_arms = (*BASELINES, OURS)
     parser.add_argument("--arms", nargs="+", default=known_arms, choices=known_arms, metavar="ARM")
     parser.add_argument("--ray", action="store_true", help="measure them on Ray, too")
     parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, compare, and say what is off by more than the band."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        loads = loads_of(options.users, options.rate, options.seconds)
+    except ValueError as error:
+        parser.error(str(error))
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     rows: list[Row] = []
     on_ray = [arm for arm in options.arms if arm != OURS] if options.ray else []
     arms = [*map(_twin, options.arms), *on_ray]
-    loads: list[Load] = [Closed(each) for each in options.users]
-    loads += [poisson(each, options.seconds) for each in options.rate]
     for app in options.app or sorted(FLOWS):
         questions = texts.asked()[: options.questions]
         with baselines(PROFILES[0], speed=1.0) as made:

@@ -13,6 +13,8 @@ from ayo_bridge.engines.openai_http import Delivery
 from ayo_bridge.seam import Outcome
 from tests.bindings.openai_http.harness import CHAT, USAGE, World, only, outcomes
 from tests.deadline import eventually
+from tests.signals import read, thrown_once
+from tests.stub_openai import Cut
 
 
 @pytest.mark.parametrize("compress", [False, True], ids=["plain", "gzip"])
@@ -121,6 +123,20 @@ def test_a_stream_that_breaks_off_raises_what_the_original_would(world: World) -
     assert type(found.__cause__).__name__ == type(expected.__cause__).__name__
     # What has broken off before anybody read it is left to the original.
     assert outcomes(scope) in ([Outcome.HIT], [Outcome.DROPPED, Outcome.DIRECT])
+
+
+def test_what_a_handler_of_signals_throws_at_who_reads_is_raised(world: World) -> None:
+    world.stub.reply_when("sky", disconnect=3, cut=Cut.HANG)
+    body = {**CHAT, "stream": True}
+    seen: list[object] = []
+    thrown = RuntimeError("the time of this task is over")
+    with world.ahead(world.call(Delivery.REPLAY_STREAM, **body)) as scope:
+        stream = world.client().chat.completions.create(**body)
+        with thrown_once(lambda: len(seen) == 3, thrown), pytest.raises(RuntimeError) as raised:
+            read(stream, seen)
+        stream.close()
+        assert raised.value is thrown
+    assert outcomes(scope) == [Outcome.HIT]
 
 
 async def test_an_async_stream_that_breaks_off_raises_what_the_original_would(

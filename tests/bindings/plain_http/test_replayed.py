@@ -13,6 +13,7 @@ import urllib3
 
 from ayo_bridge.seam import Outcome
 from tests.bindings.plain_http.harness import CHAT, EMBED, World, arms, outcomes
+from tests.signals import read, thrown_once
 from tests.stub_openai.requests import Cut
 
 pytestmark = [
@@ -134,6 +135,23 @@ def test_a_stream_that_breaks_off_is_the_callers_own_error(world: World, kind: s
     direct = _broken(world, world.chat, CHAT, kind)
     with world.ahead(world.again()):
         assert _broken(world, world.chat, CHAT, kind) == direct
+
+
+def test_what_a_handler_of_signals_throws_at_who_reads_is_raised(world: World) -> None:
+    world.stub.reply_when("sky", disconnect=2, cut=Cut.HANG, text="one two three four five six")
+    with pytest.raises(requests.ConnectionError, match="timed out"):
+        requests.post(world.chat, json=CHAT, timeout=0.2)
+    seen: list[object] = []
+    thrown = RuntimeError("the time of this task is over")
+    with (
+        world.ahead(world.again()) as scope,
+        requests.post(world.chat, json=CHAT, stream=True, timeout=20) as reply,
+        thrown_once(lambda: len(seen) == 2, thrown),
+        pytest.raises(RuntimeError) as raised,
+    ):
+        read(reply.iter_lines(chunk_size=1), seen)
+    assert raised.value is thrown
+    assert outcomes(scope) == [Outcome.HIT]
 
 
 def test_requests_wait_their_own_time_and_get_their_own_error(world: World) -> None:
