@@ -15,6 +15,7 @@ import openai
 import pytest
 
 from ayo_bridge import LLM
+from ayo_bridge.bindings.openai_http import register_endpoint
 from ayo_bridge.engines.openai_http import Delivery, OpenAIServer, replica_checks, sent
 from ayo_bridge.engines.openai_http.replicas import Replicas
 from ayo_bridge.errors import ArgumentError
@@ -274,6 +275,20 @@ def test_two_models_at_the_same_addresses_have_replicas_of_their_own(make: Make)
     elsewhere = OpenAIServer("llm:stub@elsewhere:80", "http://elsewhere/v1")
     world.runtime.register(elsewhere)
     assert elsewhere.routes is None
+
+
+def test_a_model_registered_later_at_its_address_does_not_keep_another_from_its_replicas(
+    make: Make,
+) -> None:
+    world, other = make()
+    server = world.stub.root_url.removeprefix("http://")
+    for model in ("another", "more"):
+        register_endpoint(world.stub.base_url, f"llm:{model}@{server}")
+        for _ in range(2):
+            ask(world)
+        ask(world, model=model)
+    assert [call.body["model"] for call in other.calls] == ["stub", "stub"]
+    assert world.runtime.knows(f"llm:stub@{server}")
 
 
 def test_one_of_ipv6_with_a_trailing_slash_is_a_replica(make: Make) -> None:
