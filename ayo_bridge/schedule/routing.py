@@ -34,6 +34,12 @@ _ENOUGH: Final = 4
 """Chunks in a cache from which on a reply shows whether they were there."""
 _SHARE: Final = 1 / 8
 """Share of a prompt that one query has begun, from which on it goes where that is, of equals."""
+_SILENT: Final = 2.0
+"""So many times as long as requests take is waited in vain, if that is to count."""
+_LONGEST_KEPT: Final = 0.98
+"""What is left of the longest time that a request has taken with each further one."""
+_SILENCES: Final = 2
+"""Such requests in a row, until a replica that has answered before counts as failed."""
 _STREAMED: Final = 0.9
 """Share of its time within which the first bytes of a reply have come that is streamed."""
 
@@ -87,6 +93,7 @@ class _Replica:
     """What is known of one replica."""
 
     __slots__ = (
+        "answered",
         "back",
         "down",
         "failures",
@@ -95,6 +102,8 @@ class _Replica:
         "prefilled",
         "rest",
         "sent",
+        "silences",
+        "silent",
         "until",
     )
 
@@ -115,6 +124,12 @@ class _Replica:
         """When it has answered again, after it had failed."""
         self.gone = False
         """Whether it is no longer one of them."""
+        self.answered = float("-inf")
+        """When a request has last ended well there."""
+        self.silences = 0
+        """Requests given up in a row that it has let wait for too long."""
+        self.silent = float("-inf")
+        """When the first of them was sent."""
 
     @property
     def sequences(self) -> int:
@@ -145,6 +160,10 @@ class Router:
         """Sequences that each decodes sooner or later: a warm is not."""
         self._turn = 0
         self._tells_cached = False
+        self._answered = float("-inf")
+        """When a request was sent that has ended well, the last of them."""
+        self._longest = 0.0
+        """Seconds of the longest of late."""
 
     # Asked by whoever sends.
 
@@ -249,7 +268,10 @@ class Router:
         ``usage`` is what its reply says of tokens; its ``first`` bytes came after so many seconds.
         """
         replica = self._replicas[sent.replica]
-        replica.down, replica.failures = 0.0, 0
+        replica.down, replica.failures, replica.silences = 0.0, 0, 0
+        replica.answered = now
+        self._answered = max(self._answered, sent.began)
+        self._longest = max(now - sent.began, _LONGEST_KEPT * self._longest)
         self.drops(sent, now)
         if usage is None or not usage.prompt_tokens:
             return
@@ -271,13 +293,33 @@ class Router:
             delays.whole(sent.before, output, others, seconds)
 
     def drops(self, sent: Sent, now: float) -> None:
-        """A request was given up, or its reply broke off: nothing is learned of it."""
+        """A request is no longer there: nothing is learned of it."""
         replica = self._replicas[sent.replica]
         if sent in replica.sent:
             replica.sent.remove(sent)
             self._loads.put(sent.replica, self._loads[sent.replica] - (not sent.prompt.warm))
         if not replica.sent:
             replica.prefilled = now
+
+    def gives_up(self, sent: Sent, now: float) -> None:
+        """A request was given up: its caller has gone, or waits no longer.
+
+        That says little of its replica. But one that takes requests and answers none has the least
+        to do, and would be chosen before all others: so it counts as failed if it lets one caller
+        after the other wait for longer than any request takes, while others answer theirs.
+        """
+        self.drops(sent, now)
+        replica = self._replicas[sent.replica]
+        waited = now - sent.began
+        if replica.answered >= sent.began or not 0 < _SILENT * self._longest < waited:
+            return
+        self._prefixes.forget(sent.replica)
+        if not replica.silences:
+            replica.silent = sent.began
+        replica.silences += 1
+        enough = replica.silences >= _SILENCES or replica.failures
+        if enough and self._answered >= replica.silent:
+            self.fails(sent.replica, now, sent.began)
 
     def fails(self, number: int, now: float, began: float | None = None) -> None:
         """A replica was not reached, or hung up: it is left out until it answers.

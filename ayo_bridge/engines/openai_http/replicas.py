@@ -235,7 +235,7 @@ class Replicas(Routes):
 
     def dropped(self, sent: Sent) -> None:
         """It was given up."""
-        self._hear(lambda now: self._router.drops(sent, now))
+        self._hear(lambda now: self._router.gives_up(sent, now))
 
     def broken(self, sent: Sent) -> None:
         """Its answer broke off."""
