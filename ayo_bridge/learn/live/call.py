@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -107,6 +107,8 @@ class LiveCall:
             frozenset() if lesson is None else lesson.spread,
             frozenset() if lesson is None else lesson.by_branch,
         )
+        self._named_at: dict[str, Hashable] = {}
+        """The first headers and query that this call has named at each site."""
         self._sent_by: dict[Waiting, Way] = {}
         """How what was sent ahead was made."""
         self._texts = Texts()
@@ -155,6 +157,8 @@ class LiveCall:
         here = self._place.here()
         site = here.site()
         self.owners.saw(site, call, self._given)
+        if self._named_at.setdefault(site.id, call.named) != call.named:
+            self.owners.named_several(site.id)
         asked = call.request()
         request = self._texts.of(asked)
         traced = visit = None

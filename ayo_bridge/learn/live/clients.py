@@ -106,8 +106,11 @@ class Clients:
 
         A client counts once this very call has used it, at whatever site, and so do headers; where
         several tasks or jobs come to the site, once that of this visit has. Nothing counts any more
-        in a call in which one site was asked by two clients.
+        in a call in which one site was asked by two clients, nor at a site where one call has named
+        several headers.
         """
+        if self._owners.names_several(site):
+            return None
         way = self._used.get(site)
         if way is None:
             way = self._owners.shared(site, self._given)

@@ -103,6 +103,8 @@ class Owners:
         """How each store is searched at a site, by the name of its engine."""
         self._given: set[str] = set()
         """Sites whose owner was among what a call was given."""
+        self._varying: set[str] = set()
+        """Sites at which one call has named several headers or queries."""
         self.frames: dict[str, tuple[str, ...]] = {}
         """Where each site is, for people."""
         self._calls: dict[str, tuple[bytes, ...]] = {}
@@ -128,6 +130,14 @@ class Owners:
                 self._ways[site.id] = several if call.kind == "search" else own
             elif call.remake is None or before.manner != call.manner:
                 self._ways[site.id] = "its calls differ in more than the request"
+
+    def named_several(self, site: str) -> None:
+        """One call has named several headers or queries at a site: an id for each request."""
+        self._varying.add(site)
+
+    def names_several(self, site: str) -> bool:
+        """Whether a call may name several headers or queries there: the next is not known."""
+        return site in self._varying
 
     def shared(self, site: str, given: Container[int] = frozenset()) -> Way | None:
         """How all calls of a site were made, if they were all made so.

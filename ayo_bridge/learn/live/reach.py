@@ -33,7 +33,7 @@ def shape_of(obj: object) -> str:
 
 def _reached(values: Iterable[object]) -> dict[int, object]:
     seen: dict[int, object] = {}
-    level = [value for value in values if not isinstance(value, _PLAIN)]
+    level = [value for value in values if not issubclass(type(value), _PLAIN)]
     for _ in range(DEEPEST):
         found: list[object] = []
         for value in level:
@@ -42,7 +42,7 @@ def _reached(values: Iterable[object]) -> dict[int, object]:
             if len(seen) >= MOST:
                 return seen
             seen[id(value)] = value
-            found += [part for part in _parts(value) if not isinstance(part, _PLAIN)]
+            found += [part for part in _parts(value) if not issubclass(type(part), _PLAIN)]
         level = found
     return seen
 

@@ -9,7 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Final
+from types import MemberDescriptorType
+from typing import Any, Final, cast
 
 from ayo_bridge.learn.trace import Kind, Result, Trace, TracedCall, result_size
 from ayo_bridge.learn.tracing.places import CallPlace
@@ -168,6 +169,8 @@ MOST_CHARACTERS: Final = 200_000
 _MOST_VALUES: Final = 2000
 _ATTRIBUTES: Final = ("query_str", "content", "text", "page_content")
 """Where objects of frameworks have their text, be it a field or a property."""
+_FRAMEWORKS: Final = frozenset({"llama_index", "langchain_core"})
+"""Packages whose properties only read: no others are asked, they may load or count something."""
 _ITSELF: Final = "query_str"
 """A query is its text: it has the path that it would have as a text."""
 _BESIDE: Final = frozenset(
@@ -204,7 +207,8 @@ def inputs_of(
     lists, mappings, dataclasses, models and messages they are found up to four levels deep; at most
     200 texts of 200,000 characters in all (what would go over is left out). Empty texts and what
     is named like a credential do not count, nor what a runnable's config says of the run itself.
-    Nothing is found where the arguments do not fit.
+    Nothing is found where the arguments do not fit. No code of theirs runs: what a class of one's
+    own says by a property, ``__getattr__`` or ``__iter__`` does not count.
     """
     try:
         bound = signature.bind(*args, **kwargs)
@@ -219,10 +223,11 @@ def inputs_of(
 
 def _without_run(config: object) -> object:
     """A runnable's config, or a list of them, as far as it is data."""
-    if isinstance(config, list | tuple):
-        return [_without_run(each) for each in config]
-    if isinstance(config, Mapping) and config.keys() <= _RUN:
-        return {"configurable": config.get("configurable")}
+    kind = type(config)
+    if issubclass(kind, list | tuple):
+        return [_without_run(each) for each in _listed(config)]
+    if issubclass(kind, dict) and (said := dict(_pairs(config))).keys() <= _RUN:
+        return {"configurable": said.get("configurable")}
     return config
 
 
@@ -238,12 +243,13 @@ class _Texts:
         """Add the texts in a value that is called ``name``."""
         self._values += 1
         full = self._values > _MOST_VALUES or len(self.found) >= MOST_TEXTS
-        if full or name.lower() in _SECRET or isinstance(value, enum.Enum):
+        if full or name.lower() in _SECRET or issubclass(type(value), enum.Enum):
             return
-        if isinstance(value, str):
-            if value and self._characters + len(value) <= MOST_CHARACTERS:
-                self._characters += len(value)
-                self.found[path] = str(value)
+        if issubclass(type(value), str):
+            text = str.__str__(cast(str, value))
+            if text and self._characters + len(text) <= MOST_CHARACTERS:
+                self._characters += len(text)
+                self.found[path] = text
         elif depth < DEEPEST:
             for step, inner, part in _parts(value):
                 if name == "metadata" and type(part) in (int, float):
@@ -253,37 +259,67 @@ class _Texts:
 
 def _parts(value: object) -> Iterator[tuple[str, str, object]]:
     """The parts of a value: what is added to the path, the name and the part. In a fixed order."""
-    if isinstance(value, Mapping):
-        for key in sorted(key for key in value if isinstance(key, str)):
-            yield (f".{key}" if key.isidentifier() else f"[{key!r}]"), key, value[key]
-    elif isinstance(value, list | tuple):
-        for at, part in enumerate(islice(value, MOST_TEXTS)):
+    if issubclass(type(value), dict):
+        for key, part in sorted(_pairs(value), key=lambda pair: pair[0]):
+            yield (f".{key}" if key.isidentifier() else f"[{key!r}]"), key, part
+    elif issubclass(type(value), list | tuple):
+        for at, part in enumerate(islice(_listed(value), MOST_TEXTS)):
             yield f"[{at}]", "", part
     elif not callable(value):  # A class or function is no data, nor what behaves like one.
         if type(value).__name__ == "NodeWithScore":
-            value = getattr(value, "node", value)
+            value = _attribute(value, "node") or value
         said: set[object] = set()
-        for name in dict.fromkeys((*_ATTRIBUTES, *_fields(value))):
+        for name in dict.fromkeys((*_ATTRIBUTES, *_fields(type(value)))):
             part = None if said and name in _BESIDE else _attribute(value, name)
-            if part is None or (isinstance(part, str) and part in said):
+            # What is no field may be anything: a method, a proxy.
+            if name in _ATTRIBUTES and not issubclass(type(part), str | list | tuple):
                 continue
-            if isinstance(part, str) and name in _ATTRIBUTES:
-                said.add(part)
+            text = str.__str__(cast(str, part)) if issubclass(type(part), str) else None
+            if part is None or text in said:
+                continue
+            if text is not None and name in _ATTRIBUTES:
+                said.add(text)
             yield "" if name == _ITSELF else f".{name}", name, part
 
 
-def _fields(value: object) -> Sequence[str]:
+# By the methods of the base classes: a class of one's own may do anything in its own.
+
+
+def _pairs(mapping: object) -> list[tuple[str, object]]:
+    """What stands in a dictionary under texts."""
+    pairs = dict.items(cast("dict[object, object]", mapping))
+    return [(str.__str__(cast(str, k)), v) for k, v in pairs if issubclass(type(k), str)]
+
+
+def _listed(value: object) -> Iterator[object]:
+    """What a list or tuple holds."""
+    return list.__iter__(value) if isinstance(value, list) else tuple.__iter__(cast(Any, value))
+
+
+def _fields(kind: type) -> Sequence[str]:
     """The names of the fields of a dataclass or a pydantic model."""
-    if dataclasses.is_dataclass(value):
-        return [field.name for field in dataclasses.fields(value)]
-    declared = getattr(type(value), "model_fields", None)
+    if dataclasses.is_dataclass(kind):
+        return [field.name for field in dataclasses.fields(kind)]
+    declared = getattr(kind, "model_fields", None)
     return [*declared] if isinstance(declared, Mapping) else ()
 
 
 def _attribute(value: object, name: str) -> object:
+    """What a value keeps under a name, or a framework's property says."""
+    declared = next(
+        (cls.__dict__[name] for cls in type(value).__mro__ if name in cls.__dict__), None
+    )
+    if isinstance(declared, property):
+        module = str(getattr(declared.fget, "__module__", ""))
+        if module.partition(".")[0] not in _FRAMEWORKS:
+            return None
+    elif not isinstance(declared, MemberDescriptorType):
+        try:
+            own = object.__getattribute__(value, "__dict__")
+        except AttributeError:  # It has slots only.
+            own = {}
+        return own.get(name, declared) if type(own) is dict else None
     try:
-        part: object = getattr(value, name, None)
-    except Exception:  # A property of somebody else's class; the call itself goes without it.
+        return declared.__get__(value)
+    except Exception:  # A slot that is empty; a property that raises.
         return None
-    # What is no field may be anything: a method, a proxy.
-    return part if name not in _ATTRIBUTES or isinstance(part, str | list | tuple) else None
