@@ -206,6 +206,20 @@ def test_they_are_added_and_removed_while_calls_are_on_their_way(make: Make) -> 
         world.runtime.change(LLM("stub", urls, "prefix"))
 
 
+def test_who_has_asked_at_an_address_that_is_added_later_has_all_replicas_then(make: Make) -> None:
+    world, other = make()
+    urls = [world.stub.base_url, other.base_url]
+    with StubOpenAI(latency=0.0) as third:
+        client = world.client().with_options(base_url=third.base_url)
+        for _ in range(2):
+            ask(world, client)
+        assert len(third.calls) == 2
+        world.runtime.change(LLM("stub", [*urls, third.base_url], "round_robin"))
+        for _ in range(3):
+            ask(world, client)
+        assert [len(stub.calls) for stub in (world.stub, other, third)] == [1, 1, 3]
+
+
 def test_of_many_that_are_gone_a_few_are_tried_and_last_its_own() -> None:
     urls = [f"http://10.0.0.{number}:80/v1" for number in range(20)]
     replicas = Replicas(LLM("stub", urls, "round_robin"), lambda: 0.0, lambda check: Future())
