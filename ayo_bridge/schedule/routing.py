@@ -11,13 +11,13 @@ from __future__ import annotations
 import enum
 import itertools
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from ayo_bridge.schedule.delays import Delays
 from ayo_bridge.schedule.loads import Loads
-from ayo_bridge.schedule.prefixes import CHUNK_TOKENS, NOTHING, Chain, Known, Prefixes
-from ayo_bridge.seam import Foreseen, Usage
+from ayo_bridge.schedule.prefixes import CHUNK_TOKENS, NOTHING, Known, Prefixes
+from ayo_bridge.schedule.replica import Prompt, Replica, Sent
+from ayo_bridge.seam import Usage
 
 DOWN: Final = 30.0
 """Seconds after which a replica that has failed is tried again if nobody has seen it answer; they
@@ -59,90 +59,6 @@ class Routing(enum.StrEnum):
     """A router at one URL decides, and is told which requests belong together."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """What a router wants to know of a request.
-
-    ``tokens`` is about how long its prompt is; ``output`` is the most that it may write, 0 where it
-    does not say. ``warm``: it only prefills what others will begin with. ``foreseen``: what its
-    graph says of it.
-    """
-
-    chain: Chain = ()
-    tokens: float = 0.0
-    output: int = 0
-    warm: bool = False
-    foreseen: Foreseen | None = None
-
-
-@dataclass(slots=True, eq=False)
-class Sent:
-    """A request on its way. ``known`` is what its replica should have of its prompt."""
-
-    replica: int
-    prompt: Prompt
-    known: Known
-    began: float
-    before: float
-    """Tokens to prefill until its first one comes: its own, and those that stood before them."""
-    others: int
-    """Sequences that were there before it."""
-
-
-class _Replica:
-    """What is known of one replica."""
-
-    __slots__ = (
-        "answered",
-        "back",
-        "down",
-        "failures",
-        "foreign",
-        "gone",
-        "prefilled",
-        "rest",
-        "sent",
-        "silences",
-        "silent",
-        "until",
-    )
-
-    def __init__(self) -> None:
-        self.sent: set[Sent] = set()
-        self.foreign = 0
-        self.prefilled = float("-inf")
-        """When all prompts that it has are prefilled."""
-        self.until = float("-inf")
-        """When it may be sent something again."""
-        self.down = 0.0
-        """Seconds for which it is left out after its last failure; 0: it has answered since."""
-        self.failures = 0
-        """In a row, with no request between them that went well."""
-        self.rest = float("-inf")
-        """Until when it has said that it takes nothing."""
-        self.back = float("-inf")
-        """When it has answered again, after it had failed."""
-        self.gone = False
-        """Whether it is no longer one of them."""
-        self.answered = float("-inf")
-        """When a request has last ended well there."""
-        self.silences = 0
-        """Requests given up in a row that it has let wait for too long."""
-        self.silent = float("-inf")
-        """When the first of them was sent."""
-
-    @property
-    def sequences(self) -> int:
-        return len(self.sent) + self.foreign
-
-    @property
-    def waits(self) -> float:
-        return max(self.until, self.rest)
-
-    def answers(self, now: float) -> bool:
-        return not self.down and now >= self.rest
-
-
 class Router:
     """Chooses between the replicas of one model. Not thread-safe.
 
@@ -155,7 +71,7 @@ class Router:
         self.routing = routing
         self.delays = Delays()
         self._prefixes = Prefixes(replicas)
-        self._replicas = [_Replica() for _ in range(replicas)]
+        self._replicas = [Replica() for _ in range(replicas)]
         self._loads = Loads(replicas)
         """Sequences that each decodes sooner or later: a warm is not."""
         self._turn = 0
@@ -242,6 +158,10 @@ class Router:
     def sequences(self, number: int) -> int:
         """Requests on their way to a replica, those of others among them."""
         return self._replicas[number].sequences
+
+    def own(self, number: int) -> int:
+        """Requests on their way to a replica that went by this router."""
+        return len(self._replicas[number].sent)
 
     # Told by whoever has sent.
 
@@ -365,7 +285,7 @@ class Router:
 
     def add(self) -> int:
         """There is one more; returns its number."""
-        self._replicas.append(_Replica())
+        self._replicas.append(Replica())
         self._prefixes.add()
         self._loads.add()
         return len(self._replicas) - 1

@@ -178,9 +178,9 @@ class Replicas(Routes):
             return tuple(self._router.is_up(n, now) for n in range(len(self._urls)))
 
     def requests(self) -> tuple[int, ...]:
-        """How many each of them has on its way, those of others among them where that is known."""
+        """How many of this process are on their way to each: those of several may be added up."""
         with self._alone():
-            return tuple(self._router.sequences(n) for n in range(len(self._urls)))
+            return tuple(self._router.own(n) for n in range(len(self._urls)))
 
     # What requests on their way ask and tell.
 

@@ -222,7 +222,7 @@ def test_who_has_asked_at_an_address_that_is_added_later_has_all_replicas_then(m
 
 def test_of_many_that_are_gone_a_few_are_tried_and_last_its_own() -> None:
     urls = [f"http://10.0.0.{number}:80/v1" for number in range(20)]
-    replicas = Replicas(LLM("stub", urls, "round_robin"), lambda: 0.0, lambda check: Future())
+    replicas = Replicas(LLM("stub", urls, "round_robin"), lambda: 0.0, _watched)
     replicas.sending("10.0.0.0:80", CHAT)
     sending = replicas.sending("10.0.0.0:80", CHAT)
     assert sending is not None
@@ -231,6 +231,18 @@ def test_of_many_that_are_gone_a_few_are_tried_and_last_its_own() -> None:
         tried.append(sending.own)
     assert tried == [False] * 4 + [True]
     assert sum(replicas.requests()) == 0
+
+
+def test_what_others_have_sent_counts_for_the_choice_and_not_among_our_requests() -> None:
+    replicas = Replicas(LLM("stub", ["http://a/v1", "http://b/v1"]), lambda: 0.0, _watched)
+    replicas.heard(0, 7)  # Each process hears that, and what they say is added up.
+    sending = [replicas.sending("a:80", CHAT) for _ in range(3)]
+    assert replicas.requests() == (0, 3)
+    assert all(each is not None and not each.own for each in sending)
+
+
+def _watched(check: object) -> Future[Any]:
+    return Future()
 
 
 async def test_a_task_cancelled_while_its_replica_fails_is_forgotten(make: Make) -> None:
