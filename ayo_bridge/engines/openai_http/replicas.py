@@ -258,6 +258,17 @@ class Replicas(Routes):
         if seconds is None:
             self._watch()
 
+    def refused(self, sent: Sent) -> None:
+        """Its replica does not take it, for whatever reason."""
+        with self._alone() as now:
+            self._router.drops(sent, now)
+
+    def is_otherwise(self, sent: Sent) -> None:
+        """Another one has taken what its replica has refused: that is set up otherwise."""
+        with self._alone() as now:
+            self._router.fails(sent.replica, now, sent.began)
+        self._watch()
+
     # Checks.
 
     def _watch(self) -> None:

@@ -69,6 +69,22 @@ def test_one_that_is_set_up_otherwise_or_busy_costs_no_answer(
     assert replicas_of(world).up() == (True, False)
 
 
+@pytest.mark.parametrize("status", [401, 404])
+def test_what_all_refuse_is_no_fault_of_a_replica(make: Make, status: int) -> None:
+    world, other = make()
+    for stub in (world.stub, other):
+        stub.reply_when("of a stranger", status=status)
+    for _ in range(4):
+        with pytest.raises(openai.APIStatusError) as found:
+            ask(world, messages=[{"role": "user", "content": "of a stranger"}])
+        assert found.value.status_code == status
+    assert replicas_of(world).up() == (True, True)
+    assert replicas_of(world).requests() == (0, 0)
+    ask(world)
+    ask(world)
+    assert [call.status for call in other.calls][-1] == 200
+
+
 def test_where_all_are_busy_its_own_address_says_so(make: Make) -> None:
     world, other = make()
     ask(world)
