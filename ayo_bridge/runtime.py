@@ -216,6 +216,10 @@ class Runtime:
             ArgumentError: no such LLM is declared here, or not with this routing and session.
         """
         self.replicated.changes(declared)
+        with self._lock:
+            for engine in (scheduler.engine for scheduler in self._schedulers.values()):
+                if engine.routes is None:  # Perhaps its address is one of them by now.
+                    engine.routes = self.replicated.routes(engine)
 
     @property
     def schedulers(self) -> tuple[EngineScheduler, ...]:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from ayo_bridge.graph import Extracting
 from ayo_bridge.lift.lifted import Draft
-from ayo_bridge.runahead import AcceleratedState, Scope, current_scope, open_scope, within
+from ayo_bridge.runahead import AcceleratedState, Scope, begin, current_scope, open_scope, within
 from ayo_bridge.seam import Call
 from ayo_llamaindex.ingestion import DOCUMENTS, IngestionGuide
 from ayo_llamaindex.texts import Texts, lift_texts
@@ -73,10 +73,13 @@ def _open(outer: Scope, model: Any, texts: Sequence[str]) -> Scope | None:
     scope = open_scope(state, template.name, runtime.planner.plan(template, {}), outer=outer)
     if outer.follower is not None:
         scope.followed_by(outer.follower)
-    scope.start({DOCUMENTS: True})
-    batches.begin(scope)
-    outer.helps("texts were embedded side by side")
-    return scope
+
+    def started() -> None:
+        scope.start({DOCUMENTS: True})
+        batches.begin(scope)
+        outer.helps("texts were embedded side by side")
+
+    return begin(scope, started)
 
 
 class Batches:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ayo_bridge.runahead import AcceleratedState, Scope, current_scope, open_scope, within
+from ayo_bridge.runahead import AcceleratedState, Scope, begin, current_scope, open_scope, within
 from ayo_llamaindex.ingestion import DOCUMENTS, IngestionGuide, is_fresh, lift_transformations
 
 _NAMES = ("nodes", "transformations", "in_place", "cache")
@@ -63,9 +63,12 @@ def _open(outer: Scope, given: dict[str, Any]) -> Scope | None:
     scope = open_scope(state, "run_transformations", plan, outer=outer)
     cache = given.get("cache")
     scope.guide = IngestionGuide(scope, asking, fresh=cache is None or is_fresh(cache))
-    scope.start({DOCUMENTS: True})
-    outer.helps("transformations ran ahead")
-    return scope
+
+    def started() -> None:
+        scope.start({DOCUMENTS: True})
+        outer.helps("transformations ran ahead")
+
+    return begin(scope, started)
 
 
 def _itself(obj: Any, runtime: object = None) -> Any:

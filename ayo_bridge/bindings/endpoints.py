@@ -8,7 +8,7 @@ asks an engine over HTTP under a scope is seen too, so that ``explain`` counts e
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from ayo_bridge.engines.openai_http.request import normalised_url
 from ayo_bridge.seam import Dialect, EngineHome, EngineKind, new_lock
 
 _MOST_SEEN: Final = 1024
+_BOTH: Final = (True, False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class Addressed:
     endpoint: Endpoint
     engine: str
     items: int = 1
+    models: tuple[bytes, ...] = ()
+    """How its model stands in a request, where that names one."""
 
     @property
     def registered(self) -> bool:
@@ -83,7 +86,7 @@ def register_endpoint(
             known = _registered.get(url)
             if not isinstance(known, Addressed) or known.engine != engine:
                 endpoint = Endpoint(dialect, normalised_url(base), path, engine)
-                _registered[url] = Addressed(endpoint, engine)
+                _registered[url] = Addressed(endpoint, engine, models=_models(endpoint))
                 _seen.clear()
 
 
@@ -108,6 +111,21 @@ def unregister_endpoint(base_url: str, dialects: Sequence[Dialect] = (CHAT, COMP
         _seen.clear()
 
 
+def _models(endpoint: Endpoint) -> tuple[bytes, ...]:
+    """The model that an engine is named after, as it may stand in a body: nowhere inside of a text,
+    where a quotation mark has a backslash before it."""
+    if not endpoint.dialect.model:
+        return ()
+    whole = endpoint.engine.removeprefix(f"{endpoint.kind}:")
+    named = (json.dumps(each, ensure_ascii=escape) for each in _names(whole) for escape in _BOTH)
+    return tuple(dict.fromkeys(name.encode() for name in named))
+
+
+def _names(whole: str) -> tuple[str, ...]:
+    model, at, _ = whole.rpartition("@")
+    return (whole, model) if at else (whole,)
+
+
 def _paths(dialects: Sequence[Dialect]) -> list[tuple[Dialect, str]]:
     return [(dialect, path) for dialect in dialects for path in dialect.paths]
 
@@ -122,10 +140,23 @@ def addressed(asked: Asked, runtime: EngineHome) -> Addressed | None:
     except KeyError:
         found = _looked_up(asked.url, key, own)
     if isinstance(found, Addressed):
+        found = _of_model(found, asked, runtime)
         # Perhaps another runtime has registered it.
         _know(runtime, found.engine, found.endpoint)
         return found
-    return _named(found, asked, runtime) if found else None
+    return _named(found, asked, _fields(asked), runtime) if found else None
+
+
+def _of_model(found: Addressed, asked: Asked, runtime: EngineHome) -> Addressed:
+    """The engine that a request is for: its server may serve other models beside that of ``found``,
+    which was registered last."""
+    content = asked.content
+    if content is None or not found.models or any(model in content for model in found.models):
+        return found
+    body = _fields(asked)
+    if found.endpoint.dialect.model not in body:
+        return found
+    return _named((found.endpoint,), asked, body, runtime) or found
 
 
 def _looked_up(url: str, key: Hashable, own: Sequence[Dialect]) -> _Found:
@@ -148,9 +179,10 @@ def _like_an_engine(address: str, dialects: Sequence[Dialect]) -> tuple[Endpoint
     )
 
 
-def _named(endpoints: Sequence[Endpoint], asked: Asked, runtime: EngineHome) -> Addressed | None:
-    """Name the engine of an endpoint that nobody has registered, as lifters name theirs."""
-    body = _fields(asked)
+def _named(
+    endpoints: Sequence[Endpoint], asked: Asked, body: Mapping[str, Any], runtime: EngineHome
+) -> Addressed | None:
+    """Name the engine of an endpoint by what a request says, as lifters name theirs."""
     for endpoint in endpoints:
         dialect = endpoint.dialect
         if not all(name in body for name in dialect.fields) or not _sent_by(asked, dialect):

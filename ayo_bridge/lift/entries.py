@@ -16,7 +16,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import aclosing
-from functools import cached_property, wraps
+from functools import cached_property, partial, wraps
 from typing import Any, Protocol
 
 from ayo_bridge.lift.entry import Base, Entry, Kind
@@ -24,7 +24,7 @@ from ayo_bridge.lift.kept import kept, unchanged
 from ayo_bridge.lift.lifted import Asked, Lifted
 from ayo_bridge.lift.shows import Shows
 from ayo_bridge.lift.subclass import Owner, plain
-from ayo_bridge.runahead import AcceleratedState, Maker, Scope, current_scope, open_scope
+from ayo_bridge.runahead import AcceleratedState, Maker, Scope, begin, current_scope, open_scope
 from ayo_bridge.runahead.streams import scoped_async_stream, scoped_stream
 from ayo_bridge.schedule import ComponentOp
 from ayo_bridge.seam import entered
@@ -88,8 +88,9 @@ def _opened(
             return None
         scope = _open(lifter, obj, state, entry, asked, outer)
         if scope.verification is not None:
-            stands = unchanged(obj, state, _shape(state, asked))
-            _compared(scope, lifter.shows, obj, entry, args, kwargs, stands)
+            shape = _shape(state, asked)
+            compared = partial(_compared, scope, lifter.shows, obj, entry, args, kwargs)
+            begin(scope, lambda: compared(unchanged(obj, state, shape)))
         return scope
     except Exception as error:
         state.switch_off(f"a call could not be planned: {error!r}")
@@ -132,13 +133,16 @@ def _open(
         if not plan.ahead or doubtful is None or not doubtful():
             break
     scope = open_scope(state, entry.name, plan, doubtful, outer=outer, covers=lifted.covers)
-    if guided:
-        scope.guide = lifted.guide(scope, asked)
-    for note in lifted.template.notes:
-        if note not in state.template.notes:  # It was not so when the object was accelerated.
-            scope.note(note)
-    scope.start(asked.values)
-    return scope
+
+    def started() -> None:
+        if guided:
+            scope.guide = lifted.guide(scope, asked)
+        for note in lifted.template.notes:
+            if note not in state.template.notes:  # It was not so when the object was accelerated.
+                scope.note(note)
+        scope.start(asked.values)
+
+    return begin(scope, started)
 
 
 def _shape(state: AcceleratedState, asked: Asked) -> Hashable:

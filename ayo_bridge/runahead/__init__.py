@@ -1,7 +1,7 @@
 """In: a plan and the original's own requests. Out: results that are there when it asks."""
 
 from ayo_bridge.runahead.learning import Learning
-from ayo_bridge.runahead.opening import open_scope, within
+from ayo_bridge.runahead.opening import begin, open_scope, within
 from ayo_bridge.runahead.plan import Maker, Plan, index_of
 from ayo_bridge.runahead.planner import Planner
 from ayo_bridge.runahead.scope import Scope, current_scope
@@ -17,6 +17,7 @@ __all__ = [
     "Planner",
     "Scope",
     "Ticket",
+    "begin",
     "current_scope",
     "index_of",
     "open_scope",

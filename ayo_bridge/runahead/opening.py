@@ -89,6 +89,23 @@ def _verified(
     return scope
 
 
+def begin(scope: Scope, steps: Callable[[], object]) -> Scope:
+    """Have a scope begin by some steps, the first of which may send something ahead.
+
+    Nobody else has the scope yet: where a step fails or is interrupted, it ends here.
+
+    Raises:
+        BaseException: what a step raises.
+    """
+    try:
+        steps()
+    except BaseException as error:
+        scope.record.error = repr(error)
+        scope.close()
+        raise
+    return scope
+
+
 @contextmanager
 def within(scope: Scope) -> Iterator[None]:
     """The original's own call, under its scope: that knows of an error, and ends with the call."""

@@ -11,13 +11,13 @@ from __future__ import annotations
 import enum
 import itertools
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from ayo_bridge.schedule.delays import Delays
 from ayo_bridge.schedule.loads import Loads
-from ayo_bridge.schedule.prefixes import CHUNK_TOKENS, NOTHING, Chain, Known, Prefixes
-from ayo_bridge.seam import Foreseen, Usage
+from ayo_bridge.schedule.prefixes import CHUNK_TOKENS, NOTHING, Known, Prefixes
+from ayo_bridge.schedule.replica import Prompt, Replica, Sent
+from ayo_bridge.seam import Usage
 
 DOWN: Final = 30.0
 """Seconds after which a replica that has failed is tried again if nobody has seen it answer; they
@@ -34,6 +34,12 @@ _ENOUGH: Final = 4
 """Chunks in a cache from which on a reply shows whether they were there."""
 _SHARE: Final = 1 / 8
 """Share of a prompt that one query has begun, from which on it goes where that is, of equals."""
+_SILENT: Final = 2.0
+"""So many times as long as requests take is waited in vain, if that is to count."""
+_LONGEST_KEPT: Final = 0.98
+"""What is left of the longest time that a request has taken with each further one."""
+_SILENCES: Final = 2
+"""Such requests in a row, until a replica that has answered before counts as failed."""
 _STREAMED: Final = 0.9
 """Share of its time within which the first bytes of a reply have come that is streamed."""
 
@@ -53,81 +59,6 @@ class Routing(enum.StrEnum):
     """A router at one URL decides, and is told which requests belong together."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """What a router wants to know of a request.
-
-    ``tokens`` is about how long its prompt is; ``output`` is the most that it may write, 0 where it
-    does not say. ``warm``: it only prefills what others will begin with. ``foreseen``: what its
-    graph says of it.
-    """
-
-    chain: Chain = ()
-    tokens: float = 0.0
-    output: int = 0
-    warm: bool = False
-    foreseen: Foreseen | None = None
-
-
-@dataclass(slots=True, eq=False)
-class Sent:
-    """A request on its way. ``known`` is what its replica should have of its prompt."""
-
-    replica: int
-    prompt: Prompt
-    known: Known
-    began: float
-    before: float
-    """Tokens to prefill until its first one comes: its own, and those that stood before them."""
-    others: int
-    """Sequences that were there before it."""
-
-
-class _Replica:
-    """What is known of one replica."""
-
-    __slots__ = (
-        "back",
-        "down",
-        "failures",
-        "foreign",
-        "gone",
-        "prefilled",
-        "rest",
-        "sent",
-        "until",
-    )
-
-    def __init__(self) -> None:
-        self.sent: set[Sent] = set()
-        self.foreign = 0
-        self.prefilled = float("-inf")
-        """When all prompts that it has are prefilled."""
-        self.until = float("-inf")
-        """When it may be sent something again."""
-        self.down = 0.0
-        """Seconds for which it is left out after its last failure; 0: it has answered since."""
-        self.failures = 0
-        """In a row, with no request between them that went well."""
-        self.rest = float("-inf")
-        """Until when it has said that it takes nothing."""
-        self.back = float("-inf")
-        """When it has answered again, after it had failed."""
-        self.gone = False
-        """Whether it is no longer one of them."""
-
-    @property
-    def sequences(self) -> int:
-        return len(self.sent) + self.foreign
-
-    @property
-    def waits(self) -> float:
-        return max(self.until, self.rest)
-
-    def answers(self, now: float) -> bool:
-        return not self.down and now >= self.rest
-
-
 class Router:
     """Chooses between the replicas of one model. Not thread-safe.
 
@@ -140,11 +71,15 @@ class Router:
         self.routing = routing
         self.delays = Delays()
         self._prefixes = Prefixes(replicas)
-        self._replicas = [_Replica() for _ in range(replicas)]
+        self._replicas = [Replica() for _ in range(replicas)]
         self._loads = Loads(replicas)
         """Sequences that each decodes sooner or later: a warm is not."""
         self._turn = 0
         self._tells_cached = False
+        self._answered = float("-inf")
+        """When a request was sent that has ended well, the last of them."""
+        self._longest = 0.0
+        """Seconds of the longest of late."""
 
     # Asked by whoever sends.
 
@@ -224,6 +159,10 @@ class Router:
         """Requests on their way to a replica, those of others among them."""
         return self._replicas[number].sequences
 
+    def own(self, number: int) -> int:
+        """Requests on their way to a replica that went by this router."""
+        return len(self._replicas[number].sent)
+
     # Told by whoever has sent.
 
     def begins(self, number: int, prompt: Prompt, now: float) -> Sent:
@@ -249,7 +188,10 @@ class Router:
         ``usage`` is what its reply says of tokens; its ``first`` bytes came after so many seconds.
         """
         replica = self._replicas[sent.replica]
-        replica.down, replica.failures = 0.0, 0
+        replica.down, replica.failures, replica.silences = 0.0, 0, 0
+        replica.answered = now
+        self._answered = max(self._answered, sent.began)
+        self._longest = max(now - sent.began, _LONGEST_KEPT * self._longest)
         self.drops(sent, now)
         if usage is None or not usage.prompt_tokens:
             return
@@ -271,13 +213,33 @@ class Router:
             delays.whole(sent.before, output, others, seconds)
 
     def drops(self, sent: Sent, now: float) -> None:
-        """A request was given up, or its reply broke off: nothing is learned of it."""
+        """A request is no longer there: nothing is learned of it."""
         replica = self._replicas[sent.replica]
         if sent in replica.sent:
             replica.sent.remove(sent)
             self._loads.put(sent.replica, self._loads[sent.replica] - (not sent.prompt.warm))
         if not replica.sent:
             replica.prefilled = now
+
+    def gives_up(self, sent: Sent, now: float) -> None:
+        """A request was given up: its caller has gone, or waits no longer.
+
+        That says little of its replica. But one that takes requests and answers none has the least
+        to do, and would be chosen before all others: so it counts as failed if it lets one caller
+        after the other wait for longer than any request takes, while others answer theirs.
+        """
+        self.drops(sent, now)
+        replica = self._replicas[sent.replica]
+        waited = now - sent.began
+        if replica.answered >= sent.began or not 0 < _SILENT * self._longest < waited:
+            return
+        self._prefixes.forget(sent.replica)
+        if not replica.silences:
+            replica.silent = sent.began
+        replica.silences += 1
+        enough = replica.silences >= _SILENCES or replica.failures
+        if enough and self._answered >= replica.silent:
+            self.fails(sent.replica, now, sent.began)
 
     def fails(self, number: int, now: float, began: float | None = None) -> None:
         """A replica was not reached, or hung up: it is left out until it answers.
@@ -323,7 +285,7 @@ class Router:
 
     def add(self) -> int:
         """There is one more; returns its number."""
-        self._replicas.append(_Replica())
+        self._replicas.append(Replica())
         self._prefixes.add()
         self._loads.add()
         return len(self._replicas) - 1

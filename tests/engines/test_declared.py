@@ -38,6 +38,17 @@ MODEL = "[[reranker]]\nmodel = 'm'\nplacement"
             {"urls": ["ftp://b/v1"]},
             "urls of an LLM holds 'ftp://b/v1', which is no http URL like http://10.0.0.1:8000/v1",
         ),
+        (
+            {"urls": ["http://b b/v1"]},
+            "urls of an LLM holds 'http://b b/v1', which is no http URL like "
+            "http://10.0.0.1:8000/v1",
+        ),
+        (
+            {"urls": ["http://b/v1\nx"]},
+            "urls of an LLM holds 'http://b/v1\\nx', which is no http URL like "
+            "http://10.0.0.1:8000/v1",
+        ),
+        ({"urls": ["http://b|c/v1"]}, "urls of an LLM holds 'b|c', which is no name of a host"),
         ({"urls": ["http://A/v1", "http://a:80/v1/"]}, "urls of an LLM holds a:80 twice"),
         (
             {"urls": ["http://" + "ä" * 64 + "/v1"]},
@@ -95,6 +106,8 @@ def test_a_declaration_is_refused(options: dict[str, Any], sentence: str) -> Non
             "ray_actor.resources.TPU is to be a number, not 'all'",
         ),
         (f"{MODEL} = {{shared_process = {{grace = true}}}}", "grace is to be a number, not True"),
+        (f"{MODEL} = {{shared_process = {{grace = nan}}}}", "stays for 0 seconds or more"),
+        (f"{MODEL} = {{ray_actor = {{num_gpus = -1}}}}", "num_gpus is to be 0 or more, not -1"),
         (
             f"{MODEL} = 'ray_actor'\nload = {{urls = []}}",
             "reranker[0].load.urls is no argument of the library's",

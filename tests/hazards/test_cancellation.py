@@ -12,6 +12,8 @@ import pytest
 from pydantic import ValidationError
 
 from ayo_bridge import Runtime, accelerate, stats
+from ayo_bridge.runahead import Scope
+from ayo_bridge.schedule import Values
 from tests.deadline import eventually
 from tests.differential import llama_index_parts as parts
 from tests.differential.harness import Env
@@ -112,6 +114,38 @@ def test_interrupt(
     eventually(lambda: all(call.ended for call in stub.calls), "the abort", 5)
     stub.latency = 0.0
     assert str(fast.query("one")) == str(build(env).query("one"))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_one_that_ends_while_it_begins_leaves_nothing_on_its_way(
+    error: type[BaseException],
+    env: Env,
+    stub: StubOpenAI,
+    runtime: Runtime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first request is there before its sender goes on: threads wait for their turn."""
+    stub.latency = 60.0
+    fast = accelerate(generation(env), runtime=runtime)
+    start = Scope.start
+
+    def interrupted(scope: Scope, values: Values) -> None:
+        start(scope, values)
+        eventually(lambda: bool(stub.calls), "the first request")
+        stub.latency = 0.0
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Scope, "start", interrupted)
+        if error is KeyboardInterrupt:
+            with pytest.raises(KeyboardInterrupt):
+                fast.query("one")
+        else:  # It is the original that answers then.
+            assert str(fast.query("one")) == str(generation(env).query("one"))
+    eventually(lambda: all(call.ended for call in stub.calls), "the abort", 5)
+    assert stub.calls[0].aborted
+    assert not runtime.client.at_once
+    assert str(fast.query("two")) == str(generation(env).query("two"))
 
 
 async def test_a_query_that_cannot_be_planned_costs_later_ones_nothing(

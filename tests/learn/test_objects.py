@@ -19,6 +19,7 @@ from langchain_core.runnables import (
 )
 
 from ayo_bridge import Runtime, accelerate, explain, stats
+from ayo_bridge.learn.live.call import LiveCall
 from ayo_bridge.learn.tracing.places import current_place
 from ayo_bridge.seam import Outcome, current_scope
 from tests.adapters.python.programs import learned, outcomes, overlapped, prompts, question
@@ -168,6 +169,30 @@ def test_a_stream_that_its_reader_leaves_teaches_nothing_and_keeps_nothing_open(
     record = explain(fast).record
     assert record is not None
     assert record.abandoned
+
+
+async def test_a_stream_that_is_interrupted_while_it_begins_leaves_nothing_ahead(
+    stub: StubOpenAI, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast = accelerate(functions(stub), runtime=runtime)
+    for number in range(4):
+        list(fast.stream(asked(number)))
+        assert [chunk async for chunk in fast.astream(asked(number))]
+    await asyncio.to_thread(learned, fast)
+    start = LiveCall.start
+
+    def interrupted(call: LiveCall) -> None:
+        start(call)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LiveCall, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        next(fast.stream(asked(9)))
+    assert not runtime.client.at_once
+    left = fast.astream(asked(9))
+    with pytest.raises(KeyboardInterrupt):
+        await anext(left)
+    assert not runtime.client.at_once
 
 
 def test_nothing_goes_ahead_of_a_call_that_limits_its_concurrency(

@@ -174,6 +174,64 @@ def test_of_one_failure_many_requests_tell_and_of_another_one_it_is_left_out_for
     assert router.is_up(0, now)
 
 
+def silences(router: Router, now: float, seconds: float, count: int, *, others: bool) -> float:
+    """Requests to replica 0 that are given up; the other one answers after each, or does not."""
+    for _ in range(count):
+        waiting = router.begins(0, Prompt(), now)
+        now += seconds
+        router.gives_up(waiting, now)
+        if others:
+            router.ends(router.begins(1, Prompt(), now), now + 1)
+        now += 1
+    return now
+
+
+def test_one_that_takes_requests_and_answers_none_is_left_out_for_longer_each_time() -> None:
+    router = Router(2, Routing.LEAST_OUTSTANDING)
+    router.ends(router.begins(1, Prompt(), 0.0), 1.0)
+    now = silences(router, 0.0, 5.0, 1, others=True)
+    assert router.is_up(0, now)  # Once may happen to anybody.
+    now = silences(router, now, 5.0, 1, others=True)
+    assert not router.is_up(0, now)
+    assert router.is_down(0)
+    router.returns(0, now + 1)  # It says that it is well.
+    assert router.is_up(0, now + 1)
+    now = silences(router, now + 1, 5.0, 1, others=True)
+    router.returns(0, now + 1)
+    assert not router.is_up(0, now + 1)
+    assert router.is_up(0, now + 2)
+    router.ends(router.begins(0, Prompt(), now + 2), now + 3)
+    assert router.is_up(0, silences(router, now + 3, 5.0, 1, others=True))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "others"), [(1.5, True), (5.0, False)], ids=["impatient", "all-are-silent"]
+)
+def test_callers_that_give_up_do_not_blame_a_replica(seconds: float, others: bool) -> None:
+    router = Router(2, Routing.LEAST_OUTSTANDING)
+    router.ends(router.begins(1, Prompt(), 0.0), 1.0)
+    assert router.is_up(0, silences(router, 2.0, seconds, 8, others=others))
+
+
+def test_a_request_made_again_after_a_silence_does_not_follow_its_prefix_there() -> None:
+    router, asked = Router(2), prompt(words("again"))
+    router.ends(router.begins(1, prompt("short"), 0.0), 1.0)
+    place = chosen(router, asked, 2.0)
+    waiting = router.begins(place, asked, 2.0)
+    router.gives_up(waiting, 12.0)
+    assert chosen(router, asked, 12.0) != place
+
+
+def test_callers_that_give_up_do_not_blame_a_replica_that_answers_others() -> None:
+    router = Router(2, Routing.LEAST_OUTSTANDING)
+    for now in range(0, 80, 10):
+        waiting = router.begins(0, Prompt(), now)
+        for number in (0, 1):
+            router.ends(router.begins(number, Prompt(), now + 1), now + 2)
+        router.gives_up(waiting, now + 9)
+    assert router.is_up(0, 80.0)
+
+
 def test_a_replica_that_rests_takes_requests_again_with_all_that_it_has() -> None:
     router, asked = Router(2), prompt(words("it"))
     router.ends(router.begins(0, asked, 0.0), 0.5)

@@ -75,13 +75,16 @@ class Connections:
         """
         return await self._ask(b"POST", url, headers, body, timeouts, way)
 
-    async def get(self, url: str) -> Response:
-        """Ask for a page, directly and as nobody in particular; waits as long as its caller.
+    async def get(self, url: str, seconds: float) -> Response:
+        """Ask for a page, directly and as nobody in particular.
+
+        So many ``seconds`` are waited for a connection, and for some bytes.
 
         Raises:
             TransportError: there was no reply.
         """
-        return await self._ask(b"GET", url, _PAGE, b"", {}, DIRECT)
+        timeouts = {"connect": seconds, "read": seconds}
+        return await self._ask(b"GET", url, _PAGE, b"", timeouts, DIRECT)
 
     async def _ask(
         self,

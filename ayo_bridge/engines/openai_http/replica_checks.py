@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,12 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from ayo_bridge.engines.openai_http.connections import Connections
-from ayo_bridge.engines.openai_http.errors import TransportError
+from ayo_bridge.engines.openai_http.errors import (
+    ConnectError,
+    ConnectTimeout,
+    ReadError,
+    TransportError,
+)
 from ayo_bridge.engines.openai_http.tls import tls_context
 
 EVERY: Final = 1.0
@@ -21,6 +27,12 @@ METRICS_EVERY: Final = 2.0
 _PATIENCE: Final = 2.0
 _UNANSWERED: Final = 3
 """Looks in a row that one does not answer, until it counts as lost: it may have much to do."""
+_NOTHING: Final = 0
+"""Instead of a status: connections are taken, and nothing is answered."""
+_UNREACHED: Final = -1
+"""Instead of a status: there is no connection."""
+_TLS: Final = 495
+"""The status of who answers, but does not agree with us about certificates, as nginx has it."""
 _IDLE: Final = 10.0
 """Seconds without a request after which nobody looks any more."""
 _LONGEST: Final = 1 << 20
@@ -91,13 +103,13 @@ async def _health(connections: Connections, check: Check, number: int) -> None:
 async def _load(connections: Connections, check: Check, number: int, seen: _Seen) -> None:
     status, page = await _got(connections, _beside(check.urls[number], "/metrics"))
     counts = _SEQUENCES.findall(page) if status == 200 else []
-    if status:
+    if status != _NOTHING:
         seen.unanswered[number] = 0
     if counts:
         check.heard(number, int(sum(map(float, counts))))
-    elif status:
+    elif status > 0:
         seen.silent.add(number)
-    else:
+    elif status == _NOTHING:
         seen.unanswered[number] += 1
         if seen.unanswered[number] >= _UNANSWERED:
             seen.unanswered[number] = 0
@@ -105,11 +117,15 @@ async def _load(connections: Connections, check: Check, number: int, seen: _Seen
 
 
 async def _got(connections: Connections, url: str) -> tuple[int, bytes]:
-    """Status and body of a page; 0 where nothing answers."""
+    """Status and body of a page, or what else there was.
+
+    Requests may go another way than we do: through a proxy, with whom their client trusts. So a
+    place that we do not reach is perhaps well.
+    """
     page = bytearray()
     try:
-        async with asyncio.timeout(_PATIENCE):
-            response = await connections.get(url)
+        async with asyncio.timeout(2 * _PATIENCE):
+            response = await connections.get(url, _PATIENCE)
             try:
                 async for chunk in response.stream:
                     page += chunk
@@ -117,8 +133,14 @@ async def _got(connections: Connections, url: str) -> tuple[int, bytes]:
                         break
             finally:
                 await response.stream.aclose()
+    except ConnectError as error:
+        return (_TLS if isinstance(error.__cause__, ssl.SSLError) else _UNREACHED), b""
+    except ReadError as error:
+        return (_TLS if isinstance(error.__cause__, ssl.SSLError) else _NOTHING), b""
+    except ConnectTimeout:
+        return _UNREACHED, b""
     except (TransportError, TimeoutError):
-        return 0, b""
+        return _NOTHING, b""
     return response.status, bytes(page)
 
 

@@ -178,9 +178,9 @@ class Replicas(Routes):
             return tuple(self._router.is_up(n, now) for n in range(len(self._urls)))
 
     def requests(self) -> tuple[int, ...]:
-        """How many each of them has on its way, those of others among them where that is known."""
+        """How many of this process are on their way to each: those of several may be added up."""
         with self._alone():
-            return tuple(self._router.sequences(n) for n in range(len(self._urls)))
+            return tuple(self._router.own(n) for n in range(len(self._urls)))
 
     # What requests on their way ask and tell.
 
@@ -235,7 +235,7 @@ class Replicas(Routes):
 
     def dropped(self, sent: Sent) -> None:
         """It was given up."""
-        self._hear(lambda now: self._router.drops(sent, now))
+        self._hear(lambda now: self._router.gives_up(sent, now))
 
     def broken(self, sent: Sent) -> None:
         """Its answer broke off."""
@@ -257,6 +257,17 @@ class Replicas(Routes):
                 self._router.rests(sent.replica, now, min(max(seconds, _REST[0]), _REST[1]))
         if seconds is None:
             self._watch()
+
+    def refused(self, sent: Sent) -> None:
+        """Its replica does not take it, for whatever reason."""
+        with self._alone() as now:
+            self._router.drops(sent, now)
+
+    def is_otherwise(self, sent: Sent) -> None:
+        """Another one has taken what its replica has refused: that is set up otherwise."""
+        with self._alone() as now:
+            self._router.fails(sent.replica, now, sent.began)
+        self._watch()
 
     # Checks.
 

@@ -37,6 +37,12 @@ class Chooses(Protocol):
     def failed(self, sent: Sent, seconds: float | None) -> None:
         """Its replica was not reached, or takes nothing for so many seconds."""
 
+    def refused(self, sent: Sent) -> None:
+        """Its replica does not take it, for whatever reason."""
+
+    def is_otherwise(self, sent: Sent) -> None:
+        """Another one has taken what its replica has refused."""
+
 
 class Told(Protocol):
     """Who learns from what a router answers."""
@@ -65,6 +71,10 @@ class AtReplica(Sending):
         self._own = own
         self._prompt = prompt
         self._tried: dict[int, None] = {}
+        self._refusers: list[Sent] = []
+        """Where it went and was refused, as by one that is set up otherwise."""
+        self._refused = False
+        """Whether it was refused so where it is."""
         sent = replicas.chosen(prompt, self._tried, own)
         assert sent is not None  # Nothing was tried.
         self._sent: Sent = sent
@@ -102,13 +112,17 @@ class AtReplica(Sending):
         """Whether a reply sends it on to another replica.
 
         So does one of who has too much to do, or drains. What else is refused is an answer, unless
-        a replica says it that is set up otherwise than the application's own address.
+        a replica says it that is set up otherwise than the application's own address. Whether it is
+        shows where the request is taken: a wrong key is refused by all.
         """
         if status in BUSY:
             return True
-        if self.own:
-            return False
-        return 300 <= status < 400 or status in _CONFIGURED or status in _GATEWAYS
+        self._refused = not self.own and (300 <= status < 400 or status in _CONFIGURED)
+        if status < 300:
+            for sent in self._refusers:
+                self._replicas.is_otherwise(sent)
+            self._refusers.clear()
+        return self._refused or (not self.own and status in _GATEWAYS)
 
     def ends(self, usage: Usage | None = None, first: float | None = None) -> None:
         """Its answer has come to its end."""
@@ -130,7 +144,12 @@ class AtReplica(Sending):
 
     def fails(self, seconds: float | None = None) -> bool:
         """Its replica was not reached: it goes to the next, and last to its own address."""
-        self._replicas.failed(self._sent, seconds)
+        if self._refused:
+            self._replicas.refused(self._sent)
+            self._refusers.append(self._sent)
+            self._refused = False
+        else:
+            self._replicas.failed(self._sent, seconds)
         self._tried[self._sent.replica] = None
         sent = self._replicas.chosen(self._prompt, self._tried, self._own)
         if sent is None:

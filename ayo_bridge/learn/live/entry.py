@@ -58,6 +58,16 @@ class Following:
         self._learned = learned
         self._ended = False
 
+    def begin(self) -> None:
+        """Have run ahead what is known of it by now; where that is interrupted, it is over."""
+        try:
+            with within(self.call.where), entered(self.call.scope):
+                self.call.start()
+        except BaseException as error:
+            self.failed(error)
+            self.end()
+            raise
+
     def failed(self, error: BaseException) -> None:
         """It has raised, or its reader has left it; it is to be ended, too."""
         record = self.call.scope.record

@@ -46,8 +46,7 @@ def followed_stream(
         learned.compares(call, original, Kind.STREAM, args, kwargs)
     steps = stream if isinstance(stream, Generator) else (item for item in stream)
     following = Following(learned, call)
-    with within(call.where), entered(call.scope):
-        call.start()
+    following.begin()
     return (yield from _steps(steps, following))
 
 
@@ -111,8 +110,7 @@ async def _begun(
             learned.compares(call, original, Kind.ASTREAM, args, kwargs)
         following = Following(learned, call)
         begun.append(following)
-        with within(call.where), entered(call.scope):
-            call.start()
+        following.begin()
         steps = _async_steps(steps, following)
     async with aclosing(steps):
         async for item in steps:

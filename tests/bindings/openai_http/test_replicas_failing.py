@@ -15,6 +15,7 @@ import openai
 import pytest
 
 from ayo_bridge import LLM
+from ayo_bridge.bindings.openai_http import register_endpoint
 from ayo_bridge.engines.openai_http import Delivery, OpenAIServer, replica_checks, sent
 from ayo_bridge.engines.openai_http.replicas import Replicas
 from ayo_bridge.errors import ArgumentError
@@ -66,6 +67,22 @@ def test_one_that_is_set_up_otherwise_or_busy_costs_no_answer(
         assert ask(world).choices
     assert (len(world.stub.calls), len(other.calls)) == (2, 1)
     assert replicas_of(world).up() == (True, False)
+
+
+@pytest.mark.parametrize("status", [401, 404])
+def test_what_all_refuse_is_no_fault_of_a_replica(make: Make, status: int) -> None:
+    world, other = make()
+    for stub in (world.stub, other):
+        stub.reply_when("of a stranger", status=status)
+    for _ in range(4):
+        with pytest.raises(openai.APIStatusError) as found:
+            ask(world, messages=[{"role": "user", "content": "of a stranger"}])
+        assert found.value.status_code == status
+    assert replicas_of(world).up() == (True, True)
+    assert replicas_of(world).requests() == (0, 0)
+    ask(world)
+    ask(world)
+    assert [call.status for call in other.calls][-1] == 200
 
 
 def test_where_all_are_busy_its_own_address_says_so(make: Make) -> None:
@@ -205,9 +222,23 @@ def test_they_are_added_and_removed_while_calls_are_on_their_way(make: Make) -> 
         world.runtime.change(LLM("stub", urls, "prefix"))
 
 
+def test_who_has_asked_at_an_address_that_is_added_later_has_all_replicas_then(make: Make) -> None:
+    world, other = make()
+    urls = [world.stub.base_url, other.base_url]
+    with StubOpenAI(latency=0.0) as third:
+        client = world.client().with_options(base_url=third.base_url)
+        for _ in range(2):
+            ask(world, client)
+        assert len(third.calls) == 2
+        world.runtime.change(LLM("stub", [*urls, third.base_url], "round_robin"))
+        for _ in range(3):
+            ask(world, client)
+        assert [len(stub.calls) for stub in (world.stub, other, third)] == [1, 1, 3]
+
+
 def test_of_many_that_are_gone_a_few_are_tried_and_last_its_own() -> None:
     urls = [f"http://10.0.0.{number}:80/v1" for number in range(20)]
-    replicas = Replicas(LLM("stub", urls, "round_robin"), lambda: 0.0, lambda check: Future())
+    replicas = Replicas(LLM("stub", urls, "round_robin"), lambda: 0.0, _watched)
     replicas.sending("10.0.0.0:80", CHAT)
     sending = replicas.sending("10.0.0.0:80", CHAT)
     assert sending is not None
@@ -216,6 +247,18 @@ def test_of_many_that_are_gone_a_few_are_tried_and_last_its_own() -> None:
         tried.append(sending.own)
     assert tried == [False] * 4 + [True]
     assert sum(replicas.requests()) == 0
+
+
+def test_what_others_have_sent_counts_for_the_choice_and_not_among_our_requests() -> None:
+    replicas = Replicas(LLM("stub", ["http://a/v1", "http://b/v1"]), lambda: 0.0, _watched)
+    replicas.heard(0, 7)  # Each process hears that, and what they say is added up.
+    sending = [replicas.sending("a:80", CHAT) for _ in range(3)]
+    assert replicas.requests() == (0, 3)
+    assert all(each is not None and not each.own for each in sending)
+
+
+def _watched(check: object) -> Future[Any]:
+    return Future()
 
 
 async def test_a_task_cancelled_while_its_replica_fails_is_forgotten(make: Make) -> None:
@@ -274,6 +317,20 @@ def test_two_models_at_the_same_addresses_have_replicas_of_their_own(make: Make)
     elsewhere = OpenAIServer("llm:stub@elsewhere:80", "http://elsewhere/v1")
     world.runtime.register(elsewhere)
     assert elsewhere.routes is None
+
+
+def test_a_model_registered_later_at_its_address_does_not_keep_another_from_its_replicas(
+    make: Make,
+) -> None:
+    world, other = make()
+    server = world.stub.root_url.removeprefix("http://")
+    for model in ("another", "more"):
+        register_endpoint(world.stub.base_url, f"llm:{model}@{server}")
+        for _ in range(2):
+            ask(world)
+        ask(world, model=model)
+    assert [call.body["model"] for call in other.calls] == ["stub", "stub"]
+    assert world.runtime.knows(f"llm:stub@{server}")
 
 
 def test_one_of_ipv6_with_a_trailing_slash_is_a_replica(make: Make) -> None:
