@@ -32,6 +32,10 @@ OPTIONS: Final = ("extra_headers", "extra_query", "extra_body", "timeout")
 """Arguments of the SDK's methods that stand beside the body."""
 _NAMING: Final = ("extra_headers", "extra_query")
 """Options that may say for whom a request is."""
+_RENEWALS: Final = 2
+_RENEWED: Final = 0.2
+"""So many requests of the original, and this share of them, have cookies that a reply has just set
+where balancers of load renew them with each: then none are built. One new session is no reason."""
 _SORTS: Final = 64
 """Headers and queries that are remembered of a client: more are those of its users."""
 _BUILDING: Final = (
@@ -64,6 +68,23 @@ class _Seen:
     """The headers and queries that the original itself has named, as digests."""
     reason: str = ""
     """Why no more are built."""
+    cookies: bytes | None = None
+    """Those with which the last one was built."""
+    renewed: bytes | None = None
+    """Those of the last request of the original that had others than that."""
+    held: int = 0
+    """Requests of the original that were held against it;"""
+    renewals: int = 0
+    """so many of them had cookies that were new since."""
+
+    def renews(self, sent: Headers) -> bool:
+        """Whether cookies change so often that what is built has old ones."""
+        cookies = _cookies(sent)
+        self.held += 1
+        if cookies not in (self.cookies, self.renewed):
+            self.renewals += 1
+            self.renewed = cookies
+        return self.renewals >= _RENEWALS and self.renewals > _RENEWED * self.held
 
 
 _seen: weakref.WeakKeyDictionary[Any, dict[Form, _Seen]] = weakref.WeakKeyDictionary()
@@ -108,6 +129,7 @@ def build(
     body = {name: v for name, v in arguments.items() if name not in OPTIONS and _is_given(v)}
     body = body if keep_order else _ordered(client, form, body)
     request = _built(client, form, body, seen.extra)
+    seen.cookies = _cookies(tuple(request.headers.raw))
     return as_sent(client._client, request)
 
 
@@ -255,6 +277,9 @@ def compared(request: Any) -> None:
     if seen.reason or seen.extra is None:
         return
     sent = identity(tuple(request.headers.raw))
+    if not (_names_cookies(original.extra) or _names_cookies(seen.extra)) and seen.renews(sent):
+        seen.reason = "its cookies change with every reply: what is made ahead has old ones"
+        return
     if sent == seen.sent:
         return
     extra = original.extra if _named(seen.extra) in seen.asked else seen.extra
@@ -302,6 +327,14 @@ def note_answered(client: Any) -> None:
             then()
         except CannotBuildError:
             continue  # Then nothing is asked ahead either, which says why.
+
+
+def _names_cookies(extra: Mapping[str, Any]) -> bool:
+    return any(name.lower() == "cookie" for name in extra.get("extra_headers") or ())
+
+
+def _cookies(headers: Headers) -> bytes:
+    return b"; ".join(value for name, value in headers if name.lower() == b"cookie")
 
 
 def _difference(one: Headers, other: Headers) -> tuple[str, ...]:

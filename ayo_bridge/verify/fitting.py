@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
 import inspect
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from ayo_bridge.errors import AyoBridgeError
 from ayo_bridge.lift.shows import Given
+
+MODULE: Final = "__ayo_verified__"
+"""The name under which a program is imported."""
 
 
 class VerifyError(AyoBridgeError):
@@ -18,8 +23,9 @@ class VerifyError(AyoBridgeError):
 def fitted(function: Callable[..., Any], question: object) -> Given:
     """The arguments of a question, which is a mapping of named inputs, or a first argument.
 
-    What a parameter of a pydantic model gets as a mapping is made one of it. A function of one such
-    parameter may be given the model's own fields, as the body of a request to FastAPI.
+    What a parameter of a pydantic model or a dataclass gets as a mapping is made one of it, with
+    what stands in it: enumerations and others of these. A function of one such parameter may be
+    given the model's own fields, as the body of a request to FastAPI.
 
     Raises:
         VerifyError: the function does not take them.
@@ -37,7 +43,8 @@ def fitted(function: Callable[..., Any], question: object) -> Given:
     try:
         bound = signature.bind(*given.args, **given.kwargs)
     except TypeError as error:
-        raise VerifyError(f"{name}{signature} does not take {_inputs(question)}: {error}") from None
+        takes = f"{name}{signature}".replace(f"{MODULE}.", "")
+        raise VerifyError(f"{takes} does not take {_inputs(question)}: {error}") from None
     for parameter, model in models.items():
         value = bound.arguments.get(parameter)
         if isinstance(value, str | dict):
@@ -51,7 +58,7 @@ _ANYTHING_NAMED: Final = inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWO
 
 
 def _models(function: Callable[..., Any], signature: inspect.Signature) -> Mapping[str, Any]:
-    """The parameters that are annotated with a pydantic model, and the model."""
+    """The parameters that are annotated with a pydantic model or a dataclass, and that."""
     try:
         hints = typing.get_type_hints(function)
     except Exception:  # An annotation names what is imported for type checkers only.
@@ -59,17 +66,34 @@ def _models(function: Callable[..., Any], signature: inspect.Signature) -> Mappi
     return {
         name: hints[name]
         for name in signature.parameters
-        if isinstance(hints.get(name), type) and callable(getattr(hints[name], "model_validate", 0))
+        if isinstance(hints.get(name), type) and _is_model(hints[name])
     }
+
+
+def _is_model(kind: type) -> bool:
+    return callable(getattr(kind, "model_validate", 0)) or dataclasses.is_dataclass(kind)
 
 
 def _made(model: Any, value: object, name: str) -> Any:
     try:
-        return model.model_validate(value)
-    except ValueError as error:
+        if callable(getattr(model, "model_validate", 0)):
+            return model.model_validate(value)
+        adapter = _adapter(model)
+        if adapter is not None:
+            return adapter.validate_python(value)
+        return model(**cast(Any, value))  # A text does not fit, which it says.
+    except (TypeError, ValueError) as error:
         what = f"{name} takes a {model.__name__}: write JSON objects of its fields"
         lines = (line.strip() for line in str(error).splitlines() if _LINK not in line)
         raise VerifyError(f"{what}; {' '.join(lines)}") from None
+
+
+def _adapter(model: Any) -> Any:
+    """What makes a dataclass of data; ``None``: pydantic is not there, or knows not all of it."""
+    try:
+        return importlib.import_module("pydantic").TypeAdapter(model)
+    except Exception:  # A field of any class at all.
+        return None
 
 
 def _inputs(question: object) -> str:
@@ -79,4 +103,4 @@ def _inputs(question: object) -> str:
     return "one text"
 
 
-__all__ = ["VerifyError", "fitted"]
+__all__ = ["MODULE", "VerifyError", "fitted"]

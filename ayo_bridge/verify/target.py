@@ -18,12 +18,10 @@ from ayo_bridge.lift.functions import function_state
 from ayo_bridge.lift.shows import Given, Shows
 from ayo_bridge.lift.subclass import plain, state_of
 from ayo_bridge.verify.arms import kind_called
-from ayo_bridge.verify.fitting import VerifyError, fitted
+from ayo_bridge.verify.fitting import MODULE, VerifyError, fitted
 
 Question = str | dict[str, Any] | list[Any]
 """A text, named inputs, or documents."""
-MODULE = "__ayo_verified__"
-"""The name under which a program is imported."""
 
 
 @dataclass(frozen=True, slots=True)

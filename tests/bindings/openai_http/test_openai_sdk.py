@@ -8,8 +8,9 @@ Uses the `openai` package and the core alone; tests/openai3 runs it against open
 import asyncio
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from typing import Any
 
 import openai
@@ -245,6 +246,58 @@ def test_a_client_that_sends_what_was_built_goes_on_being_built_for(
         with world.ahead():
             client.chat.completions.create(**CHAT)
     build(client, CHAT_FORM, CHAT)
+
+
+def asked_after_building(world: World, client: Any, times: int) -> None:
+    """What was built has the cookies of the moment before the last reply."""
+    for _ in range(times):
+        build(client, CHAT_FORM, CHAT)
+        with world.ahead():
+            client.chat.completions.create(**CHAT)
+            client.chat.completions.create(**CHAT)
+
+
+def test_cookies_that_change_with_every_reply_end_building(world: World, compared: None) -> None:
+    drawn = count()
+    world.stub.extra_headers = Renewed(lambda: ("set-cookie", f"AWSALB=v{next(drawn)}; Path=/"))
+    client = world.client()
+    asked_after_building(world, client, 2)
+    with pytest.raises(CannotBuildError, match="cookies change with every reply"):
+        build(client, CHAT_FORM, CHAT)
+
+
+def test_a_session_that_begins_or_is_renewed_now_and_then_does_not_end_building(
+    world: World, compared: None
+) -> None:
+    drawn = count()
+    world.stub.extra_headers = Renewed(
+        lambda: ("set-cookie", f"session={next(drawn) // 20}; Path=/")
+    )
+    client = world.client()
+    asked_after_building(world, client, 30)
+    build(client, CHAT_FORM, CHAT)
+
+
+def test_cookies_that_the_original_names_itself_do_not_end_building(
+    world: World, compared: None
+) -> None:
+    client = world.client()
+    for number in range(6):
+        with world.ahead():
+            cookie = {"Cookie": f"session={number}"}
+            client.chat.completions.create(**CHAT, extra_headers=cookie)
+        build(client, CHAT_FORM, {**CHAT, "extra_headers": cookie})
+
+
+class Renewed(list[tuple[str, str]]):
+    """Headers that differ from reply to reply."""
+
+    def __init__(self, header: Callable[[], tuple[str, str]]) -> None:
+        super().__init__()
+        self._header = header
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter([self._header()])
 
 
 LEAVES, ROOT = {"X-Part": "leaf"}, {"X-Part": "root"}
