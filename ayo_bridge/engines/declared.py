@@ -6,6 +6,7 @@ import enum
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import ClassVar, Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -14,6 +15,8 @@ from ayo_bridge.errors import ArgumentError
 from ayo_bridge.schedule.routing import Routing
 from ayo_bridge.seam import EngineKind
 
+_HOST: Final = re.compile(r"[0-9A-Za-z._-]+")
+_BLANK: Final = re.compile(r"[\x00-\x20\x7f]")
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -169,8 +172,9 @@ def _checked(urls: Sequence[object]) -> tuple[str, ...]:
 
 
 def _split(url: object) -> SplitResult:
+    text = url.strip() if isinstance(url, str) else ""
     try:
-        parts = urlsplit(url.strip() if isinstance(url, str) else "")
+        parts = urlsplit("" if _BLANK.search(text) else text)  # Some of them it would leave out.
         port = parts.port
     except ValueError:
         port, parts = 0, urlsplit("")
@@ -189,7 +193,9 @@ def _place(parts: SplitResult) -> str:
     """Host and port as HTTP clients write them."""
     try:
         host = (parts.hostname or "").encode("idna").decode("ascii")
-    except UnicodeError:
+        if not _HOST.fullmatch(host):
+            ip_address(host)
+    except ValueError:
         raise ValueError(f"holds {parts.hostname!r}, which is no name of a host") from None
     host = f"[{host}]" if ":" in host else host
     default = {"http": 80, "https": 443}[parts.scheme.lower()]

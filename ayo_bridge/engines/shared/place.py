@@ -50,7 +50,7 @@ class SharedProcess:
 
     def __post_init__(self) -> None:
         """Refuse what could never serve."""
-        if self.grace < 0 or (self.threads is not None and self.threads < 1):
+        if not self.grace >= 0 or (self.threads is not None and self.threads < 1):
             raise ArgumentError(
                 "a shared process stays for 0 seconds or more, with 1 thread or more"
             )

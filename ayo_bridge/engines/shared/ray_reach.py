@@ -60,7 +60,7 @@ class RayActor:
         name: actors of other names are others.
 
     Raises:
-        ArgumentError: fewer than one replica.
+        ArgumentError: fewer than one replica, or less than no core or GPU.
     """
 
     replicas: int = 1
@@ -74,6 +74,9 @@ class RayActor:
         """Refuse what could never serve."""
         if self.replicas < 1:
             raise ArgumentError(f"replicas is to be at least 1, not {self.replicas}")
+        for name, amount in (("num_cpus", self.num_cpus), ("num_gpus", self.num_gpus)):
+            if amount is not None and not amount >= 0:
+                raise ArgumentError(f"{name} is to be 0 or more, not {amount}")
 
 
 class RayReach(Reach):
