@@ -194,6 +194,11 @@ def sites_of_count(count: Count) -> frozenset[str]:
     return frozenset(str(place[1]) for place in places if place[0] == "at")
 
 
+def certain(count: Count) -> int:
+    """How many visits there are at least, whatever the values say that tell how many."""
+    return count.offset if isinstance(count, Length) else 0
+
+
 def results_of_count(count: Count, known: Known) -> frozenset[Waiting]:
     """The results that told the number, where it is their values that did."""
     match count:

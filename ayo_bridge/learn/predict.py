@@ -6,7 +6,14 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ayo_bridge.learn.count import AtLeast, Length, count_here, least_here, results_of_count
+from ayo_bridge.learn.count import (
+    AtLeast,
+    Length,
+    certain,
+    count_here,
+    least_here,
+    results_of_count,
+)
 from ayo_bridge.learn.known import BEGUN, ENDED, Known, Missing, Waiting
 from ayo_bridge.learn.learned_site import LearnedSite
 from ayo_bridge.learn.render import render
@@ -106,6 +113,8 @@ class Agenda:
         except Missing as missing:
             self._wait((site, visit), missing.waits)
             return []
-        used |= results_of_count(self.sites[site].count, self.known)
+        count = self.sites[site].count
+        if visit >= certain(count) or any(each.selector.lists):
+            used |= results_of_count(count, self.known)
         self.known.taken.add((site, visit))
         return [Predicted(site, visit, request, frozenset(used))]

@@ -12,7 +12,7 @@ from ayo_bridge.learn.render import render
 from ayo_bridge.learn.replay import enough, replay
 from ayo_bridge.learn.template import Template
 from ayo_bridge.learn.trace import Item, Result, Trace, Vector
-from tests.learn.apps import Recorder, known_of, learned, question, record, words
+from tests.learn.apps import App, Recorder, known_of, learned, question, record, words
 from tests.learn.test_lists import a_visit_a_line, branch_taken
 
 
@@ -136,6 +136,42 @@ def test_a_chain_gains_nothing_by_a_replay() -> None:
     assert len(replayed.exact) == 2
     assert replayed.after == pytest.approx(replayed.before)
     assert not replayed.worthwhile
+
+
+def one_after_two(r: Recorder, query: str) -> None:
+    """The second and the third call come from one place; the first answer is a list of one line."""
+    one, two = r.llm("a", f"Causes of {query}"), r.llm("b", f"Effects of {query}")
+    r.llm("b", f"Join {one} and {two}")
+
+
+def an_outline_and_more(r: Recorder, query: str) -> None:
+    lines = [f"{at}. {words(f'{query}{at}')}" for at in range(1 + len(query) % 3)]
+    outline = r.llm("a", f"Outline {query}", "\n".join(lines))
+    r.llm("b", f"Introduce {query}")
+    for line in outline.split("\n"):
+        r.llm("b", f"Write of {line}")
+
+
+@pytest.mark.parametrize("app", [one_after_two, an_outline_and_more])
+def test_a_visit_made_however_many_there_are_does_not_wait_for_what_says_how_many(app: App) -> None:
+    template = learned(app, 6)
+    first = {each.site: each for each in template.predict(known_of("Why?"))}
+    assert first["b"].visit == 0
+    assert first["b"].depends_on == frozenset()
+    replayed = replay(template, record(app, question(40)), overhead=0.0)
+    assert not replayed.missed
+    assert not replayed.false
+    assert replayed.after == pytest.approx(0.2)
+
+
+def test_visits_that_a_list_tells_of_are_made_of_it() -> None:
+    known = known_of("Why?")
+    template = learned(an_outline_and_more, 6)
+    template.predict(known)
+    known.result("a", 0, Result(text="1. One thing.\n2. Another."))
+    due = template.predict(known)
+    assert sites(due) == [("b", 1), ("b", 2)]
+    assert all(each.depends_on == {("a", 0)} for each in due)
 
 
 def test_the_programs_own_work_is_not_gained(template: Template) -> None:
