@@ -110,9 +110,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.fixture(autouse=True, scope="module")
 def _leaves_no_garbage(request: pytest.FixtureRequest) -> Iterator[None]:
-    """What a file that ignores unclosed clients has left does not warn in the next one."""
+    """What a file that ignores unclosed clients, if only in one test, has left does not warn in the
+    next one."""
     yield
-    marks = request.node.iter_markers("filterwarnings")
+    here = (item for item in request.session.items if item.path == request.path)
+    marks = (mark for item in here for mark in item.iter_markers("filterwarnings"))
     if any("ignore::ResourceWarning" in mark.args for mark in marks):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
