@@ -16,8 +16,7 @@ from ayo_bridge.seam import Call, EngineHome
 
 TIMES_BEST: Final = 4
 """A batch of several processes' calls takes so many times b*: they go on together, so that larger
-batches of a reranker make larger ones of the embedding model that is asked next. Two questions a
-batch of four passages each, a b* of eight, cost 9.9 ms for each embedding, eight cost 6.7 ms."""
+batches of a reranker make larger ones of the embedding model that is asked next."""
 _SERVED = {engine.cls: engine for engine in (EmbeddingModel, CrossEncoderModel)}
 
 
