@@ -59,6 +59,8 @@ class Exchange(Tries):
                 step = answer()
             except StopIteration as end:
                 return end.value
+            finally:
+                del answer  # An error that leaves by here keeps this frame: not the frame it.
             try:
                 result = self._done(step, send)
             except BaseException as error:
@@ -89,6 +91,8 @@ class Exchange(Tries):
                 step = answer()
             except StopIteration as end:
                 return end.value
+            finally:
+                del answer  # An error that leaves by here keeps this frame: not the frame it.
             try:
                 result = await self._adone(step, send)
             except BaseException as error:
@@ -266,11 +270,11 @@ class Exchange(Tries):
 
 
 def _sent(steps: Steps, result: Any) -> Callable[[], Any]:
-    return lambda: steps.send(result)
+    return partial(steps.send, result)
 
 
 def _thrown(steps: Steps, error: BaseException) -> Callable[[], Any]:
-    return lambda: steps.throw(error)
+    return partial(steps.throw, error)  # No frame of ours holds the error.
 
 
 def _told(followed: _Followed, reply: Reply) -> None:

@@ -36,8 +36,8 @@ class Agenda:
     tried when something it waits for is fed, and never again once it is done.
     """
 
-    def __init__(self, sites: Mapping[str, LearnedSite], known: Known) -> None:
-        self.sites, self.known = sites, known
+    def __init__(self, sites: Mapping[str, LearnedSite]) -> None:
+        self.sites = sites
         self._order = {site: at for at, site in enumerate(sites)}
         self._waiting: dict[Waiting, set[Waiting]] = defaultdict(set)
         self._ready: set[Waiting] = {(each.site, ENDED) for each in sites.values() if each.predicts}
@@ -50,28 +50,28 @@ class Agenda:
                 case _:
                     pass
 
-    def due(self) -> list[Predicted]:
+    def due(self, known: Known) -> list[Predicted]:
         """What can be predicted now and was not before, in the order of sites and visits."""
         out: list[Predicted] = []
         while True:
-            self._take_fresh()
+            self._take_fresh(known)
             if not self._ready:
                 break
             ready, self._ready = self._ready, set()
             for site, visit in ready:
                 if visit == ENDED:
-                    self._count(self.sites[site])
-                elif (site, visit) not in self.known.taken:
-                    out += self._predict(site, visit)
+                    self._count(known, self.sites[site])
+                elif (site, visit) not in known.taken:
+                    out += self._predict(known, site, visit)
         return sorted(out, key=lambda each: (self._order[each.site], each.visit))
 
-    def again(self, each: Predicted) -> None:
+    def again(self, known: Known, each: Predicted) -> None:
         """Predict something anew: a value that it was made of has been replaced."""
-        self.known.taken.discard((each.site, each.visit))
+        known.taken.discard((each.site, each.visit))
         self._ready.add((each.site, each.visit))
 
-    def _take_fresh(self) -> None:
-        for key in self.known.fresh:
+    def _take_fresh(self, known: Known) -> None:
+        for key in known.fresh:
             self._ready |= self._waiting.pop(key, set())
             site, visit = key
             if visit in (ENDED, BEGUN):
@@ -79,42 +79,42 @@ class Agenda:
             for follower, offset in self._followers[site]:
                 if visit + offset >= 0:
                     self._ready.add((follower, visit + offset))
-        self.known.fresh.clear()
+        known.fresh.clear()
 
-    def _count(self, learned: LearnedSite) -> None:
+    def _count(self, known: Known, learned: LearnedSite) -> None:
         site, count = learned.site, learned.count
         if isinstance(count, AtLeast):
             self._ready |= {(site, visit) for visit in range(count.visits)}
             return
         try:
-            visits = self.known.counts.get(site)
+            visits = known.counts.get(site)
             if visits is None:
-                visits = count_here(count, self.known)
+                visits = count_here(count, known)
         except Missing as missing:
             self._wait((site, ENDED), missing.waits)
-            self._ready |= {(site, visit) for visit in range(least_here(count, self.known))}
+            self._ready |= {(site, visit) for visit in range(least_here(count, known))}
             return
         if visits is not None:
-            self.known.ended(site, visits)
+            known.ended(site, visits)
             self._ready |= {(site, visit) for visit in range(visits)}
 
     def _wait(self, task: Waiting, waits: tuple[Waiting, ...]) -> None:
         for key in waits:
             self._waiting[key].add(task)
 
-    def _predict(self, site: str, visit: int) -> list[Predicted]:
+    def _predict(self, known: Known, site: str, visit: int) -> list[Predicted]:
         used: set[Waiting] = set()
         try:
-            found = self.sites[site].program_of(visit, self.known)
+            found = self.sites[site].program_of(visit, known)
             if found is None or not found[0].predicts:
                 return []
             each, where = found
-            request = render(each.program, where, self.known, used)
+            request = render(each.program, where, known, used)
         except Missing as missing:
             self._wait((site, visit), missing.waits)
             return []
         count = self.sites[site].count
         if visit >= certain(count) or any(each.selector.lists):
-            used |= results_of_count(count, self.known)
-        self.known.taken.add((site, visit))
+            used |= results_of_count(count, known)
+        known.taken.add((site, visit))
         return [Predicted(site, visit, request, frozenset(used))]

@@ -40,8 +40,8 @@ class Template:
     def predict(self, known: Known) -> list[Predicted]:
         """The requests that are determined now and were not given out for this call before."""
         if not isinstance(agenda := known.agenda, Agenda):
-            agenda = known.agenda = Agenda(self._by_name, known)
-        return agenda.due()
+            agenda = known.agenda = Agenda(self._by_name)
+        return agenda.due(known)
 
     def was_asked(self, known: Known, site: str, visit: int, request: str) -> None:
         """The original has asked this request: what stands in its holes is known from now on."""
@@ -76,7 +76,7 @@ class Template:
     def again(self, known: Known, each: Predicted) -> None:
         """Give a request out anew: a value that it was made of has been replaced."""
         if isinstance(agenda := known.agenda, Agenda):
-            agenda.again(each)
+            agenda.again(known, each)
 
     def prefix(self, known: Known, site: str, visit: int) -> str:
         """What is known now of a request from its beginning, though not yet all of it.

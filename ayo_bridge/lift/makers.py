@@ -99,10 +99,11 @@ class ExpansionMaker:
 
     def calls(self, work: Work) -> Sequence[Call]:
         """The call of the original."""
+        feed = work.feed  # The work is to hold the call, and not the call the work.
 
         def on_text(so_far: str) -> None:
             if found := self._parser.feed(so_far):
-                work.feed({f"{self._queries}[{index}]": item for index, item in found})
+                feed({f"{self._queries}[{index}]": item for index, item in found})
 
         return [self._ask(work, on_text)]
 

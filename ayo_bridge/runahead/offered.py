@@ -56,6 +56,7 @@ class Offered:
         try:
             request = self._start()
         except Exception as error:
+            error.__traceback__ = None  # It would keep this frame, and so itself.
             self._left()
             self.future.set_exception(error)
             return
@@ -73,6 +74,7 @@ class Offered:
         """It will not be sent."""
         with self._lock:
             self._ended = True  # Who comes to it now comes to nothing.
+        self._let_go()
         self.future.cancel()
 
     def claimed(self) -> None:
@@ -104,3 +106,12 @@ class Offered:
         if self.on_left is not None:
             self.on_left()
         self.load.left(self.query, awaited=self._claimed)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """It will not be sent any more; who would send it knows it, and would be kept with it."""
+        self._start, self._failed, self.on_left = _nothing, _nothing, None
+
+
+def _nothing(*_: object) -> None:
+    return None

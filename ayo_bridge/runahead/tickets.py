@@ -65,19 +65,19 @@ class Ticket:
             if self._hurry is not None:
                 with entered(None):  # A nested call to the same engine would wait for itself.
                     self._hurry()
-            value = self._future.result(seconds)
+            failure = self._future.exception(seconds)
         except BaseException as error:
             late = seconds is not None and self._late(error)
-            failed = self._failed(error)
+            cancelled = isinstance(error, CancelledError) and self._future.cancelled()
             self._leaves()
-            if late or failed:
+            if late or cancelled:
                 self._dropped(error)
             if late:
                 raise TimeoutError from None
-            if not failed:  # The waiting was interrupted: by Ctrl-C, or by a handler of signals.
+            if not cancelled:  # The waiting was interrupted: by Ctrl-C, or by a handler of signals.
                 raise
             return None
-        return self._consumed(value, start)
+        return self._ended(failure, start)
 
     async def wait_async(self, seconds: float | None = None) -> Hit | None:
         """Like :meth:`wait`; cancelling the waiter does not cancel the result."""
@@ -86,42 +86,34 @@ class Ticket:
         waiter = asyncio.wrap_future(self._future)
         waiter.add_done_callback(_heard)
         try:
-            async with asyncio.timeout(seconds):
-                value = await asyncio.shield(waiter)
-        except asyncio.CancelledError:
-            self._leaves()
-            if not self._future.cancelled():
-                raise
-            self._dropped(CancelledError())
-            return None
-        except Exception as error:
-            late = self._late(error)
-            self._leaves()
-            self._dropped(error)
-            if late:
-                raise TimeoutError from None
-            return None
-        except BaseException:  # An interrupt, or nobody runs it any more.
+            await asyncio.wait((waiter,), timeout=seconds)
+        except BaseException:  # It is cancelled, an interrupt, or nobody runs it any more.
             self._leaves()
             raise
-        return self._consumed(value, start)
+        if not waiter.done():
+            error = TimeoutError()
+            self._leaves()
+            self._dropped(error)
+            raise error
+        return self._ended(CancelledError() if waiter.cancelled() else waiter.exception(), start)
 
     def _late(self, error: BaseException) -> bool:
         """Whether it was the waiting that ended, not the call; asked before the call is cancelled
         for want of somebody who waits."""
         return isinstance(error, TimeoutError) and not self._future.done()
 
-    def _failed(self, error: BaseException) -> bool:
-        """Whether the call has ended with this, which is not what has befallen who waits for it."""
-        future = self._future
-        if future.cancelled():
-            return isinstance(error, CancelledError)
-        return future.done() and future.exception() is error
+    def _ended(self, failure: BaseException | None, start: float) -> Hit | None:
+        """The call has ended.
 
-    def _consumed(self, value: object, start: float) -> Hit:
+        What it has failed with is never raised here: it would keep this frame, and this frame it.
+        """
+        if failure is not None:
+            self._leaves()
+            self._dropped(failure)
+            return None
         self.record.waited += self._clock() - start
         self.record.outcome = Outcome.HIT
-        return Hit(value)
+        return Hit(self._future.result())
 
     def _dropped(self, error: BaseException) -> None:
         self.record.outcome = Outcome.DROPPED

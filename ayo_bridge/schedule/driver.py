@@ -52,6 +52,14 @@ class Running(Generic[W, O]):
     """The results, in the order of the calls."""
     requests: list[Request] = field(default_factory=list)
 
+    def let_go(self) -> None:
+        """Nobody takes the results from here any more.
+
+        A future keeps whom it has told of its end: what is kept here would be kept until the
+        collector comes.
+        """
+        self.futures, self.requests = [], []
+
 
 class Driver(ABC, Generic[W, O]):
     """Dispatches the primitives of one e-graph and takes in what they make.
@@ -224,27 +232,32 @@ class Driver(ABC, Generic[W, O]):
         work = running.work
         primitive = work.primitive
         if self._is_over(primitive):
+            running.let_go()
             return
         is_warm = primitive.op is Op.PARTIAL_PREFILLING
         error = error_of(future)
         if error is not None and not is_warm:
+            running.let_go()
             self._failed(primitive, error)
             return
         with self._lock:
             running.left -= 1
-            if running.left:
+            futures = running.futures
+            if running.left or not futures:
                 return
         try:
             if is_warm:  # Nothing depends on whether it has warmed anything.
                 outputs = cast(O, {})
             else:
-                ended = zip(work.sent, running.futures, strict=True)
+                ended = zip(work.sent, futures, strict=True)
                 results = [self._answer(call, future.result()) for call, future in ended]
                 outputs = running.handler.outputs(work, results)
             ready = self._taken(running, outputs)
         except Exception as error:
             self._failed(primitive, error, "its results cannot be used")
             return
+        finally:
+            running.let_go()
         self.advance(ready)
 
     def _given(self, primitive: Primitive, outputs: Values) -> list[Primitive]:

@@ -159,6 +159,26 @@ def _accelerated(env: Env, case: Case, runtime: Runtime) -> Any:
     return fast
 
 
+def accelerated(env: Env, case: Case, entry: Entry, runtime: Runtime) -> Any:
+    """The object of a case, accelerated and taught what it is to have learned."""
+    fast = _accelerated(env, case, runtime)
+    if case.learned:
+        for asked in _TEACHING:
+            entry.ask(fast, asked)
+        learned(fast)
+    return fast
+
+
+async def accelerated_async(env: Env, case: Case, entry: Entry, runtime: Runtime) -> Any:
+    """The same, by an entry that is awaited."""
+    fast = _accelerated(env, case, runtime)
+    if case.learned:
+        for asked in _TEACHING:
+            await entry.ask(fast, asked)
+        await asyncio.to_thread(learned, fast)
+    return fast
+
+
 def compare(
     framework: Framework, case: Case, entry_name: str, env: Env, runtime: Runtime
 ) -> Comparison:
@@ -170,11 +190,7 @@ def compare(
 
     original = Context().run(run, _prepared(env, case))
     again = Context().run(run, _prepared(env, case)) if _concurrent(original) else original
-    fast = _accelerated(env, case, runtime)
-    if case.learned:
-        for asked in _TEACHING:
-            entry.ask(fast, asked)
-        learned(fast)
+    fast = accelerated(env, case, entry, runtime)
     found = Context().run(run, fast)
     return Comparison(
         original, again, found, stats(fast), _tolerance(runtime), framework.in_threads
@@ -204,11 +220,7 @@ async def compare_async(
 
     original = await run(prepared())
     again = await run(prepared()) if _concurrent(original) else original
-    fast = _accelerated(env, case, runtime)
-    if case.learned:
-        for asked in _TEACHING:
-            await entry.ask(fast, asked)
-        await asyncio.to_thread(learned, fast)
+    fast = await accelerated_async(env, case, entry, runtime)
     found = await run(fast)
     return Comparison(
         original, again, found, stats(fast), _tolerance(runtime), framework.in_threads
@@ -232,6 +244,8 @@ __all__ = [
     "Env",
     "Framework",
     "Outcome",
+    "accelerated",
+    "accelerated_async",
     "canonical",
     "compare",
     "compare_async",

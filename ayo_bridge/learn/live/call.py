@@ -118,7 +118,9 @@ class LiveCall:
             self._warming = Warming(scope, self._foresight, self._clients.way)
         self._pipelining: Pipelining | None = None
         if lesson is not None and lesson.feeding:
-            self._pipelining = Pipelining(scope, lesson, self._clients.way, self._grown, self._read)
+            self._pipelining = Pipelining(
+                scope, lesson, self._clients.way, self._grown, self._texts.read
+            )
         self._gain = lesson.gain if lesson is not None else 0.0
         self._closed = False
         self.busy: Busy | None = None
@@ -263,13 +265,6 @@ class LiveCall:
         except Exception as error:
             self._broken(error)
 
-    def _read(self, answer: Answer) -> Result:
-        """What a part of a result says."""
-        result = result_of(answer)
-        with self._lock:
-            self._texts.keep(result)
-        return result
-
     def _answered(self, visit: Waiting, answer: Result | None, *, own: bool) -> None:
         if self._foresight is None:
             return
@@ -339,6 +334,9 @@ class LiveCall:
         self.scope.close()
         self._clients.forget()
         self._sent_by.clear()
+        self._maker.let_go()
+        if self._pipelining is not None:
+            self._pipelining.let_go()
         if not record.whole:
             return None
         if self._foresight is None:

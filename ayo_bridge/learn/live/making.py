@@ -43,6 +43,10 @@ class LearnedMaker:
         self.warms = 0
         """How many prefix warms there were."""
 
+    def let_go(self) -> None:
+        """The call is over: nobody is told any more. Whoever was has this maker, and is let go."""
+        self._arrived = _unheard
+
     def take(self, primitive: str, made: Made) -> None:
         """A primitive stands for this call."""
         self._made[primitive] = made
@@ -63,6 +67,10 @@ class LearnedMaker:
         """
         self._arrived(self._made[work.primitive.id].predicted, results[0])
         return dict.fromkeys(work.primitive.outputs, True)
+
+
+def _unheard(predicted: Predicted, result: object) -> None:
+    """What comes after the end of its call."""
 
 
 def planned(

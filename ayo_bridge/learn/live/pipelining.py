@@ -57,6 +57,10 @@ class Pipelining:
         self._grown = grown
         self._read = read
 
+    def let_go(self) -> None:
+        """The call is over: what still grows is nothing to it, which has this and is let go."""
+        self._grown = _unseen
+
     def may_go(self, each: Predicted) -> bool:
         """Whether a request wins anything: some do only where an answer can be watched."""
         if each.site not in self._lesson.only_grown:
@@ -149,6 +153,10 @@ class Pipelining:
                 prove_once(runtime, engine, request)
 
         once_answered(call.owner, prove)
+
+
+def _unseen(visit: Waiting, parts: Mapping[str, Part], own: bool) -> None:
+    """What grows after the end of its call."""
 
 
 def stages_of(runtime: Home) -> Callable[[str], int | None]:

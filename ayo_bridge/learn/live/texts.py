@@ -12,7 +12,10 @@ _VECTOR: Final = "vector"
 
 
 class Texts:
-    """The requests of one call. A text holds the name of a vector; its numbers are kept here."""
+    """The requests of one call. A text holds the name of a vector; its numbers are kept here.
+
+    Adding to it is atomic.
+    """
 
     def __init__(self) -> None:
         self._vectors: dict[str, tuple[float, ...]] = {}
@@ -40,6 +43,12 @@ class Texts:
                 raise ValueError("its vector is not known")
             fields[_VECTOR] = self._vectors[name]
         return fields
+
+    def read(self, answer: Answer) -> Result:
+        """What a part of an answer says, whose vectors later requests may hold."""
+        result = result_of(answer)
+        self.keep(result)
+        return result
 
     def keep(self, answer: Result) -> None:
         """Later requests may hold the vectors of an answer."""

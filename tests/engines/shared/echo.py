@@ -1,5 +1,6 @@
 """An engine that a shared process makes: it says where and with how many it ran."""
 
+import gc
 import os
 import time
 from collections.abc import Sequence
@@ -14,7 +15,8 @@ from ayo_bridge.seam import BatchEngine, Call, EngineKind, Limits
 class Echo(BatchEngine):
     """Returns what it gets. Each batch is a line in a file: the process, and its number of calls.
 
-    A payload ``{"square": n}`` gives an array; ``{"fails": text}`` raises.
+    A payload ``{"square": n}`` gives an array; ``{"fails": text}`` raises; ``{"frozen": True}``
+    gives how many objects the collector leaves alone there.
     """
 
     kind = EngineKind.EMBEDDING
@@ -35,6 +37,8 @@ class Echo(BatchEngine):
             return np.arange(size * size, dtype=np.float32).reshape(size, size)
         if isinstance(payload, dict) and "fails" in payload:
             raise ValueError(payload["fails"])
+        if isinstance(payload, dict) and "frozen" in payload:
+            return gc.get_freeze_count()
         return payload
 
 

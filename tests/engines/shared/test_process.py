@@ -80,6 +80,10 @@ def test_calls_of_eight_clients_are_fused_to_three_batches(
     assert len(sizes) <= 3
 
 
+def test_what_is_loaded_there_is_left_alone_by_the_collector(client: Client) -> None:
+    assert answer(client(), {"frozen": True}) > 10_000
+
+
 def test_arrays_come_as_they_were_and_are_the_callers_own(client: Client) -> None:
     runtime = client()
     found = answer(runtime, {"square": 3})
