@@ -52,7 +52,8 @@ class Account:
     prompted: int = 0
     warmed: int = 0
     calls: int = 0
-    ingested: int = 0
+    ingested: set[str] = field(default_factory=set)
+    """Chunks; one that comes once more, as of a query that is asked again, is the same one."""
     first_token: float = 0.0
 
 
@@ -105,7 +106,7 @@ class Payloads:
             case Rerank(query, candidates):
                 return BatchRequest(result=[digest(query, c) for c in candidates])
             case Ingest(items):
-                self.accounts[query_of(text_of(items[0]))].ingested += len(items)
+                self.accounts[query_of(text_of(items[0]))].ingested.update(map(text_of, items))
                 return BatchRequest("insert")
             case Search(items, top_k):
                 return BatchRequest("search", [self._hits(text_of(i), top_k) for i in items])
@@ -127,7 +128,7 @@ class Payloads:
     def _hits(self, text: str, top_k: int) -> list[str]:
         """Chunks that were stored before, in an order that depends on the text."""
         query = query_of(text)
-        stored = self.accounts[query].ingested
+        stored = len(self.accounts[query].ingested)
         if not stored:
             raise ValueError(f"query {query} searches before its documents are stored")
         start = digest(text)

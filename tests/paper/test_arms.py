@@ -8,7 +8,9 @@ from dataclasses import replace
 import pytest
 
 from ayo_bridge.graph import Graph
-from ayo_bridge.simulate import SimulatedLLM
+from ayo_bridge.seam import Call
+from ayo_bridge.simulate import BatchRequest, SimulatedLLM
+from ayo_bridge.workflow import Ingest, Search
 from benchmarks.paper.parameters import Workload, parameters
 from benchmarks.paper.payloads import Payloads
 from benchmarks.paper.run import Run, inputs_of, poisson, simulate
@@ -110,3 +112,15 @@ def test_everybody_has_the_same_engines() -> None:
         assert isinstance(llm, SimulatedLLM)
         assert llm.batching.prefix_cache
         assert engines["embedding"].limits.max_items == GIVEN.engines.embedding_batch
+
+
+def test_a_question_that_is_asked_again_finds_its_own_chunks_again() -> None:
+    payloads, chunks = Payloads(), tuple(f"q3 chunk {i}" for i in range(16))
+
+    def asked(payload: Ingest | Search) -> BatchRequest:
+        return payloads.batched(Call("store", object(), payload))
+
+    asked(Ingest(chunks, 3))
+    first = asked(Search(("q3 question",), 3, 3)).result
+    asked(Ingest(chunks, 3))
+    assert asked(Search(("q3 question",), 3, 3)).result == first
