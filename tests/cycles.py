@@ -19,7 +19,7 @@ def collected() -> Iterator[list[str]]:
     found: list[str] = []
     enabled = gc.isenabled()
     gc.collect()
-    gc.freeze()  # What is there already need not be gone through.
+    gc.freeze()  # What is there already is not of this call; it stays so, as what imports made.
     gc.disable()
     gc.set_debug(gc.DEBUG_SAVEALL)
     try:
@@ -29,7 +29,6 @@ def collected() -> Iterator[list[str]]:
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
-        gc.unfreeze()
         if enabled:
             gc.enable()
 
