@@ -52,6 +52,32 @@ def test_it_keeps_requests_as_they_came(server: StubOpenAI, client: httpx.Client
     assert not request.aborted
 
 
+def test_calls_that_are_to_come_together_wait_for_each_other(server: StubOpenAI) -> None:
+    script = server.reply_when("why", together=2)
+    with httpx.Client(base_url=server.base_url) as client, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(_post, client)
+        eventually(lambda: len(server.calls) == 1, "the first call")
+        assert _post(client, messages=[]).is_success
+        assert server.calls[0].ended is None
+        assert _post(client).is_success
+        assert first.result().is_success
+        assert script.together == 1
+        assert _post(client).is_success
+
+
+def test_who_has_gone_away_is_not_waited_for_and_nobody_waits_for_ever(
+    server: StubOpenAI, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.reply_when("why", together=2)
+    with pytest.raises(httpx.ReadTimeout):
+        _post(client)
+    eventually(lambda: server.in_flight == 0, "the end of the request")
+    monkeypatch.setattr("tests.stub_openai.server._PATIENCE", 0.02)
+    with httpx.Client(base_url=server.base_url) as patient:
+        assert _post(patient).is_success
+    assert server.max_in_flight == 1
+
+
 def test_statuses_at_some_calls(server: StubOpenAI, client: httpx.Client) -> None:
     faults.at(0, 2, status=503, headers=[("retry-after", "1")])(server)
     replies = [_post(client) for _ in range(4)]

@@ -58,6 +58,9 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def later(self, seconds: float, what: Callable[[], None]) -> None:
+        """Do this after so many seconds, instead of what was to be done later."""
+        if self._timer is not None:
+            self._timer.cancel()
         self._timer = self._stub.loop.call_later(seconds, what)
 
     def data_received(self, data: bytes) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from itertools import chain, islice
 from typing import Any
 
@@ -21,6 +22,8 @@ from tests.stub_openai.replies import (
 from tests.stub_openai.requests import Body, Script, StubRequest
 
 _AS_EVER = Script(lambda request: True)
+_PATIENCE = 10.0
+"""Seconds that a call waits at most for others that are to be there at once."""
 
 
 class StubOpenAI:
@@ -204,10 +207,23 @@ class StubOpenAI:
             interval = whole - latency  # Of all events together.
         else:
             interval = self.token_interval
-        if latency <= 0:
-            self._answer(request, connection, script, interval)
+        answer = partial(self._answer, request, connection, script, interval)
+        take_up = answer if latency <= 0 else partial(connection.later, latency, answer)
+        if script is not None and script.together > 1:
+            self._gather(script, connection, take_up)
         else:
-            connection.later(latency, lambda: self._answer(request, connection, script, interval))
+            take_up()
+
+    def _gather(self, script: Script, connection: Connection, take_up: Callable[[], None]) -> None:
+        """Take up the calls that are to be there at once when as many are."""
+        there = {each: how for each, how in script.there.items() if each in self._at_work}
+        script.there = there = {**there, connection: take_up}
+        if len(there) < script.together:
+            connection.later(_PATIENCE, take_up)
+            return
+        script.together, script.there = 1, {}
+        for each in there.values():
+            each()
 
     def _answer(
         self, request: StubRequest, connection: Connection, script: Script | None, interval: float
