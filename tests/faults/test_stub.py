@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import select
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 
 import httpx
 import pytest
@@ -76,6 +79,43 @@ def test_who_has_gone_away_is_not_waited_for_and_nobody_waits_for_ever(
     with httpx.Client(base_url=server.base_url) as patient:
         assert _post(patient).is_success
     assert server.max_in_flight == 1
+
+
+@pytest.mark.parametrize("how", ["leave", "stop"])
+def test_it_hangs_up_on_those_too_whom_it_was_just_accepting(how: str) -> None:
+    server = StubOpenAI().__enter__()
+    assert server._server is not None
+    (listening,) = server._server.sockets
+    busy, connected = threading.Event(), threading.Event()
+    signal, signalled = socket.socketpair()
+
+    def is_busy() -> None:
+        server.loop.add_reader(signalled, goes)
+        busy.set()
+        connected.wait()
+
+    def goes() -> None:
+        """As on a busy machine: what comes later is due at once."""
+        server.loop.remove_reader(signalled)
+        if how == "leave":
+            server._restart(600.0)
+        else:
+            server._stop()
+        time.sleep(0.05)
+
+    with closing(signal), closing(signalled):
+        server.loop.call_soon_threadsafe(is_busy)
+        busy.wait()
+        with socket.create_connection(("127.0.0.1", server._port), 30.0) as caller:
+            assert select.select([listening], [], [], 30.0)[0]
+            signal.send(b"!")
+            connected.set()
+            with suppress(ConnectionResetError):
+                assert caller.recv(1) == b""
+        if how == "leave":
+            server.loop.call_soon_threadsafe(server._stop)
+        server._thread.join()
+    assert not server.connections
 
 
 def test_statuses_at_some_calls(server: StubOpenAI, client: httpx.Client) -> None:

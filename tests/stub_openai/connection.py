@@ -42,6 +42,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
         self._stub.connections.add(self)
+        if self._stub.away:
+            self.drop()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stub.connections.discard(self)

@@ -294,6 +294,7 @@ class StubOpenAI:
         asyncio.set_event_loop(self.loop)
         self.loop.run_until_complete(self._start())
         self.loop.run_forever()
+        self.loop.run_until_complete(self._end())
         self.loop.close()
 
     async def _start(self) -> None:
@@ -308,27 +309,37 @@ class StubOpenAI:
         self.away = False
 
     def _restart(self, away: float) -> None:
-        self.away = True
-        if self._server is not None:
-            self._server.close()
-        self._drop_all()
+        self._leave()
         self.loop.call_later(
             away, lambda: self._tasks.append(self.loop.create_task(self._listen()))
         )
+
+    def _leave(self) -> None:
+        """Drop all connections, and listen no more.
+
+        asyncio forgets the connection that it is accepting while its server is closed. So nobody is
+        accepted from now on; who was just before has a connection in the next round, and is dropped
+        as soon as that is made.
+        """
+        self.away = True
+        for listening in self._server.sockets if self._server is not None else ():
+            self.loop.remove_reader(listening.fileno())
+        if self._server is not None:
+            self.loop.call_soon(self._server.close)
+        self._drop_all()
 
     def _drop_all(self) -> None:
         for connection in list(self.connections):
             connection.drop()
 
     def _stop(self) -> None:
-        # asyncio leaves a connection open that it is accepting while its server is closed.
-        for listening in self._server.sockets if self._server is not None else ():
-            self.loop.remove_reader(listening.fileno())
-        self._drop_all()
-        self.loop.call_later(0.01, self._end)
+        self.loop.stop()
 
-    def _end(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        self._drop_all()
-        self.loop.call_soon(self.loop.stop)
+    async def _end(self) -> None:
+        """Leave, and return when nobody is connected any more."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._leave()
+        for _ in range(2):  # Rounds, until who was being accepted has a connection.
+            await asyncio.sleep(0)
+        while self.connections:
+            await asyncio.sleep(0)
