@@ -136,6 +136,7 @@ class Runtime:
         self.generation, self.chance = next(_generations), Random()
         self._lock = threading.RLock()
         self._done: set[Hashable] = set()
+        self.closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._loop_placement: LoopPlacement | None = None
@@ -321,6 +322,7 @@ class Runtime:
                     target=run_loop, args=(self._loop,), name="ayo-bridge loop", daemon=True
                 )
                 self._thread.start()
+                self.closed = False
             return self._loop
 
     def submit(self, coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
@@ -346,6 +348,7 @@ class Runtime:
         What is still to be exported of calls is.
         """
         with self._lock:
+            self.closed = True
             loop, self._loop = self._loop, None
             thread, self._thread = self._thread, None
             threads, self._threads = self._threads, {}

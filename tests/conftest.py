@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests import kept_clients
+
 if TYPE_CHECKING:
     from ayo_bridge.serving.postgres import EmbeddedPostgres
     from ayo_bridge.serving.vllm_server import VLLMServer
@@ -109,16 +111,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _leaves_no_garbage(request: pytest.FixtureRequest) -> Iterator[None]:
-    """What a file that ignores unclosed clients, if only in one test, has left does not warn in the
-    next one."""
+def _leaves_nothing_to_others(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a file has left unclosed is heard in it or, where it ignores that, if only in one test,
+    in none. Else it would be whenever the collector runs: an error of a test that has nothing to do
+    with it, and a task on that one's loop, by which the SDK's clients end."""
     yield
+    kept_clients.forget()
     here = (item for item in request.session.items if item.path == request.path)
     marks = (mark for item in here for mark in item.iter_markers("filterwarnings"))
-    if any("ignore::ResourceWarning" in mark.args for mark in marks):
-        with warnings.catch_warnings():
+    with warnings.catch_warnings():
+        if any("ignore::ResourceWarning" in mark.args for mark in marks):
             warnings.simplefilter("ignore", ResourceWarning)
-            gc.collect()
+        gc.collect()
 
 
 def pytest_collection() -> None:

@@ -113,8 +113,11 @@ class Served:
 def prove_once(runtime: Home, engine: str, request: LLMRequest) -> None:
     """Have the server asked in the background, once for each who asks it: may replies be rebuilt?
 
-    ``request`` is one to the endpoint in question, by whom it would be sent.
+    ``request`` is one to the endpoint in question, by whom it would be sent. A client may have its
+    first reply long after a runtime was closed that wanted to know: then nobody does any more.
     """
+    if runtime.closed:
+        return
     server = runtime.scheduler(engine).engine
     known = ("proof", request.url, engine, request.credential)
     if isinstance(server, OpenAIServer) and runtime.first(known):

@@ -93,6 +93,10 @@ class Home(EngineHome, Schedulers, Costs, Protocol):
         """How busy this process is."""
 
     @property
+    def closed(self) -> bool:
+        """Whether it was closed and is not in use again: then nothing begins by itself."""
+
+    @property
     def generation(self) -> int:
         """Changes when everything that was set up once has to be set up again."""
 

@@ -4,10 +4,10 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -41,6 +41,17 @@ def plain_server() -> Iterator[StubOpenAI]:
         yield stub
 
 
+@pytest.fixture
+def application(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
+    """Imports an application into this process, which keeps none, nor the clients that it has."""
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(APPS)
+    yield import_module
+    for name in set(sys.modules) - before:
+        if Path(getattr(sys.modules[name], "__file__", None) or "").is_relative_to(APPS):
+            del sys.modules[name]
+
+
 async def replies(app: object, paths: Sequence[str]) -> list[str]:
     """What an application replies that runs in this process, as it is."""
     transport = httpx.ASGITransport(app)  # type: ignore[arg-type]
@@ -49,15 +60,16 @@ async def replies(app: object, paths: Sequence[str]) -> list[str]:
 
 
 def test_fastapi_in_two_workers_of_gunicorn_replies_the_same_and_reports_when_it_is_terminated(
-    plain_server: StubOpenAI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plain_server: StubOpenAI,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    application: Callable[[str], Any],
 ) -> None:
     page = tmp_path / "calls.html"
     wanted = ["--stats", "--timeline", str(page)]
     paths = [f"/{route}?question={QUESTION}" for route in ("ask", "aask", "stream")]
     monkeypatch.setenv("LLM_URL", plain_server.base_url)
-    monkeypatch.syspath_prepend(APPS)
-    monkeypatch.delitem(sys.modules, "web", raising=False)
-    app = import_module("web").app
+    app = application("web").app
     plain = asyncio.run(replies(app, paths[:1]))
     assert plain_server.max_in_flight == 1
     plain += asyncio.run(replies(app, paths[1:]))
@@ -74,12 +86,11 @@ def test_fastapi_in_two_workers_of_gunicorn_replies_the_same_and_reports_when_it
 
 
 def test_workers_that_celery_forks_answer_the_same_and_report_when_it_is_terminated(
-    plain_server: StubOpenAI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plain_server: StubOpenAI, tmp_path: Path, application: Callable[[str], Any]
 ) -> None:
     """The application has asked once before it forks: as it is, its two workers would share the
     socket that was opened for that and might read each other's replies, so it is asked here."""
-    monkeypatch.syspath_prepend(APPS)
-    engine = import_module("book").engine(plain_server.base_url)
+    engine = application("book").engine(plain_server.base_url)
     answers = [f"{engine.query(question)}\n" for question in ("warming up", *QUESTIONS)]
     for name in ("queue", "control", "results"):
         (tmp_path / name).mkdir()

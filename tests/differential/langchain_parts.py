@@ -13,8 +13,8 @@ from langchain_core.runnables import Runnable, RunnablePassthrough
 from langchain_core.vectorstores import InMemoryVectorStore
 from langchain_huggingface import HuggingFaceEmbeddings
 from langchain_openai import ChatOpenAI
-from langchain_openai.chat_models import _client_utils
 
+from tests import kept_clients
 from tests.stub_openai import StubOpenAI, StubRequest
 
 ASKS_FOR_LINES = "separated by newlines"
@@ -79,25 +79,17 @@ def chat(url: str, **settings: Any) -> ChatOpenAI:
     """A client of the stub."""
     given = {"model": "stub", "api_key": "none", "temperature": 0.0, "max_retries": 0, **settings}
     made = ChatOpenAI(base_url=url, **given)
-    _clients.append(made)
+    kept_clients.made.append(made)
     return made
-
-
-_clients: list[ChatOpenAI] = []
 
 
 async def close_clients() -> None:
     """Close the connections of all clients made so far; LangChain keeps them for ever."""
-    while _clients:
-        client = _clients.pop()
-        await client.root_async_client.close()
-        if client.root_client is not None:
-            client.root_client.close()
-    for cached in (
-        _client_utils._cached_sync_httpx_client,
-        _client_utils._cached_async_httpx_client,
-    ):
-        cached.cache_clear()
+    try:
+        for made in kept_clients.made:
+            await made.root_async_client.close()
+    finally:
+        kept_clients.forget()
 
 
 @lru_cache(maxsize=1)

@@ -4,8 +4,7 @@ import ast
 import asyncio
 import gc
 import inspect
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Mapping, Sequence, Set
 from types import CodeType, ModuleType
 from typing import Any, Final
 
@@ -23,6 +22,7 @@ def run(
     names: Mapping[str, Any],
     instead: Mapping[str, str],
     afterwards: Afterwards | None = None,
+    others: Sequence[object] = (),
 ) -> ModuleType:
     """Run the blocks in one module and on one loop; they may await outside of functions.
 
@@ -30,6 +30,7 @@ def run(
         names: what the module has at first.
         instead: texts that stand in for others in the sources: URLs, paths of models.
         afterwards: what else is done with the module before the loop ends.
+        others: clients of the SDK that are not the reader's, and stay as they are.
 
     Returns:
         the module, with what the blocks have made.
@@ -45,20 +46,27 @@ def run(
                 exec(code, vars(module))
         if afterwards is not None:
             runner.run(afterwards(module))
-        runner.run(_close_clients())
+        runner.run(_close_clients({id(each) for each in others}))
     return module
 
 
-async def _close_clients() -> None:
-    """What the end of a reader's process would close: clients belong to this loop."""
+def clients() -> list[Any]:
+    """The clients of the SDK that there are."""
     from openai import AsyncOpenAI, OpenAI
 
-    for found in gc.get_objects():
-        if type(found) is AsyncOpenAI:
-            with suppress(RuntimeError):  # Another test's, whose loop has ended.
-                await found.close()
-        elif type(found) is OpenAI:
-            found.close()
+    return [found for found in gc.get_objects() if type(found) in (AsyncOpenAI, OpenAI)]
+
+
+async def _close_clients(others: Set[int]) -> None:
+    """What the end of a reader's process would close: clients belong to this loop.
+
+    Those of another test do not: what it has used on a loop of its own is only torn here.
+    """
+    for found in clients():
+        if id(found) not in others:
+            closing = found.close()
+            if closing is not None:
+                await closing
 
 
 def _compiled(block: Block, instead: Mapping[str, str]) -> CodeType:

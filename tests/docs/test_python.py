@@ -11,7 +11,7 @@ from ayo_bridge import runtime as runtimes
 from ayo_bridge.profile import ProfileStore
 from tests.docs.blocks import DOCUMENTS, blocks_of, name_of
 from tests.docs.given import AFTERWARDS, given
-from tests.docs.running import run
+from tests.docs.running import clients, run
 from tests.stub_openai import StubOpenAI
 
 WITH_PYTHON: Final = [
@@ -88,9 +88,10 @@ def test_the_blocks_of_a_document_run(
     document: Path, stub: StubOpenAI, instead: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     python = [block for block in blocks_of(document) if block.language == "python"]
+    others = clients()
     names = given(document)(stub.base_url)
     stub.requests.clear()
-    run(python, names, instead, AFTERWARDS.get(name_of(document)))
+    run(python, names, instead, AFTERWARDS.get(name_of(document)), others)
     assert bool(stub.calls) == (name_of(document) in ASKING)
     said = capsys.readouterr().out
     for words in SAID.get(name_of(document), ()):

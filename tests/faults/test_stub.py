@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import select
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 
 import httpx
 import pytest
@@ -29,7 +32,7 @@ def server() -> Iterator[StubOpenAI]:
 
 @pytest.fixture
 def client(server: StubOpenAI) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.base_url, timeout=0.3) as made:
+    with httpx.Client(base_url=server.base_url, timeout=30.0) as made:
         yield made
 
 
@@ -50,6 +53,68 @@ def test_it_keeps_requests_as_they_came(server: StubOpenAI, client: httpx.Client
     assert request.peer is not None
     eventually(lambda: request.ended is not None, "the end of the request")
     assert not request.aborted
+
+
+def test_calls_that_are_to_come_together_wait_for_each_other(server: StubOpenAI) -> None:
+    script = server.reply_when("why", together=2)
+    with httpx.Client(base_url=server.base_url) as client, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(_post, client)
+        eventually(lambda: len(server.calls) == 1, "the first call")
+        assert _post(client, messages=[]).is_success
+        assert server.calls[0].ended is None
+        assert _post(client).is_success
+        assert first.result().is_success
+        assert script.together == 1
+        assert _post(client).is_success
+
+
+def test_who_has_gone_away_is_not_waited_for_and_nobody_waits_for_ever(
+    server: StubOpenAI, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.reply_when("why", together=2)
+    _in_vain(client)
+    eventually(lambda: server.in_flight == 0, "the end of the request")
+    monkeypatch.setattr("tests.stub_openai.server._PATIENCE", 0.02)
+    with httpx.Client(base_url=server.base_url) as patient:
+        assert _post(patient).is_success
+    assert server.max_in_flight == 1
+
+
+@pytest.mark.parametrize("how", ["leave", "stop"])
+def test_it_hangs_up_on_those_too_whom_it_was_just_accepting(how: str) -> None:
+    server = StubOpenAI().__enter__()
+    assert server._server is not None
+    (listening,) = server._server.sockets
+    busy, connected = threading.Event(), threading.Event()
+    signal, signalled = socket.socketpair()
+
+    def is_busy() -> None:
+        server.loop.add_reader(signalled, goes)
+        busy.set()
+        connected.wait()
+
+    def goes() -> None:
+        """As on a busy machine: what comes later is due at once."""
+        server.loop.remove_reader(signalled)
+        if how == "leave":
+            server._restart(600.0)
+        else:
+            server._stop()
+        time.sleep(0.05)
+
+    with closing(signal), closing(signalled):
+        server.loop.call_soon_threadsafe(is_busy)
+        busy.wait()
+        with socket.create_connection(("127.0.0.1", server._port), 30.0) as caller:
+            assert select.select([listening], [], [], 30.0)[0]
+            signal.send(b"!")
+            connected.set()
+            with suppress(ConnectionResetError):
+                assert caller.recv(1) == b""
+        if how == "leave":
+            server.loop.call_soon_threadsafe(server._stop)
+        server._thread.join()
+    assert not server.connections
 
 
 def test_statuses_at_some_calls(server: StubOpenAI, client: httpx.Client) -> None:
@@ -88,14 +153,12 @@ def test_one_slot_has_the_others_wait(server: StubOpenAI) -> None:
 def test_a_call_that_hangs_ends_with_its_client(server: StubOpenAI, client: httpx.Client) -> None:
     faults.hangs(1)(server)
     assert _post(client).status_code == 200
-    with pytest.raises(httpx.ReadTimeout):
-        _post(client)
+    _in_vain(client)
     eventually(lambda: server.in_flight == 0, "the end of what hung", 5)
     assert [call.aborted for call in server.calls] == [False, True]
     faults.well(server)
     faults.hangs(0, middle=True)(server)
-    with pytest.raises(httpx.ReadTimeout):
-        _post(client, stream=True)
+    _in_vain(client, stream=True)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +182,7 @@ def test_the_connection_ends(
     with pytest.raises(error):
         _post(client, stream=stream)
     faults.well(server)
-    time.sleep(0.2)
+    eventually(lambda: not server.away, "it listens again")
     assert _post(client).status_code == 200
 
 
@@ -150,17 +213,20 @@ def test_a_header_and_a_cookie_that_have_to_be_there(
 def test_whoever_waits_for_the_slot_may_go(server: StubOpenAI) -> None:
     faults.one_slot(server)
     faults.hangs(0)(server)
-    with httpx.Client(base_url=server.base_url, timeout=0.2) as first:
-        hanging = threading.Thread(target=_in_vain, args=(first,))
-        hanging.start()
-        eventually(lambda: server.in_flight == 1, "the first call", 5)
-        with httpx.Client(base_url=server.base_url, timeout=0.05) as second:
+    url = server.base_url
+    with httpx.Client(base_url=url, timeout=30.0) as first, ThreadPoolExecutor(1) as pool:
+        hanging = pool.submit(_post, first)
+        eventually(lambda: server.in_flight == 1, "the first call")
+        with httpx.Client(base_url=url) as second:
             _in_vain(second)
-        hanging.join()
+        server.hang_up()
+        assert isinstance(hanging.exception(), httpx.RemoteProtocolError | httpx.ReadError)
     with httpx.Client(base_url=server.base_url) as third:
         assert _post(third).status_code == 200
 
 
-def _in_vain(client: httpx.Client) -> None:
+def _in_vain(client: httpx.Client, **more: object) -> None:
+    """It waits for a moment for a reply that does not come."""
+    patience = httpx.Timeout(30.0, read=0.2)
     with pytest.raises(httpx.ReadTimeout):
-        _post(client)
+        client.post("/chat/completions", json={**ASKED, **more}, timeout=patience)

@@ -56,7 +56,7 @@ def test_an_engine_inside_an_unknown_one_still_runs_ahead(
         return inner[-1]
 
     outer = faster(router(env, kept))
-    stub.latency = 0.05
+    stub.reply_when(lambda request: "Some choices" not in request.prompt, together=2)
     stub.max_in_flight = 0
     assert str(outer.query("What grows in the north?")) == expected
     assert stub.max_in_flight > 1, "the leaves of the inner tree went side by side"

@@ -20,7 +20,7 @@ from ayo_bridge.learn.tracing.places import current_place
 from ayo_bridge.seam import Outcome, current_scope
 from ayo_bridge.verify import verify
 from ayo_bridge.verify.target import Question
-from tests.adapters.python.programs import learned, outcomes, overlapped, prompts, question
+from tests.adapters.python.programs import learned, outcomes, prompts, question, side_by_side
 from tests.deadline import eventually
 from tests.llama_index_like import openai_like
 from tests.stub_openai import StubOpenAI
@@ -55,9 +55,8 @@ def test_a_query_engine_of_ones_own_runs_ahead_after_four_calls(
     for number in range(4):
         assert str(fast.query(question(number))) == str(original.query(question(number)))
     learned(fast)
-    stub.reset()
-    answer = str(fast.query(QueryBundle(question(9))))
-    assert overlapped(stub)
+    with side_by_side(stub):
+        answer = str(fast.query(QueryBundle(question(9))))
     assert outcomes(fast) == {Outcome.HIT: 1, Outcome.DIRECT: 1}
     made = prompts(stub)
     assert answer == str(original.query(question(9)))
@@ -105,9 +104,8 @@ async def test_a_workflow_is_followed_until_it_has_its_result(
         assert current_place() is None
         assert str(await handler) == str(await original.run(question=question(number)))
     await asyncio.to_thread(learned, fast)
-    stub.reset()
-    answer = await fast.run(question=question(9))
-    assert overlapped(stub)
+    with side_by_side(stub):
+        answer = await fast.run(question=question(9))
     assert outcomes(fast) == {Outcome.HIT: 1, Outcome.DIRECT: 1}
     assert str(answer) == str(await original.run(question=question(9)))
 

@@ -22,7 +22,14 @@ from ayo_bridge import Runtime, accelerate, explain, stats
 from ayo_bridge.learn.live.call import LiveCall
 from ayo_bridge.learn.tracing.places import current_place
 from ayo_bridge.seam import Outcome, current_scope
-from tests.adapters.python.programs import learned, outcomes, overlapped, prompts, question
+from tests.adapters.python.programs import (
+    learned,
+    outcomes,
+    overlapped,
+    prompts,
+    question,
+    side_by_side,
+)
 from tests.differential.langchain_parts import chat
 from tests.stub_openai import StubOpenAI
 
@@ -62,9 +69,8 @@ def test_a_chain_that_no_lifter_can_help_runs_ahead_after_four_calls(
     original = two_views(stub)
     fast = accelerate(original, runtime=runtime)
     taught(fast, lambda chain, number: chain.invoke(asked(number)), original)
-    stub.reset()
-    answer = fast.invoke(asked(9))
-    assert overlapped(stub)
+    with side_by_side(stub):
+        answer = fast.invoke(asked(9))
     assert outcomes(fast) == {Outcome.HIT: 1, Outcome.DIRECT: 1}
     made = prompts(stub)
     assert answer == original.invoke(asked(9))
@@ -133,13 +139,12 @@ def test_a_stream_is_learned_step_by_step(stub: StubOpenAI, runtime: Runtime) ->
     original = functions(stub)
     fast = accelerate(original, runtime=runtime)
     taught(fast, lambda chain, number: list(chain.stream(asked(number))), original)
-    stub.reset()
     chunks = []
-    for chunk in fast.stream(asked(9)):
-        assert current_scope() is None
-        assert current_place() is None
-        chunks.append(chunk)
-    assert overlapped(stub)
+    with side_by_side(stub):
+        for chunk in fast.stream(asked(9)):
+            assert current_scope() is None
+            assert current_place() is None
+            chunks.append(chunk)
     assert chunks == list(original.stream(asked(9)))
 
 
@@ -152,9 +157,8 @@ async def test_an_asynchronous_stream_is_learned_step_by_step(
         async for _ in fast.astream(asked(number)):
             assert current_place() is None
     await asyncio.to_thread(learned, fast)
-    stub.reset()
-    chunks = [chunk async for chunk in fast.astream(asked(9))]
-    assert overlapped(stub)
+    with side_by_side(stub):
+        chunks = [chunk async for chunk in fast.astream(asked(9))]
     assert chunks == [chunk async for chunk in original.astream(asked(9))]
 
 

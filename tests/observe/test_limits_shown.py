@@ -38,6 +38,7 @@ def test_a_limit_that_is_set(
     stub: StubOpenAI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AYO_MAX_AHEAD", "3")
+    stub.reply_when("", together=2)
     for text in said(stub, Runtime(profiles=ProfileStore(tmp_path))):
         assert "at most 3 calls ahead, as set." in text
     assert stub.max_in_flight == 2

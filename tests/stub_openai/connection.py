@@ -42,6 +42,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
         self._stub.connections.add(self)
+        if self._stub.away:
+            self.drop()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stub.connections.discard(self)
@@ -58,6 +60,9 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def later(self, seconds: float, what: Callable[[], None]) -> None:
+        """Do this after so many seconds, instead of what was to be done later."""
+        if self._timer is not None:
+            self._timer.cancel()
         self._timer = self._stub.loop.call_later(seconds, what)
 
     def data_received(self, data: bytes) -> None:

@@ -81,4 +81,10 @@ class Script:
     restart: float | None = None
     """The server drops all connections, is away for so many seconds, and listens again."""
     latency: float | None = None
+    together: int = 1
+    """None of them is taken up before so many are there at once, or a patient while has passed.
+
+    Whether they come at once does not depend on how busy the machine is then."""
+    there: dict[Any, Callable[[], None]] = field(default_factory=dict)
+    """Who waits for that, and how each is taken up."""
     times: int | None = None

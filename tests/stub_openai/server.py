@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from itertools import chain, islice
 from typing import Any
 
@@ -21,6 +22,8 @@ from tests.stub_openai.replies import (
 from tests.stub_openai.requests import Body, Script, StubRequest
 
 _AS_EVER = Script(lambda request: True)
+_PATIENCE = 10.0
+"""Seconds that a call waits at most for others that are to be there at once."""
 
 
 class StubOpenAI:
@@ -204,10 +207,23 @@ class StubOpenAI:
             interval = whole - latency  # Of all events together.
         else:
             interval = self.token_interval
-        if latency <= 0:
-            self._answer(request, connection, script, interval)
+        answer = partial(self._answer, request, connection, script, interval)
+        take_up = answer if latency <= 0 else partial(connection.later, latency, answer)
+        if script is not None and script.together > 1:
+            self._gather(script, connection, take_up)
         else:
-            connection.later(latency, lambda: self._answer(request, connection, script, interval))
+            take_up()
+
+    def _gather(self, script: Script, connection: Connection, take_up: Callable[[], None]) -> None:
+        """Take up the calls that are to be there at once when as many are."""
+        there = {each: how for each, how in script.there.items() if each in self._at_work}
+        script.there = there = {**there, connection: take_up}
+        if len(there) < script.together:
+            connection.later(_PATIENCE, take_up)
+            return
+        script.together, script.there = 1, {}
+        for each in there.values():
+            each()
 
     def _answer(
         self, request: StubRequest, connection: Connection, script: Script | None, interval: float
@@ -278,6 +294,7 @@ class StubOpenAI:
         asyncio.set_event_loop(self.loop)
         self.loop.run_until_complete(self._start())
         self.loop.run_forever()
+        self.loop.run_until_complete(self._end())
         self.loop.close()
 
     async def _start(self) -> None:
@@ -292,27 +309,37 @@ class StubOpenAI:
         self.away = False
 
     def _restart(self, away: float) -> None:
-        self.away = True
-        if self._server is not None:
-            self._server.close()
-        self._drop_all()
+        self._leave()
         self.loop.call_later(
             away, lambda: self._tasks.append(self.loop.create_task(self._listen()))
         )
+
+    def _leave(self) -> None:
+        """Drop all connections, and listen no more.
+
+        asyncio forgets the connection that it is accepting while its server is closed. So nobody is
+        accepted from now on; who was just before has a connection in the next round, and is dropped
+        as soon as that is made.
+        """
+        self.away = True
+        for listening in self._server.sockets if self._server is not None else ():
+            self.loop.remove_reader(listening.fileno())
+        if self._server is not None:
+            self.loop.call_soon(self._server.close)
+        self._drop_all()
 
     def _drop_all(self) -> None:
         for connection in list(self.connections):
             connection.drop()
 
     def _stop(self) -> None:
-        # asyncio leaves a connection open that it is accepting while its server is closed.
-        for listening in self._server.sockets if self._server is not None else ():
-            self.loop.remove_reader(listening.fileno())
-        self._drop_all()
-        self.loop.call_later(0.01, self._end)
+        self.loop.stop()
 
-    def _end(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        self._drop_all()
-        self.loop.call_soon(self.loop.stop)
+    async def _end(self) -> None:
+        """Leave, and return when nobody is connected any more."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._leave()
+        for _ in range(2):  # Rounds, until who was being accepted has a connection.
+            await asyncio.sleep(0)
+        while self.connections:
+            await asyncio.sleep(0)

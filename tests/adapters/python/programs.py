@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -79,6 +80,18 @@ def overlapped(stub: StubOpenAI) -> bool:
         for earlier, later in pairwise(calls)
         if earlier.ended is not None
     )
+
+
+@contextmanager
+def side_by_side(stub: StubOpenAI, words: str = "") -> Iterator[None]:
+    """Two of the requests with these words in their prompts are there at the same time.
+
+    The stub forgets all others, and answers neither before: a busy machine has the time it needs.
+    """
+    stub.reset()
+    stub.reply_when(words, together=2)
+    yield
+    assert overlapped(stub)
 
 
 def prompts(stub: StubOpenAI) -> Counter[str]:

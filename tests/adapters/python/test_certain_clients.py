@@ -17,8 +17,8 @@ from tests.adapters.python.programs import (
     client_of,
     learned,
     outcomes,
-    overlapped,
     question,
+    side_by_side,
 )
 from tests.stub_openai import StubOpenAI
 
@@ -42,9 +42,8 @@ def test_two_clients_that_a_function_certainly_uses_are_asked_side_by_side(
     stub.reset()
     assert fast(question(5)) == answer(question(5))
     assert outcomes(fast)[Outcome.HIT] >= 1
-    stub.reset()
-    fast(question(6))
-    assert overlapped(stub)
+    with side_by_side(stub):
+        fast(question(6))
     for request in stub.requests:
         key = "small" if "causes" in request.prompt else "large"
         assert request.headers["authorization"] == f"Bearer {key}"
@@ -61,9 +60,8 @@ async def test_so_are_two_asynchronous_ones(stub: StubOpenAI, runtime: Runtime) 
     for number in range(5):
         await fast(question(number))
     learned(fast)
-    stub.reset()
-    await fast(question(5))
-    assert overlapped(stub)
+    with side_by_side(stub):
+        await fast(question(5))
 
 
 def test_a_client_that_is_used_later_for_certain_is_not_used_for_what_comes_before(

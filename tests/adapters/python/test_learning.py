@@ -28,6 +28,7 @@ from tests.adapters.python.programs import (
     overlapped,
     prompts,
     question,
+    side_by_side,
 )
 from tests.deadline import eventually
 from tests.stub_openai import StubOpenAI
@@ -70,9 +71,8 @@ def test_two_calls_that_need_nothing_of_each_other_run_side_by_side_after_four_c
         fast(question(number))
         assert not overlapped(stub)
     learned(fast)
-    stub.reset()
-    answer = fast(question(9))
-    assert overlapped(stub)
+    with side_by_side(stub):
+        answer = fast(question(9))
     assert outcomes(fast) == {Outcome.HIT: 1, Outcome.DIRECT: 1}
     made = prompts(stub)
     assert answer == both.answer(question(9))

@@ -236,6 +236,7 @@ async def test_cancelling_closes_the_connection(stub_openai: StubOpenAI) -> None
 
 async def test_many_requests_are_in_flight_at_once(stub_openai: StubOpenAI) -> None:
     server = OpenAIServer(ENGINE, stub_openai.base_url)
+    stub_openai.reply_when("", together=150)
     await asyncio.gather(*(ask(server) for _ in range(150)))
     assert stub_openai.max_in_flight == 150
     await server.aclose()

@@ -56,6 +56,7 @@ def test_both_questions_are_asked_at_once_and_nothing_else_changes(
     fast = accelerate(answerer, runtime)
     expected, asked = answerer.ask(QUESTION), bodies(stub)
     assert stub.max_in_flight == 1
+    stub.reply_when("", together=2)
     for _ in range(3):
         assert fast.ask(QUESTION) == expected
         assert bodies(stub) == asked
