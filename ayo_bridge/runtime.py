@@ -134,7 +134,7 @@ class Runtime:
     def _reset(self) -> None:
         """Start from nothing: at first, and in a forked child, which has no threads of ours."""
         self.generation, self.chance = next(_generations), Random()
-        self._lock = threading.RLock()
+        self._lock, self._changing = threading.RLock(), threading.Lock()
         self._done: set[Hashable] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -215,11 +215,15 @@ class Runtime:
         Raises:
             ArgumentError: no such LLM is declared here, or not with this routing and session.
         """
-        self.replicated.changes(declared)
-        with self._lock:
-            for engine in (scheduler.engine for scheduler in self._schedulers.values()):
-                if engine.routes is None:  # Perhaps its address is one of them by now.
-                    engine.routes = self.replicated.routes(engine)
+        with self._changing:
+            self.replicated.changes(declared)
+            with self._lock:
+                for engine in (scheduler.engine for scheduler in self._schedulers.values()):
+                    if engine.routes is None:  # Perhaps its address is one of them by now.
+                        engine.routes = self.replicated.routes(engine)
+                loads = self.loads
+            for server, load in loads.items():
+                load.serves(self.replicated.count(server))
 
     @property
     def schedulers(self) -> tuple[EngineScheduler, ...]:
@@ -230,9 +234,9 @@ class Runtime:
         """What is on its way at ``host:port``, and how much may go there ahead."""
         load = self._loads.get(server)
         if load is None:
-            limit = AheadLimit(self.max_ahead, **self.replicated.limits(server))
-            made = ServerLoad(lambda: self.clock(), limit)
-            with self._lock:
+            with self._lock:  # Else their number could change before it is there to be told.
+                limit = AheadLimit(self.max_ahead, servers=self.replicated.count(server))
+                made = ServerLoad(lambda: self.clock(), limit)
                 load = self._loads.setdefault(server, made)
         return load
 

@@ -15,7 +15,6 @@ from ayo_bridge.engines.openai_http.replica_checks import watch
 from ayo_bridge.engines.openai_http.replicas import Replicas
 from ayo_bridge.errors import ArgumentError
 from ayo_bridge.events import Event, Facts, log
-from ayo_bridge.schedule.limits import MOST, START
 from ayo_bridge.seam import Engine, EngineKind
 
 _logger: Final = logging.getLogger(__name__)
@@ -92,10 +91,10 @@ class Replicated:
         checked_servers([declared, *(other.declared for other in self.all if other is not each)])
         each.changes(declared)
 
-    def limits(self, server: str) -> dict[str, int]:
-        """What an :class:`~ayo_bridge.schedule.limits.AheadLimit` begins with, for all together."""
-        count = max((len(each.servers) for each in self.all if server in each.servers), default=1)
-        return {"start": START * count, "most": MOST * count}
+    def count(self, server: str) -> int:
+        """How many servers share the calls that are made for one: its replicas, or it alone."""
+        there = (each.declared.urls for each in self.all if server in each.servers)
+        return max(map(len, there), default=1)
 
     def after_fork(self) -> None:
         """Begin anew: at first, and in a forked child."""
