@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from ayo_bridge.schedule.prefixes import Chain, Known
@@ -14,7 +15,7 @@ class Prompt:
 
     ``tokens`` is about how long its prompt is; ``output`` is the most that it may write, 0 where it
     does not say. ``warm``: it only prefills what others will begin with. ``foreseen``: what its
-    graph says of it.
+    graph says of it. ``caller``: for whom it is made; ``None``: that does not matter.
     """
 
     chain: Chain = ()
@@ -22,6 +23,7 @@ class Prompt:
     output: int = 0
     warm: bool = False
     foreseen: Foreseen | None = None
+    caller: Hashable = None
 
 
 @dataclass(slots=True, eq=False)

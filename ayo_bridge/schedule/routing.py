@@ -16,6 +16,7 @@ from typing import Final
 from ayo_bridge.schedule.delays import Delays
 from ayo_bridge.schedule.loads import Loads
 from ayo_bridge.schedule.prefixes import CHUNK_TOKENS, NOTHING, Known, Prefixes
+from ayo_bridge.schedule.refusals import Refusals
 from ayo_bridge.schedule.replica import Prompt, Replica, Sent
 from ayo_bridge.seam import Usage
 
@@ -74,6 +75,7 @@ class Router:
         self._replicas = [Replica() for _ in range(replicas)]
         self._loads = Loads(replicas)
         """Sequences that each decodes sooner or later: a warm is not."""
+        self._refusals = Refusals()
         self._turn = 0
         self._tells_cached = False
         self._answered = float("-inf")
@@ -84,7 +86,13 @@ class Router:
     # Asked by whoever sends.
 
     def choose(self, prompt: Prompt, now: float, tried: Collection[int] = ()) -> int | None:
-        """The replica for a request, none of those ``tried``; ``None``: no other one is up."""
+        """The replica for a request, none of those ``tried`` nor one that refuses its caller.
+
+        ``None``: no other one is up.
+        """
+        refuse = self._refusals.by(prompt.caller, now)
+        if refuse:
+            tried = {*tried, *refuse}
         if self.routing in (Routing.PREFIX, Routing.LEAST_DELAY):
             chosen = self._least_delay(prompt, now, tried)
             if chosen is not None:
@@ -163,6 +171,14 @@ class Router:
         """Requests on their way to a replica that went by this router."""
         return len(self._replicas[number].sent)
 
+    def takes(self, number: int, now: float) -> bool:
+        """Whether a replica takes anybody's requests, as far as is known."""
+        return self.is_up(number, now) and not self._refusals.all_by(number)
+
+    def takes_already(self, sent: Sent) -> bool:
+        """Whether nothing is new if a replica takes a request. Needs no lock."""
+        return self._refusals.known(sent.replica, sent.prompt.caller)
+
     # Told by whoever has sent.
 
     def begins(self, number: int, prompt: Prompt, now: float) -> Sent:
@@ -211,6 +227,17 @@ class Router:
             delays.decoded(output, others, seconds - first)
         else:
             delays.whole(sent.before, output, others, seconds)
+
+    def is_taken(self, sent: Sent) -> None:
+        """A replica takes a request: it knows its caller."""
+        self._refusals.takes(sent.replica, sent.prompt.caller)
+
+    def refuses(self, sent: Sent, now: float) -> None:
+        """A replica has refused who made a request, which another one takes."""
+        number = sent.replica
+        if self._refusals.refuses(number, sent.prompt.caller, now, sent.began):
+            self._refusals.forget(number)
+            self.fails(number, now, sent.began)
 
     def drops(self, sent: Sent, now: float) -> None:
         """A request is no longer there: nothing is learned of it."""
@@ -280,6 +307,7 @@ class Router:
         replica = self._replicas[number]
         again = min(2.0 ** (replica.failures - 1) - 1, LONGEST_AGAIN) if replica.failures else 0.0
         replica.down, replica.until, replica.back = 0.0, now + again, now
+        self._refusals.forget(number)
 
     # Which there are.
 
@@ -303,6 +331,7 @@ class Router:
         replica = self._replicas[number]
         replica.gone, replica.down, replica.failures = False, 0.0, 0
         replica.until = replica.rest = float("-inf")
+        self._refusals.forget(number)
         self._prefixes.forget(number)
 
     def seen(self, number: int, sequences: int) -> None:
