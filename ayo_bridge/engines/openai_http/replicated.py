@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from contextvars import Context
 from typing import Any, Final
 
-from ayo_bridge.engines.declared import LLM, Servers, checked_servers
+from ayo_bridge.engines.declared import LLM, Servers
 from ayo_bridge.engines.dialects import DIALECTS
 from ayo_bridge.engines.openai_http.address import origin
 from ayo_bridge.engines.openai_http.replica_checks import watch
@@ -88,7 +88,6 @@ class Replicated:
                     f'{name} of {declared.model!r} is "{getattr(before, name)}": it stays while '
                     "calls are under way"
                 )
-        checked_servers([declared, *(other.declared for other in self.all if other is not each)])
         each.changes(declared)
 
     def count(self, server: str) -> int:
