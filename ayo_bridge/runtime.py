@@ -17,7 +17,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from ayo_bridge.arguments import checked_dialects, checked_engines
-from ayo_bridge.engines.declared import LLM
+from ayo_bridge.engines.declared import LLM, Declared
 from ayo_bridge.engines.openai_http.replicated import Replicated
 from ayo_bridge.passes import PIPELINE, Pass
 from ayo_bridge.profile import EngineProfile, LiveProfiles, ProfileStore, measure_when_idle
@@ -207,13 +207,14 @@ class Runtime:
         """The replicas of a registered engine; ``None``: none are declared."""
         return self._schedulers[engine].engine.routes if self.replicated else None
 
-    def change(self, declared: LLM) -> None:
-        """Add and remove replicas of a declared LLM while calls are under way.
+    def change(self, declared: LLM | Declared) -> None:
+        """Add and remove replicas of a declared LLM, embedding model or reranker, calls under way.
 
         What is on its way to one that is removed runs on; one that is added has its share at once.
 
         Raises:
-            ArgumentError: no such LLM is declared here, or not with this routing and session.
+            ArgumentError: no such model is declared here with URLs that are alike but for host and
+                port, or not with this routing and session.
         """
         with self._changing:
             self.replicated.changes(declared)

@@ -176,14 +176,24 @@ def _checked(urls: Sequence[object]) -> tuple[str, ...]:
     for at, where in enumerate(origins):
         if where in origins[:at]:
             raise ValueError(f"holds {where} twice")
-    first = parts[0]
-    for each in parts[1:]:
+    found = tuple(each.geturl() for each in parts)
+    check_alike(found)
+    return found
+
+
+def check_alike(urls: Sequence[str], whose: str = "") -> None:
+    """Refuse base URLs between which a request could not be moved.
+
+    Raises:
+        ArgumentError: they differ in more than host and port; the message begins with ``whose``.
+    """
+    first = urlsplit(urls[0])
+    for url in urls[1:]:
+        each = urlsplit(url)
         if (each.scheme, each.path) != (first.scheme, first.path):
-            raise ValueError(
-                f"are to be alike but for host and port: {first.geturl()} and {each.geturl()} "
-                "are not"
+            raise ArgumentError(
+                f"{whose}are to be alike but for host and port: {urls[0]} and {url} are not"
             )
-    return tuple(each.geturl() for each in parts)
 
 
 def _split(url: object) -> SplitResult:
@@ -224,4 +234,5 @@ __all__ = [
     "RerankServers",
     "Servers",
     "WrongFieldError",
+    "check_alike",
 ]

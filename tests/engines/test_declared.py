@@ -308,6 +308,36 @@ def test_a_file_declares_models_and_where_they_run(
     assert "least_delay; reranker:ranks in Ray actors, where a Runtime" in said
 
 
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ("m", "change takes an LLM, or an Embedding or Reranker with urls, not m"),
+        (Embedding("m", placement=SHARED), "change takes an LLM, or an Embedding or Reranker with"),
+        (LLM("n", [ONE]), "no replicas of 'n' are declared: name them where the Runtime is made"),
+        (Reranker("m", urls=[ONE]), "no replicas of 'm' are declared"),
+        (LLM("m", [ONE], "prefix"), "routing of 'm' is \"round_robin\": it stays while calls are"),
+        (
+            LLM("m", ["http://c:8000/v2"], "round_robin"),
+            f"urls of 'm' are to be alike but for host and port: {ONE} and http://c:8000/v2",
+        ),
+        (
+            LLM("m", [ONE.replace("http", "https")], "round_robin"),
+            f"urls of 'm' are to be alike but for host and port: {ONE} and https://a:8000/v1 are",
+        ),
+        (
+            LLM("r", [TWO], "external"),
+            "requests for 'r' go where your application sends them, to its router: add and remove",
+        ),
+    ],
+)
+def test_a_change_that_could_not_be_is_refused(changed: Any, sentence: str) -> None:
+    declared = [LLM("m", [ONE, TWO], "round_robin"), LLM("r", [ONE], "external")]
+    runtime = Runtime(engines=declared)
+    with pytest.raises(ArgumentError, match=f"^{re.escape(sentence)}"):
+        runtime.change(changed)
+    assert [each.declared for each in runtime.replicated.all] == declared
+
+
 def test_replicas_of_embedding_models_and_rerankers_are_theirs_alone() -> None:
     runtime = Runtime(engines=[Embedding("m", urls=[ONE, TWO]), Reranker("r", urls=[ONE, TWO])])
     for engine, found in (

@@ -86,7 +86,7 @@ class Replicas(Routes):
         """Whether one of this ``host:port`` is there, and was not removed."""
         return self._urls[self._numbers[server]] in self.declared.urls
 
-    def changes(self, declared: LLM) -> None:
+    def changes(self, declared: Servers) -> None:
         """There are others from now on; what is on its way runs on."""
         with self._alone():
             self.declared = declared
