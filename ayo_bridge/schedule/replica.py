@@ -50,6 +50,7 @@ class Replica:
         "failures",
         "foreign",
         "gone",
+        "near",
         "prefilled",
         "rest",
         "sent",
@@ -73,6 +74,8 @@ class Replica:
         """Until when it has said that it takes nothing."""
         self.back = float("-inf")
         """When it has answered again, after it had failed."""
+        self.near = False
+        """Whether its last failure came at once: who asks it again loses no time."""
         self.gone = False
         """Whether it is no longer one of them."""
         self.answered = float("-inf")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 import itertools
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from ayo_bridge.schedule.delays import Delays
@@ -35,6 +36,8 @@ _ENOUGH: Final = 4
 """Chunks in a cache from which on a reply shows whether they were there."""
 _SHARE: Final = 1 / 8
 """Share of a prompt that one query has begun, from which on it goes where that is, of equals."""
+_AT_ONCE: Final = 1.0
+"""Seconds within which a host says that it takes no connection."""
 _SILENT: Final = 2.0
 """So many times as long as requests take is waited in vain, if that is to count."""
 _LONGEST_KEPT: Final = 0.98
@@ -107,6 +110,17 @@ class Router:
         if self.routing is Routing.LEAST_OUTSTANDING:
             return self._fewest(up)
         return self._next(up)
+
+    def rather(self, prompt: Prompt, now: float, tried: Collection[int]) -> int | None:
+        """One that is rather asked than none: see :meth:`choose`, which has found no other one.
+
+        It has refused the caller, or has failed at once: perhaps it is back, and nobody knows yet.
+        """
+        near = [n for n, r in enumerate(self._replicas) if r.near and self.is_down(n)]
+        left = [number for number in near if number not in tried]
+        if left:
+            return min(left, key=lambda number: self._replicas[number].until)
+        return self.choose(replace(prompt, caller=None), now, tried)
 
     def _next(self, numbers: Iterable[int]) -> int:
         count = len(self._replicas)
@@ -284,9 +298,15 @@ class Router:
             replica.down = min(2 * replica.down, LONGEST_DOWN)
         else:
             return
-        replica.until = now + replica.down
+        replica.until, replica.near = now + replica.down, False
         self._others_have(number, 0)
         self._prefixes.forget(number)
+
+    def misses(self, sent: Sent, now: float) -> None:
+        """A request has not reached its replica, or that has hung up before it replied."""
+        self.drops(sent, now)
+        self.fails(sent.replica, now, sent.began)
+        self._replicas[sent.replica].near = now - sent.began < _AT_ONCE
 
     def rests(self, number: int, now: float, seconds: float) -> None:
         """A replica takes nothing for some time: it drains, or has too much to do."""

@@ -222,8 +222,8 @@ class Replicas(Routes):
             number = None if many else self._router.choose(prompt, now, tried)
             if number is None and own not in tried:
                 number = own  # Its failure is what the original is to see.
-            elif number is None and not many:  # Rather one that has refused its caller than none.
-                number = self._router.choose(replace(prompt, caller=None), now, tried)
+            elif number is None and not many:
+                number = self._router.rather(prompt, now, tried)
             return None if number is None else self._router.begins(number, prompt, now)
 
     def url(self, sent: Sent) -> str:
@@ -255,10 +255,10 @@ class Replicas(Routes):
     def failed(self, sent: Sent, seconds: float | None) -> None:
         """Its replica was not reached, or takes nothing for so many seconds."""
         with self._alone() as now:
-            self._router.drops(sent, now)
             if seconds is None:
-                self._router.fails(sent.replica, now, sent.began)
+                self._router.misses(sent, now)
             else:
+                self._router.drops(sent, now)
                 self._router.rests(sent.replica, now, min(max(seconds, _REST[0]), _REST[1]))
         if seconds is None:
             self._watch()
