@@ -47,6 +47,7 @@ class Replica:
         "answered",
         "back",
         "down",
+        "failed",
         "failures",
         "foreign",
         "gone",
@@ -68,6 +69,8 @@ class Replica:
         """When it may be sent something again."""
         self.down = 0.0
         """Seconds for which it is left out after its last failure; 0: it has answered since."""
+        self.failed = float("-inf")
+        """When it has last failed."""
         self.failures = 0
         """In a row, with no request between them that went well."""
         self.rest = float("-inf")
@@ -94,6 +97,15 @@ class Replica:
     def waits(self) -> float:
         """Until when it is left out."""
         return max(self.until, self.rest)
+
+    def well(self, began: float, now: float) -> None:
+        """A request has ended well that was sent at ``began``.
+
+        One that was sent before a failure is no sign that the replica is well again.
+        """
+        self.answered, self.silences = now, 0
+        if began >= max(self.failed, self.back):
+            self.down, self.failures, self.until = 0.0, 0, min(self.until, now)
 
     def answers(self, now: float) -> bool:
         """Whether it has not failed, and does not rest."""

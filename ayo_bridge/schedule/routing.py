@@ -217,9 +217,7 @@ class Router:
 
         ``usage`` is what its reply says of tokens; its ``first`` bytes came after so many seconds.
         """
-        replica = self._replicas[sent.replica]
-        replica.down, replica.failures, replica.silences = 0.0, 0, 0
-        replica.answered = now
+        self._replicas[sent.replica].well(sent.began, now)
         self._answered = max(self._answered, sent.began)
         self._longest = max(now - sent.began, _LONGEST_KEPT * self._longest)
         self.drops(sent, now)
@@ -298,7 +296,7 @@ class Router:
             replica.down = min(2 * replica.down, LONGEST_DOWN)
         else:
             return
-        replica.until, replica.near = now + replica.down, False
+        replica.until, replica.near, replica.failed = now + replica.down, False, now
         self._others_have(number, 0)
         self._prefixes.forget(number)
 
