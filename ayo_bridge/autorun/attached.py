@@ -120,8 +120,8 @@ def _fill(made: Attached, obj: Any) -> None:
     log(_logger, Event.LEFT_ALONE, f"a {name} is left as it is: {reason}", facts)
 
 
-_wrong: Final[set[str]] = set()
-"""What was wrong with the environment, once said."""
+WRONG: Final[set[str]] = set()
+"""What was found to be wrong with the environment: each is said once."""
 
 
 def _runtime() -> Runtime | str:
@@ -133,8 +133,8 @@ def _runtime() -> Runtime | str:
         return default_runtime()
     except ArgumentError as error:
         reason = str(error)
-        if reason not in _wrong:
-            _wrong.add(reason)
+        if reason not in WRONG:
+            WRONG.add(reason)
             sentence = f"nothing is accelerated: {reason}"
             log(_logger, Event.SWITCHED_OFF, sentence, Facts(reason=reason))
         return reason

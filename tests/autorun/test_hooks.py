@@ -29,9 +29,10 @@ from pydantic import SecretStr
 import ayo_bridge
 from ayo_bridge import accelerate, explain, runtime, stats
 from ayo_bridge.adapter import adapters
-from ayo_bridge.autorun import attached, start
+from ayo_bridge.autorun import attached, reports, start
 from ayo_bridge.autorun.attached import known_state
 from ayo_bridge.autorun.hooks import HOOKS
+from ayo_bridge.autorun.remembered import REMEMBERED
 from ayo_bridge.lift.recognise import loaded
 from ayo_bridge.lift.subclass import state_of
 from tests.deadline import eventually
@@ -219,6 +220,7 @@ def test_a_setting_that_is_wrong_is_said_once_and_the_program_runs_as_it_is(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
     name: str,
     value: str,
 ) -> None:
@@ -231,3 +233,7 @@ def test_a_setting_that_is_wrong_is_said_once_and_the_program_runs_as_it_is(
     (said,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert said.getMessage().startswith("nothing is accelerated: ")
     assert value or "engines.toml declares no engine" in said.getMessage()
+    monkeypatch.setenv("AYO_STATS", "1")
+    monkeypatch.setattr(REMEMBERED, "called", list)
+    reports._say()
+    assert said.getMessage() in capsys.readouterr().err
