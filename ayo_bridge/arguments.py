@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ayo_bridge.engines.declared import LLM, Declared, Servers, checked_servers
+from ayo_bridge.engines.declared import LLM, Declared, Servers
 from ayo_bridge.engines.declared_file import named_engines, servers_of
+from ayo_bridge.engines.declared_once import check_once
 from ayo_bridge.errors import ArgumentError
 from ayo_bridge.profile import ProfileStore
 from ayo_bridge.seam import Dialect, Engine
@@ -71,17 +72,20 @@ def _check_pass(each: object) -> None:
 def _checked(engines: object) -> tuple[tuple[Engine, ...], tuple[Servers, ...]]:
     if isinstance(engines, str) or not isinstance(engines, Iterable):
         raise ArgumentError(f"engines is to be a list of engines, not {engines!r}")
-    found: tuple[Engine | Declared | LLM, ...] = tuple(engines)
+    found: tuple[Engine | Declared | LLM, ...] = tuple(
+        {id(each): each for each in engines}.values()
+    )
     for each in found:
         if not isinstance(each, Engine | LLM):
             raise ArgumentError(
                 f"engines holds {each!r}, which is no engine: subclass "
                 "ayo_bridge.seam.BatchEngine or AsyncEngine, or declare an ayo_bridge.LLM"
             )
+    check_once((type(each).__name__, each) for each in found)
     if not any(isinstance(each, LLM | Declared) for each in found):
         found += named_engines()
     made = [each for each in found if isinstance(each, Engine) and not _is_served(each)]
-    return tuple(made), checked_servers(servers_of(found))
+    return tuple(made), servers_of(found)
 
 
 def _is_served(engine: Engine) -> bool:

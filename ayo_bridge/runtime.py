@@ -17,7 +17,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from ayo_bridge.arguments import checked_dialects, checked_engines
-from ayo_bridge.engines.declared import LLM
+from ayo_bridge.engines.declared import LLM, Declared
 from ayo_bridge.engines.openai_http.replicated import Replicated
 from ayo_bridge.passes import PIPELINE, Pass
 from ayo_bridge.profile import EngineProfile, LiveProfiles, ProfileStore, measure_when_idle
@@ -134,7 +134,7 @@ class Runtime:
     def _reset(self) -> None:
         """Start from nothing: at first, and in a forked child, which has no threads of ours."""
         self.generation, self.chance = next(_generations), Random()
-        self._lock = threading.RLock()
+        self._lock, self._changing = threading.RLock(), threading.Lock()
         self._done: set[Hashable] = set()
         self.closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -208,19 +208,24 @@ class Runtime:
         """The replicas of a registered engine; ``None``: none are declared."""
         return self._schedulers[engine].engine.routes if self.replicated else None
 
-    def change(self, declared: LLM) -> None:
-        """Add and remove replicas of a declared LLM while calls are under way.
+    def change(self, declared: LLM | Declared) -> None:
+        """Add and remove replicas of a declared LLM, embedding model or reranker, calls under way.
 
         What is on its way to one that is removed runs on; one that is added has its share at once.
 
         Raises:
-            ArgumentError: no such LLM is declared here, or not with this routing and session.
+            ArgumentError: no such model is declared here with URLs that are alike but for host and
+                port, or not with this routing and session.
         """
-        self.replicated.changes(declared)
-        with self._lock:
-            for engine in (scheduler.engine for scheduler in self._schedulers.values()):
-                if engine.routes is None:  # Perhaps its address is one of them by now.
-                    engine.routes = self.replicated.routes(engine)
+        with self._changing:
+            self.replicated.changes(declared)
+            with self._lock:
+                for engine in (scheduler.engine for scheduler in self._schedulers.values()):
+                    if engine.routes is None:  # Perhaps its address is one of them by now.
+                        engine.routes = self.replicated.routes(engine)
+                loads = self.loads
+            for server, load in loads.items():
+                load.serves(self.replicated.count(server))
 
     @property
     def schedulers(self) -> tuple[EngineScheduler, ...]:
@@ -231,9 +236,9 @@ class Runtime:
         """What is on its way at ``host:port``, and how much may go there ahead."""
         load = self._loads.get(server)
         if load is None:
-            limit = AheadLimit(self.max_ahead, **self.replicated.limits(server))
-            made = ServerLoad(lambda: self.clock(), limit)
-            with self._lock:
+            with self._lock:  # Else their number could change before it is there to be told.
+                limit = AheadLimit(self.max_ahead, servers=self.replicated.count(server))
+                made = ServerLoad(lambda: self.clock(), limit)
                 load = self._loads.setdefault(server, made)
         return load
 

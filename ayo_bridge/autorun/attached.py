@@ -16,10 +16,11 @@ from ayo_bridge.adapter import adapters
 from ayo_bridge.autorun.remembered import REMEMBERED
 from ayo_bridge.bindings.binding import beneath
 from ayo_bridge.bindings.monkey import patched
+from ayo_bridge.errors import ArgumentError
 from ayo_bridge.events import Event, Facts, log
 from ayo_bridge.lift.hooked import below
 from ayo_bridge.runahead import AcceleratedState
-from ayo_bridge.runtime import default_runtime
+from ayo_bridge.runtime import Runtime, default_runtime
 
 _logger: Final = logging.getLogger(__name__)
 Method = Callable[..., Any]
@@ -102,7 +103,8 @@ def _fill(made: Attached, obj: Any) -> None:
     if reason is None and adapter is None:
         reason = "no adapter knows it"
     if reason is None and adapter is not None:
-        found = adapter.attach(obj, default_runtime())
+        runtime = _runtime()
+        found = runtime if isinstance(runtime, str) else adapter.attach(obj, runtime)
         if not isinstance(found, str):
             made.own, methods = found
             known = methods(made)
@@ -116,6 +118,26 @@ def _fill(made: Attached, obj: Any) -> None:
         reason = found
     facts = Facts(target=type(obj).__name__, reason=reason)
     log(_logger, Event.LEFT_ALONE, f"a {name} is left as it is: {reason}", facts)
+
+
+WRONG: Final[set[str]] = set()
+"""What was found to be wrong with the environment: each is said once."""
+
+
+def _runtime() -> Runtime | str:
+    """The process's runtime; a string is what is wrong with the environment: there can be none.
+
+    That is the user's to mend, who would wait in vain for anything to be accelerated.
+    """
+    try:
+        return default_runtime()
+    except ArgumentError as error:
+        reason = str(error)
+        if reason not in WRONG:
+            WRONG.add(reason)
+            sentence = f"nothing is accelerated: {reason}"
+            log(_logger, Event.SWITCHED_OFF, sentence, Facts(reason=reason))
+        return reason
 
 
 _IDLE: Final = 10.0

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from ayo_bridge.autorun import settings
+from ayo_bridge.autorun.attached import WRONG
 from ayo_bridge.autorun.remembered import REMEMBERED
 from ayo_bridge.autorun.snapshots import Snapshots
 from ayo_bridge.observe import explain_state, stats_state, timeline_state
@@ -41,7 +42,9 @@ def _say() -> None:
     called = REMEMBERED.called()
     said = [*_said(called), *_draw(called)]
     if (_on(settings.EXPLAIN) or _on(settings.STATS)) and not called:
-        said.append("ayo-bridge: no object of a framework was called that could be accelerated")
+        nothing = "no object of a framework was called that could be accelerated"
+        wrong = [f"nothing is accelerated: {reason}" for reason in sorted(WRONG)]
+        said += [f"ayo-bridge: {each}" for each in wrong or [nothing]]
     if said:
         print("\n\n".join(said), file=sys.stderr)
 

@@ -30,7 +30,8 @@ class Tries(abc.ABC):
         reason = "its body streams" if content is None else self._stays()
         if content is not None and reason is None:
             foreseen = self._scope.foreseen(record) if routes.tells else None
-            return routes.sending(self._call.endpoint.server, content, foreseen=foreseen)
+            server, headers = self._call.endpoint.server, self._asked.headers()
+            return routes.sending(server, content, headers, foreseen=foreseen)
         assert reason is not None
         routes.stays(reason)
         self._scope.note(f"a request goes to {self._call.endpoint.server} alone: {reason}")

@@ -72,6 +72,11 @@ class Servers:
         if self.routing == Routing.EXTERNAL and len(self.urls) > 1:
             raise self._wrong("urls", 'of routing="external" is to be one, that of the router')
 
+    @property
+    def settings(self) -> str:
+        """What was declared of it, for people."""
+        return f"urls {', '.join(self.urls)}; routing {self.routing}"
+
     def _wrong(self, field: str, why: str) -> WrongFieldError:
         return WrongFieldError(self.noun, field, why)
 
@@ -140,9 +145,19 @@ class RerankServers(_BatchServers):
 
 
 class Declared:
-    """An engine that a user declares by its model. ``servers``: it is asked there, over HTTP."""
+    """An engine that a user declares by its model, its ``source``.
 
+    ``servers``: it is asked there, over HTTP.
+    """
+
+    kind: EngineKind
+    source: str
     servers: Servers | None = None
+
+    @property
+    def settings(self) -> str:
+        """What was declared of it, for people."""
+        return "" if self.servers is None else self.servers.settings
 
 
 class WrongFieldError(ArgumentError):
@@ -161,14 +176,24 @@ def _checked(urls: Sequence[object]) -> tuple[str, ...]:
     for at, where in enumerate(origins):
         if where in origins[:at]:
             raise ValueError(f"holds {where} twice")
-    first = parts[0]
-    for each in parts[1:]:
+    found = tuple(each.geturl() for each in parts)
+    check_alike(found)
+    return found
+
+
+def check_alike(urls: Sequence[str], whose: str = "") -> None:
+    """Refuse base URLs between which a request could not be moved.
+
+    Raises:
+        ArgumentError: they differ in more than host and port; the message begins with ``whose``.
+    """
+    first = urlsplit(urls[0])
+    for url in urls[1:]:
+        each = urlsplit(url)
         if (each.scheme, each.path) != (first.scheme, first.path):
-            raise ValueError(
-                f"are to be alike but for host and port: {first.geturl()} and {each.geturl()} "
-                "are not"
+            raise ArgumentError(
+                f"{whose}are to be alike but for host and port: {urls[0]} and {url} are not"
             )
-    return tuple(each.geturl() for each in parts)
 
 
 def _split(url: object) -> SplitResult:
@@ -202,22 +227,6 @@ def _place(parts: SplitResult) -> str:
     return host if parts.port in (None, default) else f"{host}:{parts.port}"
 
 
-def checked_servers(declared: Sequence[Servers], where: str = "") -> tuple[Servers, ...]:
-    """The declarations, where each address serves a model once.
-
-    Raises:
-        ArgumentError: two of them are of one model at one address.
-    """
-    seen: set[tuple[EngineKind, str, str]] = set()
-    for each in declared:
-        for url in each.urls:
-            place = each.kind, each.model, origin(url)
-            if place in seen:
-                raise ArgumentError(f"{where}{each.model!r} is declared twice at {place[2]}")
-            seen.add(place)
-    return tuple(declared)
-
-
 __all__ = [
     "LLM",
     "Declared",
@@ -225,5 +234,5 @@ __all__ = [
     "RerankServers",
     "Servers",
     "WrongFieldError",
-    "checked_servers",
+    "check_alike",
 ]

@@ -8,7 +8,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from ayo_bridge.engines.declared import LLM, Declared, Servers, WrongFieldError, checked_servers
+from ayo_bridge.engines.declared import LLM, Declared, Servers, WrongFieldError
+from ayo_bridge.engines.declared_once import check_once
 from ayo_bridge.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 VARIABLE: Final = "AYO_ENGINES"
 """Names the file."""
+_EXAMPLE: Final = (
+    'write [[llm]] and below it model = "MODEL" and urls = ["http://HOST:8000/v1"]; '
+    "so with [[embedding]] and [[reranker]]"
+)
 Declaration = LLM | Declared
 _Table = Mapping[str, Any]
 _T = TypeVar("_T")
@@ -53,16 +58,8 @@ def read_engines(path: str | Path) -> tuple[Declaration, ...]:
     Raises:
         ArgumentError: it cannot be read, or says something else; the message names file and key.
     """
-    import tomllib  # Few have such a file, and all would wait for it.
-
-    try:
-        with Path(path).open("rb") as file:
-            said = tomllib.load(file)
-    except OSError as error:
-        raise ArgumentError(f"{path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ArgumentError(f"{path} is no TOML: {error}") from error
-    found: list[Declaration] = []
+    said = _parsed(path)
+    found: list[tuple[str, Declaration]] = []
     for kind, tables in said.items():
         make = _KINDS.get(kind)
         if make is None:
@@ -70,9 +67,26 @@ def read_engines(path: str | Path) -> tuple[Declaration, ...]:
             raise ArgumentError(f"{path}: {kind} is no kind of engine: take {known}")
         if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
             raise ArgumentError(f"{path}: {kind} is to be a list of tables: write [[{kind}]]")
-        found += [make(table, f"{path}: {kind}[{at}]") for at, table in enumerate(tables)]
-    checked_servers(servers_of(found), f"{path}: ")
-    return tuple(found)
+        for at, table in enumerate(tables):
+            where = f"{kind}[{at}]"
+            found.append((where, make(table, f"{path}: {where}")))
+    if not found:
+        raise ArgumentError(f"{path} declares no engine: {_EXAMPLE}")
+    check_once(found, f"{path}: ")
+    return tuple(declaration for _, declaration in found)
+
+
+def _parsed(path: str | Path) -> _Table:
+    import tomllib  # Few have such a file, and all would wait for it.
+
+    try:
+        return tomllib.loads(Path(path).read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise ArgumentError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ArgumentError(f"{path} is no text in UTF-8: save it as that") from error
+    except (ValueError, RecursionError) as error:  # Among them numbers that are too long.
+        raise ArgumentError(f"{path} is no TOML: {error}") from error
 
 
 def _llm(table: _Table, where: str) -> LLM:
@@ -93,7 +107,7 @@ def _model(name: str) -> Callable[[_Table, str], DeclaredModel]:
             if "placement" not in table:
                 raise ArgumentError(f"{where} says neither placement nor urls")
             options = {**_table(table.get("load", {}), f"{where}.load")}
-            for key in ("placement", "urls", "routing"):
+            for key in ("model", "source", "self", "placement", "urls", "routing"):
                 if key in options:
                     raise ArgumentError(f"{where}.load.{key} is no argument of the library's")
             options["placement"] = _placement(table["placement"], f"{where}.placement")

@@ -99,6 +99,14 @@ class DeclaredModel(SharedEngine, Declared):
         where = "Ray actors" if isinstance(self.placement, RayActor) else "a shared process"
         return f"{self.name} in {where}"
 
+    @property
+    def settings(self) -> str:
+        """What was declared of it, for people."""
+        if self.servers is not None:
+            return self.servers.settings
+        loaded = "".join(f"; {name} {value!r}" for name, value in self.load.items())
+        return f"model {self.source}; placement {self.placement}{loaded}"
+
     def placed(self, home: Home) -> Placement:
         """Where it runs.
 

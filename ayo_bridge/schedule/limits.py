@@ -95,15 +95,15 @@ class AheadLimit:
     Args:
         fixed: what the user has set; it is not changed, though a refusal still gives the server its
             rest.
-        start: the limit of a server that nobody knows.
-        most: the limit never gets higher.
+        servers: how many share its calls. One that nobody knows begins with :data:`START`, and
+            never gets more than :data:`MOST`.
     """
 
-    def __init__(self, fixed: int | None = None, *, start: int = START, most: int = MOST) -> None:
+    def __init__(self, fixed: int | None = None, *, servers: int = 1) -> None:
         self._fixed = fixed
-        self._limit = float(start if fixed is None else fixed)
-        self._most = float(most if fixed is None else fixed)
-        self._start = start
+        self._servers = servers
+        self._limit = float(START * servers if fixed is None else fixed)
+        self._most = float(MOST * servers if fixed is None else fixed)
         self._ceiling = self._most
         self._arms: OrderedDict[Hashable, _Arms] = OrderedDict()
         self._rest = REST
@@ -195,6 +195,23 @@ class AheadLimit:
         self._ceiling = float(max(0, min(self._ceiling, load - 2)))
         self._raised_at = self._rests_until
         self._forget()
+
+    def serves(self, servers: int) -> None:
+        """So many share the calls from now on: each of them has as much ahead as before.
+
+        Where nothing went ahead any more, further ones are tried at once.
+        """
+        times = servers / self._servers
+        self._servers = servers
+        if times == 1 or self._fixed is not None:
+            return
+        self._most *= times
+        self._ceiling = min(self._most, self._ceiling * times)
+        if self._limit >= 1:
+            self._limit = max(1.0, self._limit * times)
+        elif times > 1:
+            self._fell_at, self._again = float("-inf"), AGAIN
+        self._arms.clear()  # Of so many nothing is known.
 
     def describe(self, now: float) -> str:
         """What is known, for people."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 from ayo_bridge.schedule.prefixes import Chain, Known
@@ -14,7 +15,7 @@ class Prompt:
 
     ``tokens`` is about how long its prompt is; ``output`` is the most that it may write, 0 where it
     does not say. ``warm``: it only prefills what others will begin with. ``foreseen``: what its
-    graph says of it.
+    graph says of it. ``caller``: for whom it is made; ``None``: that does not matter.
     """
 
     chain: Chain = ()
@@ -22,6 +23,7 @@ class Prompt:
     output: int = 0
     warm: bool = False
     foreseen: Foreseen | None = None
+    caller: Hashable = None
 
 
 @dataclass(slots=True, eq=False)
@@ -45,9 +47,11 @@ class Replica:
         "answered",
         "back",
         "down",
+        "failed",
         "failures",
         "foreign",
         "gone",
+        "near",
         "prefilled",
         "rest",
         "sent",
@@ -65,12 +69,16 @@ class Replica:
         """When it may be sent something again."""
         self.down = 0.0
         """Seconds for which it is left out after its last failure; 0: it has answered since."""
+        self.failed = float("-inf")
+        """When it has last failed."""
         self.failures = 0
         """In a row, with no request between them that went well."""
         self.rest = float("-inf")
         """Until when it has said that it takes nothing."""
         self.back = float("-inf")
         """When it has answered again, after it had failed."""
+        self.near = False
+        """Whether its last failure came at once: who asks it again loses no time."""
         self.gone = False
         """Whether it is no longer one of them."""
         self.answered = float("-inf")
@@ -89,6 +97,15 @@ class Replica:
     def waits(self) -> float:
         """Until when it is left out."""
         return max(self.until, self.rest)
+
+    def well(self, began: float, now: float) -> None:
+        """A request has ended well that was sent at ``began``.
+
+        One that was sent before a failure is no sign that the replica is well again.
+        """
+        self.answered, self.silences = now, 0
+        if began >= max(self.failed, self.back):
+            self.down, self.failures, self.until = 0.0, 0, min(self.until, now)
 
     def answers(self, now: float) -> bool:
         """Whether it has not failed, and does not rest."""

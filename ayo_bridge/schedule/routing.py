@@ -11,11 +11,13 @@ from __future__ import annotations
 import enum
 import itertools
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from ayo_bridge.schedule.delays import Delays
 from ayo_bridge.schedule.loads import Loads
 from ayo_bridge.schedule.prefixes import CHUNK_TOKENS, NOTHING, Known, Prefixes
+from ayo_bridge.schedule.refusals import Refusals
 from ayo_bridge.schedule.replica import Prompt, Replica, Sent
 from ayo_bridge.seam import Usage
 
@@ -34,6 +36,8 @@ _ENOUGH: Final = 4
 """Chunks in a cache from which on a reply shows whether they were there."""
 _SHARE: Final = 1 / 8
 """Share of a prompt that one query has begun, from which on it goes where that is, of equals."""
+_AT_ONCE: Final = 1.0
+"""Seconds within which a host says that it takes no connection."""
 _SILENT: Final = 2.0
 """So many times as long as requests take is waited in vain, if that is to count."""
 _LONGEST_KEPT: Final = 0.98
@@ -74,6 +78,7 @@ class Router:
         self._replicas = [Replica() for _ in range(replicas)]
         self._loads = Loads(replicas)
         """Sequences that each decodes sooner or later: a warm is not."""
+        self._refusals = Refusals()
         self._turn = 0
         self._tells_cached = False
         self._answered = float("-inf")
@@ -84,7 +89,13 @@ class Router:
     # Asked by whoever sends.
 
     def choose(self, prompt: Prompt, now: float, tried: Collection[int] = ()) -> int | None:
-        """The replica for a request, none of those ``tried``; ``None``: no other one is up."""
+        """The replica for a request, none of those ``tried`` nor one that refuses its caller.
+
+        ``None``: no other one is up.
+        """
+        refuse = self._refusals.by(prompt.caller, now)
+        if refuse:
+            tried = {*tried, *refuse}
         if self.routing in (Routing.PREFIX, Routing.LEAST_DELAY):
             chosen = self._least_delay(prompt, now, tried)
             if chosen is not None:
@@ -99,6 +110,17 @@ class Router:
         if self.routing is Routing.LEAST_OUTSTANDING:
             return self._fewest(up)
         return self._next(up)
+
+    def rather(self, prompt: Prompt, now: float, tried: Collection[int]) -> int | None:
+        """One that is rather asked than none: see :meth:`choose`, which has found no other one.
+
+        It has refused the caller, or has failed at once: perhaps it is back, and nobody knows yet.
+        """
+        near = [n for n, r in enumerate(self._replicas) if r.near and self.is_down(n)]
+        left = [number for number in near if number not in tried]
+        if left:
+            return min(left, key=lambda number: self._replicas[number].until)
+        return self.choose(replace(prompt, caller=None), now, tried)
 
     def _next(self, numbers: Iterable[int]) -> int:
         count = len(self._replicas)
@@ -163,6 +185,14 @@ class Router:
         """Requests on their way to a replica that went by this router."""
         return len(self._replicas[number].sent)
 
+    def takes(self, number: int, now: float) -> bool:
+        """Whether a replica takes anybody's requests, as far as is known."""
+        return self.is_up(number, now) and not self._refusals.all_by(number)
+
+    def takes_already(self, sent: Sent) -> bool:
+        """Whether nothing is new if a replica takes a request. Needs no lock."""
+        return self._refusals.known(sent.replica, sent.prompt.caller)
+
     # Told by whoever has sent.
 
     def begins(self, number: int, prompt: Prompt, now: float) -> Sent:
@@ -187,9 +217,7 @@ class Router:
 
         ``usage`` is what its reply says of tokens; its ``first`` bytes came after so many seconds.
         """
-        replica = self._replicas[sent.replica]
-        replica.down, replica.failures, replica.silences = 0.0, 0, 0
-        replica.answered = now
+        self._replicas[sent.replica].well(sent.began, now)
         self._answered = max(self._answered, sent.began)
         self._longest = max(now - sent.began, _LONGEST_KEPT * self._longest)
         self.drops(sent, now)
@@ -211,6 +239,17 @@ class Router:
             delays.decoded(output, others, seconds - first)
         else:
             delays.whole(sent.before, output, others, seconds)
+
+    def is_taken(self, sent: Sent) -> None:
+        """A replica takes a request: it knows its caller."""
+        self._refusals.takes(sent.replica, sent.prompt.caller)
+
+    def refuses(self, sent: Sent, now: float) -> None:
+        """A replica has refused who made a request, which another one takes."""
+        number = sent.replica
+        if self._refusals.refuses(number, sent.prompt.caller, now, sent.began):
+            self._refusals.forget(number)
+            self.fails(number, now, sent.began)
 
     def drops(self, sent: Sent, now: float) -> None:
         """A request is no longer there: nothing is learned of it."""
@@ -257,9 +296,15 @@ class Router:
             replica.down = min(2 * replica.down, LONGEST_DOWN)
         else:
             return
-        replica.until = now + replica.down
+        replica.until, replica.near, replica.failed = now + replica.down, False, now
         self._others_have(number, 0)
         self._prefixes.forget(number)
+
+    def misses(self, sent: Sent, now: float) -> None:
+        """A request has not reached its replica, or that has hung up before it replied."""
+        self.drops(sent, now)
+        self.fails(sent.replica, now, sent.began)
+        self._replicas[sent.replica].near = now - sent.began < _AT_ONCE
 
     def rests(self, number: int, now: float, seconds: float) -> None:
         """A replica takes nothing for some time: it drains, or has too much to do."""
@@ -280,6 +325,7 @@ class Router:
         replica = self._replicas[number]
         again = min(2.0 ** (replica.failures - 1) - 1, LONGEST_AGAIN) if replica.failures else 0.0
         replica.down, replica.until, replica.back = 0.0, now + again, now
+        self._refusals.forget(number)
 
     # Which there are.
 
@@ -303,6 +349,7 @@ class Router:
         replica = self._replicas[number]
         replica.gone, replica.down, replica.failures = False, 0.0, 0
         replica.until = replica.rest = float("-inf")
+        self._refusals.forget(number)
         self._prefixes.forget(number)
 
     def seen(self, number: int, sequences: int) -> None:

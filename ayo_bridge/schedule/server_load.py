@@ -120,6 +120,12 @@ class ServerLoad:
         with self._lock:
             return self._limit.allowed(share, self._clock())
 
+    def serves(self, servers: int) -> None:
+        """So many servers share the calls from now on."""
+        with self._lock:
+            self._limit.serves(servers)
+        self._send()
+
     @property
     def in_flight(self) -> int:
         """Calls that are on their way, as far as scopes see them."""

@@ -63,6 +63,7 @@ class Routes(Protocol):
         self,
         server: str,
         body: bytes | Mapping[str, Any],
+        headers: Headers = (),
         *,
         warm: bool = False,
         foreseen: Foreseen | None = None,

@@ -2,9 +2,11 @@
 
 import gc
 import inspect
+import logging
 import pickle
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import langchain_core.tools.base  # noqa: F401  Its classes are to be hooked, as the next one's are.
@@ -25,11 +27,12 @@ from llama_index.core.schema import NodeWithScore, TextNode
 from pydantic import SecretStr
 
 import ayo_bridge
-from ayo_bridge import accelerate, explain, stats
+from ayo_bridge import accelerate, explain, runtime, stats
 from ayo_bridge.adapter import adapters
-from ayo_bridge.autorun import attached, start
+from ayo_bridge.autorun import attached, reports, start
 from ayo_bridge.autorun.attached import known_state
 from ayo_bridge.autorun.hooks import HOOKS
+from ayo_bridge.autorun.remembered import REMEMBERED
 from ayo_bridge.lift.recognise import loaded
 from ayo_bridge.lift.subclass import state_of
 from tests.deadline import eventually
@@ -209,3 +212,28 @@ def test_the_kill_switch_makes_accelerate_give_back_what_it_is_given(
     assert accelerate(anything) is anything
     assert "AYO_BRIDGE=0" in str(explain(chain))
     assert stats(add).calls == 0
+
+
+@pytest.mark.parametrize(("name", "value"), [("AYO_ENGINES", ""), ("AYO_MAX_AHEAD", "many")])
+def test_a_setting_that_is_wrong_is_said_once_and_the_program_runs_as_it_is(
+    hooked: None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    value: str,
+) -> None:
+    file = tmp_path / "engines.toml"
+    file.touch()
+    monkeypatch.setenv(name, value or str(file))
+    monkeypatch.setattr(runtime, "_default", None)
+    for _ in range(2):
+        assert (RunnableLambda(add) | RunnableLambda(add)).invoke(1) == 3
+    (said,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert said.getMessage().startswith("nothing is accelerated: ")
+    assert value or "engines.toml declares no engine" in said.getMessage()
+    monkeypatch.setenv("AYO_STATS", "1")
+    monkeypatch.setattr(REMEMBERED, "called", list)
+    reports._say()
+    assert said.getMessage() in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ayo_bridge.engines.declared_file import read_engines
 from ayo_bridge.engines.openai_http import OpenAIServer
 from ayo_bridge.engines.openai_http.embedding_server import EmbeddingServer, RerankServer
 from ayo_bridge.errors import ArgumentError
+from ayo_bridge.seam import BatchEngine, Call, Engine, EngineKind, Limits
 from ayo_bridge.serving.ports import free_port
 from tests.stub_openai import StubOpenAI
 
@@ -96,7 +98,31 @@ def test_a_declaration_is_refused(options: dict[str, Any], sentence: str) -> Non
         (f"[[llm]]\nmodel = 'm'\nurl = '{ONE}'", "llm[0].url is no setting: take model, urls"),
         (f"[[llm]]\nmodel = 'm'\nurls = '{ONE}'", "llm[0].urls is to be a list of base URLs"),
         (f"[[llm]]\nmodel = 3\nurls = ['{ONE}']", "llm[0].model is to be the name of a model"),
-        (f"[[llm]]\nmodel = 'm'\nurls = ['{ONE}']\n" * 2, "'m' is declared twice at a:8000"),
+        ("", 'declares no engine: write [[llm]] and below it model = "MODEL" and urls = ["http:'),
+        ("# [[llm]]\n", "declares no engine"),
+        ("llm = []", "declares no engine"),
+        ("llm = [3]", "llm is to be a list of tables: write [[llm]]"),
+        ("[[llm]]", "llm[0].model is missing"),
+        (f"n = {'9' * 5000}", "is no TOML"),
+        (f"n = {'[' * 9999}", "is no TOML"),
+        (f"[[llm]]\nmodel = 'm'\nmodel = 'n'\nurls = ['{ONE}']", "is no TOML"),
+        (f"[[llm]]\nmodel = 'm'\nurls = ['{ONE}', 3]", "llm[0].urls holds 3, which is no http URL"),
+        (f"[[llm]]\nmodel = 'm'\nurls = ['{ONE}']\nhints = 3", "llm[0].hints is to be one of"),
+        (f"[[llm]]\nmodel = 'm'\nurls = ['{ONE}']\nrouting = {{}}", "llm[0].routing is to be one"),
+        (
+            f"[[llm]]\nmodel = 'm'\nurls = ['{ONE}']\n[[llm]]\nmodel = 'm'\nurls = ['{TWO}']",
+            f"'m' is declared twice: llm[0] (urls {ONE}; routing prefix) and "
+            f"llm[1] (urls {TWO}; routing prefix): name all URLs in one of them",
+        ),
+        (
+            f"{MODEL} = 'ray_actor'\n[[embedding]]\nmodel='m'\nplacement = 'ray_actor'\n"
+            f"{MODEL} = 'shared_process'",
+            "'m' is declared twice: reranker[0] (model m; placement RayActor(",
+        ),
+        (
+            f"{MODEL} = 'ray_actor'\nload = {{source = 'n'}}",
+            "reranker[0].load.source is no argument of the library's",
+        ),
         ("[[embedding]]\nmodel = 'm'", "embedding[0] says neither placement nor urls"),
         (f"{MODEL} = 'gpu'", 'placement is to be "shared_process" or "ray_actor", or one table of'),
         (f"{MODEL} = {{ray_actor = {{gpus = 1}}}}", "placement.ray_actor.gpus is no setting: take"),
@@ -129,6 +155,88 @@ def test_a_file_is_refused_by_its_name_and_key(tmp_path: Path, text: str, senten
     with pytest.raises(ArgumentError, match=re.escape(sentence)) as refused:
         read_engines(file)
     assert str(refused.value).startswith(str(file))
+
+
+def test_a_file_of_an_editor_with_other_encodings_is_read_or_refused(tmp_path: Path) -> None:
+    file, text = tmp_path / "engines.toml", f"[[llm]]\r\nmodel = 'm'\r\nurls = ['{ONE}']\r\n"
+    file.write_bytes(text.encode("utf-8-sig"))
+    assert read_engines(file) == (LLM("m", [ONE]),)
+    for wrong in (text.encode("utf-16"), text.replace("m'", "mü'").encode("latin-1")):
+        file.write_bytes(wrong)
+        with pytest.raises(ArgumentError, match="is no text in UTF-8: save it as that"):
+            read_engines(file)
+    with pytest.raises(ArgumentError, match="cannot be read: Is a directory"):
+        read_engines(tmp_path)
+
+
+class Echo(BatchEngine):
+    """An engine of the user's own."""
+
+    kind, limits = EngineKind.RERANKER, Limits()
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def run(self, calls: Sequence[Call]) -> Sequence[object]:
+        return [call.payload for call in calls]
+
+
+SHARED = SharedProcess()
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "sentence"),
+    [
+        (
+            LLM("m", [ONE]),
+            LLM("m", [TWO], "round_robin"),
+            f"'m' is declared twice: LLM (urls {ONE}; routing prefix) and LLM (urls {TWO}; "
+            "routing round_robin): name all URLs in one of them",
+        ),
+        (
+            Embedding("m", placement=SHARED),
+            Embedding("m", placement=SHARED, revision="1"),
+            f"'m' is declared twice: Embedding (model m; placement {SHARED}) and Embedding "
+            f"(model m; placement {SHARED}; revision '1'): keep one of them",
+        ),
+        (
+            Embedding("m", placement=SHARED),
+            Embedding("m", urls=[ONE]),
+            f"'m' is declared twice: Embedding (model m; placement {SHARED}) and Embedding "
+            f"(urls {ONE}; routing least_delay): keep one of them",
+        ),
+        (
+            Reranker("a/m", placement=SHARED),
+            Reranker("b/m", placement=SHARED),
+            "the engine 'reranker:m' is declared twice: Reranker (model a/m; placement "
+            f"{SHARED}) and Reranker (model b/m; placement {SHARED}): keep one of them",
+        ),
+        (
+            Echo("reranker:m"),
+            Reranker("m", placement=SHARED),
+            "the engine 'reranker:m' is declared twice: Echo and Reranker (model m; placement "
+            f"{SHARED}): keep one of them",
+        ),
+    ],
+)
+def test_a_model_is_declared_once(one: Any, two: Any, sentence: str) -> None:
+    with pytest.raises(ArgumentError, match=f"^{re.escape(sentence)}$"):
+        Runtime(engines=[one, LLM("other", [ONE]), two])
+    assert len(Runtime(engines=[one, one]).replicated.all) == isinstance(one, LLM)
+
+
+def test_of_two_kinds_or_at_one_address_there_may_be_several(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served: list[Engine | LLM] = [LLM("m", [ONE]), LLM("n", [ONE]), Embedding("m", urls=[ONE])]
+    served += [Embedding("a/m", urls=[ONE]), Reranker("m", placement=SHARED)]
+    runtime = Runtime(engines=served)
+    assert len(runtime.replicated.all) == 4
+    file = tmp_path / "engines.toml"
+    file.write_text(f"{MODEL} = 'ray_actor'\n")
+    monkeypatch.setenv("AYO_ENGINES", str(file))
+    own = Echo("reranker:m")  # What the program says comes before what its environment does.
+    assert Runtime(engines=[own]).engine("reranker:m") is own
 
 
 def test_a_file_in_the_environment_is_for_runtimes_that_say_nothing(
@@ -198,6 +306,36 @@ def test_a_file_declares_models_and_where_they_run(
     said = next(check.what for check in check_settings() if "AYO_ENGINES=" in check.what)
     assert "declares embedding:placed in a shared process; 2 replicas of served, routing" in said
     assert "least_delay; reranker:ranks in Ray actors, where a Runtime" in said
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ("m", "change takes an LLM, or an Embedding or Reranker with urls, not m"),
+        (Embedding("m", placement=SHARED), "change takes an LLM, or an Embedding or Reranker with"),
+        (LLM("n", [ONE]), "no replicas of 'n' are declared: name them where the Runtime is made"),
+        (Reranker("m", urls=[ONE]), "no replicas of 'm' are declared"),
+        (LLM("m", [ONE], "prefix"), "routing of 'm' is \"round_robin\": it stays while calls are"),
+        (
+            LLM("m", ["http://c:8000/v2"], "round_robin"),
+            f"urls of 'm' are to be alike but for host and port: {ONE} and http://c:8000/v2",
+        ),
+        (
+            LLM("m", [ONE.replace("http", "https")], "round_robin"),
+            f"urls of 'm' are to be alike but for host and port: {ONE} and https://a:8000/v1 are",
+        ),
+        (
+            LLM("r", [TWO], "external"),
+            "requests for 'r' go where your application sends them, to its router: add and remove",
+        ),
+    ],
+)
+def test_a_change_that_could_not_be_is_refused(changed: Any, sentence: str) -> None:
+    declared = [LLM("m", [ONE, TWO], "round_robin"), LLM("r", [ONE], "external")]
+    runtime = Runtime(engines=declared)
+    with pytest.raises(ArgumentError, match=f"^{re.escape(sentence)}"):
+        runtime.change(changed)
+    assert [each.declared for each in runtime.replicated.all] == declared
 
 
 def test_replicas_of_embedding_models_and_rerankers_are_theirs_alone() -> None:

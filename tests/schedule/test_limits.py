@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ayo_bridge.schedule.limits import START, AheadLimit
+from ayo_bridge.schedule.limits import MOST, START, AheadLimit
 from tests.schedule.ahead_servers import (
     ONE_SLOT,
     SHARED,
@@ -81,6 +81,37 @@ def test_what_the_user_sets_stays() -> None:
         limit.ended(None, 1.0, 9.0, 1, 0.0)
     assert limit.allowed(1.0, 0.0) == 3
     assert AheadLimit(0).allowed(1.0, 0.0) == 0
+
+
+def test_servers_that_come_and_go_have_what_they_would_have_had_from_the_beginning() -> None:
+    limit = AheadLimit()
+    for servers in (3, 2, 5, 1):
+        limit.serves(servers)
+        assert limit.allowed(1.0, 0.0) == AheadLimit(servers=servers).allowed(1.0, 0.0)
+    limit.serves(2)
+    for _ in range(100):  # More helps and helps: each gets the most it can.
+        share = limit.draw()
+        limit.ended(None, share, 1.5 if share < 1 else 1.0, 1, 0.0)
+    assert limit.allowed(1.0, 0.0) == 2 * MOST
+    limit.serves(3)
+    assert limit.allowed(1.0, 0.0) == 3 * MOST
+    limit.refused(62, 0.0)
+    limit.serves(1)
+    assert limit.allowed(1.0, 31.0) == 20  # What was refused by three of them.
+    fixed = AheadLimit(5)
+    fixed.serves(3)
+    assert fixed.allowed(1.0, 0.0) == 5
+
+
+def test_what_brought_nothing_is_tried_anew_with_further_servers_at_once() -> None:
+    limit = AheadLimit()
+    for _ in range(200):
+        limit.ended(None, limit.draw(), 1.0, 1, 0.0, held=False)
+    assert limit.allowed(1.0, 0.0) == 0
+    limit.serves(2)
+    assert limit.allowed(1.0, 0.0) == 2
+    limit.serves(1)
+    assert limit.allowed(1.0, 0.0) == 1
 
 
 def test_a_refusal_gives_the_server_a_rest_that_doubles() -> None:

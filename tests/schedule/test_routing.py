@@ -174,6 +174,32 @@ def test_of_one_failure_many_requests_tell_and_of_another_one_it_is_left_out_for
     assert router.is_up(0, now)
 
 
+def test_what_was_sent_before_a_failure_and_ends_well_says_nothing_of_it() -> None:
+    router = Router(2)
+    sent = [router.begins(0, prompt("short"), 0.0) for _ in range(2)]
+    router.drops(sent[0], 1.0)
+    router.fails(0, 1.0, sent[0].began)
+    router.ends(sent[1], 2.0)
+    assert router.is_down(0)
+    assert not router.is_up(0, 2.0)
+    router.returns(0, 3.0)
+    assert router.is_up(0, 3.0)
+
+
+def test_one_that_was_tried_though_it_had_failed_and_ends_well_is_up_at_once() -> None:
+    router = Router(1)
+    for _ in range(3):
+        router.fails(0, 1.0)
+        router.returns(0, 2.0)
+    assert not router.is_up(0, 4.0)
+    router.ends(router.begins(0, prompt("short"), 3.0), 4.0)
+    assert router.is_up(0, 4.0)
+    router.fails(0, 5.0)
+    router.ends(router.begins(0, prompt("short"), 6.0), 7.0)
+    assert router.is_up(0, 7.0)
+    assert not router.is_down(0)
+
+
 def silences(router: Router, now: float, seconds: float, count: int, *, others: bool) -> float:
     """Requests to replica 0 that are given up; the other one answers after each, or does not."""
     for _ in range(count):

@@ -8,7 +8,7 @@ from typing import cast
 
 from ayo_bridge.runahead.offered import Offered
 from ayo_bridge.schedule import Request, ServerLoad
-from ayo_bridge.schedule.limits import AheadLimit
+from ayo_bridge.schedule.limits import START, AheadLimit
 from ayo_bridge.seam import Query
 
 
@@ -44,6 +44,18 @@ def test_a_call_that_the_original_has_come_to_makes_room_for_the_next() -> None:
     assert (load.ahead, load.awaited, len(sent)) == (1, 0, 3)
     sent[2].future.set_result("done")
     assert (load.ahead, load.awaited) == (0, 0)
+
+
+def test_what_waits_goes_when_further_servers_share_the_calls() -> None:
+    load, sent = ServerLoad(lambda: 0.0, AheadLimit()), list[Sent]()
+    for _ in range(2 * START + 1):
+        assert load.offer(offered(load, sent), lambda: 1.0)
+    assert len(sent) == START
+    load.serves(2)
+    assert len(sent) == 2 * START
+    load.serves(1)
+    sent[0].future.set_result("done")  # There are still more than one server is to have.
+    assert len(sent) == 2 * START
 
 
 def test_what_the_original_waits_for_may_still_be_what_a_refusal_comes_of() -> None:

@@ -17,6 +17,7 @@ from ayo_bridge.engines.openai_http.address import origin
 from ayo_bridge.engines.openai_http.hints import hint_of
 from ayo_bridge.engines.openai_http.prompts import fields_of, prompt_of, work_of
 from ayo_bridge.engines.openai_http.replica_checks import Check
+from ayo_bridge.engines.openai_http.request import Headers, caller_of
 from ayo_bridge.engines.openai_http.sendings import AtReplica, InSession
 from ayo_bridge.events import Event, Facts, log
 from ayo_bridge.schedule.expected import Expected
@@ -85,7 +86,7 @@ class Replicas(Routes):
         """Whether one of this ``host:port`` is there, and was not removed."""
         return self._urls[self._numbers[server]] in self.declared.urls
 
-    def changes(self, declared: LLM) -> None:
+    def changes(self, declared: Servers) -> None:
         """There are others from now on; what is on its way runs on."""
         with self._alone():
             self.declared = declared
@@ -120,6 +121,7 @@ class Replicas(Routes):
         self,
         server: str,
         body: bytes | Mapping[str, Any],
+        headers: Headers = (),
         *,
         warm: bool = False,
         foreseen: Foreseen | None = None,
@@ -140,6 +142,7 @@ class Replicas(Routes):
                 prompt = prompt_of(fields, warm=warm)
         if self.external:
             return self._in_session(replace(prompt, foreseen=foreseen))
+        prompt = replace(prompt, caller=caller_of(headers))
         sending = AtReplica(self, self._numbers.get(server, 0), prompt)
         if self._router.routing in _BY_PROMPT:
             self._watch()
@@ -175,7 +178,7 @@ class Replicas(Routes):
     def up(self) -> tuple[bool, ...]:
         """Whether each of them takes requests, as far as is known."""
         with self._alone() as now:
-            return tuple(self._router.is_up(n, now) for n in range(len(self._urls)))
+            return tuple(self._router.takes(n, now) for n in range(len(self._urls)))
 
     def requests(self) -> tuple[int, ...]:
         """How many of this process are on their way to each: those of several may be added up."""
@@ -219,6 +222,8 @@ class Replicas(Routes):
             number = None if many else self._router.choose(prompt, now, tried)
             if number is None and own not in tried:
                 number = own  # Its failure is what the original is to see.
+            elif number is None and not many:
+                number = self._router.rather(prompt, now, tried)
             return None if number is None else self._router.begins(number, prompt, now)
 
     def url(self, sent: Sent) -> str:
@@ -250,10 +255,10 @@ class Replicas(Routes):
     def failed(self, sent: Sent, seconds: float | None) -> None:
         """Its replica was not reached, or takes nothing for so many seconds."""
         with self._alone() as now:
-            self._router.drops(sent, now)
             if seconds is None:
-                self._router.fails(sent.replica, now, sent.began)
+                self._router.misses(sent, now)
             else:
+                self._router.drops(sent, now)
                 self._router.rests(sent.replica, now, min(max(seconds, _REST[0]), _REST[1]))
         if seconds is None:
             self._watch()
@@ -262,6 +267,20 @@ class Replicas(Routes):
         """Its replica does not take it, for whatever reason."""
         with self._alone() as now:
             self._router.drops(sent, now)
+
+    def taken(self, sent: Sent) -> None:
+        """Its replica takes it."""
+        if not self._router.takes_already(sent):
+            with self._alone():
+                self._router.is_taken(sent)
+
+    def is_strange(self, sent: Sent) -> None:
+        """Another one has taken it, whose caller its replica does not know."""
+        with self._alone() as now:
+            self._router.refuses(sent, now)
+            down = self._router.is_down(sent.replica)
+        if down:
+            self._watch()
 
     def is_otherwise(self, sent: Sent) -> None:
         """Another one has taken what its replica has refused: that is set up otherwise."""

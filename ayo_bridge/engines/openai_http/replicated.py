@@ -8,14 +8,12 @@ from concurrent.futures import Future
 from contextvars import Context
 from typing import Any, Final
 
-from ayo_bridge.engines.declared import LLM, Servers, checked_servers
+from ayo_bridge.engines.declared import LLM, Declared, Servers, check_alike
 from ayo_bridge.engines.dialects import DIALECTS
-from ayo_bridge.engines.openai_http.address import origin
 from ayo_bridge.engines.openai_http.replica_checks import watch
 from ayo_bridge.engines.openai_http.replicas import Replicas
 from ayo_bridge.errors import ArgumentError
 from ayo_bridge.events import Event, Facts, log
-from ayo_bridge.schedule.limits import MOST, START
 from ayo_bridge.seam import Engine, EngineKind
 
 _logger: Final = logging.getLogger(__name__)
@@ -65,37 +63,45 @@ class Replicated:
             log(_logger, Event.LEFT_ALONE, sentence, Facts(engine=engine.server, reason=reason))
         return ours
 
-    def changes(self, declared: LLM) -> None:
-        """Have a declared LLM other replicas from now on.
+    def changes(self, declared: LLM | Declared) -> None:
+        """Have a declared model other replicas from now on.
 
         Raises:
-            ArgumentError: none is declared of this model that has one of its addresses, and that
-                is asked in the same way.
+            ArgumentError: it has no URLs, none is declared of this model, or that is asked in
+                another way.
         """
-        places = {*map(origin, declared.urls)}
+        servers = declared.servers if isinstance(declared, Declared) else declared
+        if not isinstance(servers, Servers):
+            raise ArgumentError(
+                f"change takes an LLM, or an Embedding or Reranker with urls, not {declared!s}"
+            )
+        kind, model = servers.kind, servers.model
         for each in self.all:
             before = each.declared
-            alike = isinstance(before, LLM) and before.model == declared.model
-            if alike and places.intersection(each.servers):
+            if (before.kind, before.model) == (kind, model):
                 break
         else:
             raise ArgumentError(
-                f"no replicas of {declared.model!r} are declared at any of these addresses: "
-                "name them where the Runtime is made, with one that stays"
+                f"no replicas of {model!r} are declared: name them where the Runtime is made"
             )
         for name in ("routing", "session", "hints"):
-            if getattr(before, name) != getattr(declared, name):
+            if getattr(before, name, None) != getattr(servers, name, None):
                 raise ArgumentError(
-                    f'{name} of {declared.model!r} is "{getattr(before, name)}": it stays while '
+                    f'{name} of {model!r} is "{getattr(before, name)}": it stays while '
                     "calls are under way"
                 )
-        checked_servers([declared, *(other.declared for other in self.all if other is not each)])
-        each.changes(declared)
+        if each.external and servers.urls != before.urls:
+            raise ArgumentError(
+                f"requests for {model!r} go where your application sends them, to its router: "
+                "add and remove replicas there"
+            )
+        check_alike((before.urls[0], *servers.urls), f"urls of {model!r} ")
+        each.changes(servers)
 
-    def limits(self, server: str) -> dict[str, int]:
-        """What an :class:`~ayo_bridge.schedule.limits.AheadLimit` begins with, for all together."""
-        count = max((len(each.servers) for each in self.all if server in each.servers), default=1)
-        return {"start": START * count, "most": MOST * count}
+    def count(self, server: str) -> int:
+        """How many servers share the calls that are made for one: its replicas, or it alone."""
+        there = (each.declared.urls for each in self.all if server in each.servers)
+        return max(map(len, there), default=1)
 
     def after_fork(self) -> None:
         """Begin anew: at first, and in a forked child."""

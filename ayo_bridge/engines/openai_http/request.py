@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+import re
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -48,6 +49,8 @@ _OF_DELIVERY = frozenset(
 )
 """Headers that say how a request travels, not what is asked, and by whom."""
 _TRACES = b"x-datadog-"
+_CALLER = re.compile(rb"auth|key|token|secret|organi[sz]ation|project|tenant", re.IGNORECASE)
+"""In names of headers that say for whom a request is made."""
 
 
 class Delivery(enum.StrEnum):
@@ -114,6 +117,16 @@ def identity(headers: Headers) -> Headers:
             if name not in _OF_DELIVERY and not name.startswith(_TRACES)
         )
     )
+
+
+def caller_of(headers: Headers) -> Hashable:
+    """For whom a request is made: equal for equal keys, none of which can be read from it."""
+    return hash(tuple(sorted((n.lower(), v) for n, v in headers if _names_caller(n))))
+
+
+@lru_cache(maxsize=1024)
+def _names_caller(name: bytes) -> bool:
+    return _CALLER.search(name) is not None and b"idempotency" not in name.lower()
 
 
 @lru_cache(maxsize=1024)

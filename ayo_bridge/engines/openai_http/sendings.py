@@ -40,6 +40,12 @@ class Chooses(Protocol):
     def refused(self, sent: Sent) -> None:
         """Its replica does not take it, for whatever reason."""
 
+    def taken(self, sent: Sent) -> None:
+        """Its replica takes it."""
+
+    def is_strange(self, sent: Sent) -> None:
+        """Another one has taken it, whose caller its replica does not know."""
+
     def is_otherwise(self, sent: Sent) -> None:
         """Another one has taken what its replica has refused."""
 
@@ -56,7 +62,9 @@ class Told(Protocol):
 
 _GATEWAYS: Final = (502, 504)
 """What a proxy says whose server does not answer."""
-_CONFIGURED: Final = frozenset({401, 403, 404, 405, 407, 421})
+_STRANGE: Final = frozenset({401, 403})
+"""What a replica says that does not know the key of a request; it may know others."""
+_CONFIGURED: Final = _STRANGE | {404, 405, 407, 421}
 """What a replica says that is not set up as the one whose address the application has."""
 _NOT_UNDERSTOOD: Final = (400, 422)
 """What servers say of a body with fields that they do not know."""
@@ -71,10 +79,10 @@ class AtReplica(Sending):
         self._own = own
         self._prompt = prompt
         self._tried: dict[int, None] = {}
-        self._refusers: list[Sent] = []
-        """Where it went and was refused, as by one that is set up otherwise."""
-        self._refused = False
-        """Whether it was refused so where it is."""
+        self._refusers: list[tuple[Sent, int]] = []
+        """Where it went and was refused, as by one that is set up otherwise, and how."""
+        self._refused = 0
+        """The status by which it was refused so where it is."""
         sent = replicas.chosen(prompt, self._tried, own)
         assert sent is not None  # Nothing was tried.
         self._sent: Sent = sent
@@ -117,12 +125,20 @@ class AtReplica(Sending):
         """
         if status in BUSY:
             return True
-        self._refused = not self.own and (300 <= status < 400 or status in _CONFIGURED)
+        otherwise = not self.own and (300 <= status < 400 or status in _CONFIGURED)
+        self._refused = status if otherwise else 0
         if status < 300:
-            for sent in self._refusers:
+            self._taken()
+        return otherwise or (not self.own and status in _GATEWAYS)
+
+    def _taken(self) -> None:
+        self._replicas.taken(self._sent)
+        for sent, status in self._refusers:
+            if status in _STRANGE:
+                self._replicas.is_strange(sent)
+            else:
                 self._replicas.is_otherwise(sent)
-            self._refusers.clear()
-        return self._refused or (not self.own and status in _GATEWAYS)
+        self._refusers.clear()
 
     def ends(self, usage: Usage | None = None, first: float | None = None) -> None:
         """Its answer has come to its end."""
@@ -146,8 +162,8 @@ class AtReplica(Sending):
         """Its replica was not reached: it goes to the next, and last to its own address."""
         if self._refused:
             self._replicas.refused(self._sent)
-            self._refusers.append(self._sent)
-            self._refused = False
+            self._refusers.append((self._sent, self._refused))
+            self._refused = 0
         else:
             self._replicas.failed(self._sent, seconds)
         self._tried[self._sent.replica] = None

@@ -48,7 +48,7 @@ async def sent(
         response = await connections.post(request.url, headers, content, timeouts, request.way)
         return response, None
     warm, foreseen = _WARM in request.headers, request.foreseen
-    sending = routes.sending(server, content, warm=warm, foreseen=foreseen)
+    sending = routes.sending(server, content, tuple(headers), warm=warm, foreseen=foreseen)
     if sending is None:
         response = await connections.post(request.url, headers, content, timeouts, request.way)
         return response, None

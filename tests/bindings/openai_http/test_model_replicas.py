@@ -77,6 +77,21 @@ async def test_a_server_that_is_gone_costs_nobody_an_answer(
     assert (embedding.up(), reranker.up()) == ((True, False), (True, True))
 
 
+def test_servers_are_added_and_removed_while_they_are_asked(
+    stubs: list[StubOpenAI], runtime: Runtime
+) -> None:
+    one, other = stubs
+    with StubOpenAI(latency=0.0) as third, httpx.Client(base_url=one.root_url) as client:
+        for cls, name in _NAMES:
+            runtime.change(cls(name, urls=[third.root_url], routing="round_robin"))
+        with entered(open_scope(runtime)):
+            for path in ASKED:
+                assert client.post(path, json=ASKED[path]).status_code == 200
+        eventually(lambda: third.served == len(ASKED), "all of them at the third")
+    assert (one.served, other.served) == (0, 0)
+    assert [each.up() for each in runtime.replicated.all] == [(False, False, True)] * 2
+
+
 def test_one_long_request_counts_more_than_several_short_ones() -> None:
     router = Router(2, Routing.LEAST_DELAY)
     long, short = (work_of({"input": ["a text"] * count}) for count in (500, 1))

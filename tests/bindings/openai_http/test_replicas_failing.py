@@ -14,7 +14,7 @@ from typing import Any
 import openai
 import pytest
 
-from ayo_bridge import LLM
+from ayo_bridge import LLM, Runtime
 from ayo_bridge.bindings.openai_http import register_endpoint
 from ayo_bridge.engines.openai_http import Delivery, OpenAIServer, replica_checks, sent
 from ayo_bridge.engines.openai_http.replicas import Replicas
@@ -234,6 +234,23 @@ def test_who_has_asked_at_an_address_that_is_added_later_has_all_replicas_then(m
         for _ in range(3):
             ask(world, client)
         assert [len(stub.calls) for stub in (world.stub, other, third)] == [1, 1, 3]
+
+
+def test_as_much_runs_ahead_as_for_a_runtime_that_was_made_with_as_many(make: Make) -> None:
+    world, other = make()
+    urls = [world.stub.base_url, other.base_url]
+    server = world.stub.root_url.removeprefix("http://")
+    elsewhere = other.root_url.removeprefix("http://")
+    loads = [world.runtime.load(each) for each in (server, "c:8000")]
+    with StubOpenAI(latency=0.0) as third:
+        for named in ([*urls, third.base_url], urls[:1], [other.base_url, third.base_url]):
+            world.runtime.change(LLM("stub", named, "round_robin"))
+            made = Runtime(engines=[LLM("stub", named)]).load(named[0].split("/")[2])
+            assert [each.description for each in loads] == [
+                made.description,
+                "at most 8 calls ahead",
+            ]
+            assert world.runtime.load(elsewhere).description == made.description
 
 
 def test_of_many_that_are_gone_a_few_are_tried_and_last_its_own() -> None:
