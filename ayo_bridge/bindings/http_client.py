@@ -26,6 +26,11 @@ _PLAIN_POOLS = ("ConnectionPool", "AsyncConnectionPool")
 _PROXY_POOLS = ("HTTPProxy", "AsyncHTTPProxy")
 _SOCKS_POOLS = ("SOCKSProxy", "AsyncSOCKSProxy")
 _SOCKS = "the HTTP client goes through a SOCKS proxy"
+_SENDING = (
+    *("send", "_send_handling_auth", "_send_handling_redirects", "_send_single_request"),
+    "_transport_for_url",
+)
+"""What a client calls on the way from a request to its transport."""
 
 _ways: WeakKeyDictionary[Any, tuple[Way | str, Way | str]] = WeakKeyDictionary()
 """By pool: the way to http and to https addresses."""
@@ -90,6 +95,10 @@ def _adds(client: Any, base: type) -> str | None:
         own = [name for name in vars(cls) if not name.startswith("__") and name in dir(base)]
         if own:
             return f"{cls.__qualname__} overrides {', '.join(sorted(own))} of the HTTP client"
+    for name in _SENDING:
+        # Some tracing wraps ``send`` without wrapt.
+        if name in vars(client) or _replaced(base, name, told=name == "send"):
+            return f"{name} of the HTTP client has been replaced"
     if any(client.event_hooks.values()):
         return "the HTTP client has event hooks"
     if client.auth is not None:
@@ -97,18 +106,23 @@ def _adds(client: Any, base: type) -> str | None:
     return None
 
 
-def _replaced(cls: type, name: str) -> bool:
+def _replaced(cls: type, name: str, *, told: bool = False) -> bool:
     """Whether a method of the library is another one by now, as in tests without a network.
 
-    Who wraps it says what is wrapped: such requests still reach the library.
+    What is wrapped by wrapt still reaches the library: so it is traced. Who only tells what is
+    wrapped, by ``functools.wraps``, may answer in its place, as vcrpy does from its recordings;
+    with ``told`` that is taken for tracing, too.
     """
     owner = next((base for base in cls.__mro__ if name in vars(base)), None)
     if owner is None:
         return False
     found: Any = vars(owner)[name]
-    while (wrapped := getattr(found, "__wrapped__", None)) is not None:
+    while told or hasattr(found, "_self_wrapper"):  # wrapt has it, in whatever package it lies.
+        wrapped = getattr(found, "__wrapped__", None)
+        if wrapped is None:
+            break
         found = wrapped
-    return _package(found) != _package(owner)
+    return _package(found) != _package(owner) or (not told and hasattr(found, "__wrapped__"))
 
 
 def _package(obj: Any) -> str:

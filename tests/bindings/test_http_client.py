@@ -9,6 +9,7 @@ from typing import Any
 
 import openai
 import pytest
+import wrapt
 
 from ayo_bridge.bindings import http_client
 from ayo_bridge.bindings.http_client import transport_way, way_of
@@ -102,15 +103,46 @@ def test_what_a_test_has_put_in_the_place_of_a_method_is_not_gone_round(
     assert way_of(closing[0], URL) == DIRECT
     owner = library.HTTPTransport if place == "transport" else _core(library).ConnectionPool
     original = owner.handle_request
-
-    @functools.wraps(original)
-    def traced(*args: Any, **kwargs: Any) -> Any:
-        return original(*args, **kwargs)
-
-    monkeypatch.setattr(owner, "handle_request", traced)
+    monkeypatch.setattr(owner, "handle_request", wrapt.FunctionWrapper(original, _tracing))
     assert way_of(closing[0], URL) == DIRECT
+    monkeypatch.setattr(owner, "handle_request", _played_back(original))
+    assert "has been replaced" in str(way_of(closing[0], URL))
     monkeypatch.setattr(owner, "handle_request", lambda *args: None)
     assert "has been replaced" in str(way_of(closing[0], URL))
+
+
+def test_what_a_test_has_put_in_the_place_of_sending_is_not_gone_round(
+    library: Any, closing: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closing += [library.Client(base_url=URL)]
+    client, cls = closing[0], library.Client
+    send = cls.send
+    for tracing in (wrapt.FunctionWrapper(send, _tracing), _played_back(send)):
+        monkeypatch.setattr(cls, "send", tracing)
+        assert way_of(client, URL) == DIRECT
+    monkeypatch.setattr(cls, "send", lambda *args, **kwargs: None)
+    assert "send of the HTTP client has been replaced" in str(way_of(client, URL))
+    monkeypatch.setattr(cls, "send", send)
+    monkeypatch.setattr(cls, "_send_single_request", _played_back(cls._send_single_request))
+    assert "_send_single_request of the HTTP client" in str(way_of(client, URL))
+    monkeypatch.undo()
+    assert way_of(client, URL) == DIRECT
+    monkeypatch.setattr(client, "send", print)
+    assert "send of the HTTP client has been replaced" in str(way_of(client, URL))
+
+
+def _tracing(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    return wrapped(*args, **kwargs)
+
+
+def _played_back(original: Any) -> Any:
+    """As vcrpy wraps: what it has recorded never reaches the original."""
+
+    @functools.wraps(original)
+    def played(*args: Any, **kwargs: Any) -> Any:
+        raise LookupError("it is not in the cassette")
+
+    return played
 
 
 def _pooled(library: Any, pool: Any) -> Any:

@@ -6,6 +6,7 @@ Uses the `openai` package and the core alone; tests/openai3 runs it against open
 """
 
 import asyncio
+import functools
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -218,6 +219,7 @@ def test_a_header_added_on_the_way_ends_building_for_that_client_and_form(
     library = library_of(altered)
     original = library.Client.send
 
+    @functools.wraps(original)  # As tracing does.
     def send(self: Any, request: Any, **how: Any) -> Any:
         if self is altered._client:
             request.headers["X-Added"] = "1"
