@@ -22,7 +22,7 @@ from ayo_llamaindex.guide import Guide
 from tests.deadline import eventually
 from tests.differential import llama_index_parts as parts
 from tests.differential.harness import Env
-from tests.differential.llama_index import settings
+from tests.differential.llama_index import collect_garbage, settings
 from tests.stub_openai import StubOpenAI
 from tests.verify.planted import until_found, verified
 
@@ -53,6 +53,7 @@ def _settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(verification, "APART", 0.01)
     with settings():
         yield
+    collect_garbage()
 
 
 @pytest.fixture
