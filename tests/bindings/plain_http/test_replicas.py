@@ -200,3 +200,30 @@ def test_a_request_for_another_model_of_the_server_stays_there(pair: Pair) -> No
     for _ in range(3):
         pair.ask(by_requests, model="another")
     assert pair.counts == (3, 0)
+
+
+def keyed(library: str, url: str, key: str) -> int:
+    """The status of a request with a key, by one header or another."""
+    headers, body = {"Authorization" if library == "requests" else "Api-Key": key}, CHAT
+    if library == "requests":
+        return requests.post(url, json=body, headers=headers, timeout=5).status_code
+    if library == "urllib3":
+        with urllib3.PoolManager() as pools:
+            return pools.request("POST", url, json=body, headers=headers, retries=False).status
+
+    async def asked() -> int:
+        async with aiohttp.ClientSession() as s, s.post(url, json=body, headers=headers) as reply:
+            return reply.status
+
+    return asyncio.run(asked())
+
+
+@pytest.mark.parametrize("library", ["requests", "urllib3", "aiohttp"])
+def test_a_key_that_one_refuses_takes_it_from_no_other_key(pair: Pair, library: str) -> None:
+    pair.other.reply_when(lambda asked: "guest" in asked.headers.values(), status=401)
+    with entered(open_scope(pair.runtime)):
+        for _ in range(4):
+            assert [keyed(library, pair.url, key) for key in ("mine", "guest")] == [200, 200]
+    statuses = [call.status for call in pair.other.calls]
+    assert statuses.count(401) == 1
+    assert statuses.count(200) >= 2
