@@ -11,6 +11,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MethodType
 from typing import Any
 
 from ayo_bridge.learn.live.call import LiveCall
@@ -162,6 +163,8 @@ async def run_async(
     return returned(result, following)
 
 
+Call = tuple[Sequence[Any], Mapping[str, Any]]
+"""The arguments of one call."""
 Own = Callable[[Function, Sequence[Any], Mapping[str, Any]], Iterable[object]]
 """The clients and stores that a call uses for certain."""
 
@@ -169,17 +172,64 @@ Own = Callable[[Function, Sequence[Any], Mapping[str, Any]], Iterable[object]]
 def followed(
     function: Function, learned: Learned, own: Own = lambda function, args, kwargs: ()
 ) -> Function:
-    """A function like ``function`` whose calls are learned. No generator."""
+    """A function like ``function`` whose calls are learned. No generator.
+
+    A bound method is bound to the same object, a partial has the same arguments.
+    """
+    if isinstance(function, functools.partial):
+        inner, given, named = function.func, function.args, function.keywords
+        called = _called(function, inner, learned, own, given, named)
+        return functools.partial(called, *given, **named)
+    if isinstance(function, MethodType):
+        inner, me = function.__func__, function.__self__
+        return MethodType(_called(function, inner, learned, own, (me,), {}), me)
+    return _called(function, function, learned, own, (), {})
+
+
+def _called(
+    function: Function,
+    inner: Function,
+    learned: Learned,
+    own: Own,
+    given: Sequence[Any],
+    named: Mapping[str, Any],
+) -> Function:
+    """What takes the place of ``inner``, which ``function`` gives these arguments first.
+
+    Learned are the calls of ``function``, by the arguments that its caller gives.
+    """
+
+    def said(args: Sequence[Any], kwargs: Mapping[str, Any]) -> Call | None:
+        """The caller's part; ``None``: ``inner`` is called by somebody else."""
+        firsts = args[: len(given)]
+        if len(firsts) < len(given) or any(a is not b for a, b in zip(firsts, given, strict=True)):
+            return None
+        if not named:
+            return args[len(given) :], kwargs
+        if not named.keys() <= kwargs.keys():
+            return None
+        return args[len(given) :], {
+            name: value
+            for name, value in kwargs.items()
+            if name not in named or value is not named[name]
+        }
+
     if kind_of(function) is FunctionKind.AWAIT:
 
-        @functools.wraps(function)
+        @functools.wraps(inner)
         async def awaited(*args: Any, **kwargs: Any) -> Any:
-            return await run_async(function, learned, args, kwargs, own=own(function, args, kwargs))
+            call = said(args, kwargs)
+            if call is None:
+                return await inner(*args, **kwargs)
+            return await run_async(function, learned, *call, own=own(function, *call))
 
         return awaited
 
-    @functools.wraps(function)
+    @functools.wraps(inner)
     def called(*args: Any, **kwargs: Any) -> Any:
-        return run(function, learned, args, kwargs, own=own(function, args, kwargs))
+        call = said(args, kwargs)
+        if call is None:
+            return inner(*args, **kwargs)
+        return run(function, learned, *call, own=own(function, *call))
 
     return called

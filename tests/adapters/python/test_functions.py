@@ -92,6 +92,56 @@ def test_bound_methods_and_partials_are_accelerated(runtime: Runtime) -> None:
     assert "says, accelerated by python" in explain(part).full().replace("Plain.", "")
 
 
+class Reader:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def reads(self, text: str, times: int = 1) -> str:
+        return f"{self.name}: {text * times}"
+
+    async def later(self, text: str) -> str:
+        return f"{self.name}: {text}"
+
+
+def test_a_bound_method_stays_one(runtime: Runtime) -> None:
+    reader = Reader("she")
+    fast = accelerate(reader.reads, runtime=runtime)
+    assert inspect.ismethod(fast)
+    assert fast.__self__ is reader
+    assert fast.__name__ == "reads"
+    assert inspect.signature(fast) == inspect.signature(reader.reads)
+    assert [fast("a"), fast(text="b", times=2)] == ["she: a", "she: bb"]
+    assert fast.__func__(Reader("he"), "a") == "he: a"
+    assert pickle.loads(pickle.dumps(fast))("a") == "she: a"
+    with pytest.raises(TypeError, match=r"takes from 2 to 3 positional arguments but 4 were given"):
+        fast("a", 1, "b")
+    assert stats(fast).calls == 3
+
+
+def test_a_partial_stays_one(runtime: Runtime) -> None:
+    part = functools.partial(Reader("she").reads, "a", times=3)
+    fast = accelerate(part, runtime=runtime)
+    assert isinstance(fast, functools.partial)
+    assert (fast.args, fast.keywords) == (part.args, part.keywords)
+    assert inspect.signature(fast) == inspect.signature(part)
+    assert [fast(), fast(times=2)] == ["she: aaa", "she: aa"]
+    assert fast.func("b") == "she: b"
+    assert functools.partial(fast, times=1)() == "she: a"
+    with pytest.raises(TypeError, match="multiple values for argument 'text'"):
+        fast(text="b")
+    assert stats(fast).calls == 4
+
+
+async def test_what_is_awaited_of_a_method_or_a_partial_of_one_is_awaited(runtime: Runtime) -> None:
+    reader = Reader("she")
+    fast = accelerate(reader.later, runtime=runtime)
+    part = accelerate(functools.partial(reader.later, text="a"), runtime=runtime)
+    assert inspect.iscoroutinefunction(fast)
+    assert inspect.iscoroutinefunction(part)
+    assert (await fast("b"), await part()) == ("she: b", "she: a")
+    assert stats(part).calls == 1
+
+
 def test_stats_and_timeline_know_a_function(runtime: Runtime, tmp_path: Path) -> None:
     fast = accelerate(_plain, runtime=runtime)
     fast("a")
