@@ -3,6 +3,7 @@
 Imports nothing heavy: tests/openai3 runs where no engine library is installed.
 """
 
+import asyncio
 import gc
 import importlib.util
 import os
@@ -117,12 +118,25 @@ def _leaves_nothing_to_others(request: pytest.FixtureRequest) -> Iterator[None]:
     with it, and a task on that one's loop, by which the SDK's clients end."""
     yield
     kept_clients.forget()
+    _close_loop()
     here = (item for item in request.session.items if item.path == request.path)
     marks = (mark for item in here for mark in item.iter_markers("filterwarnings"))
     with warnings.catch_warnings():
         if any("ignore::ResourceWarning" in mark.args for mark in marks):
             warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
+
+
+def _close_loop() -> None:
+    """The one that libraries have made for the main thread, by asking for its loop where none is.
+
+    Whoever sets another drops it unclosed. To ask for it by its name would make one.
+    """
+    kept = getattr(asyncio.get_event_loop_policy(), "_local", None)
+    loop = getattr(kept, "_loop", None)
+    if loop is not None and not loop.is_running():
+        loop.close()
+        asyncio.set_event_loop(None)
 
 
 def pytest_collection() -> None:

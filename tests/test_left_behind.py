@@ -43,6 +43,20 @@ def test_it():
 def test_one():
     Kept()
 """,
+    "test_has_a_loop.py": """
+import asyncio
+
+def test_it():
+    assert asyncio.get_event_loop_policy().get_event_loop()
+""",
+    "test_sets_another.py": """
+import asyncio, gc
+
+def test_it():
+    with asyncio.Runner() as runner:
+        runner.run(asyncio.sleep(0))
+        gc.collect()
+""",
     "test_next.py": "import gc\n\ndef test_it():\n    gc.collect()\n",
 }
 
@@ -74,6 +88,13 @@ def test_what_it_ignores_in_one_test_is_an_error_of_none(tmp_path: Path) -> None
         "PASSED test_ignores.py::test_it",
         "PASSED test_ignores.py::test_one",
         "PASSED test_next.py::test_it",
+    ]
+
+
+def test_the_loop_that_a_library_has_made_for_it_is_closed(tmp_path: Path) -> None:
+    assert run(tmp_path, "test_has_a_loop.py", "test_sets_another.py") == [
+        "PASSED test_has_a_loop.py::test_it",
+        "PASSED test_sets_another.py::test_it",
     ]
 
 
