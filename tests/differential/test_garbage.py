@@ -1,6 +1,6 @@
-"""A call leaves nothing of ours to the collector: what it was given is let go when it ends.
+"""A call leaves nothing of ours to the collector: its requests and answers are let go at its end.
 
-A cycle that each call leaves keeps the user's objects, and brings on collections of everything that
+A cycle that each call leaves keeps them, and brings on collections of everything that
 a process holds, which stop all of its threads: for a third of a second where torch is loaded.
 """
 
