@@ -26,18 +26,19 @@ from typing import Final
 TOLERATED: Final = 0.025
 """What work ahead may cost a kind of query, over all turns; of the logarithm of its time. It is to
 stay below 3 %, and estimates are drawn to what is expected while they are new."""
-EXPECTED: Final = 0.2
-"""What full turns are taken to cost a kind of which nothing is known, of the same logarithm: what
-they do cost on a server that is full. So one turn in eight is full at first."""
-UNSURE: Final = 0.2
+EXPECTED: Final = 0.4
+"""What full turns are taken to cost a kind of which nothing is known, of the same logarithm: one
+turn in sixteen is full at first. On servers that are full they cost from 0.05, on a large GPU, to
+0.8, on a CPU core with eight users."""
+UNSURE: Final = 0.8
 """Standard deviation of that expectation."""
 NOISE: Final = 0.3
 """Standard deviation of the logarithm of a kind's times, until its own is known."""
 LEAST: Final = 1 / 32
 MOST: Final = 31 / 32
 """The share of full turns lies between these: a few of the others show whether things change."""
-TURN: Final = 2.0
-"""The length of a turn in those of a query."""
+TURN: Final = 1.0
+"""The length of a turn in those of a query: in short ones it is soon seen what they cost."""
 BETWEEN: Final = 0.1
 """How long a query may need from one of its calls to the next, in lengths of a query."""
 FIRST: Final = 2.0
