@@ -121,7 +121,9 @@ class StubOpenAI:
 
     def __enter__(self) -> "StubOpenAI":
         self._thread.start()
-        self._started.wait()
+        while not self._started.wait(0.1):
+            if not self._thread.is_alive():
+                raise RuntimeError(f"it cannot listen at port {self._port}")
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FunctionType
-from typing import Any
+from typing import Any, Final
 
 from llama_index.llms.openai_like import OpenAILike
 
@@ -213,6 +215,15 @@ def answer_of(world: World, obj: Any, question: str) -> str:
 
 _PORTS: dict[str, int] = {}
 """The same in all runs: a port stands in requests."""
+_LISTENED: Final = range(20_000, 32_000)
+"""Below those that a system gives to whoever connects, which could take one between two runs."""
+
+
+def _free_port() -> int:
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", random.choice(_LISTENED)))
+            return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -220,8 +231,9 @@ def world_of(concurrent: bool) -> Iterator[World]:
     with ExitStack() as stack:
         stubs = []
         for name in ("server", "other"):
-            stub = stack.enter_context(StubOpenAI(latency=0.005, port=_PORTS.get(name, 0)))
-            _PORTS[name] = int(stub.root_url.rpartition(":")[2])
+            port = _PORTS.get(name) or _free_port()
+            stub = stack.enter_context(StubOpenAI(latency=0.005, port=port))
+            _PORTS[name] = port
             stub.text = lines
             stubs.append(stub)
         loop = asyncio.new_event_loop()
