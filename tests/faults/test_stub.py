@@ -99,7 +99,7 @@ def test_it_hangs_up_on_those_too_whom_it_was_just_accepting(how: str) -> None:
         if how == "leave":
             server._restart(600.0)
         else:
-            server._stop()
+            server._over.set()
         time.sleep(0.05)
 
     with closing(signal), closing(signalled):
@@ -112,7 +112,7 @@ def test_it_hangs_up_on_those_too_whom_it_was_just_accepting(how: str) -> None:
             with suppress(ConnectionResetError):
                 assert caller.recv(1) == b""
         if how == "leave":
-            server.loop.call_soon_threadsafe(server._stop)
+            server.loop.call_soon_threadsafe(server._over.set)
         server._thread.join()
     assert not server.connections
 
@@ -230,3 +230,9 @@ def _in_vain(client: httpx.Client, **more: object) -> None:
     patience = httpx.Timeout(30.0, read=0.2)
     with pytest.raises(httpx.ReadTimeout):
         client.post("/chat/completions", json={**ASKED, **more}, timeout=patience)
+
+
+def test_one_that_ends_as_soon_as_it_listens_ends() -> None:
+    for _ in range(200):
+        with StubOpenAI():
+            pass

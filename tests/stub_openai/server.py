@@ -76,6 +76,7 @@ class StubOpenAI:
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="stub openai", daemon=True)
         self._started = threading.Event()
+        self._over = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.connections: set[Connection] = set()
@@ -127,7 +128,7 @@ class StubOpenAI:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.loop.call_soon_threadsafe(self._stop)
+        self.loop.call_soon_threadsafe(self._over.set)
         self._thread.join()
 
     # Replies.
@@ -294,14 +295,14 @@ class StubOpenAI:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
-        self.loop.run_until_complete(self._start())
-        self.loop.run_forever()
-        self.loop.run_until_complete(self._end())
+        self.loop.run_until_complete(self._serve())
         self.loop.close()
 
-    async def _start(self) -> None:
+    async def _serve(self) -> None:
         await self._listen()
         self._started.set()
+        await self._over.wait()
+        await self._end()
 
     async def _listen(self) -> None:
         self._server = await self.loop.create_server(
@@ -333,9 +334,6 @@ class StubOpenAI:
     def _drop_all(self) -> None:
         for connection in list(self.connections):
             connection.drop()
-
-    def _stop(self) -> None:
-        self.loop.stop()
 
     async def _end(self) -> None:
         """Leave, and return when nobody is connected any more."""
