@@ -13,7 +13,7 @@ from ayo_bridge.engines.openai_http.hints import hinted
 from ayo_bridge.engines.openai_http.request import make_warm
 from ayo_bridge.seam import Outcome
 from tests.bindings.openai_http.harness import CHAT, ENGINE, World, outcomes
-from tests.bindings.openai_http.two_replicas import LONG, Make, ask, ask_for_stream
+from tests.bindings.openai_http.two_replicas import LONG, Make, answers, ask, ask_for_stream
 from tests.deadline import eventually
 
 
@@ -93,12 +93,7 @@ def test_a_router_that_refuses_hints_is_asked_again_and_told_no_more(
 ) -> None:
     world, _ = make("external", hints="agentic_context")
     world.stub.reply_when(lambda request: "vllm_xargs" in request.body, status=status)
-    if ahead:
-        with world.ahead(world.call(**CHAT)) as scope:
-            assert world.client().chat.completions.create(**CHAT).choices
-        assert outcomes(scope) == [Outcome.HIT]
-    else:
-        assert ask(world).choices
+    answers(world, ahead=ahead)
     assert ask(world).choices
     assert [each is not None for each in hints(world)] == [True, False, False]
     (replicas,) = world.runtime.replicated.all

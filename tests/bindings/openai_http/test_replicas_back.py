@@ -7,9 +7,7 @@ import pytest
 
 from ayo_bridge.engines.openai_http import replica_checks
 from ayo_bridge.schedule.routing import Prompt, Router, Routing
-from ayo_bridge.seam import Outcome
-from tests.bindings.openai_http.harness import CHAT, outcomes
-from tests.bindings.openai_http.two_replicas import Make, ask, leave
+from tests.bindings.openai_http.two_replicas import Make, answers, ask, leave
 from tests.deadline import eventually
 from tests.stub_openai import StubOpenAI
 
@@ -30,12 +28,7 @@ def test_replicas_that_restart_one_after_the_other_cost_no_answer(
     assert ask(world).choices  # It is known to be gone from now on,
     come_back(other)
     leave(world.stub)
-    if ahead:
-        with world.ahead(world.call(**CHAT)) as scope:
-            assert world.client().chat.completions.create(**CHAT).choices
-        assert outcomes(scope) == [Outcome.HIT]
-    else:
-        assert ask(world).choices
+    answers(world, ahead=ahead)
     assert (len(world.stub.calls), len(other.calls)) == (2, 1)
     leave(other)
     with pytest.raises(openai.APIConnectionError):

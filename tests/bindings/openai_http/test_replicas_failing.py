@@ -20,17 +20,20 @@ from ayo_bridge.engines.openai_http import Delivery, OpenAIServer, replica_check
 from ayo_bridge.engines.openai_http.replicas import Replicas
 from ayo_bridge.errors import ArgumentError
 from ayo_bridge.schedule.loads import Loads
-from ayo_bridge.seam import Outcome, entered
-from tests.bindings.openai_http.harness import CHAT, World, outcomes
-from tests.bindings.openai_http.two_replicas import Make, ask, ask_async, ask_for_stream, leave
+from ayo_bridge.seam import entered
+from tests.bindings.openai_http.harness import CHAT
+from tests.bindings.openai_http.two_replicas import (
+    Make,
+    answers,
+    ask,
+    ask_async,
+    ask_for_stream,
+    leave,
+    replicas_of,
+)
 from tests.deadline import eventually
 from tests.scopes import open_scope
 from tests.stub_openai import StubOpenAI
-
-
-def replicas_of(world: World) -> Replicas:
-    (replicas,) = world.runtime.replicated.all
-    return replicas
 
 
 @contextmanager
@@ -59,12 +62,7 @@ def test_one_that_is_set_up_otherwise_or_busy_costs_no_answer(
     ask(world)  # The next one goes to the other replica.
     there = [("Location", f"{other.base_url}/chat/completions"), ("Retry-After", "20")]
     other.reply_when("sky", status=status, headers=there)
-    if ahead:
-        with world.ahead(world.call(**CHAT)) as scope:
-            assert world.client().chat.completions.create(**CHAT).choices
-        assert outcomes(scope) == [Outcome.HIT]
-    else:
-        assert ask(world).choices
+    answers(world, ahead=ahead)
     assert (len(world.stub.calls), len(other.calls)) == (2, 1)
     assert replicas_of(world).up() == (True, False)
 
@@ -182,12 +180,7 @@ def test_one_that_hangs_at_connect_is_left_before_the_client_gives_up(
     with full() as url:
         world.runtime.change(LLM("stub", [world.stub.base_url, url], "round_robin"))
         ask(world)
-        if ahead:
-            with world.ahead(world.call(**CHAT)) as scope:
-                assert world.client(timeout=60).chat.completions.create(**CHAT).choices
-            assert outcomes(scope) == [Outcome.HIT]
-        else:
-            assert ask(world, world.client(timeout=60)).choices
+        answers(world, ahead=ahead, client=world.client(timeout=60))
         assert replicas_of(world).up() == (True, False, False)
     assert not other.calls
 

@@ -6,15 +6,7 @@ import openai
 import pytest
 
 from ayo_bridge.engines.openai_http import replica_checks
-from ayo_bridge.engines.openai_http.replicas import Replicas
-from ayo_bridge.seam import Outcome
-from tests.bindings.openai_http.harness import CHAT, World, outcomes
-from tests.bindings.openai_http.two_replicas import Make, ask, leave
-
-
-def replicas_of(world: World) -> Replicas:
-    (replicas,) = world.runtime.replicated.all
-    return replicas
+from tests.bindings.openai_http.two_replicas import Make, answers, ask, leave, replicas_of
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -27,12 +19,7 @@ def test_a_key_that_one_refuses_takes_it_from_no_other_key(
     guest = mine.with_options(api_key="sk-guest")
     other.reply_when(lambda asked: "sk-guest" in asked.headers["authorization"], status=status)
     for _ in range(5):
-        if ahead:
-            with world.ahead(world.call(**CHAT)) as scope:
-                assert mine.chat.completions.create(**CHAT).choices
-            assert outcomes(scope) == [Outcome.HIT]
-        else:
-            assert ask(world, mine).choices
+        answers(world, ahead=ahead, client=mine)
         assert ask(world, guest).choices
     keys = [call.headers["authorization"] for call in other.calls if call.status != 200]
     assert keys == ["Bearer sk-guest"]

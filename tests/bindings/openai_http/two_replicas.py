@@ -12,8 +12,9 @@ import pytest
 from ayo_bridge import LLM, Runtime
 from ayo_bridge.bindings.openai_http import register_endpoint, unregister_endpoint
 from ayo_bridge.engines.openai_http import OpenAIServer
-from ayo_bridge.seam import entered
-from tests.bindings.openai_http.harness import CHAT, ENGINE, World
+from ayo_bridge.engines.openai_http.replicas import Replicas
+from ayo_bridge.seam import Outcome, entered
+from tests.bindings.openai_http.harness import CHAT, ENGINE, World, outcomes
 from tests.deadline import eventually
 from tests.scopes import open_scope
 from tests.stub_openai import StubOpenAI
@@ -48,9 +49,24 @@ def close(world: World) -> None:
         client.close()
 
 
+def replicas_of(world: World) -> Replicas:
+    (replicas,) = world.runtime.replicated.all
+    return replicas
+
+
 def ask(world: World, client: openai.OpenAI | None = None, **body: Any) -> Any:
     with entered(open_scope(world.runtime)):
         return (client or world.client()).chat.completions.create(**{**CHAT, **body})
+
+
+def answers(world: World, *, ahead: bool, client: openai.OpenAI | None = None) -> None:
+    """Ask and have an answer, by a request that is made ahead or by the application's own."""
+    if not ahead:
+        assert ask(world, client).choices
+        return
+    with world.ahead(world.call(**CHAT)) as scope:
+        assert (client or world.client()).chat.completions.create(**CHAT).choices
+    assert outcomes(scope) == [Outcome.HIT]
 
 
 async def ask_async(world: World, client: openai.AsyncOpenAI) -> Any:
