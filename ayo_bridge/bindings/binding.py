@@ -25,6 +25,7 @@ import wrapt
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from ayo_bridge.bindings.wrapped import WrappedFunction
 from ayo_bridge.errors import UnsupportedVersionWarning, announce
 from ayo_bridge.events import Event, Facts, log
 
@@ -284,18 +285,9 @@ def unfollowed(bindings: Iterable[Binding]) -> str | None:
     return f"its calls cannot be followed: {'; '.join(b.status for b in used or refused)}"
 
 
-class _Followed(wrapt.FunctionWrapper):  # type: ignore[type-arg]
-    """A function that a binding has wrapped.
-
-    ``_self_ayo_inherited`` says whether its class had it from a base.
-    """
-
-    _self_ayo_inherited: bool
-
-
 def beneath(function: Any) -> Any:
     """What a function was before bindings wrapped it; any other is itself."""
-    while isinstance(function, _Followed):
+    while isinstance(function, WrappedFunction):
         function = function.__wrapped__
     return function
 
@@ -315,7 +307,7 @@ def _viewed(module: ModuleType, other: ModuleType, name: str, wrapper: Wrapper) 
     """Wrap a function of another module, as a module sees that."""
     place = next(key for key, value in vars(module).items() if value is other)
     view = _View(other)
-    setattr(view, name, wrapt.FunctionWrapper(vars(other)[name], wrapper))
+    setattr(view, name, WrappedFunction(vars(other)[name], wrapper))
     setattr(module, place, view)
 
     def restore() -> None:
@@ -331,13 +323,13 @@ def _wrap(module: ModuleType, parent: Any, name: str, wrapper: Wrapper) -> Resto
         return _viewed(module, parent, name, wrapper)
     inherited = isinstance(parent, type) and name not in vars(parent)
     own = getattr(parent, name) if inherited else vars(parent)[name]
-    proxy: Any = _Followed(own, wrapper)
+    proxy: Any = WrappedFunction(own, wrapper)
     proxy._self_ayo_inherited = inherited
     setattr(parent, name, proxy)
 
     def restore() -> None:
         above, found = None, vars(parent).get(name)
-        while found is not proxy and isinstance(found, _Followed):
+        while found is not proxy and isinstance(found, WrappedFunction):
             above, found = found, found.__wrapped__
         if found is not proxy:  # Somebody has wrapped it again.
             return

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
+import operator
 import os
+import pickle
 import sys
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -33,6 +38,42 @@ def test_a_library_that_is_there_is_wrapped_at_once(library: Libraries, bind: Bi
     binding = bind(("ayolib_b", "Engine.ask"))
     assert binding.install()
     assert engine.ask() == "asked*"
+
+
+def _pickled(it: Any) -> Any:
+    return pickle.loads(pickle.dumps(it))
+
+
+CALLABLES = """
+
+def function():
+    return "called"
+
+
+class Made(Child):
+    @classmethod
+    def make(cls):
+        return cls.__name__
+"""
+
+
+@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, _pickled])
+@pytest.mark.parametrize("name", ["function", "Engine.ask", "Made.make"])
+def test_what_is_wrapped_is_copied_and_pickled_as_it_was(
+    library: Libraries, bind: Bind, how: Callable[[Any], Any], name: str
+) -> None:
+    names = ("function", "Engine.ask", "Made.make")
+    binding = bind(*((library("ayolib_s", SOURCE + CALLABLES), each) for each in names))
+    loaded = importlib.import_module("ayolib_s")
+    find, engine = operator.attrgetter(name), loaded.Engine()
+    given = (engine,) if name == "Engine.ask" else ()
+    plain, asks = how(find(loaded)), how(engine.ask)
+    told, alone = plain(*given), asks.__self__ is not engine
+    binding.install()
+    wrapped, asks = how(find(loaded)), how(engine.ask)
+    assert (wrapped.__module__, wrapped.__qualname__) == (plain.__module__, plain.__qualname__)
+    assert (wrapped(*given), asks()) == (f"{told}*", "asked*")
+    assert (asks.__self__ is not engine) is alone
 
 
 def test_installing_often_wraps_once(library: Libraries, bind: Bind) -> None:

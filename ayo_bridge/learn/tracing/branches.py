@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import wrapt
 
+from ayo_bridge.bindings.wrapped import WrappedFunction
 from ayo_bridge.learn.tracing.places import (
     Asked,
     CallPlace,
@@ -268,7 +269,7 @@ def _put_on(target: _Target) -> None:
     parent, name, _ = wrapt.resolve_path(module, target.attribute)
     inherited = isinstance(parent, type) and name not in vars(parent)
     own = getattr(parent, name) if inherited else vars(parent)[name]
-    proxy = wrapt.FunctionWrapper(own, target.wrapper)
+    proxy = WrappedFunction(own, target.wrapper)
     setattr(parent, name, proxy)
 
     def restore() -> None:
