@@ -98,7 +98,7 @@ class LlamaIndexAdapter(Adapter):
 
     def lift(self, obj: Any, state: AcceleratedState, asked: Asked) -> Lifted:
         """What it consists of, as far as that is known."""
-        ingestion = lift_ingestion(obj, state) if is_pipeline(obj) else None
+        ingestion = lift_ingestion(obj, state, asked) if is_pipeline(obj) else None
         return ingestion or lift(obj, state, asked)
 
     def returned(self, result: Any, scope: Scope) -> Any:

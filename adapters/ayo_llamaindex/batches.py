@@ -54,11 +54,11 @@ def _opened(model: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Scope | 
 
 def _open(outer: Scope, model: Any, texts: Sequence[str]) -> Scope | None:
     runtime = outer.runtime
+    if isinstance(outer.guide, IngestionGuide) and outer.guide.embeds(model):
+        return None
     lifted = lift_texts(model, runtime)
     if isinstance(lifted, str):
         return None
-    if lifted.ingested and isinstance(outer.guide, IngestionGuide):
-        return None  # It knows of the embedding itself, or that it is left alone.
     batches = Batches(lifted, texts)
     if batches.count < lifted.least:
         return None

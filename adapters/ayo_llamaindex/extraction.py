@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, Final
@@ -27,8 +27,8 @@ from ayo_llamaindex.extractors import WORKERS, Job, Lifted, Metadata, Nodes, Ste
 from ayo_llamaindex.node_embedding import LiftedEmbedding
 
 WINDOWS: Final = (2 * MOST, 512)
-"""So many calls may be ahead of the original, in flight or answered, at servers and at models of
-this process: it bounds what is held, and is enough to keep a server at its limit."""
+"""So many calls of extractors, and so many batches that are embedded, may be ahead of the original,
+in flight or answered: it bounds what is held, and is enough to keep a server at its limit."""
 TOLERATED: Final = 8
 """After so many calls that cannot be made ahead the rest is left to the original."""
 
@@ -56,10 +56,10 @@ class Extraction:
         self._place = {id(step): place for place, step in enumerate(self._steps)}
         self._known: list[dict[int, Metadata]] = [{} for _ in self._steps]
         self._ready: tuple[list[_Due], list[_Due]] = ([], [])
-        """What may be asked of servers, and of models of this process."""
+        """What extractors may be asked, and what may be embedded."""
         self._number = 0
         self._ahead: dict[Hashable, list[int]] = {}
-        """What is ahead of the original, by its key: whether each is asked of a model here."""
+        """What is ahead of the original, by its key: whether each is embedded."""
         self._count = [0, 0]
         self._failures = self._at = 0
         self._nodes = nodes
@@ -71,6 +71,12 @@ class Extraction:
     def covers(self, place: int, nodes: Nodes) -> bool:
         """Whether an extractor at this place, over these nodes, belongs to this run."""
         return place - self._first in range(len(self._steps)) and len(nodes) == self.size
+
+    def embeds(self, model: object) -> bool:
+        """Whether a model embeds the nodes of this run."""
+        return any(
+            isinstance(each, LiftedEmbedding) and each.extractor is model for each in self._lifted
+        )
 
     def begins(self, place: int, nodes: Nodes) -> None:
         """The extractor at ``place`` begins; what those before it wrote is in the nodes."""
@@ -109,8 +115,10 @@ class Extraction:
     @property
     def gain(self) -> float:
         """Seconds that asking ahead wins, as far as is known of the server."""
-        rounds = sum(step.amount()[1] for step in self._steps)
-        at_best = max(len(self._steps), math.ceil(self.calls / (START + WORKERS)))
+        amounts = [step.amount() for step in self._steps]
+        rounds = sum(waits for _, waits in amounts)
+        one_each = sum(1 for calls, _ in amounts if calls)
+        at_best = max(one_each, math.ceil(self.calls / (START + WORKERS)))
         typical = self._scope.runtime.profiles.typical
         return (rounds - at_best) * (typical(self._lifted[0].engine) or CALL_SECONDS)
 
@@ -136,8 +144,8 @@ class Extraction:
         """Have a call made ahead, as soon as there is room."""
         place = self._place[id(step)]
         self._number += 1
-        here = isinstance(self._lifted[place], LiftedEmbedding)
-        heapq.heappush(self._ready[here], (place, job.order, self._number, job))
+        embeds = isinstance(self._lifted[place], LiftedEmbedding)
+        heapq.heappush(self._ready[embeds], (place, job.order, self._number, job))
 
     def know(self, step: Step, index: int, metadata: Metadata) -> None:
         """What the extractor will write into a node."""
@@ -153,14 +161,14 @@ class Extraction:
 
     def _send_one(self) -> bool:
         """Make the next call, if there is one and room for it."""
-        here = next((h for h in (0, 1) if self._ready[h] and self._count[h] < WINDOWS[h]), None)
-        if here is None:
+        embeds = next((e for e in (0, 1) if self._ready[e] and self._count[e] < WINDOWS[e]), None)
+        if embeds is None:
             return False
-        place, *_, job = heapq.heappop(self._ready[here])
+        place, *_, job = heapq.heappop(self._ready[embeds])
         try:
             goes_on = self._scope.ask(
                 f"{self._lifted[place].name}.expand",
-                partial(self._made, job, here),
+                partial(self._made, job, embeds),
                 partial(self._ended, job),
             )
         except Exception as error:
@@ -173,25 +181,27 @@ class Extraction:
             self.close()
         return goes_on
 
-    def _made(self, job: Job, here: int) -> Call:
-        call = seeing("asyncio", job.make)()  # The original awaits, however it is called.
+    def _made(self, job: Job, embeds: int) -> Call:
+        call = seeing("asyncio", job.make)()  # Extractors await, however they are called.
         if not call.warm:  # Nobody ever comes to a warm.
-            self._ahead.setdefault(call.key, []).append(here)
-            self._count[here] += 1
+            self._ahead.setdefault(call.key, []).append(embeds)
+            self._count[embeds] += 1
         return call
 
     def _ended(self, job: Job, future: Future[object]) -> None:
         """A call has its reply, or has failed: then it is the original's."""
         reply = None if future.cancelled() or future.exception() else future.result()
-        if isinstance(reply, Reply):
-            reply.body.on_end(lambda: self._turns.put(partial(self._answered, job, reply)))
-        else:
+        told = job.told
+        if not isinstance(reply, Reply):
             self._turns.put(job.lost)
+        elif told is not None:
+            reply.body.on_end(lambda: self._turns.put(partial(_answered, reply, told, job.lost)))
 
-    def _answered(self, job: Job, reply: Reply) -> None:
-        try:
-            text = answer_of(reply).text
-        except ValueError:
-            job.lost()  # The original will see it for itself.
-        else:
-            job.told(text or "")
+
+def _answered(reply: Reply, told: Callable[[str], None], lost: Callable[[], None]) -> None:
+    try:
+        text = answer_of(reply).text
+    except ValueError:
+        lost()  # The original will see it for itself.
+    else:
+        told(text or "")

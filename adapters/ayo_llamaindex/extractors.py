@@ -22,18 +22,18 @@ Nodes = Sequence[Any]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One LLM call of an extractor.
+    """One call of a transformation.
 
     Args:
         make: the call that the original makes. Call it on the original's thread and loop.
-        told: takes the text of the answer.
+        told: takes the text of the answer; ``None``: nothing is made of it.
         order: of two jobs of one extractor the original comes to the smaller first.
         lost: is called where there is no answer.
     """
 
     make: Callable[[], Call]
-    told: Callable[[str], None]
-    order: int
+    told: Callable[[str], None] | None = None
+    order: int = 0
     lost: Callable[[], None] = lambda: None
 
 

@@ -53,12 +53,12 @@ def is_pipeline(obj: object) -> bool:
     return cls.__name__ == "IngestionPipeline" and loaded(_MODULE, "IngestionPipeline") is cls
 
 
-def lift_ingestion(pipeline: Any, state: AcceleratedState) -> lifts.Lifted | None:
+def lift_ingestion(pipeline: Any, state: AcceleratedState, asked: Asked) -> lifts.Lifted | None:
     """Lift a pipeline; ``None``: it is better learned, or nothing of it asks an LLM."""
     cls = class_of(saw(pipeline))
     if differs(pipeline, cls, *_METHODS, "_prepare_inputs") is not None:
         return None
-    found = lift_transformations(pipeline.transformations, state.runtime)
+    found = lift_transformations(pipeline.transformations, state.runtime, sync=asked.sync)
     if found is None:
         return None
     draft, asking = found
@@ -74,17 +74,22 @@ def lift_ingestion(pipeline: Any, state: AcceleratedState) -> lifts.Lifted | Non
 
 
 def lift_transformations(
-    transformations: Sequence[Any], runtime: Home
+    transformations: Sequence[Any], runtime: Home, *, sync: bool, part: int = 0
 ) -> tuple[Draft, Mapping[int, Lifted]] | None:
     """Transformations that follow each other, and those of them that ask models, by place.
 
     ``None``: none of them asks an LLM, or one does of which nothing is known: it can be learned.
+
+    Args:
+        transformations, runtime: what is lifted, and for whom.
+        sync: whether embedding models are asked by their synchronous methods.
+        part: of nodes that embedding models get at a time; 0: all.
     """
     draft = Draft(inputs=[DOCUMENTS], leads=True)
     asking: dict[int, Lifted] = {}
     for place, each in enumerate(transformations):
         name = draft.name(_name(each))
-        lifted = _lifted(each, runtime, name)
+        lifted = _lifted(each, runtime, name, sync, part)
         if not isinstance(lifted, str):
             asking[place] = lifted
             llm, embedding = ("", lifted.engine) if _embeds(each) else (lifted.engine, "")
@@ -111,12 +116,12 @@ def _embeds(transformation: Any) -> bool:
     return isinstance(transformation, BaseEmbedding)
 
 
-def _lifted(transformation: Any, runtime: Home, name: str) -> Lifted | str:
+def _lifted(transformation: Any, runtime: Home, name: str, sync: bool, part: int) -> Lifted | str:
     """What is known of a transformation that asks a model, or why nothing is."""
     if kind_name(transformation) is not None:
         return lift_extractor(transformation, runtime, name)
     if _embeds(transformation):
-        return lift_node_embedding(transformation, runtime, name)
+        return lift_node_embedding(transformation, runtime, name, sync=sync, part=part)
     return "it asks no model"
 
 
@@ -135,6 +140,10 @@ class IngestionGuide:
         self._extractors = extractors
         self._extraction: Extraction | None = None
         self._alone = not fresh
+
+    def embeds(self, model: object) -> bool:
+        """Whether a model's batches are asked ahead."""
+        return self._extraction is not None and self._extraction.embeds(model)
 
     def extracts(self, extractor: Any, nodes: Sequence[Any]) -> None:
         """An extractor begins with these nodes."""

@@ -1,53 +1,51 @@
-"""Embedding the nodes of an ingestion: which calls a local model gets, in which batches.
+"""Embedding the nodes of an ingestion: which calls a model gets, in which batches.
 
-Written for llama-index-core 0.14.25 and llama-index-embeddings-huggingface 0.8.0.
+A batch is embedded ahead as soon as the text of each of its nodes is known, while extractors still
+ask for other nodes. Written for llama-index-core 0.14.25.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from ayo_bridge.engines.sentence_transformer import embedding_call
-from ayo_bridge.lift.recognise import class_of, derives
-from ayo_bridge.lift.witness import saw
 from ayo_bridge.runahead.home import Home
 from ayo_bridge.seam import Call
-from ayo_llamaindex.embeddings import lift_embedding
 from ayo_llamaindex.extractors import Job, Nodes, Run, Step
-from ayo_llamaindex.known import differs
-
-_METHODS: Final = (
-    *("__call__", "acall", "get_text_embedding_batch", "aget_text_embedding_batch"),
-    *("_get_text_embeddings", "_aget_text_embeddings", "_aget_text_embeddings_rate_limited"),
-    *("_embed", "_embed_with_retry"),
-)
+from ayo_llamaindex.texts import Texts, lift_texts
 
 
 @dataclass(frozen=True, slots=True)
 class LiftedEmbedding:
-    """A local embedding model as a transformation. ``extractor`` is the framework's object."""
+    """An embedding model that embeds nodes. ``extractor`` is the framework's object.
+
+    Args:
+        extractor, texts, name: the model, its calls, and that of its component.
+        part: an index gives its nodes to the model so many at a time; 0: a pipeline, all at once.
+    """
 
     extractor: Any
-    engine: str
+    texts: Texts
     name: str
+    part: int = 0
+
+    @property
+    def engine(self) -> str:
+        """What it asks."""
+        return self.texts.engine
 
     def step(self, run: Run, nodes: Nodes) -> Step:
         """Its calls in one run."""
         return Embeddings(self, run, nodes)
 
 
-def lift_node_embedding(model: Any, runtime: Home, name: str) -> LiftedEmbedding | str:
-    """Lift an embedding model as a transformation, or say why it is left to run as it is."""
-    if not derives(class_of(model), "llama_index.embeddings.huggingface", "HuggingFaceEmbedding"):
-        return f"{type(model).__name__} is no model of this process"
-    query = lift_embedding(model, runtime, sync=True)
-    if isinstance(query, str):
-        return query
-    if query.call is None:
-        return "it costs nothing"
-    reason = differs(saw(model), class_of(model), *_METHODS)
-    return reason or LiftedEmbedding(model, query.engine, name)
+def lift_node_embedding(
+    model: Any, runtime: Home, name: str, *, sync: bool, part: int = 0
+) -> LiftedEmbedding | str:
+    """Lift what embeds nodes, or say why it is left to run as it is."""
+    texts = lift_texts(model, runtime, sync=sync)
+    return texts if isinstance(texts, str) else LiftedEmbedding(model, texts, name, part)
 
 
 class Embeddings(Step):
@@ -56,34 +54,36 @@ class Embeddings(Step):
     def __init__(self, lifted: LiftedEmbedding, run: Run, nodes: Nodes) -> None:
         super().__init__(run, nodes)
         self.lifted = lifted
-        self._size = max(1, lifted.extractor.embed_batch_size)
-        self._left = [
-            min(self._size, self.count - start) for start in range(0, self.count, self._size)
+        size, part = lifted.texts.size, lifted.part or max(1, self.count)
+        self._part, self._per_part = part, math.ceil(part / size)
+        self._batches = [
+            range(start, min(start + size, first + part, self.count))
+            for first in range(0, self.count, part)
+            for start in range(first, min(first + part, self.count), size)
         ]
+        self._left = list(map(len, self._batches))
         """How many nodes of each batch are not known yet."""
+        # An index leaves out nodes without a text, and does not embed a second time.
+        self._sound = not lifted.part or all(map(_is_embedded, nodes))
 
     def _come_to(self, index: int) -> None:
-        batch = index // self._size
+        part, within = divmod(index, self._part)
+        batch = part * self._per_part + within // self.lifted.texts.size
         self._left[batch] -= 1
-        if not self._left[batch]:
-            self.run.ask(self, Job(lambda: self._call(batch), lambda _: None, batch))
+        if not self._left[batch] and self._sound:
+            self.run.ask(self, Job(lambda: self._call(self._batches[batch]), order=batch))
 
-    def _call(self, batch: int) -> Call:
+    def _call(self, batch: range) -> Call:
         from llama_index.core.schema import MetadataMode
 
-        model, start = self.lifted.extractor, batch * self._size
-        texts = [
-            self.run.node(self, index).get_content(metadata_mode=MetadataMode.EMBED)
-            for index in range(start, min(start + self._size, self.count))
-        ]
-        return embedding_call(self.lifted.engine, model._model, texts, arguments_of(model))
+        return self.lifted.texts.call(
+            [
+                self.run.node(self, index).get_content(metadata_mode=MetadataMode.EMBED)
+                for index in batch
+            ]
+        )
 
 
-def arguments_of(model: Any) -> dict[str, Any]:
-    """What a model's ``encode`` is given beside the texts of a batch."""
-    return {
-        "batch_size": model.embed_batch_size,
-        "prompt_name": "text",
-        "normalize_embeddings": model.normalize,
-        "show_progress_bar": model.show_progress_bar,
-    }
+def _is_embedded(node: Any) -> bool:
+    """Whether an index embeds a node, whatever extractors write into it."""
+    return node.embedding is None and bool(node.get_content())

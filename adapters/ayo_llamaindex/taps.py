@@ -12,6 +12,7 @@ from ayo_bridge.lift.memo import remembered_signature
 from ayo_bridge.lift.taps import after, after_async, before, handed_over
 from ayo_llamaindex.batches import embedded
 from ayo_llamaindex.guide import Guide
+from ayo_llamaindex.indexing import indexed, transformed_for_index
 from ayo_llamaindex.ingestion import IngestionGuide
 from ayo_llamaindex.known import TESTED
 from ayo_llamaindex.packing import remember_tokens
@@ -20,6 +21,8 @@ from ayo_llamaindex.transforming import transformed, transformed_async
 _CORE: Final = "llama_index.core"
 _SYNTHESIZERS: Final = f"{_CORE}.response_synthesizers"
 _SPLITTER: Final = f"{_CORE}.node_parser.text.token"
+_INDEX: Final = f"{_CORE}.indices.base"
+_PIPELINE: Final = f"{_CORE}.ingestion.pipeline"
 _FUSION: Final = f"{_CORE}.retrievers.fusion_retriever"
 
 _tree = before(Guide, lambda guide, synthesizer, given: guide.tree_level(synthesizer, given))
@@ -68,14 +71,12 @@ TRANSFORMATIONS: Final = Binding(
         Target(f"{_CORE}.base.embeddings.base", "BaseEmbedding.__call__", _asks),
         Target(f"{_CORE}.base.embeddings.base", "BaseEmbedding.acall", _asks),
         Target(f"{_CORE}.base.embeddings.base", "BaseEmbedding.get_text_embedding_batch", embedded),
-        *(
-            Target(module, name, wrapper)
-            for module in (f"{_CORE}.indices.base", f"{_CORE}.ingestion.pipeline")
-            for name, wrapper in (
-                ("run_transformations", transformed),
-                ("arun_transformations", transformed_async),
-            )
-        ),
+        Target(_INDEX, "BaseIndex.from_documents", indexed),
+        Target(_INDEX, "BaseIndex.insert", indexed),
+        Target(_INDEX, "run_transformations", transformed_for_index),
+        Target(_INDEX, "arun_transformations", transformed_async),
+        Target(_PIPELINE, "run_transformations", transformed),
+        Target(_PIPELINE, "arun_transformations", transformed_async),
     ),
 )
 """Where what transformations ask becomes known, in whatever call."""
