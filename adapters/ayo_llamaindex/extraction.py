@@ -61,6 +61,8 @@ class Extraction:
         self._ahead: dict[Hashable, list[int]] = {}
         """What is ahead of the original, by its key: whether each is embedded."""
         self._count = [0, 0]
+        self._asks = [True, True]
+        """Whether more goes ahead: one server may fail, and another not."""
         self._failures = self._at = 0
         self._nodes = nodes
         self._turns = Turns(self._send_one)
@@ -145,7 +147,8 @@ class Extraction:
         place = self._place[id(step)]
         self._number += 1
         embeds = isinstance(self._lifted[place], LiftedEmbedding)
-        heapq.heappush(self._ready[embeds], (place, job.order, self._number, job))
+        if self._asks[embeds]:
+            heapq.heappush(self._ready[embeds], (place, job.order, self._number, job))
 
     def know(self, step: Step, index: int, metadata: Metadata) -> None:
         """What the extractor will write into a node."""
@@ -178,8 +181,9 @@ class Extraction:
             job.lost()
             goes_on = self._failures < TOLERATED
         if not goes_on:
-            self.close()
-        return goes_on
+            self._asks[embeds] = False
+            self._ready[embeds].clear()
+        return True
 
     def _made(self, job: Job, embeds: int) -> Call:
         call = seeing("asyncio", job.make)()  # Extractors await, however they are called.

@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 from llama_index.core import VectorStoreIndex
-from llama_index.core.extractors import KeywordExtractor
+from llama_index.core.extractors import KeywordExtractor, SummaryExtractor
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.schema import Document
 from llama_index.embeddings.openai_like import OpenAILikeEmbedding
 from llama_index.llms.openai_like import OpenAILike
 
-from ayo_bridge import Runtime, accelerate
+from ayo_bridge import Runtime, accelerate, stats
+from ayo_llamaindex import extraction
 from tests.stub_openai import StubOpenAI, StubRequest
 
 TEXTS = [f"Part {number}: the reed by the river." for number in range(12)]
@@ -49,18 +50,18 @@ def parts(stub: StubOpenAI) -> Iterator[tuple[Any, Any]]:
         asyncio.set_event_loop(None)
 
 
-def _index(extractor: Any, model: Any) -> Callable[[list[Document]], Any]:
+def _index(extractor: Any, model: Any, *more: Any) -> Callable[[list[Document]], Any]:
     def index(documents: list[Document]) -> Any:
         return VectorStoreIndex.from_documents(
-            documents, transformations=[SentenceSplitter(), extractor], embed_model=model
+            documents, transformations=[SentenceSplitter(), extractor, *more], embed_model=model
         ).vector_store
 
     return index
 
 
-def _run(extractor: Any, model: Any) -> Callable[[list[Document]], Any]:
+def _run(extractor: Any, model: Any, *more: Any) -> Callable[[list[Document]], Any]:
     pipeline = IngestionPipeline(
-        transformations=[SentenceSplitter(), extractor, model], disable_cache=True
+        transformations=[SentenceSplitter(), extractor, *more, model], disable_cache=True
     )
 
     def run(documents: list[Document]) -> Any:
@@ -90,3 +91,25 @@ def _vectors(found: Any) -> list[Any]:
     """What was embedded; ids are drawn at random."""
     nodes = getattr(found, "data", None)
     return [each.embedding for each in found] if nodes is None else [*nodes.embedding_dict.values()]
+
+
+@pytest.mark.parametrize("build", [_index, _run])
+def test_a_server_that_does_not_embed_is_no_reason_to_ask_extractors_later(
+    parts: tuple[Any, Any],
+    runtime: Runtime,
+    monkeypatch: pytest.MonkeyPatch,
+    build: Callable[..., Any],
+) -> None:
+    monkeypatch.setattr(extraction, "WINDOWS", (8, 8))  # Or all are on their way by then.
+    extractor, model = parts
+    model.embed_batch_size = 1
+    again = SummaryExtractor(llm=extractor.llm, show_progress=False, num_workers=2)
+    with StubOpenAI(latency=0.005) as other:
+        model.api_base = other.base_url
+        function = build(extractor, model, again)
+        documents = [Document(id_=f"{at}", text=f"The reed {at}.") for at in range(40)]
+        expected = _vectors(function(documents))
+        other.reply_when(lambda _: True, status=503, times=1)
+        fast = accelerate(function, runtime=runtime)
+        assert _vectors(fast(documents)) == expected
+    assert stats(fast).hits >= 70
