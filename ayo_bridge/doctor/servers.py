@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
-from packaging.version import InvalidVersion
+from packaging.version import InvalidVersion, Version
 
 from ayo_bridge.doctor.asking import Reply, get
 from ayo_bridge.doctor.checks import Area, Check, Level
@@ -179,7 +179,7 @@ def _version(url: str, number: object) -> Check:
         return _found(Level.OK, f"{url} is vLLM, of a version it does not tell")
     tested = tested_range("vllm")
     try:
-        fits = tested.contains(number, prereleases=True)
+        fits = tested.contains(Version(number), prereleases=True)
     except InvalidVersion:
         fits = True  # Of somebody's own making: the API decides.
     if not fits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import threading
@@ -55,6 +56,13 @@ def test_vllm_that_is_ill_old_and_busy_and_caches_nothing(served: Served) -> Non
     served.replies = VLLM | {"/metrics": busy, "/version": '{"version": "0.9.2"}'}
     del served.replies["/health"]
     golden("doctor_vllm_unwell", as_text(Report(of(served.url))))
+
+
+@pytest.mark.parametrize("number", ["emulated:costs@4x", "dev"])
+def test_a_version_of_somebodys_own_making_is_no_problem(served: Served, number: str) -> None:
+    served.replies = VLLM | {"/version": json.dumps({"version": number})}
+    found = [each for each in of(served.url) if number in each.what]
+    assert [each.level for each in found] == [Level.OK]
 
 
 @pytest.mark.parametrize(
