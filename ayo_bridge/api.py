@@ -29,8 +29,8 @@ def accelerate(obj: T, *, runtime: Runtime | None = None) -> T:
 
     ``obj`` itself is untouched. A function may be decorated with it: its first calls are learned
     from, later ones run ahead. So it is with an object of your own class that is called like a
-    function; what is returned for it has the attributes of ``obj``, for both. ``runtime`` chooses engines, policies and passes; without it a
-    process-wide one with good defaults serves.
+    function; what is returned for it has the attributes of ``obj``, for both. ``runtime`` chooses
+    engines, policies and passes; without it a process-wide one with good defaults serves.
 
     Raises:
         NotAccelerableError: no installed adapter knows this kind of object, or there can be no

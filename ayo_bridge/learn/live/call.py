@@ -42,7 +42,7 @@ class _Handle(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What became of a call that ended well.
+    """What became of a call that ended well, or that the program itself has ended by raising.
 
     ``trace`` is there if it was traced. ``refuted`` are sites of which the original asked something
     else than was predicted, ``confirmed`` those of which it asked what was.
@@ -53,6 +53,7 @@ class Ended:
     confirmed: frozenset[str] = frozenset()
     met_unknown: bool = False
     """Whether the original has come to a site of which too little was seen."""
+    raised: bool = False
 
 
 class LiveCall:
@@ -122,7 +123,9 @@ class LiveCall:
                 scope, lesson, self._clients.way, self._grown, self._texts.read
             )
         self._gain = lesson.gain if lesson is not None else 0.0
-        self._closed = False
+        self._closed = self._failed = self._raised = False
+        """It is over; an engine call of the original failed; the program has ended it by raising.
+        """
         self.busy: Busy | None = None
         """Says how busy the process was while it was traced."""
 
@@ -190,6 +193,7 @@ class LiveCall:
             return
         try:
             answer = None if error is not None else said(handle.call, result)
+            self._failed = self._failed or answer is None
             if self._tracer is not None:
                 self._tracer.end(handle.traced, answer, error)
                 sees_cache(self.scope.runtime, handle.call, result)
@@ -231,6 +235,10 @@ class LiveCall:
         except Exception as error:
             self.scope.note(f"what {name} has returned could not be read: {error!r}")
             return None
+
+    def raised(self, error: BaseException) -> None:
+        """It has ended by raising: as a program does to go no further, or as an engine failed."""
+        self._raised = isinstance(error, Exception) and not self._failed
 
     # What goes ahead.
 
@@ -323,7 +331,7 @@ class LiveCall:
     # The end.
 
     def close(self, error: BaseException | None = None) -> Ended | None:
-        """End the call; ``None`` if it raised or was left."""
+        """End the call; ``None`` if it was left, cancelled, or raised as an engine failed."""
         self._closed = True
         if self._place is not None:
             self._place.close()
@@ -337,10 +345,12 @@ class LiveCall:
         self._maker.let_go()
         if self._pipelining is not None:
             self._pipelining.let_go()
-        if not record.whole:
+        if not (record.whole or self._raised):
             return None
+        if self._raised and trace is not None and not trace.asks:
+            trace = None  # It has come to nothing.
         if self._foresight is None:
-            return Ended(trace)
+            return Ended(trace, raised=self._raised)
         if self.lesson is not None and self._warming is not None:
             self.lesson.cold |= self._warming.cold(self._maker)
         with self._lock:
@@ -351,11 +361,12 @@ class LiveCall:
                 self._maker.site(call.primitive)
                 for call in record.own_calls
                 if call.outcome is Outcome.WASTED
+                or (self._raised and call.outcome is Outcome.CANCELLED)
             }
             refuted |= {site for site in wasted if site is not None} - self._vain
         if self.lesson is not None:
             judge(self.lesson, frozenset(refuted), frozenset(confirmed))
-        return Ended(trace, frozenset(refuted), frozenset(confirmed), unknown)
+        return Ended(trace, frozenset(refuted), frozenset(confirmed), unknown, self._raised)
 
     def _broken(self, error: BaseException) -> None:
         """Learning has failed; the call goes on as it is."""

@@ -78,6 +78,7 @@ class Following:
             record.abandoned = True
         else:
             record.error = repr(error)
+            self.call.raised(error)
 
     def end(self) -> None:
         """It is over. Idempotent."""

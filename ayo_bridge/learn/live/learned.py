@@ -26,7 +26,7 @@ from ayo_bridge.learn.live.pipelining import stages_of
 from ayo_bridge.learn.live.reach import reach
 from ayo_bridge.learn.live.warmth import by_prefills
 from ayo_bridge.learn.live.worker import Job, worker
-from ayo_bridge.learn.trace import Kind, Trace, trace_size
+from ayo_bridge.learn.trace import Trace, trace_size
 from ayo_bridge.learn.tracing.branches import follow
 from ayo_bridge.learn.tracing.tracer import Tracer, inputs_of
 from ayo_bridge.lift.entry import Kind as EntryKind
@@ -83,6 +83,8 @@ class Learned:
         """What earlier processes have learned, until something is in use."""
         self._epoch = 0
         """Changes with all that was learned before being forgotten."""
+        self._raises = False
+        """Whether something was made in vain since a call has raised: that some do is learned."""
         self._wrong = False
         """Whether a call was found to differ from the original: nothing is learned again."""
         state.when_condemned.append(self._condemned)
@@ -187,13 +189,14 @@ class Learned:
         with self._lock:
             if call.owners is not self.owners:  # All has been forgotten since it began.
                 return
+            self._raises = self._raises or (ended.raised and bool(ended.refuted))
             if call.lesson is not None and call.lesson is self.lesson:
                 first = self._later.first(ended.trace) if ended.trace and ended.refuted else None
                 self._judge(call.lesson, ended)
                 self._learn_more(call.lesson, ended)
                 if first is not None and call.lesson is not self.lesson:
                     self._take(first)
-            elif ended.trace is not None:
+            elif ended.trace is not None and (self._raises or not ended.raised):
                 trace = ended.trace
                 self._take(trace if call.busy is None else call.busy.less_waiting(trace))
 
@@ -205,7 +208,7 @@ class Learned:
             worker.submit(partial(self._choose, trace))
         if self.lesson is not None or known or self._is_full:
             return
-        if not any(each.kind is not Kind.HELPER for each in trace.calls):
+        if not trace.asks:
             self._teaches_nothing("it makes no engine calls that can be followed")
             self._asks_nothing = True
             return
