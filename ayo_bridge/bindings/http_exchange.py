@@ -119,6 +119,8 @@ class Exchange(Tries):
     def _steps(self, *, awaited: bool) -> Steps:
         scope, handle = self._scope, self._begun()
         key = self._key()
+        if handle is not None or key is not None:  # Also where its reply is there already.
+            self._note_names()
         ticket = scope.claim(key) if key is not None else None
         waited = 0.0
         if ticket is not None:
@@ -235,6 +237,9 @@ class Exchange(Tries):
 
     _repeatable = True
     """Whether the request may be sent again."""
+
+    def _note_names(self) -> None:
+        """Note what headers the original names with it: an SDK's methods add some of their own."""
 
     @abc.abstractmethod
     def _compare(self) -> None:

@@ -260,6 +260,20 @@ def sending() -> Sending | None:
     return Sending(client, _form(options), extra)
 
 
+def named() -> None:
+    """Remember what headers and query the original names with the request that it is sending."""
+    original = sending()
+    if original is not None:
+        _remembered(original)
+
+
+def _remembered(original: Sending) -> _Seen:
+    seen = _seen.setdefault(original.client, {}).setdefault(original.form, _Seen())
+    if len(seen.asked) < _SORTS:
+        seen.asked.add(original.named)
+    return seen
+
+
 def compared(request: Any) -> None:
     """Hold a request of the original against what would have been built in its place.
 
@@ -270,10 +284,7 @@ def compared(request: Any) -> None:
     original = sending()
     if original is None:
         return
-    client, form = original.client, original.form
-    seen = _seen.setdefault(client, {}).setdefault(form, _Seen())
-    if len(seen.asked) < _SORTS:
-        seen.asked.add(original.named)
+    client, form, seen = original.client, original.form, _remembered(original)
     if seen.reason or seen.extra is None:
         return
     sent = identity(tuple(request.headers.raw))

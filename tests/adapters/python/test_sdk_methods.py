@@ -1,0 +1,59 @@
+"""Methods of the SDK beside ``create``: what they add to their requests disturbs no others."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pydantic
+import pytest
+
+from ayo_bridge import Runtime, accelerate
+from ayo_bridge.seam import Outcome
+from tests.adapters.python.programs import asked, client_of, learned, outcomes, question
+from tests.stub_openai import StubOpenAI
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+class Parts(pydantic.BaseModel):
+    names: list[str]
+
+
+def _parts(request: Any) -> str:
+    topic = request.prompt.rpartition(" ")[2]
+    return json.dumps({"names": [f"{part} of {topic}" for part in ("source", "course", "mouth")]})
+
+
+@pytest.mark.parametrize("parsed_last", [True, False])
+def test_what_is_parsed_beside_what_is_created_leaves_both_ahead(
+    parsed_last: bool, stub: StubOpenAI, runtime: Runtime
+) -> None:
+    client = client_of(stub)
+    stub.reply_when(lambda request: "response_format" in request.body, text=_parts)
+
+    def parsed(prompt: str) -> list[str]:
+        reply = client.chat.completions.parse(
+            model="stub",
+            messages=[{"role": "user", "content": prompt}],
+            response_format=Parts,
+        )
+        found = reply.choices[0].message.parsed
+        assert found is not None
+        return found.names
+
+    def answer(query: str) -> list[str]:
+        names = parsed(f"Name the parts: {query}")
+        told = [asked(client, f"Tell of {name}: {query}") for name in names]
+        return [*told, *(parsed("\n".join(told)) if parsed_last else ())]
+
+    fast = accelerate(answer, runtime=runtime)
+    for number in range(4):
+        fast(question(number))
+    learned(fast)
+    for number in range(10, 14):
+        assert fast(question(number)) == answer(question(number))
+        assert outcomes(fast) == {Outcome.DIRECT: 1 + parsed_last, Outcome.HIT: 3}
