@@ -119,11 +119,10 @@ class Exchange(Tries):
     def _steps(self, *, awaited: bool) -> Steps:
         scope, handle = self._scope, self._begun()
         key = self._key()
-        if handle is not None or key is not None:  # Also where its reply is there already.
-            self._note_names()
         ticket = scope.claim(key) if key is not None else None
         waited = 0.0
         if ticket is not None:
+            self._note_names()
             began = time.perf_counter()
             try:
                 hit = yield Await(ticket, self._asked.read)
@@ -141,6 +140,8 @@ class Exchange(Tries):
             waited = time.perf_counter() - began
         elif key is not None:
             self._compare()
+        elif handle is not None:
+            self._note_names()
         return (yield from self._direct(key, waited, awaited, handle))
 
     def _begun(self) -> _Followed:

@@ -57,3 +57,47 @@ def test_what_is_parsed_beside_what_is_created_leaves_both_ahead(
     for number in range(10, 14):
         assert fast(question(number)) == answer(question(number))
         assert outcomes(fast) == {Outcome.DIRECT: 1 + parsed_last, Outcome.HIT: 3}
+
+
+def test_headers_that_one_place_names_leave_another_ahead(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    client = client_of(stub)
+
+    def answer(query: str) -> str:
+        causes = client.chat.completions.create(
+            model="stub",
+            messages=[{"role": "user", "content": f"List the causes: {query}"}],
+            extra_headers={"X-Part": "causes"},
+        )
+        effects = asked(client, f"List the effects: {query}")
+        return f"{causes.choices[0].message.content} {effects}"
+
+    fast = accelerate(answer, runtime=runtime)
+    for number in range(4):
+        fast(question(number))
+    learned(fast)
+    for number in range(10, 14):
+        assert fast(question(number)) == answer(question(number))
+        assert outcomes(fast) == {Outcome.DIRECT: 1, Outcome.HIT: 1}
+
+
+def test_what_a_streaming_method_tells_of_itself_does_not_keep_it_from_running_ahead(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    client = client_of(stub)
+
+    def answer(query: str) -> str:
+        causes = asked(client, f"List the causes: {query}")
+        effects = [{"role": "user", "content": f"List the effects: {query}"}]
+        with client.chat.completions.stream(model="stub", messages=effects) as stream:  # type: ignore[arg-type]
+            stream.until_done()
+            return f"{causes} {stream.get_final_completion().choices[0].message.content}"
+
+    fast = accelerate(answer, runtime=runtime)
+    for number in range(4):
+        fast(question(number))
+    learned(fast)
+    for number in range(10, 14):
+        assert fast(question(number)) == answer(question(number))
+        assert outcomes(fast) == {Outcome.DIRECT: 1, Outcome.HIT: 1}
