@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -27,7 +28,7 @@ from ayo_bridge.learn.tracing.tracer import Tracer
 from ayo_bridge.learn.values import Part
 from ayo_bridge.runahead import Scope
 from ayo_bridge.runahead.failures import failed_ahead
-from ayo_bridge.seam import Answer, BoundaryCall, Outcome, Told
+from ayo_bridge.seam import Answer, BoundaryCall, EngineCall, Outcome, Told
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -112,11 +113,11 @@ class LiveCall:
         """The first headers and query that this call has named at each site."""
         self._sent_by: dict[Waiting, Way] = {}
         """How what was sent ahead was made."""
+        self._met = Counter[str]()  # By site, what the original has asked that was on its way.
         self._texts = Texts()
         self._complained: set[str] = set()
-        self._warming: Warming | None = None
-        if self._foresight is not None:
-            self._warming = Warming(scope, self._foresight, self._clients.way)
+        foreseen, way = self._foresight, self._clients.way
+        self._warming = None if foreseen is None else Warming(scope, foreseen, way)
         self._pipelining: Pipelining | None = None
         if lesson is not None and lesson.feeding:
             self._pipelining = Pipelining(
@@ -172,6 +173,7 @@ class LiveCall:
         if self._foresight is not None:
             with self._lock:
                 waits = self._foresight.waits(site.id, request)
+                self._met[site.id] += waits
                 visit = self._foresight.asked(site.id, here.branch, request)
                 if self._warming is not None and not waits:
                     self._warming.began(visit, call)
@@ -357,16 +359,22 @@ class LiveCall:
             refuted, confirmed = self._foresight.refuted, self._foresight.confirmed
             unknown = self._foresight.met_unknown
         if record.ran_ahead:
-            wasted = {
-                self._maker.site(call.primitive)
-                for call in record.own_calls
-                if call.outcome is Outcome.WASTED
-                or (self._raised and call.outcome is Outcome.CANCELLED)
-            }
-            refuted |= {site for site in wasted if site is not None} - self._vain
+            refuted |= self._wasted(record.own_calls) - self._vain
         if self.lesson is not None:
             judge(self.lesson, frozenset(refuted), frozenset(confirmed))
         return Ended(trace, frozenset(refuted), frozenset(confirmed), unknown, self._raised)
+
+    def _wasted(self, calls: Iterable[EngineCall]) -> set[str]:
+        """The sites of which something was made in vain, now that it is known what became of it."""
+        became: defaultdict[str, Counter[Outcome]] = defaultdict(Counter)
+        for call in calls:
+            if (site := self._maker.site(call.primitive)) is not None:
+                became[site][call.outcome] += 1
+        for site, its in became.items():
+            if its[Outcome.WASTED] and self._met[site] > its[Outcome.HIT] + its[Outcome.DROPPED]:
+                self.owners.asked_otherwise(site)
+        unused = {Outcome.WASTED, Outcome.CANCELLED} if self._raised else {Outcome.WASTED}
+        return {site for site, its in became.items() if not unused.isdisjoint(its)}
 
     def _broken(self, error: BaseException) -> None:
         """Learning has failed; the call goes on as it is."""

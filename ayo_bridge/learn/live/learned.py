@@ -388,7 +388,7 @@ class Learned:
         self._show(None)
         self.traces = []
         self._later = Later()
-        self.owners = Owners()
+        self.owners = Owners(self.owners.otherwise)
         self._earlier = []
         self._judging = Judging()
         self._epoch += 1

@@ -8,7 +8,7 @@ from typing import Any
 import pydantic
 import pytest
 
-from ayo_bridge import Runtime, accelerate
+from ayo_bridge import Runtime, accelerate, explain
 from ayo_bridge.seam import Outcome
 from tests.adapters.python.programs import asked, client_of, learned, outcomes, question
 from tests.stub_openai import StubOpenAI
@@ -101,3 +101,31 @@ def test_what_a_streaming_method_tells_of_itself_does_not_keep_it_from_running_a
     for number in range(10, 14):
         assert fast(question(number)) == answer(question(number))
         assert outcomes(fast) == {Outcome.DIRECT: 1, Outcome.HIT: 1}
+
+
+@pytest.mark.parametrize("rotates", [True, False])
+def test_little_leaves_under_a_key_that_the_client_has_not_yet_or_not_any_more(
+    rotates: bool, stub: StubOpenAI, runtime: Runtime
+) -> None:
+    client = client_of(stub, "key-0")
+
+    def answer(query: str, number: int) -> str:
+        causes = asked(client, f"List the causes: {query}")
+        if rotates or number == 20:
+            client.api_key = f"key-{number}"
+        effects = asked(client, f"List the effects: {query}")
+        return f"{causes} {effects}"
+
+    fast = accelerate(answer, runtime=runtime)
+    for number in range(4):
+        fast(question(number), number)
+    learned(fast)
+    stub.reset()
+    for number in range(10, 40):
+        fast(question(number), number)
+        if rotates and number == 25:
+            learned(fast)
+    sent = [call for call in stub.calls if "effects" in call.prompt]
+    assert len(sent) == 30 + (2 if rotates else 1)
+    assert outcomes(fast)[Outcome.HIT] == (0 if rotates else 1)
+    assert ("its client had other headers by then" in explain(fast).full()) == rotates
