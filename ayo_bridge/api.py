@@ -15,6 +15,7 @@ from ayo_bridge.bindings.monkey import patched
 from ayo_bridge.errors import NotAccelerableError, NotAcceleratedWarning
 from ayo_bridge.graph import Template
 from ayo_bridge.lift.functions import called_of, function_state
+from ayo_bridge.lift.own_code import is_own
 from ayo_bridge.lift.subclass import state_of
 from ayo_bridge.observe import Explanation, Stats, explain_state, stats_state, timeline_state
 from ayo_bridge.runahead.state import AcceleratedState
@@ -82,11 +83,10 @@ def _accelerated(obj: Any, runtime: Runtime | None, *, quiet: bool) -> Any:
 
 def _refusal(obj: Any) -> str:
     if isinstance(obj, type):
-        name = obj.__qualname__
+        above = ", or put @accelerate above the method that your application calls"
         return (
-            f"cannot accelerate the class {obj.__module__}.{name} itself. Pass an object of it, as "
-            f"in accelerate({obj.__name__}(...)), or put @accelerate above the method that your "
-            "application calls"
+            f"cannot accelerate the class {obj.__module__}.{obj.__qualname__} itself. Pass an "
+            f"object of it, as in accelerate({obj.__name__}(...)){above * is_own(obj.__module__)}"
         )
     if isinstance(obj, staticmethod | classmethod | property):
         kind = type(obj).__name__

@@ -289,7 +289,7 @@ class Table(dict[str, str]):
 @pytest.mark.parametrize(
     ("obj", "sentence"),
     [
-        (Assistant, r"the class .*\.Assistant itself. Pass an object of it, as in "),
+        (Assistant, r"accelerate\(Assistant\(...\)\), or put @accelerate above the method"),
         (staticmethod(len), "Put @accelerate below @staticmethod"),
         (Kind.ONE, r"there can be no second Kind like this one .* as in accelerate\(obj.__call__"),
         (Table(), r"there can be no second Table like this one .* accelerate\(obj.__call__"),
