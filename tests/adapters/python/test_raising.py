@@ -84,6 +84,34 @@ def test_a_program_that_goes_no_further_by_raising_has_little_made_in_vain(
     assert outcomes(fast) == {Outcome.DIRECT: 2, Outcome.HIT: 1}
 
 
+def test_something_that_is_down_for_a_while_costs_one_call_in_vain_and_nothing_that_was_learned(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    ask = asking(stub)
+    down = False
+
+    def answer(query: str) -> str:
+        causes = ask(f"List the causes: {query}")
+        if down:
+            raise ConnectionError(query)
+        return causes + ask(f"List the effects: {query}")
+
+    fast = accelerate(answer, runtime=runtime)
+    for number in range(4):
+        fast(question(number))
+    learned(fast)
+    stub.reset()
+    down = True
+    for number in range(10, 40):
+        with pytest.raises(ConnectionError):
+            fast(question(number))
+    assert sum("effects" in call.prompt for call in stub.calls) == 1
+    down = False
+    for number in (50, 51):
+        assert fast(question(number)) == answer(question(number))
+    assert outcomes(fast) == {Outcome.DIRECT: 1, Outcome.HIT: 1}
+
+
 def test_what_is_raised_as_an_engine_fails_says_nothing_of_the_program(
     stub: StubOpenAI, runtime: Runtime
 ) -> None:
