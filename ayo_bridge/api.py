@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from os import PathLike
 from pathlib import Path
+from types import MethodType
 from typing import Any, Final, TypeVar
 
 from ayo_bridge.adapter import adapters
@@ -13,7 +14,8 @@ from ayo_bridge.autorun.settings import switched_off
 from ayo_bridge.bindings.monkey import patched
 from ayo_bridge.errors import NotAccelerableError, NotAcceleratedWarning
 from ayo_bridge.graph import Template
-from ayo_bridge.lift.functions import function_state
+from ayo_bridge.lift.functions import called_of, function_state
+from ayo_bridge.lift.own_code import is_own
 from ayo_bridge.lift.subclass import state_of
 from ayo_bridge.observe import Explanation, Stats, explain_state, stats_state, timeline_state
 from ayo_bridge.runahead.state import AcceleratedState
@@ -27,11 +29,13 @@ def accelerate(obj: T, *, runtime: Runtime | None = None) -> T:
     """Return an object of the same type that gives the same answers faster.
 
     ``obj`` itself is untouched. A function may be decorated with it: its first calls are learned
-    from, later ones run ahead. ``runtime`` chooses engines, policies and passes; without it a
-    process-wide one with good defaults serves.
+    from, later ones run ahead. So it is with an object of your own class that is called like a
+    function; what is returned for it has the attributes of ``obj``, for both. ``runtime`` chooses
+    engines, policies and passes; without it a process-wide one with good defaults serves.
 
     Raises:
-        NotAccelerableError: no installed adapter knows this kind of object.
+        NotAccelerableError: no installed adapter knows this kind of object, or there can be no
+            other object like it; the message says what to pass instead.
 
     Where the environment variable ``AYO_BRIDGE`` is ``0`` it returns ``obj`` itself.
 
@@ -74,12 +78,28 @@ def _accelerated(obj: Any, runtime: Runtime | None, *, quiet: bool) -> Any:
                 )
                 return obj
             return adapter.accelerate(obj, runtime or default_runtime(), again, quiet=quiet)
+    raise NotAccelerableError(_refusal(obj))
+
+
+def _refusal(obj: Any) -> str:
+    if isinstance(obj, type):
+        above = ", or put @accelerate above the method that your application calls"
+        return (
+            f"cannot accelerate the class {obj.__module__}.{obj.__qualname__} itself. Pass an "
+            f"object of it, as in accelerate({obj.__name__}(...)){above * is_own(obj.__module__)}"
+        )
+    if isinstance(obj, staticmethod | classmethod | property):
+        kind = type(obj).__name__
+        return f"cannot accelerate a {kind}. Put @accelerate below @{kind}, above the function"
     known = ", ".join(adapter.name for adapter in adapters()) or "none is installed"
-    raise NotAccelerableError(
+    call = called_of(obj)
+    of_library = call is not obj and isinstance(call, MethodType)
+    method = ". Of a library's object pass the method: accelerate(obj.__call__)" * of_library
+    return (
         f"cannot accelerate a {type(obj).__module__}.{type(obj).__qualname__}. Pass what your "
         "application calls: a query engine, chat engine, retriever, pipeline, agent, workflow or "
-        "tool of LlamaIndex, a runnable of LangChain, or a function written in Python "
-        f"(adapters: {known})"
+        "tool of LlamaIndex, a runnable of LangChain, a function written in Python, or an object "
+        f"of a class of yours with __call__ (adapters: {known}){method}"
     )
 
 

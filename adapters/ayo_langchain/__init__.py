@@ -89,7 +89,7 @@ class LangChainAdapter(Adapter):
         return (*_ENTRIES, *own, *runs)
 
     def methods(self, base: type) -> Mapping[str, Callable[..., Any]]:
-        """Equality, and the composing operators of a sequence."""
+        """The composing operators of a sequence."""
         return composed(base)
 
     def asked(self, entry: Entry, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Asked | None:

@@ -11,7 +11,7 @@ from functools import wraps
 from typing import Any, Final
 
 from ayo_bridge.bindings.binding import Binding, Target
-from ayo_bridge.lift.subclass import plain, state_of
+from ayo_bridge.lift.subclass import state_of
 from ayo_bridge.runahead import AcceleratedState
 from ayo_langchain.known import CORE
 
@@ -19,26 +19,13 @@ _OPERATORS: Final = ("__or__", "__ror__", "pipe")
 
 
 def composed(base: type) -> Mapping[str, Callable[..., Any]]:
-    """The methods of an accelerated runnable that compare and compose it."""
+    """The methods of an accelerated runnable that compose it."""
     from langchain_core.runnables import RunnableSequence
 
     methods: dict[str, Callable[..., Any]] = {}
     if issubclass(base, RunnableSequence):
         methods.update({name: _keeping(base, name) for name in _OPERATORS})
-    if any("__eq__" in vars(cls) for cls in base.__mro__[:-1]):
-        methods["__eq__"] = _equal(base)
     return methods
-
-
-def _equal(base: type) -> Callable[..., Any]:
-    """Equality of the plain objects: pydantic's own asks for the very same class."""
-
-    def equal(obj: Any, other: Any) -> Any:
-        other = plain(other) if state_of(other) is not None else other
-        original: Callable[..., Any] = base.__eq__
-        return original(plain(obj), other)
-
-    return equal
 
 
 def _keeping(base: type, name: str) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""In: plain functions and methods that ask engines. Out: the same, learned from their calls."""
+"""In: functions and callable objects of a program. Out: the same, learned from their calls."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from ayo_bridge.learn.live.words import learning
 from ayo_bridge.lift.adapter import Again
 from ayo_bridge.lift.asking import ABSENT, Asking, Given, Making
 from ayo_bridge.lift.entries import Base
-from ayo_bridge.lift.functions import keep
+from ayo_bridge.lift.functions import cached, keep
 from ayo_bridge.lift.ingests import Ingests
 from ayo_bridge.lift.shows import Shows
 from ayo_bridge.lift.subclass import Methods
 from ayo_bridge.runahead import AcceleratedState
 from ayo_bridge.runahead.home import Home
+from ayo_python.called import followed_object, is_called, object_like
 from ayo_python.unheard import FunctionShows
 
 _NOT_LEARNED: Final = "nothing is learned of it: AYO_LEARN=0 is set"
@@ -33,7 +34,11 @@ _STREAMS: Final = "a generator is passed through: its calls are made while it is
 
 
 class PythonAdapter:
-    """Learns functions, methods and partials of them. Nothing of them is known beforehand."""
+    """Learns what is called like a function. Nothing of it is known beforehand.
+
+    That is functions, methods, partials, functions with a cache (``functools.lru_cache``), and
+    objects of a program's own classes.
+    """
 
     name: ClassVar[str] = "python"
     stores: ClassVar[Sequence[Binding]] = ()
@@ -46,16 +51,30 @@ class PythonAdapter:
         """Whether ``obj`` is written in Python and called like a function."""
         if isinstance(obj, functools.partial):
             return self.accepts(obj.func)
-        return isinstance(obj, FunctionType | MethodType)
+        if isinstance(obj, functools._lru_cache_wrapper):
+            return self.accepts(obj.__wrapped__)
+        return isinstance(obj, FunctionType | MethodType) or is_called(obj, self._frameworks)
+
+    @functools.cached_property
+    def _frameworks(self) -> tuple[str, ...]:
+        others = (each.shows for each in adapters() if each is not self)
+        return tuple(name for shows in others for name in shows.packages)
 
     def accelerate(self, obj: Any, runtime: Home, again: Again, *, quiet: bool = False) -> Any:
-        """A function of the same name, signature and kind.
+        """A function of the same name, signature and kind, or an object of the same class.
 
-        As a decorator it takes the place of the original; else ``pickle``, which knows functions by
-        their names only, finds the original under this name and refuses.
+        As a decorator a function takes the place of the original; else ``pickle``, which knows
+        functions by their names only, finds the original under this name and refuses.
+
+        Raises:
+            NotAccelerableError: it is an object, of which there can be no other like it.
         """
-        kind = kind_of(obj)
-        notes = (_STREAMS,) if kind is FunctionKind.STREAM else ()
+        if isinstance(obj, functools._lru_cache_wrapper):
+            return cached(self.accelerate(obj.__wrapped__, runtime, again), obj)
+        if isinstance(obj, functools.partial) and is_called(obj.func, self._frameworks):
+            fast = self.accelerate(obj.func, runtime, again)
+            return functools.partial(fast, *obj.args, **obj.keywords)
+        notes = (_STREAMS,) if kind_of(obj) is FunctionKind.STREAM else ()
         if os.environ.get("AYO_LEARN") == "0":
             notes = (_NOT_LEARNED,)
         name = _name(obj)
@@ -63,6 +82,8 @@ class PythonAdapter:
         state = AcceleratedState(self.name, name, runtime, template, again)
         state.shows = self.shows
         self._install()
+        if is_called(obj, self._frameworks):
+            return object_like(obj, state) if notes else followed_object(obj, state, _certain)
         if notes:
             fast = _copied(obj)
         else:
@@ -109,6 +130,8 @@ def _copied(function: Any) -> Any:
         return functools.partial(_copied(function.func), *function.args, **function.keywords)
     if isinstance(function, MethodType):
         return MethodType(_copied(function.__func__), function.__self__)
+    if isinstance(function, functools._lru_cache_wrapper):
+        return cached(_copied(function.__wrapped__), function)
     copy = FunctionType(
         function.__code__,
         function.__globals__,
@@ -123,9 +146,8 @@ def _copied(function: Any) -> Any:
 def _name(function: Any) -> str:
     while isinstance(function, functools.partial):
         function = function.func
-    return str(getattr(function, "__qualname__", type(function).__name__)).rpartition("<locals>.")[
-        2
-    ]
+    named = function if isinstance(function, FunctionType | MethodType) else type(function)
+    return str(getattr(named, "__qualname__", "")).rpartition("<locals>.")[2]
 
 
 adapter = PythonAdapter()

@@ -8,7 +8,6 @@ import typing
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from types import FunctionType, MethodType
 from typing import Any, Final
 
 from ayo_bridge.adapter import adapters
@@ -16,12 +15,11 @@ from ayo_bridge.bench.documents import Corpus, Documents
 from ayo_bridge.bench.places import Place, Source, StoredShows, made_by
 from ayo_bridge.bench.wrong import BenchError
 from ayo_bridge.lift.entry import Entry, Kind
-from ayo_bridge.lift.functions import function_state
+from ayo_bridge.lift.functions import called_of, original_of
 from ayo_bridge.lift.ingests import Ingests, Text, Way
 from ayo_bridge.lift.shows import Given, Shows
-from ayo_bridge.lift.subclass import plain, state_of
 from ayo_bridge.verify.arms import kind_called
-from ayo_bridge.verify.target import Loaded, Question
+from ayo_bridge.verify.target import Loaded, Question, no_entry
 
 _POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _NAMED: Final = (
@@ -88,7 +86,7 @@ def ingesting(
     Raises:
         BenchError: it is none of these, or which documents it takes is not known.
     """
-    source, first = _source(_plain(obj), name, entry)
+    source, first = _source(original_of(obj), name, entry)
     way = source.way(first)
     known = _known(first, entry)
     documents = _documents(first, name, texts) if known is None else known[0].documents(texts)
@@ -137,7 +135,7 @@ def _way(obj: Any, name: str, entry: str) -> Way:
     elif not _is_function(obj) or _first(obj) is None:
         raise BenchError(_unfit(obj, name, entry))
     elif entry:
-        raise BenchError(f"{name} is a function: it has no --entry")
+        raise BenchError(no_entry(obj, name))
     else:
         called = Entry(getattr(_inner(obj), "__name__", "call"), kind_called(_inner(obj)))
         way = Way(obj, called, lambda function, documents: function(documents))
@@ -152,22 +150,17 @@ def _known(obj: Any, entry: str) -> tuple[Ingests, Way] | None:
     return next(((ingests, way) for ingests, way in found if way is not None), None)
 
 
-def _plain(obj: Any) -> Any:
-    """The original of what the program has accelerated by itself."""
-    if state_of(obj) is not None:
-        return plain(obj)
-    return getattr(obj, "__wrapped__", obj) if function_state(obj) is not None else obj
-
-
 def _is_function(obj: Any) -> bool:
-    return isinstance(_inner(obj), FunctionType | MethodType)
+    """Whether it is called itself: no framework knows its entries."""
+    adapter = next((each for each in adapters() if each.accepts(obj)), None)
+    return adapter is not None and not adapter.bases
 
 
 def _inner(obj: Any) -> Any:
-    """What a partial calls."""
+    """What a partial calls; of an object its method."""
     while isinstance(obj, partial):
         obj = obj.func
-    return obj
+    return called_of(obj)
 
 
 def _first(function: Any) -> inspect.Parameter | None:

@@ -122,6 +122,7 @@ class Exchange(Tries):
         ticket = scope.claim(key) if key is not None else None
         waited = 0.0
         if ticket is not None:
+            self._note_names()
             began = time.perf_counter()
             try:
                 hit = yield Await(ticket, self._asked.read)
@@ -139,6 +140,8 @@ class Exchange(Tries):
             waited = time.perf_counter() - began
         elif key is not None:
             self._compare()
+        elif handle is not None:
+            self._note_names()
         return (yield from self._direct(key, waited, awaited, handle))
 
     def _begun(self) -> _Followed:
@@ -235,6 +238,9 @@ class Exchange(Tries):
 
     _repeatable = True
     """Whether the request may be sent again."""
+
+    def _note_names(self) -> None:
+        """Note what headers the original names with it: an SDK's methods add some of their own."""
 
     @abc.abstractmethod
     def _compare(self) -> None:

@@ -14,7 +14,7 @@ from ayo_bridge.bindings.http_requests import address
 from ayo_bridge.bindings.http_senders import Sender
 from ayo_bridge.bindings.http_streams import streams_of
 from ayo_bridge.bindings.httpx_senders import sender_of
-from ayo_bridge.bindings.openai_sdk import compared
+from ayo_bridge.bindings.openai_sdk import compared, named
 from ayo_bridge.engines.openai_http.request import Headers
 from ayo_bridge.engines.openai_http.sent import patient, with_length
 from ayo_bridge.engines.openai_http.way import Way
@@ -131,6 +131,9 @@ class HttpxExchange(Exchange):
     def _unreached(self, error: Exception) -> bool:
         library = importlib.import_module(self._library)
         return isinstance(error, tuple(getattr(library, name) for name in _UNREACHED))
+
+    def _note_names(self) -> None:
+        named()
 
     def _compare(self) -> None:
         compared(self._request)

@@ -32,6 +32,8 @@ OPTIONS: Final = ("extra_headers", "extra_query", "extra_body", "timeout")
 """Arguments of the SDK's methods that stand beside the body."""
 _NAMING: Final = ("extra_headers", "extra_query")
 """Options that may say for whom a request is."""
+_OF_METHODS: Final = "x-stainless-"
+"""How headers begin by which methods of the SDK tell what they are, for whomever they ask."""
 _RENEWALS: Final = 2
 _RENEWED: Final = 0.2
 """So many requests of the original, and this share of them, have cookies that a reply has just set
@@ -228,16 +230,21 @@ class Sending:
 
     @property
     def named(self) -> Hashable:
-        """A digest of the headers and the query among the options; ``None``: there are none."""
+        """A digest of the headers and the query that the options name; ``None``: they name none."""
         return _named(self.extra)
 
 
 def _named(extra: Mapping[str, Any]) -> Hashable:
-    given = {name: extra[name] for name in _NAMING if extra.get(name)}
+    given = {
+        (option, name): value
+        for option in _NAMING
+        for name, value in (extra.get(option) or {}).items()
+        if not name.lower().startswith(_OF_METHODS)
+    }
     return _digest(given) if given else None
 
 
-def _digest(options: Mapping[str, Any]) -> str:
+def _digest(options: Mapping[Any, Any]) -> str:
     plain = repr(sorted(options.items(), key=lambda item: item[0]))
     return blake2b(plain.encode(), digest_size=16).hexdigest()
 
@@ -260,6 +267,16 @@ def sending() -> Sending | None:
     return Sending(client, _form(options), extra)
 
 
+def named() -> tuple[Sending, _Seen] | None:
+    """Remember what headers and query the original names with the request that it is sending."""
+    if (original := sending()) is None:
+        return None
+    seen = _seen.setdefault(original.client, {}).setdefault(original.form, _Seen())
+    if len(seen.asked) < _SORTS:
+        seen.asked.add(original.named)
+    return original, seen
+
+
 def compared(request: Any) -> None:
     """Hold a request of the original against what would have been built in its place.
 
@@ -267,13 +284,9 @@ def compared(request: Any) -> None:
     the original has named those itself, it makes requests of several sorts: each is held against
     one with its own.
     """
-    original = sending()
-    if original is None:
+    if (found := named()) is None:
         return
-    client, form = original.client, original.form
-    seen = _seen.setdefault(client, {}).setdefault(form, _Seen())
-    if len(seen.asked) < _SORTS:
-        seen.asked.add(original.named)
+    original, seen = found
     if seen.reason or seen.extra is None:
         return
     sent = identity(tuple(request.headers.raw))
@@ -284,8 +297,8 @@ def compared(request: Any) -> None:
         return
     extra = original.extra if _named(seen.extra) in seen.asked else seen.extra
     try:
-        built = _built(client, form, json.loads(request.content), extra)
-        authorised(client._client, built)
+        built = _built(original.client, original.form, json.loads(request.content), extra)
+        authorised(original.client._client, built)
     except Exception as error:
         seen.reason = f"its requests cannot be built: {error!r}"
         return

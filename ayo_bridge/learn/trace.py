@@ -102,6 +102,11 @@ class Trace:
     calls: tuple[TracedCall, ...]
     seconds: float = 0.0
 
+    @property
+    def asks(self) -> bool:
+        """Whether it has asked an engine."""
+        return any(each.kind is not Kind.HELPER for each in self.calls)
+
 
 def result_size(result: Result) -> int:
     """Characters of its texts, and 8 for each number of a vector."""

@@ -13,7 +13,6 @@ import dis
 import functools
 import re
 import sys
-import sysconfig
 from collections import deque
 from collections.abc import Collection, Hashable, Iterator, Sequence
 from itertools import islice
@@ -30,6 +29,7 @@ from types import (
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from ayo_bridge.lift.own_code import OURS, is_own, is_standard
 from ayo_bridge.lift.shows import ATOMS, Shows
 from ayo_bridge.lift.stores import names as stores
 
@@ -174,7 +174,7 @@ def _looked_at(value: Any, shows: Shows) -> tuple[Sequence[object], Hashable]:
 def _is_gone_into(module: str, shows: Shows) -> bool:
     """Whether all that there is to objects of a class in this module are their attributes."""
     root = module.partition(".")[0]
-    return root in _GONE_INTO or root.startswith(shows.packages) or _is_own(module)
+    return root in _GONE_INTO or root.startswith(shows.packages) or is_own(module)
 
 
 def _contents(parts: Sequence[object], size: int) -> tuple[Sequence[object], Hashable]:
@@ -263,37 +263,14 @@ def _functions(cls: type) -> Iterator[object]:
     yield from cls.__bases__
 
 
-_LIBRARIES: Final = tuple(
-    sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")
-)
-
-
-_ADAPTERS: Final = frozenset({"ayo_langchain", "ayo_llamaindex", "ayo_python"})
-
-
 def _is_code_known(module: str | None, shows: Shows) -> bool:
     """Whether a module's code keeps nothing that a call would change: so are libraries known.
 
     Code of any other library is gone into, as the program's own is.
     """
     root = (module or "builtins").partition(".")[0]
-    stdlib = root in sys.stdlib_module_names and root != "__main__"
-    ours = root == "ayo_bridge" or root in _ADAPTERS
-    return stdlib or ours or root in _ENGINES or root.startswith(shows.packages)
-
-
-@functools.lru_cache(maxsize=4096)
-def _is_own(module: str | None) -> bool:
-    """Whether a module is the program's: no library's, and none of ours."""
-    root = (module or "builtins").partition(".")[0]
-    if module is None or (root in sys.stdlib_module_names and root != "__main__"):
-        return False
-    if root == "ayo_bridge" or root in _ADAPTERS:
-        return False
-    file = getattr(sys.modules.get(module), "__file__", None)
-    return file is None or not (
-        file.startswith(_LIBRARIES) or "site-packages" in file or "dist-packages" in file
-    )
+    known = is_standard(module) or root in OURS or root in _ENGINES
+    return known or root.startswith(shows.packages)
 
 
 __all__ = ["Untouched"]

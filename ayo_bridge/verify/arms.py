@@ -13,6 +13,7 @@ from typing import Any
 from ayo_bridge.engines.openai_http.reply import Reply, UnreadableReplyError
 from ayo_bridge.graph import Graph, Template
 from ayo_bridge.lift.entry import Kind
+from ayo_bridge.lift.functions import called_of
 from ayo_bridge.lift.shows import Given, Shows
 from ayo_bridge.lift.twice import Run
 from ayo_bridge.record.record import CallRecord
@@ -62,7 +63,8 @@ def _unnumbered(engine: str) -> str:
 
 
 def kind_called(function: Callable[..., Any]) -> Kind:
-    """What calling a function gives."""
+    """What calling a function, or an object, gives."""
+    function = called_of(function)
     if inspect.iscoroutinefunction(function):
         return Kind.AWAIT
     if inspect.isgeneratorfunction(function):

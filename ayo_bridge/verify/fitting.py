@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
 from ayo_bridge.errors import AyoBridgeError
+from ayo_bridge.lift.functions import called_of
 from ayo_bridge.lift.shows import Given
 
 MODULE: Final = "__ayo_verified__"
@@ -30,7 +31,7 @@ def fitted(function: Callable[..., Any], question: object) -> Given:
     Raises:
         VerifyError: the function does not take them.
     """
-    name = getattr(function, "__name__", "the function")
+    name = getattr(function, "__name__", type(function).__name__)
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
@@ -60,7 +61,7 @@ _ANYTHING_NAMED: Final = inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWO
 def _models(function: Callable[..., Any], signature: inspect.Signature) -> Mapping[str, Any]:
     """The parameters that are annotated with a pydantic model or a dataclass, and that."""
     try:
-        hints = typing.get_type_hints(function)
+        hints = typing.get_type_hints(called_of(function))
     except Exception:  # An annotation names what is imported for type checkers only.
         return {}
     return {

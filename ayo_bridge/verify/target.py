@@ -14,9 +14,8 @@ from typing import Any, Protocol, runtime_checkable
 from ayo_bridge.adapter import adapters
 from ayo_bridge.lift.adapter import Accelerator
 from ayo_bridge.lift.entry import Entry, Kind
-from ayo_bridge.lift.functions import function_state
+from ayo_bridge.lift.functions import called_of, original_of
 from ayo_bridge.lift.shows import Given, Shows
-from ayo_bridge.lift.subclass import plain, state_of
 from ayo_bridge.verify.arms import kind_called
 from ayo_bridge.verify.fitting import MODULE, VerifyError, fitted
 
@@ -139,10 +138,7 @@ def known(obj: Any, name: str, entry: str = "") -> Loaded:
     Raises:
         VerifyError: it is nothing that can be accelerated, or has no such method.
     """
-    if state_of(obj) is not None:
-        obj = plain(obj)
-    elif function_state(obj) is not None:
-        obj = getattr(obj, "__wrapped__", obj)
+    obj = original_of(obj)
     adapter = next((each for each in adapters() if each.accepts(obj)), None)
     if adapter is None:
         what = f"a {type(obj).__name__}, which no adapter knows"
@@ -159,13 +155,20 @@ def known(obj: Any, name: str, entry: str = "") -> Loaded:
     ]
     if not entries:
         if entry:
-            raise VerifyError(f"{name} is a function: it has no --entry")
+            raise VerifyError(no_entry(obj, name))
         return Loaded(obj, adapter, None)
     named = [each for each in entries if each.name == entry] if entry else _usual(entries)
     if not named:
         names = ", ".join(dict.fromkeys(each.name for each in entries))
         raise VerifyError(f"{name} has no entry {entry}: it has {names}")
     return Loaded(obj, adapter, named[0])
+
+
+def no_entry(obj: Any, name: str) -> str:
+    """Why no method of what is called itself can be chosen, and what can be named instead."""
+    if called_of(obj) is obj:
+        return f"{name} is a function: it has no --entry"
+    return f"{name} is called itself, and has no --entry: name a method of it as {name}.method"
 
 
 def _usual(entries: list[Entry]) -> list[Entry]:
@@ -233,4 +236,5 @@ __all__ = [
     "imported",
     "known",
     "load",
+    "no_entry",
 ]

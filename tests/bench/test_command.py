@@ -25,6 +25,14 @@ class Bot:
 
 
 bot = Bot()
+
+
+class Assistant:
+    def __call__(self, query):
+        return answer(query)
+
+
+assistant = Assistant()
 """
 )
 WITH_ARMS = (
@@ -81,6 +89,18 @@ def test_a_function_is_measured_and_compared(
     assert "comparing answers and requests: 6 of 6" in told
 
 
+def test_an_object_that_is_called_is_measured(
+    program: Path, questions: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "out.json"
+    options = ["--questions", questions, "--rounds", 1, "--json", file]
+    status, said, _ = run(f"{program}:assistant", *options)
+    assert status == 0, said
+    found = json.loads(file.read_text())
+    assert "6 of 6 calls the same" in found["identity"]["line"]
+    assert "Assistant" in json.dumps(found)
+
+
 @pytest.mark.parametrize(
     ("target", "options", "sentence"),
     [
@@ -96,6 +116,7 @@ def test_a_function_is_measured_and_compared(
         ("app.py:answer", ["--trace", "none.txt"], "the arrivals in none.txt cannot be read"),
         ("app.py:answer", ["--json", "no/such/out.json"], "no/such/out.json cannot be written"),
         ("app.py:answer", ["--entry", "ask"], "answer is a function: it has no --entry"),
+        ("app.py:assistant", ["--entry", "ask"], "name a method of it as assistant.method"),
         ("app.py:answer", ["--arms", "ayo"], "--arms names two at least, of original, ayo"),
     ],
 )

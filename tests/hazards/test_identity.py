@@ -150,10 +150,17 @@ def test_an_instance_patched_by_the_user_is_left_alone(env: Env, runtime: Runtim
 # What cannot be accelerated.
 
 
-@pytest.mark.parametrize("wrong", [42, None, "text", object(), RetrieverQueryEngine])
+@pytest.mark.parametrize("wrong", [42, None, "text", object()])
 def test_what_nobody_knows_is_refused(wrong: object, runtime: Runtime) -> None:
     with pytest.raises(NotAccelerableError, match="query engine"):
         accelerate(wrong, runtime=runtime)
+
+
+def test_a_class_is_refused_with_what_to_pass(runtime: Runtime) -> None:
+    with pytest.raises(
+        NotAccelerableError, match=r"as in accelerate\(RetrieverQueryEngine\(...\)\)$"
+    ):
+        accelerate(RetrieverQueryEngine, runtime=runtime)
 
 
 def test_what_is_accelerated_already_is_returned_as_it_is(env: Env, runtime: Runtime) -> None:

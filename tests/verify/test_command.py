@@ -30,8 +30,28 @@ class Bot:
 
 
 bot = Bot()
+
+
+class Assistant:
+    def __call__(self, query):
+        return answer(query)
+
+    def again(self, query, mark=""):
+        return answer(query) + mark
+
+
+assistant = Assistant()
 """
 )
+ACCELERATED = """
+import functools
+
+from ayo_bridge import accelerate
+
+fast = accelerate(assistant)
+method = accelerate(assistant.again)
+part = accelerate(functools.partial(assistant.again, mark="!"))
+"""
 TOPICS = ("rivers", "tides", "glaciers", "deserts", "volcanoes", "forests", "reefs", "clouds")
 
 
@@ -63,6 +83,18 @@ def test_a_function_that_is_learned_answers_the_same(program: Path, questions: P
     served = int(said.splitlines()[1].split(": ")[1].split()[0])
     assert served >= 8, said
     assert "comparing: 8 of 8" in told
+
+
+@pytest.mark.parametrize("name", ["assistant", "fast", "method", "part"])
+def test_an_object_that_is_called_and_what_the_program_has_accelerated_is_compared(
+    name: str, program: Path, questions: Path
+) -> None:
+    with program.open("a") as file:
+        file.write(ACCELERATED)
+    status, said, _ = run(f"{program}:{name}", "--questions", questions)
+    assert (status, said.splitlines()[0]) == (0, "8 of 8 calls the same.")
+    served = int(said.splitlines()[1].split(": ")[1].split()[0])
+    assert served >= 8, said
 
 
 def test_a_wrong_template_is_shown_with_both_sides(

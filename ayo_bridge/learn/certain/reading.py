@@ -193,6 +193,12 @@ def _is_of_plain(values: list[Any]) -> bool:
     return bool(values) and all(map(is_plain, islice(values, _FEW)))
 
 
+def of_object(value: Any) -> Any:
+    """What runs when an object is called: its ``__call__``; anything else is itself."""
+    call = ABSENT if isinstance(value, type) else _found(type(value), "__call__")
+    return MethodType(call, value) if type(call) is FunctionType else value
+
+
 def innermost(function: Any) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
     """A function under partials and methods, and what these give it first."""
     args: tuple[Any, ...] = ()

@@ -37,6 +37,7 @@ from ayo_bridge.learn.certain.reading import (
     is_nobodys,
     is_plain,
     item,
+    of_object,
     parameters_of,
 )
 from ayo_bridge.learn.tracing.sites import call_at
@@ -235,7 +236,7 @@ class _Walk:
             found = self._known(owner, (name,), event, names, chain)
             if found is not None and attribute(owner, name) == value:
                 return found
-        inner, first, named = innermost(value)
+        inner, first, named = innermost(of_object(value))
         if type(inner) is not FunctionType:
             return OPAQUE
         if event.args is None:

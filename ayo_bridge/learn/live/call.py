@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -27,7 +28,7 @@ from ayo_bridge.learn.tracing.tracer import Tracer
 from ayo_bridge.learn.values import Part
 from ayo_bridge.runahead import Scope
 from ayo_bridge.runahead.failures import failed_ahead
-from ayo_bridge.seam import Answer, BoundaryCall, Outcome, Told
+from ayo_bridge.seam import Answer, BoundaryCall, EngineCall, Outcome, Told
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class _Handle(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What became of a call that ended well.
+    """What became of a call that ended well, or that the program itself has ended by raising.
 
     ``trace`` is there if it was traced. ``refuted`` are sites of which the original asked something
     else than was predicted, ``confirmed`` those of which it asked what was.
@@ -53,6 +54,7 @@ class Ended:
     confirmed: frozenset[str] = frozenset()
     met_unknown: bool = False
     """Whether the original has come to a site of which too little was seen."""
+    raised: bool = False
 
 
 class LiveCall:
@@ -111,18 +113,20 @@ class LiveCall:
         """The first headers and query that this call has named at each site."""
         self._sent_by: dict[Waiting, Way] = {}
         """How what was sent ahead was made."""
+        self._met = Counter[str]()  # By site, what the original has asked that was on its way.
         self._texts = Texts()
         self._complained: set[str] = set()
-        self._warming: Warming | None = None
-        if self._foresight is not None:
-            self._warming = Warming(scope, self._foresight, self._clients.way)
+        foreseen, way = self._foresight, self._clients.way
+        self._warming = None if foreseen is None else Warming(scope, foreseen, way)
         self._pipelining: Pipelining | None = None
         if lesson is not None and lesson.feeding:
             self._pipelining = Pipelining(
                 scope, lesson, self._clients.way, self._grown, self._texts.read
             )
         self._gain = lesson.gain if lesson is not None else 0.0
-        self._closed = False
+        self._closed = self._failed = self._raised = False
+        """It is over; an engine call of the original failed; the program has ended it by raising.
+        """
         self.busy: Busy | None = None
         """Says how busy the process was while it was traced."""
 
@@ -169,6 +173,7 @@ class LiveCall:
         if self._foresight is not None:
             with self._lock:
                 waits = self._foresight.waits(site.id, request)
+                self._met[site.id] += waits
                 visit = self._foresight.asked(site.id, here.branch, request)
                 if self._warming is not None and not waits:
                     self._warming.began(visit, call)
@@ -190,6 +195,7 @@ class LiveCall:
             return
         try:
             answer = None if error is not None else said(handle.call, result)
+            self._failed = self._failed or answer is None
             if self._tracer is not None:
                 self._tracer.end(handle.traced, answer, error)
                 sees_cache(self.scope.runtime, handle.call, result)
@@ -231,6 +237,10 @@ class LiveCall:
         except Exception as error:
             self.scope.note(f"what {name} has returned could not be read: {error!r}")
             return None
+
+    def raised(self, error: BaseException) -> None:
+        """It has ended by raising: as a program does to go no further, or as an engine failed."""
+        self._raised = isinstance(error, Exception) and not self._failed
 
     # What goes ahead.
 
@@ -323,7 +333,7 @@ class LiveCall:
     # The end.
 
     def close(self, error: BaseException | None = None) -> Ended | None:
-        """End the call; ``None`` if it raised or was left."""
+        """End the call; ``None`` if it was left, cancelled, or raised as an engine failed."""
         self._closed = True
         if self._place is not None:
             self._place.close()
@@ -337,25 +347,34 @@ class LiveCall:
         self._maker.let_go()
         if self._pipelining is not None:
             self._pipelining.let_go()
-        if not record.whole:
+        if not (record.whole or self._raised):
             return None
+        if self._raised and trace is not None and not trace.asks:
+            trace = None  # It has come to nothing.
         if self._foresight is None:
-            return Ended(trace)
+            return Ended(trace, raised=self._raised)
         if self.lesson is not None and self._warming is not None:
             self.lesson.cold |= self._warming.cold(self._maker)
         with self._lock:
             refuted, confirmed = self._foresight.refuted, self._foresight.confirmed
             unknown = self._foresight.met_unknown
         if record.ran_ahead:
-            wasted = {
-                self._maker.site(call.primitive)
-                for call in record.own_calls
-                if call.outcome is Outcome.WASTED
-            }
-            refuted |= {site for site in wasted if site is not None} - self._vain
+            refuted |= self._wasted(record.own_calls) - self._vain
         if self.lesson is not None:
             judge(self.lesson, frozenset(refuted), frozenset(confirmed))
-        return Ended(trace, frozenset(refuted), frozenset(confirmed), unknown)
+        return Ended(trace, frozenset(refuted), frozenset(confirmed), unknown, self._raised)
+
+    def _wasted(self, calls: Iterable[EngineCall]) -> set[str]:
+        """The sites of which something was made in vain, now that it is known what became of it."""
+        became: defaultdict[str, Counter[Outcome]] = defaultdict(Counter)
+        for call in calls:
+            if (site := self._maker.site(call.primitive)) is not None:
+                became[site][call.outcome] += 1
+        for site, its in became.items():
+            if its[Outcome.WASTED] and self._met[site] > its[Outcome.HIT] + its[Outcome.DROPPED]:
+                self.owners.asked_otherwise(site)
+        unused = {Outcome.WASTED, Outcome.CANCELLED} if self._raised else {Outcome.WASTED}
+        return {site for site, its in became.items() if not unused.isdisjoint(its)}
 
     def _broken(self, error: BaseException) -> None:
         """Learning has failed; the call goes on as it is."""

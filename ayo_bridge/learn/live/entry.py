@@ -18,6 +18,7 @@ from ayo_bridge.learn.live.call import LiveCall
 from ayo_bridge.learn.live.learned import Learned
 from ayo_bridge.learn.tracing.places import within
 from ayo_bridge.lift.entry import Kind
+from ayo_bridge.lift.functions import called_of
 from ayo_bridge.seam import entered
 
 Function = Callable[..., Any]
@@ -33,7 +34,8 @@ class FunctionKind(enum.Enum):
 
 
 def kind_of(function: Function) -> FunctionKind:
-    """What calling a function, a method or a partial of one gives."""
+    """What calling a function, a method, a partial of one or an object gives."""
+    function = called_of(function)
     if inspect.iscoroutinefunction(function):
         return FunctionKind.AWAIT
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
@@ -76,6 +78,7 @@ class Following:
             record.abandoned = True
         else:
             record.error = repr(error)
+            self.call.raised(error)
 
     def end(self) -> None:
         """It is over. Idempotent."""

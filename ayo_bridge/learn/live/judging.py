@@ -18,10 +18,13 @@ class Judging:
 
     def __init__(self) -> None:
         self._refuted: deque[bool] = deque(maxlen=JUDGED)
+        self.raised = False
+        """Whether one of them asked for less as the program ended it by raising."""
 
     def heard(self, ended: Ended) -> str:
         """Take in a call that ended well; why the lesson is to be discarded, empty if it is not."""
         self._refuted.append(bool(ended.refuted))
+        self.raised = self.raised or (ended.raised and bool(ended.refuted))
         bad, calls = sum(self._refuted), len(self._refuted)
         if bad <= TOLERATED:
             return ""

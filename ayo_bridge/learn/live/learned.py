@@ -26,7 +26,7 @@ from ayo_bridge.learn.live.pipelining import stages_of
 from ayo_bridge.learn.live.reach import reach
 from ayo_bridge.learn.live.warmth import by_prefills
 from ayo_bridge.learn.live.worker import Job, worker
-from ayo_bridge.learn.trace import Kind, Trace, trace_size
+from ayo_bridge.learn.trace import Trace, trace_size
 from ayo_bridge.learn.tracing.branches import follow
 from ayo_bridge.learn.tracing.tracer import Tracer, inputs_of
 from ayo_bridge.lift.entry import Kind as EntryKind
@@ -83,6 +83,10 @@ class Learned:
         """What earlier processes have learned, until something is in use."""
         self._epoch = 0
         """Changes with all that was learned before being forgotten."""
+        self._raises = False
+        """Whether a lesson was discarded since calls have raised: that some do is learned then."""
+        self._raised = False
+        """Whether the last call has raised: many in a row are one, of something that is down."""
         self._wrong = False
         """Whether a call was found to differ from the original: nothing is learned again."""
         state.when_condemned.append(self._condemned)
@@ -187,13 +191,14 @@ class Learned:
         with self._lock:
             if call.owners is not self.owners:  # All has been forgotten since it began.
                 return
+            again, self._raised = ended.raised and self._raised, ended.raised
             if call.lesson is not None and call.lesson is self.lesson:
                 first = self._later.first(ended.trace) if ended.trace and ended.refuted else None
-                self._judge(call.lesson, ended)
+                self._judge(call.lesson, ended, counts=not again)
                 self._learn_more(call.lesson, ended)
                 if first is not None and call.lesson is not self.lesson:
                     self._take(first)
-            elif ended.trace is not None:
+            elif ended.trace is not None and (not ended.raised or (self._raises and not again)):
                 trace = ended.trace
                 self._take(trace if call.busy is None else call.busy.less_waiting(trace))
 
@@ -205,7 +210,7 @@ class Learned:
             worker.submit(partial(self._choose, trace))
         if self.lesson is not None or known or self._is_full:
             return
-        if not any(each.kind is not Kind.HELPER for each in trace.calls):
+        if not trace.asks:
             self._teaches_nothing("it makes no engine calls that can be followed")
             self._asks_nothing = True
             return
@@ -303,7 +308,7 @@ class Learned:
         self._show(lesson)
         self._later.begin(traces)
         self.traces, self._earlier = [], []
-        self._judging = Judging()
+        self._judging, self._raises = Judging(), False
         self._next_rest = FIRST_REST
         before, after = lesson.before * 1000, lesson.after * 1000
         won = f"{after:.0f} ms are expected instead of {before:.0f} ms"
@@ -345,13 +350,14 @@ class Learned:
             self._judge(earlier.lesson, Ended(None, frozenset(), sites))
         self._kept.chosen(earlier)
 
-    def _judge(self, lesson: Lesson, ended: Ended) -> None:
+    def _judge(self, lesson: Lesson, ended: Ended, *, counts: bool = True) -> None:
         lesson.in_doubt = (lesson.in_doubt - ended.confirmed) | ended.refuted
         self._later.doubted(bool(ended.refuted))
-        why = self._judging.heard(ended)
+        why = self._judging.heard(ended) if counts else ""
         if not why and ended.refuted and not self._state.runs_ahead:
             why = "too much of what it predicted was made in vain"
         if why:
+            self._raises = self._judging.raised
             self._discard(why)
 
     def _condemned(self, why: str) -> None:
@@ -385,7 +391,7 @@ class Learned:
         self._show(None)
         self.traces = []
         self._later = Later()
-        self.owners = Owners()
+        self.owners = Owners(self.owners.otherwise)
         self._earlier = []
         self._judging = Judging()
         self._epoch += 1

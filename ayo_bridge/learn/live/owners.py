@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Container, Hashable, Iterable
+from collections import Counter
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from ayo_bridge.learn.growing import Grows
@@ -14,6 +16,9 @@ from ayo_bridge.schedule.limits import START
 from ayo_bridge.seam import Answer, BoundaryCall, Call, Fields, Told, new_lock
 
 _MODELS: Final = ("embedding", "rerank")
+_TOLERATED: Final = 1
+"""So often what was there ahead may have been asked in another manner: a key is renewed now and
+then, and a call may be under way."""
 """What has no tenants, where it is a model in this process."""
 
 
@@ -93,10 +98,15 @@ def _why_not(call: BoundaryCall) -> str:
 
 
 class Owners:
-    """What all calls so far have in common, by site. Thread-safe."""
+    """What all calls so far have in common, by site. Thread-safe.
 
-    def __init__(self) -> None:
+    ``otherwise`` says how often a site has asked for what was there in another manner: under a key
+    that its client had not yet, for one. That is remembered also where all else is forgotten.
+    """
+
+    def __init__(self, otherwise: Mapping[str, int] = MappingProxyType({})) -> None:
         self._lock = new_lock()
+        self.otherwise = Counter(otherwise)
         self._ways: dict[str, Way | str] = {}
         """A text says why nothing is made ahead there before the call itself has come there."""
         self._stores: dict[tuple[str, str], Way] = {}
@@ -135,9 +145,14 @@ class Owners:
         """One call has named several headers or queries at a site: an id for each request."""
         self._varying.add(site)
 
+    def asked_otherwise(self, site: str) -> None:
+        """A call has asked what was made ahead there, and not in the manner that it was made in."""
+        with self._lock:
+            self.otherwise[site] += 1
+
     def names_several(self, site: str) -> bool:
         """Whether a call may name several headers or queries there: the next is not known."""
-        return site in self._varying
+        return site in self._varying or self.otherwise[site] > _TOLERATED
 
     def shared(self, site: str, given: Container[int] = frozenset()) -> Way | None:
         """How all calls of a site were made, if they were all made so.
@@ -193,5 +208,7 @@ class Owners:
 
     def why_not(self, site: str) -> str:
         """Why nothing is made ahead before a call itself has come to the site; empty if it is."""
+        if self.otherwise[site] > _TOLERATED:
+            return "its client had other headers by then, a key perhaps, than what was made ahead"
         way = self._ways.get(site, "")
         return way if isinstance(way, str) else ""

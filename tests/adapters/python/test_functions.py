@@ -169,3 +169,47 @@ def test_who_wraps_an_accelerated_function_is_not_taken_for_it(runtime: Runtime)
         return fast(text) + "!"
 
     assert accelerate(outside, runtime=runtime)("a") == "a!"
+
+
+def test_a_function_with_a_cache_keeps_one(runtime: Runtime) -> None:
+    made: list[str] = []
+
+    @functools.lru_cache(maxsize=2)
+    def answer(text: str) -> str:
+        made.append(text)
+        return text + "!"
+
+    fast = accelerate(answer, runtime=runtime)
+    assert [fast("a"), fast("a"), fast("b")] == ["a!", "a!", "b!"]
+    assert made == ["a", "b"]
+    assert fast.cache_parameters() == answer.cache_parameters()
+    assert (fast.cache_info().hits, fast.cache_info().misses) == (1, 2)
+    assert stats(fast).calls == 2
+    assert fast.__name__ == "answer"
+    with pytest.warns(NotAcceleratedWarning, match="accelerated already"):
+        assert accelerate(fast, runtime=runtime) is fast
+
+
+def test_a_cached_method_is_one_without_learning_too(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Cached:
+        @functools.cache  # noqa: B019
+        def answer(self, text: str) -> str:
+            return text + "!"
+
+    assert accelerate(Cached().answer, runtime=runtime)("a") == "a!"
+    monkeypatch.setenv("AYO_LEARN", "0")
+    assert accelerate(Cached().answer, runtime=runtime)("a") == "a!"
+
+
+def test_a_function_that_dispatches_by_class_goes_on_to(runtime: Runtime) -> None:
+    @functools.singledispatch
+    def said(value: object) -> str:
+        return "something"
+
+    fast = accelerate(said, runtime=runtime)
+    fast.register(int, lambda value: "a number")
+    assert [fast("a"), fast(1)] == ["something", "a number"]
+    with pytest.raises(TypeError, match="requires at least 1 positional argument"):
+        fast(value=1)

@@ -279,53 +279,6 @@ def test_the_same_question_again_neither_teaches_nor_stops_the_learning(
     learned(fast)
 
 
-def test_what_the_original_raises_is_raised_and_what_was_sent_is_cancelled(
-    stub: StubOpenAI, runtime: Runtime
-) -> None:
-    ask = asking(stub)
-    fails = False
-
-    def answer(query: str) -> str:
-        causes = ask(f"List the causes: {query}")
-        if fails:
-            raise LookupError(query)
-        return causes + ask(f"List the effects: {query}")
-
-    fast = accelerate(answer, runtime=runtime)
-    for number in range(4):
-        fast(question(number))
-    learned(fast)
-    fails = True
-    for number in range(10, 13):
-        with pytest.raises(LookupError, match=str(1900 + 7 * number)):
-            fast(question(number))
-        assert outcomes(fast) == {Outcome.CANCELLED: 1, Outcome.DIRECT: 1}
-    fails = False
-    assert fast(question(20)) == answer(question(20))
-    assert outcomes(fast)[Outcome.HIT] == 1
-
-
-async def test_a_call_that_is_cancelled_cancels_what_was_sent(
-    stub: StubOpenAI, runtime: Runtime
-) -> None:
-    client = async_client_of(stub)
-
-    async def answer(query: str) -> str:
-        causes = await asked_async(client, f"List the causes: {query}")
-        return causes + await asked_async(client, f"List the effects: {query}")
-
-    fast = accelerate(answer, runtime=runtime)
-    for number in range(4):
-        await fast(question(number))
-    await asyncio.to_thread(learned, fast)
-    stub.latency = 5.0
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(fast(question(9)), 0.2)
-    assert outcomes(fast)[Outcome.CANCELLED] == 1
-    stub.latency = 0.0
-    assert await fast(question(10)) == await answer(question(10))
-
-
 def test_an_accelerated_function_inside_of_another_belongs_to_that(
     stub: StubOpenAI, runtime: Runtime
 ) -> None:

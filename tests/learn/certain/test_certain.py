@@ -65,6 +65,35 @@ def test_a_client_is_followed_into_functions_that_it_is_passed_to() -> None:
     assert certainly(answer, "q") == ["main", "other"]
 
 
+def test_an_object_that_is_called_is_followed_into_its_method() -> None:
+    class Step:
+        def __init__(self, client: Client) -> None:
+            self.client = client
+
+        def __call__(self, prompt: str) -> str:
+            return self.client.ask(prompt)
+
+    class Derived(Step):
+        pass
+
+    class Hidden(Step):
+        __call__ = functools.lru_cache(Step.__call__)
+
+    steps: dict[str, Step] = {"first": Step(main), "then": Derived(other), "last": Hidden(main)}
+
+    def answer(q: str) -> str:
+        return steps["then"](steps["first"](q))
+
+    def last(q: str) -> str:
+        return main.ask(steps["last"](q))
+
+    assert certainly(answer, "q") == ["main", "other"]
+    assert certainly(Derived(other).__call__, "q") == ["other"]
+    assert certainly(last, "q") == []
+    vars(steps["first"])["__call__"] = other.ask  # Python looks for it in the class.
+    assert certainly(answer, "q") == ["main", "other"]
+
+
 def test_an_item_is_certain_whose_key_the_call_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     clients = {"one": main, "two": other}
     ways: dict[str, Any] = {"one": main.ask, "two": lambda q: asked(other, q)}
