@@ -289,17 +289,20 @@ class Ahead(Driver[Work, Values]):
         """Send nothing more ahead to a server in this call; ``cancel`` also what has been sent."""
         with self._lock:
             self._stopped.add(server)
-            offers = [o for o in self._offers.values() if o.load is self._home.load(server)]
+            offers = [o for ticket, o in self._offers.items() if self._at(ticket.record) == server]
             sent = list(self._requests.values()) if cancel else []
         for offered in offers:
             if offered.load.withdraw(offered):
                 offered.drop()
         for request in sent:
-            if request.scheduler.engine.server == server and not request.future.done():
+            if self._at(request.record) == server and not request.future.done():
                 waited_for = self._claimed.get(id(request.record))
                 if waited_for is None or not waited_for.waiting:
                     request.record.outcome = Outcome.CANCELLED
                     request.cancel()
+
+    def _at(self, record: EngineCall) -> str:
+        return self._home.scheduler(record.engine).engine.server
 
     # The binding side.
 

@@ -221,12 +221,13 @@ class AheadLimit:
                 f"{self._refused_with} in flight"
             )
         allowed = int(min(self._limit, self._ceiling))
+        together = f" at {self._servers} servers together" if self._servers > 1 else ""
         if self._fixed is not None:
-            return f"at most {allowed} calls ahead, as set"
+            return f"at most {allowed} calls ahead{together}, as set"
         if allowed < 1:
             return "no work ahead: queries were not faster with it; tried again from time to time"
         shared = self.turns.describe(now)
-        return f"at most {allowed} calls ahead" + (f", {shared}" if shared else "")
+        return f"at most {allowed} calls ahead{together}" + (f", {shared}" if shared else "")
 
     # What follows.
 
