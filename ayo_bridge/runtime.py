@@ -32,6 +32,7 @@ from ayo_bridge.schedule import (
     Placement,
     Policies,
     Request,
+    Rooms,
     ServerLoad,
     ThreadPlacement,
     policy_for,
@@ -141,7 +142,7 @@ class Runtime:
         self._thread: threading.Thread | None = None
         self._loop_placement: LoopPlacement | None = None
         self._threads: dict[str, ThreadPlacement] = {}
-        self._loads: dict[str, ServerLoad] = {}
+        self._rooms = Rooms(self._new_room, self.replicated.together)
         self.replicated.after_fork()
         for scheduler in self._schedulers.values():
             scheduler.engine.after_fork()
@@ -223,9 +224,7 @@ class Runtime:
                 for engine in (scheduler.engine for scheduler in self._schedulers.values()):
                     if engine.routes is None:  # Perhaps its address is one of them by now.
                         engine.routes = self.replicated.routes(engine)
-                loads = self.loads
-            for server, load in loads.items():
-                load.serves(self.replicated.count(server))
+            self._rooms.changed()
 
     @property
     def schedulers(self) -> tuple[EngineScheduler, ...]:
@@ -234,18 +233,15 @@ class Runtime:
 
     def load(self, server: str) -> ServerLoad:
         """What is on its way at ``host:port``, and how much may go there ahead."""
-        load = self._loads.get(server)
-        if load is None:
-            with self._lock:  # Else their number could change before it is there to be told.
-                limit = AheadLimit(self.max_ahead, servers=self.replicated.count(server))
-                made = ServerLoad(lambda: self.clock(), limit)
-                load = self._loads.setdefault(server, made)
-        return load
+        return self._rooms.at(server)
+
+    def _new_room(self, servers: int) -> ServerLoad:
+        return ServerLoad(lambda: self.clock(), AheadLimit(self.max_ahead, servers=servers))
 
     @property
     def loads(self) -> Mapping[str, ServerLoad]:
-        """All servers that something was sent to."""
-        return dict(self._loads)
+        """All servers that something was sent to; of replicas, which share one, the first."""
+        return self._rooms.all()
 
     def can_stream(self) -> frozenset[str]:
         """LLM engines proven to rebuild a plain reply from a stream."""

@@ -22,9 +22,9 @@ from ayo_bridge.bindings.http_replies import Player, Watch
 from ayo_bridge.bindings.http_steps import Again, Await, Replay, Request, Step, Steps
 from ayo_bridge.bindings.http_tries import Tries
 from ayo_bridge.bindings.openai_sdk import answered
-from ayo_bridge.engines.openai_http.errors import BUSY
+from ayo_bridge.engines.openai_http.errors import BUSY, TOO_OFTEN
 from ayo_bridge.engines.openai_http.reply import Reply
-from ayo_bridge.engines.openai_http.request import canonical_key
+from ayo_bridge.engines.openai_http.request import caller_of, canonical_key
 from ayo_bridge.engines.openai_http.sent import retry_after
 from ayo_bridge.seam import Follower, Hit, Observation, Outcome, Scope, Sending, Ticket, Told
 
@@ -178,6 +178,7 @@ class Exchange(Tries):
         if head.status >= 400:
             scope.stumbled(call.endpoint.server)
         elif head.status < 300:
+            load.taken(self._caller)
             answered()
         dialect = call.endpoint.dialect
         learn = scope.runtime.profiles if dialect.tokens is not None else None
@@ -193,16 +194,18 @@ class Exchange(Tries):
     def _patient(self, response: Any, sending: Sending | None) -> Steps:
         """A refusal that work ahead may have caused is ours to deal with: ask again.
 
-        First after each call ahead that ends, for as long as the client itself would wait; then at
-        growing distances, for no longer than work ahead has won in this call, and a little. What is
-        refused after that would have been refused without us.
+        First after each call ahead that ends of those that were there, for as long as the client
+        itself would wait; then at growing distances, for no longer than work ahead has won in this
+        call, and a little. What is refused after that would have been refused without us.
         """
         clock, load = time.perf_counter, self._load
         read, began, until = self._asked.read, clock(), None
         pause = _FIRST_PAUSE
-        load.refused()
+        load.refused(self._caller() if self._status(response) == TOO_OFTEN else None)
+        there = load.went_ahead
         while self._status(response) in BUSY:
-            completion = load.completion()
+            completion = load.completion() if there > 0 else None
+            there -= 1
             if completion is not None:
                 seconds = None if read is None else began + read - clock()
                 if seconds is not None and seconds <= 0:
@@ -218,6 +221,10 @@ class Exchange(Tries):
         return response
 
     # Details.
+
+    def _caller(self) -> Hashable:
+        """For whom it is made, as the request is when it is sent first."""
+        return caller_of(self._asked.headers())
 
     def _key(self) -> Hashable:
         """The key of the request, or ``None`` if it cannot be equal to one made ahead."""

@@ -16,7 +16,8 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Final, NamedTuple
 
-from ayo_bridge.engines.openai_http.errors import StatusError
+from ayo_bridge.engines.openai_http.errors import TOO_OFTEN, StatusError
+from ayo_bridge.engines.openai_http.request import caller_of_call
 from ayo_bridge.graph import Op, Primitive
 from ayo_bridge.passes import Decision, part_of
 from ayo_bridge.record.record import CallRecord
@@ -117,12 +118,14 @@ class Ahead(Driver[Work, Values]):
         server = self._home.scheduler(found.engine).engine.server
         if self._closed or server in self._stopped:
             return False
+        began, before = time.thread_time(), self._count
+        call = make()
         if server and found.component not in self._trials:
             kind, clock = (self._visits.kind, found.component), self._home.clock
-            self._trials[found.component] = Trials(self._home.load(server), kind, clock)
-        began, before = time.thread_time(), self._count
+            load, caller = self._home.load(server), caller_of_call(call)
+            self._trials[found.component] = Trials(load, kind, clock, caller)
         running = Running(Work(found, self._tier.values, self.feed), JOINER)
-        self._made(make(), running).add_done_callback(then)
+        self._made(call, running).add_done_callback(then)
         self._client.built(self._count - before, time.thread_time() - began)
         if len(self._requests) > _MANY:
             with self._lock:  # What has been used need not be kept to the end.
@@ -251,14 +254,15 @@ class Ahead(Driver[Work, Values]):
                     offered.on_left = trials.sent(waited=offered.held)
                 return self._requested(call, running, record)
 
-        warm = record if call.warm else None
+        warm, caller = record if call.warm else None, caller_of_call(call)
         offered = Offered(
             *(load, self._visits.asks(load), start),
-            lambda error: self._fallen(server, error, warm),
+            lambda error: self._fallen(server, error, caller, warm),
             warm=call.warm,
+            caller=caller,
         )
         with self._lock:
-            share = trials.share if trials is not None else self._visits.share(load)
+            share = trials.share if trials is not None else self._visits.share(load, caller)
             if not call.warm:
                 ticket = Ticket(self._home.clock, offered.future, record, call)
                 self._offers[ticket] = offered
@@ -271,7 +275,9 @@ class Ahead(Driver[Work, Values]):
             self._visits.held(load)
         return offered.future
 
-    def _fallen(self, server: str, error: BaseException, warm: EngineCall | None = None) -> None:
+    def _fallen(
+        self, server: str, error: BaseException, caller: Hashable, warm: EngineCall | None
+    ) -> None:
         """A call ahead has failed. What else is on its way there runs on.
 
         A ``warm`` that the server does not take says nothing of calls.
@@ -280,7 +286,7 @@ class Ahead(Driver[Work, Values]):
             warm.error = repr(error)
         if isinstance(error, StatusError):
             if error.busy:
-                self._home.load(server).refused()
+                self._home.load(server).refused(caller if error.status == TOO_OFTEN else None)
             elif warm is not None:
                 return
         self.stop(server)
@@ -289,17 +295,20 @@ class Ahead(Driver[Work, Values]):
         """Send nothing more ahead to a server in this call; ``cancel`` also what has been sent."""
         with self._lock:
             self._stopped.add(server)
-            offers = [o for o in self._offers.values() if o.load is self._home.load(server)]
+            offers = [o for ticket, o in self._offers.items() if self._at(ticket.record) == server]
             sent = list(self._requests.values()) if cancel else []
         for offered in offers:
             if offered.load.withdraw(offered):
                 offered.drop()
         for request in sent:
-            if request.scheduler.engine.server == server and not request.future.done():
+            if self._at(request.record) == server and not request.future.done():
                 waited_for = self._claimed.get(id(request.record))
                 if waited_for is None or not waited_for.waiting:
                     request.record.outcome = Outcome.CANCELLED
                     request.cancel()
+
+    def _at(self, record: EngineCall) -> str:
+        return self._home.scheduler(record.engine).engine.server
 
     # The binding side.
 

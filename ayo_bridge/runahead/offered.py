@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from functools import partial
 
@@ -19,13 +19,14 @@ class Offered:
     Args:
         load: of the server.
         query: whose call it is.
+        caller: for whom it is made, where others may be taken that he is refused.
         warm: whether it is a prefix warm, which is of use only at once.
         start: sends it; ``None`` where nobody wants it any more.
         failed: is told what it has failed with, unless it was cancelled.
     """
 
     __slots__ = (
-        *("_claimed", "_ended", "_failed", "_lock", "_start", "future", "held", "load"),
+        *("_claimed", "_ended", "_failed", "_lock", "_start", "caller", "future", "held", "load"),
         *("on_left", "query", "warm"),
     )
 
@@ -37,8 +38,10 @@ class Offered:
         failed: Callable[[BaseException], None],
         *,
         warm: bool = False,
+        caller: Hashable = None,
     ) -> None:
         self.load = load
+        self.caller = caller
         self.query = query
         self.warm = warm
         self.future: Future[object] = Future()
@@ -93,6 +96,8 @@ class Offered:
         error = None if ended.cancelled() else ended.exception()
         if error is not None:
             self._failed(error)
+        elif not ended.cancelled():
+            self.load.taken(lambda: self.caller)
         result = None if error is not None or ended.cancelled() else ended.result()
         resolve_like(self.future, ended)
         if isinstance(result, Reply):

@@ -18,7 +18,7 @@ from ayo_bridge.runahead.home import Home
 from ayo_bridge.runahead.judge import Judge
 from ayo_bridge.runahead.learning import Learning
 from ayo_bridge.runahead.rest import Rest
-from ayo_bridge.schedule import Placed
+from ayo_bridge.schedule import Placed, ServerLoad
 from ayo_bridge.seam import EngineKind, new_lock
 
 if TYPE_CHECKING:
@@ -200,7 +200,10 @@ class AcceleratedState:
         engines = {engine for _, engine in self.totals().primitives}
         known = (self.runtime.scheduler(e).engine for e in engines if self.runtime.knows(e))
         servers = sorted({engine.server for engine in known if engine.server})
-        return {server: self.runtime.load(server).description for server in servers}
+        rooms: dict[ServerLoad, str] = {}
+        for server in servers:  # Replicas share one.
+            rooms.setdefault(self.runtime.load(server), server)
+        return {server: load.description for load, server in rooms.items()}
 
     def history(self) -> tuple[CallRecord, ...]:
         """The last finished calls, oldest first; as many as the runtime remembers."""

@@ -49,10 +49,18 @@ class Trials:
         load: of the server.
         kind: of the calls, whose answers are of one kind, so that they can be compared.
         clock: seconds.
+        caller: for whom they are made.
     """
 
-    def __init__(self, load: ServerLoad, kind: Hashable, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        load: ServerLoad,
+        kind: Hashable,
+        clock: Callable[[], float],
+        caller: Hashable = None,
+    ) -> None:
         self._load = load
+        self._caller = caller
         self._kind = kind, "part"
         self._clock = clock
         self._lock = threading.Lock()
@@ -102,18 +110,19 @@ class Trials:
             self._learn(trial)
 
     def _learn(self, trial: _Trial) -> None:
-        if trial.compared and self._load.allowed(1.0) == trial.limit:
-            self._load.learn(self._kind, trial.share, trial.seconds, trial.ended, held=True)
+        if trial.compared and self._load.allowed(1.0, self._caller) == trial.limit:
+            told, caller = (trial.share, trial.seconds, trial.ended), self._caller
+            self._load.learn(self._kind, *told, held=True, caller=caller)
 
     def _next(self, *, skips: bool) -> _Trial:
-        limit = self._load.allowed(1.0)
+        limit = self._load.allowed(1.0, self._caller)
         if limit != self._limit:
             self._limit, self._at_limit = limit, 0
         self._at_limit += 1
         compared = self._at_limit <= SETTLED or self._at_limit % RARE == 0
         # With nothing ahead there would be nothing to go on with.
         share = max(0.5, self._load.draw(self._kind)) if compared else 1.0
-        size = max(LEAST, self._load.allowed(share))
+        size = max(LEAST, self._load.allowed(share, self._caller))
         return _Trial(share, limit, size, compared, size if skips else 0)
 
 

@@ -37,7 +37,7 @@ class Visits:
         around: of the call inside of which it is made, and as whose its requests count.
     """
 
-    __slots__ = ("_around", "_asked", "_held", "_shares", "kind", "number", "query")
+    __slots__ = ("_around", "_asked", "_callers", "_held", "_shares", "kind", "number", "query")
 
     def __init__(self, kind: Hashable, number: int, around: Visits | None = None) -> None:
         self.kind = kind
@@ -46,6 +46,7 @@ class Visits:
         self._around = around is not None
         self._asked: set[ServerLoad] = set() if around is None else around._asked
         self._shares: dict[ServerLoad, Share] = {}
+        self._callers: dict[ServerLoad, Hashable] = {}
         self._held: set[ServerLoad] = set()
 
     def asks(self, load: ServerLoad) -> Query:
@@ -53,8 +54,12 @@ class Visits:
         self._asked.add(load)
         return self.query
 
-    def share(self, load: ServerLoad) -> Share:
-        """The share of a server's limit that all of the call goes by."""
+    def share(self, load: ServerLoad, caller: Hashable = None) -> Share:
+        """The share of a server's limit that all of the call goes by.
+
+        ``caller`` is who asks there.
+        """
+        self._callers[load] = caller
         share = self._shares.get(load)
         if share is None:
             share = self._shares[load] = partial(float, load.draw(self.kind))
@@ -69,7 +74,8 @@ class Visits:
         tokens = cache(lambda: sum(call.completion_tokens for call in record.noted_calls()))
         for load, share in self._shares.items():
             seconds = (record.ended or record.started) - record.started
-            load.learn(self.kind, share(), seconds, tokens(), held=load in self._held)
+            held, caller = load in self._held, self._callers[load]
+            load.learn(self.kind, share(), seconds, tokens(), held=held, caller=caller)
         if not self._around:
             for load in self._asked:
                 if load.heard(self.kind, record.started, tokens):

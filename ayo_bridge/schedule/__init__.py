@@ -18,6 +18,7 @@ from ayo_bridge.schedule.policies import (
     topology,
 )
 from ayo_bridge.schedule.request import Elsewhere, Home, Placed, Placement, Request
+from ayo_bridge.schedule.rooms import Rooms
 from ayo_bridge.schedule.server_load import Offer, ServerLoad
 from ayo_bridge.schedule.waiting import Waiting
 from ayo_bridge.schedule.work import (
@@ -52,6 +53,7 @@ __all__ = [
     "Policy",
     "QueuePolicy",
     "Request",
+    "Rooms",
     "Running",
     "Schedulers",
     "ServerLoad",

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ayo_bridge.errors import ArgumentError
+from ayo_bridge.schedule.ceilings import Ceilings
 from ayo_bridge.schedule.turns import Turns
 
 START: Final = 8
@@ -41,11 +42,9 @@ BETTER: Final = 0.97
 """Query time at the full limit over that at half of it from which on the limit is worth having."""
 CLEARLY: Final = {2: 0.75, 4: 0.85}
 """Ratios that so few queries are enough for."""
-REST: Final = 30.0
-"""Seconds without work ahead after a refusal; they double with each further one."""
-LONGEST_REST: Final = 600.0
 AGAIN: Final = 20.0
-"""Seconds after which a limit that fell to nothing, or a ceiling, is tried anew; they double."""
+"""Seconds after which a limit that fell to nothing is tried anew; they double."""
+LONGEST_AGAIN: Final = 600.0
 WHOLLY: Final = 0.9
 """The share of full turns from which on a query tells of the limit."""
 _KINDS: Final = 256
@@ -104,15 +103,10 @@ class AheadLimit:
         self._servers = servers
         self._limit = float(START * servers if fixed is None else fixed)
         self._most = float(MOST * servers if fixed is None else fixed)
-        self._ceiling = self._most
+        self._ceilings = Ceilings()
         self._arms: OrderedDict[Hashable, _Arms] = OrderedDict()
-        self._rest = REST
-        self._rests_until = float("-inf")
-        self._refused_at = float("-inf")
-        self._refused_with = 0
         self._again = AGAIN
         self._fell_at = float("-inf")
-        self._raised_at = float("-inf")
         self.turns = Turns()
 
     # Asked by whoever sends.
@@ -127,16 +121,19 @@ class AheadLimit:
             return 0.0 if arms.drawn % arms.without == 0 else 1.0
         return 0.5 if arms.drawn % arms.every == 2 else 1.0
 
-    def allowed(self, share: float, now: float) -> int:
+    def allowed(self, share: float, now: float, caller: Hashable = None) -> int:
         """How many calls may be ahead at the server, for a query with this share."""
-        if now < self._rests_until:
+        if self._ceilings.rests(now, caller):
             return 0
         if self._fixed is None:
             self._try_again(now)
-        limit = min(self._limit, self._ceiling) * share
-        if limit >= 1 or not share or self._limit < 1 or self._ceiling < 1:
-            return int(limit)
-        return 1  # Half of one.
+        most = min(self._limit, self._ceilings.height(self._most, now, caller))
+        limit = most * share
+        return int(limit) if limit >= 1 or not share or most < 1 else 1  # Half of one.
+
+    def rests(self, now: float, caller: Hashable) -> bool:
+        """Whether nothing of a caller's may be ahead, as the server has refused it."""
+        return self._ceilings.rests(now, caller)
 
     def plain(self, now: float) -> bool:
         """Whether queries that share the server have one call there at a time, for this turn."""
@@ -153,6 +150,7 @@ class AheadLimit:
         now: float,
         *,
         held: bool = True,
+        caller: Hashable = None,
     ) -> None:
         """A query that had something ahead has ended well.
 
@@ -163,8 +161,9 @@ class AheadLimit:
             tokens: that the server has written for it; 0 where that is not known.
             now: the time.
             held: whether its share has held some call back.
+            caller: for whom it has asked.
         """
-        if self._fixed is not None or self._limit < 1 or now < self._rests_until:
+        if self._fixed is not None or self._limit < 1 or self._ceilings.rests(now, caller):
             return
         if self.turns.full_share(now - seconds, now) < WHOLLY:
             return  # That says more of the turns than of the limit.
@@ -182,19 +181,22 @@ class AheadLimit:
             arms.found(pays=ratio < BETTER)
             self._change(ratio, now, wanted=arms.tight)
 
-    def refused(self, load: int, now: float) -> None:
-        """The server has refused a call, with so many in flight, while work ahead was there."""
-        if now - self._refused_at > 10 * self._rest:
-            self._rest = REST  # Long ago.
-        elif now < self._rests_until:
-            return  # What had been sent before: it is one incident.
-        else:
-            self._rest = min(LONGEST_REST, 2 * self._rest)
-        self._refused_at, self._refused_with = now, load
-        self._rests_until = now + self._rest
-        self._ceiling = float(max(0, min(self._ceiling, load - 2)))
-        self._raised_at = self._rests_until
-        self._forget()
+    def refused(self, load: int, now: float, caller: Hashable = None) -> None:
+        """The server has refused a call, with so many in flight, while work ahead was there.
+
+        ``caller``: who has too much there; ``None``: the server has too much to do.
+        """
+        if self._ceilings.refused(load, now, caller):
+            self._forget()
+
+    @property
+    def has_refused(self) -> bool:
+        """Whether it matters whose calls are taken."""
+        return self._ceilings.has_refused
+
+    def taken(self, caller: Hashable) -> None:
+        """The server has taken a call."""
+        self._ceilings.taken(caller)
 
     def serves(self, servers: int) -> None:
         """So many share the calls from now on: each of them has as much ahead as before.
@@ -206,7 +208,7 @@ class AheadLimit:
         if times == 1 or self._fixed is not None:
             return
         self._most *= times
-        self._ceiling = min(self._most, self._ceiling * times)
+        self._ceilings.scale(times)
         if self._limit >= 1:
             self._limit = max(1.0, self._limit * times)
         elif times > 1:
@@ -215,18 +217,22 @@ class AheadLimit:
 
     def describe(self, now: float) -> str:
         """What is known, for people."""
-        if now < self._rests_until:
+        ceiling = self._ceilings.widest(now)
+        if now < ceiling.until:
             return (
-                f"no work ahead for {self._rests_until - now:.0f} s: it refused a call with "
-                f"{self._refused_with} in flight"
+                f"no work ahead for {ceiling.until - now:.0f} s: it refused a call with "
+                f"{ceiling.refused_with} in flight"
             )
-        allowed = int(min(self._limit, self._ceiling))
+        allowed = int(min(self._limit, ceiling.height))
+        together = f" at {self._servers} servers together" if self._servers > 1 else ""
         if self._fixed is not None:
-            return f"at most {allowed} calls ahead, as set"
+            return f"at most {allowed} calls ahead{together}, as set"
         if allowed < 1:
             return "no work ahead: queries were not faster with it; tried again from time to time"
         shared = self.turns.describe(now)
-        return f"at most {allowed} calls ahead" + (f", {shared}" if shared else "")
+        said = f"at most {allowed} calls ahead{together}" + (f", {shared}" if shared else "")
+        keys = self._ceilings.resting(now)
+        return said + (f", none for {keys} key{'s' * (keys > 1)} that it refuses" if keys else "")
 
     # What follows.
 
@@ -242,9 +248,12 @@ class AheadLimit:
         """``wanted``: more than the limit would be used."""
         if ratio < BETTER and not wanted:
             self._again = AGAIN
+            self._ceilings.hurry()
         elif ratio < BETTER:
-            self._limit = min(self._most, self._ceiling, self._limit * 2)
+            widest = self._ceilings.widest(now).height
+            self._limit = min(self._most, widest, self._limit * 2)
             self._again = AGAIN
+            self._ceilings.hurry()
             for arms in self._arms.values():
                 arms.drawn = 0  # It is soon seen whether more would help still more.
         else:
@@ -254,13 +263,10 @@ class AheadLimit:
         self._forget()
 
     def _try_again(self, now: float) -> None:
-        """After a while: the limit is tried anew, and the ceiling is raised by one."""
+        """After a while the limit is tried anew."""
         if self._limit < 1 and now - self._fell_at > self._again:
             self._limit, self._fell_at = 2.0, now
-            self._again = min(LONGEST_REST, 2 * self._again)
-        if self._ceiling < self._most and now - self._raised_at > self._again:
-            self._ceiling, self._raised_at = self._ceiling + 1, now
-            self._again = min(LONGEST_REST, 2 * self._again)
+            self._again = min(LONGEST_AGAIN, 2 * self._again)
 
     def _forget(self) -> None:
         """Measurements at another limit say nothing of this one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ class _Refusal:
 
 
 class Refusals:
-    """Of callers whom one replica refuses and another one takes: a key is not known everywhere.
+    """Of callers whom one replica refuses: it does not know their key, or has too much of them.
 
     Not thread-safe. Callers and replicas are told apart by what is given for them.
     """
@@ -45,16 +46,26 @@ class Refusals:
         found = self._of.get(caller)
         return [number for number, each in found.items() if now < each.until] if found else ()
 
-    def refuses(self, number: int, caller: Hashable, now: float, began: float) -> bool:
-        """A replica has refused a request that another one takes; ``began``: when it was sent.
+    def refuses(
+        self,
+        number: int,
+        caller: Hashable,
+        now: float,
+        began: float,
+        seconds: float | None = None,
+    ) -> bool:
+        """A replica has refused a request; ``began``: when it was sent.
 
-        Returns whether it is taken to refuse all.
+        ``seconds``: for how long, where it says that. Returns whether it is taken to refuse all.
         """
         mine = self._of.setdefault(caller, {})
         if len(self._of) > _CALLERS:
             self._of.popitem(last=False)
         known = mine.get(number)
-        if known is None:
+        if seconds is not None:
+            until = now + seconds if known is None else max(known.until, now + seconds)
+            mine[number] = _Refusal(now, until - now)
+        elif known is None:
             mine[number] = _Refusal(now)
         elif began >= known.at:  # Else it is of those that were on their way when it was told.
             mine[number] = _Refusal(now, min(2 * known.seconds, LONGEST_AGAIN))
@@ -63,12 +74,12 @@ class Refusals:
             del self._taken[number]
         return len(self._strangers[number]) >= STRANGERS
 
-    def takes(self, number: int, caller: Hashable) -> None:
-        """A replica has taken a request."""
+    def takes(self, number: int, caller: Hashable, began: float = math.inf) -> None:
+        """A replica has taken a request, which was sent at ``began``."""
         self._taken[number] = caller
         self._strangers.pop(number, None)
         mine = self._of.get(caller, {})
-        if number in mine:
+        if number in mine and began >= mine[number].at:
             del mine[number]
             if not mine:
                 del self._of[caller]
@@ -77,9 +88,10 @@ class Refusals:
         """Whether nothing is new if a replica takes a request."""
         return self._taken.get(number) == caller and not self._of and not self._strangers
 
-    def all_by(self, number: int) -> bool:
+    def all_by(self, number: int, now: float) -> bool:
         """Whether a replica refuses everybody of whom it is known."""
-        return bool(self._strangers.get(number)) and number not in self._taken
+        refused = self._strangers.get(number, ())
+        return number not in self._taken and any(number in self.by(c, now) for c in refused)
 
     def forget(self, number: int) -> None:
         """A replica begins anew."""

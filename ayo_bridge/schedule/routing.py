@@ -79,6 +79,9 @@ class Router:
         self._loads = Loads(replicas)
         """Sequences that each decodes sooner or later: a warm is not."""
         self._refusals = Refusals()
+        """Whom they do not know,"""
+        self._limits = Refusals()
+        """and of whom they have too much."""
         self._turn = 0
         self._tells_cached = False
         self._answered = float("-inf")
@@ -94,8 +97,9 @@ class Router:
         ``None``: no other one is up.
         """
         refuse = self._refusals.by(prompt.caller, now)
-        if refuse:
-            tried = {*tried, *refuse}
+        rest = self._limits.by(prompt.caller, now)
+        if refuse or rest:
+            tried = {*tried, *refuse, *rest}
         if self.routing in (Routing.PREFIX, Routing.LEAST_DELAY):
             chosen = self._least_delay(prompt, now, tried)
             if chosen is not None:
@@ -116,6 +120,7 @@ class Router:
 
         It has refused the caller, or has failed at once: perhaps it is back, and nobody knows yet.
         """
+        tried = {*tried, *self._limits.by(prompt.caller, now)}
         near = [n for n, r in enumerate(self._replicas) if r.near and self.is_down(n)]
         left = [number for number in near if number not in tried]
         if left:
@@ -187,11 +192,13 @@ class Router:
 
     def takes(self, number: int, now: float) -> bool:
         """Whether a replica takes anybody's requests, as far as is known."""
-        return self.is_up(number, now) and not self._refusals.all_by(number)
+        refuses = self._refusals.all_by(number, now) or self._limits.all_by(number, now)
+        return self.is_up(number, now) and not refuses
 
     def takes_already(self, sent: Sent) -> bool:
         """Whether nothing is new if a replica takes a request. Needs no lock."""
-        return self._refusals.known(sent.replica, sent.prompt.caller)
+        number, caller = sent.replica, sent.prompt.caller
+        return self._refusals.known(number, caller) and self._limits.known(number, caller)
 
     # Told by whoever has sent.
 
@@ -241,8 +248,9 @@ class Router:
             delays.whole(sent.before, output, others, seconds)
 
     def is_taken(self, sent: Sent) -> None:
-        """A replica takes a request: it knows its caller."""
-        self._refusals.takes(sent.replica, sent.prompt.caller)
+        """A replica takes a request: it knows its caller, and does not have too much of him."""
+        for each in (self._refusals, self._limits):
+            each.takes(sent.replica, sent.prompt.caller, sent.began)
 
     def refuses(self, sent: Sent, now: float) -> None:
         """A replica has refused who made a request, which another one takes."""
@@ -250,6 +258,13 @@ class Router:
         if self._refusals.refuses(number, sent.prompt.caller, now, sent.began):
             self._refusals.forget(number)
             self.fails(number, now, sent.began)
+
+    def limits(self, sent: Sent, now: float, seconds: float) -> None:
+        """A replica takes nothing more for some time of who made a request."""
+        number = sent.replica
+        if self._limits.refuses(number, sent.prompt.caller, now, sent.began, seconds):
+            self._limits.forget(number)
+            self.rests(number, now, seconds)
 
     def drops(self, sent: Sent, now: float) -> None:
         """A request is no longer there: nothing is learned of it."""
@@ -325,7 +340,7 @@ class Router:
         replica = self._replicas[number]
         again = min(2.0 ** (replica.failures - 1) - 1, LONGEST_AGAIN) if replica.failures else 0.0
         replica.down, replica.until, replica.back = 0.0, now + again, now
-        self._refusals.forget(number)
+        self._forget_callers(number)
 
     # Which there are.
 
@@ -349,8 +364,12 @@ class Router:
         replica = self._replicas[number]
         replica.gone, replica.down, replica.failures = False, 0.0, 0
         replica.until = replica.rest = float("-inf")
-        self._refusals.forget(number)
+        self._forget_callers(number)
         self._prefixes.forget(number)
+
+    def _forget_callers(self, number: int) -> None:
+        for each in (self._refusals, self._limits):
+            each.forget(number)
 
     def seen(self, number: int, sequences: int) -> None:
         """A replica says how many sequences it has in all."""

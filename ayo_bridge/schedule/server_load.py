@@ -39,6 +39,10 @@ class Offer(Protocol):
         """Whose it is."""
 
     @property
+    def caller(self) -> Hashable:
+        """For whom it is made."""
+
+    @property
     def warm(self) -> bool:
         """Whether it is a prefix warm, which is of use only at once."""
 
@@ -101,10 +105,12 @@ class ServerLoad:
         tokens: int,
         *,
         held: bool,
+        caller: Hashable = None,
     ) -> None:
         """A query of this kind and share has ended well; ``held``: some call had to wait."""
         with self._lock:
-            self._limit.ended(kind, share, seconds, tokens, self._clock(), held=held)
+            now = self._clock()
+            self._limit.ended(kind, share, seconds, tokens, now, held=held, caller=caller)
         self._send()
 
     def heard(self, kind: Hashable, began: float, tokens: Callable[[], int]) -> bool:
@@ -115,10 +121,10 @@ class ServerLoad:
         with self._lock:
             return self._limit.turns.ended(kind, began, self._clock(), tokens)
 
-    def allowed(self, share: float) -> int:
+    def allowed(self, share: float, caller: Hashable = None) -> int:
         """How many calls may be ahead, of one who goes by this share of the limit."""
         with self._lock:
-            return self._limit.allowed(share, self._clock())
+            return self._limit.allowed(share, self._clock(), caller)
 
     def serves(self, servers: int) -> None:
         """So many servers share the calls from now on."""
@@ -139,7 +145,7 @@ class ServerLoad:
     def offer(self, offer: Offer, share: Share) -> bool:
         """Send a call ahead as soon as the limit allows it; ``False``: not before long."""
         with self._lock:
-            allowed = self._limit.allowed(share(), self._clock())
+            allowed = self._limit.allowed(share(), self._clock(), offer.caller)
             if allowed < 1:
                 return False
             turn = self._has_turn(offer.query)
@@ -201,7 +207,8 @@ class ServerLoad:
         may = [
             (self._calls(offer.query), index)
             for index, (share, offer) in enumerate(self._queue)
-            if self.ahead < self._limit.allowed(share(), now) and self._has_turn(offer.query)
+            if self.ahead < self._limit.allowed(share(), now, offer.caller)
+            and self._has_turn(offer.query)
         ]
         if not may:
             return None
@@ -280,25 +287,42 @@ class ServerLoad:
             self._send()
 
     @property
+    def went_ahead(self) -> int:
+        """How many calls that went ahead are on their way."""
+        return self.ahead + self.awaited
+
+    @property
     def disturbed(self) -> bool:
         """Whether what happens to the original now may come of work ahead."""
-        return self.ahead + self.awaited > 0 or self._clock() - self._last < AFTERWARDS
+        return self.went_ahead > 0 or self._clock() - self._last < AFTERWARDS
 
-    def refused(self) -> None:
+    def refused(self, caller: Hashable = None) -> None:
         """A call was refused while work ahead was there: no more of it for some time.
 
-        What is on its way runs on: cancelled, it may go on counting at the server.
+        What is on its way runs on: cancelled, it may go on counting at the server. ``caller``: who
+        has too much there, whose work it is then; ``None``: the server has too much to do.
         """
         with self._lock:
-            self._limit.refused(self.ahead + self.awaited + self.own, self._clock())
-            dropped, self._queue = self._queue, deque()
+            now = self._clock()
+            self._limit.refused(self.in_flight, now, caller)
+            waiting, self._queue = self._queue, deque[tuple[Share, Offer]]()
+            dropped: list[tuple[Share, Offer]] = []
+            for each in waiting:
+                rests = self._limit.rests(now, each[1].caller)
+                (dropped if rests else self._queue).append(each)
         for _, offer in dropped:
             offer.drop()
+
+    def taken(self, caller: Callable[[], Hashable]) -> None:
+        """The server has taken a call."""
+        if self._limit.has_refused:
+            with self._lock:
+                self._limit.taken(caller())
 
     def completion(self) -> Future[None] | None:
         """Resolved when the next call ahead has ended; ``None`` if none is on its way."""
         with self._lock:
-            if not self.ahead + self.awaited:
+            if not self.went_ahead:
                 return None
             future: Future[None] = Future()
             self._waiting.append(future)
@@ -307,9 +331,9 @@ class ServerLoad:
     # Probes.
 
     @asynccontextmanager
-    async def probing(self) -> AsyncIterator[None]:
+    async def probing(self, caller: Hashable = None) -> AsyncIterator[None]:
         """A probe: work ahead, for which nobody else may be asking the server anything."""
-        while (moment := self._moment()) is not None:
+        while (moment := self._moment(caller)) is not None:
             if isinstance(moment, float):
                 await asyncio.sleep(moment)
             else:
@@ -319,10 +343,10 @@ class ServerLoad:
         finally:
             self.left()
 
-    def _moment(self) -> Future[None] | float | None:
+    def _moment(self, caller: Hashable) -> Future[None] | float | None:
         """``None``: now. Else what to wait for, or how long."""
         with self._lock:
-            if self._limit.allowed(1.0, self._clock()) < 1:
+            if self._limit.allowed(1.0, self._clock(), caller) < 1:
                 return _LATER
             if not (self.own or self.awaited or self.ahead or self._queue):
                 self.ahead += 1

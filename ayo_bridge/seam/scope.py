@@ -85,19 +85,29 @@ class Load(Protocol):
     def disturbed(self) -> bool:
         """Whether what happens to the original now may come of work ahead."""
 
+    @property
+    def went_ahead(self) -> int:
+        """How many calls that went ahead are on their way."""
+
     def begins(self, query: Query) -> None:
         """A call of the original's own begins."""
 
     def ends(self, query: Query, *, collected: bool = False) -> None:
         """It has ended; ``collected``: as the garbage collector sees."""
 
-    def refused(self) -> None:
-        """A call was refused while work ahead was there: no more of it for some time."""
+    def refused(self, caller: Hashable = None) -> None:
+        """A call was refused while work ahead was there: no more of it for some time.
+
+        ``caller``: for whom it was made, if others' may be taken.
+        """
+
+    def taken(self, caller: Callable[[], Hashable]) -> None:
+        """A call was taken; ``caller`` says for whom it was made."""
 
     def completion(self) -> Future[None] | None:
         """Resolved when the next call ahead has ended; ``None`` if none is on its way."""
 
-    def probing(self) -> AbstractAsyncContextManager[None]:
+    def probing(self, caller: Hashable = None) -> AbstractAsyncContextManager[None]:
         """A probe: work ahead, for which nobody else may be asking the server anything."""
 
 

@@ -1,7 +1,7 @@
 """Within one long call the limit of a server is found by comparing parts of it."""
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 import pytest
 
@@ -15,6 +15,7 @@ class Offered:
     """A call that takes as long as its server says."""
 
     query = Query("kind", 1)
+    caller: Hashable = None
     warm = False
 
     def __init__(self, server: "Server") -> None:

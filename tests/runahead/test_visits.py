@@ -30,7 +30,14 @@ class Heard(ServerLoad):
         return self.meets
 
     def learn(
-        self, kind: Hashable, share: float, seconds: float, tokens: int, *, held: bool
+        self,
+        kind: Hashable,
+        share: float,
+        seconds: float,
+        tokens: int,
+        *,
+        held: bool,
+        caller: Hashable = None,
     ) -> None:
         self.shares.append((kind, seconds, held))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 
 from ayo_bridge.schedule import ServerLoad
@@ -59,6 +59,8 @@ DEMO = (TREE, FUSION, REFINE)
 
 class Ahead:
     """A call that may go ahead."""
+
+    caller: Hashable = None
 
     def __init__(self, world: World, query: Query, request: LLMRequest, *, warm: bool) -> None:
         self.world, self.query, self.warm = world, query, warm

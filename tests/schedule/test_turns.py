@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import statistics
+from collections.abc import Hashable
 from functools import cache
 
 import pytest
@@ -141,6 +142,8 @@ def test_kinds_that_have_not_met_for_some_turns_are_alone() -> None:
 
 
 class Offer:
+    caller: Hashable = None
+
     def __init__(self, query: Query, *, warm: bool = False) -> None:
         self.query, self.warm = query, warm
         self.sent = self.held = False

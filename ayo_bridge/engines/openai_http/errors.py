@@ -6,7 +6,9 @@ from typing import Final
 
 from ayo_bridge.errors import AyoBridgeError
 
-BUSY: Final = frozenset({429, 503, 529})
+TOO_OFTEN: Final = 429
+"""What they say to one who asks too often, and some to all."""
+BUSY: Final = frozenset({TOO_OFTEN, 503, 529})
 """What servers say that have too much to do."""
 
 

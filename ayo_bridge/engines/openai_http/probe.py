@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from ayo_bridge.engines.openai_http.engine import STREAM_FIELDS, OpenAIServer, Proof, pump
-from ayo_bridge.engines.openai_http.errors import BUSY, StatusError
+from ayo_bridge.engines.openai_http.errors import BUSY, TOO_OFTEN, StatusError
 from ayo_bridge.engines.openai_http.rebuild import Assembler, CannotRebuildError
 from ayo_bridge.engines.openai_http.reply import Reply
-from ayo_bridge.engines.openai_http.request import MARK, LLMRequest
+from ayo_bridge.engines.openai_http.request import MARK, LLMRequest, caller_of
 from ayo_bridge.engines.openai_http.sse import EventParser
 from ayo_bridge.seam import Load, entered
 
@@ -70,16 +70,17 @@ def _question(request: LLMRequest, with_logprobs: bool) -> dict[str, Any]:
 async def _ask(
     server: OpenAIServer, request: LLMRequest, body: Mapping[str, Any], load: Load | None
 ) -> Reply:
+    caller = caller_of(request.headers)
     marked = replace(request, headers=(*request.headers, (MARK, b"probe")), body=body)
     for patience in range(_TRIES):
-        async with load.probing() if load is not None else nullcontext():
+        async with load.probing(caller) if load is not None else nullcontext():
             reply, stream = await server.open(marked, encoding="identity")
             await pump(reply.body, stream)
             if reply.status not in BUSY:
                 return reply
             if load is None or patience == _TRIES - 1:
                 break
-            load.refused()
+            load.refused(caller if reply.status == TOO_OFTEN else None)
     raise StatusError(reply.status)
 
 

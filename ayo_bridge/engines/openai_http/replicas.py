@@ -252,16 +252,21 @@ class Replicas(Routes):
         self._hear(broken)
         self._watch()
 
-    def failed(self, sent: Sent, seconds: float | None) -> None:
-        """Its replica was not reached, or takes nothing for so many seconds."""
+    def failed(self, sent: Sent) -> None:
+        """Its replica was not reached."""
         with self._alone() as now:
-            if seconds is None:
-                self._router.misses(sent, now)
+            self._router.misses(sent, now)
+        self._watch()
+
+    def rests(self, sent: Sent, seconds: float, *, caller: bool) -> None:
+        """Its replica takes nothing for so many seconds; ``caller``: of who made it."""
+        seconds = min(max(seconds, _REST[0]), _REST[1])
+        with self._alone() as now:
+            self._router.drops(sent, now)
+            if caller:
+                self._router.limits(sent, now, seconds)
             else:
-                self._router.drops(sent, now)
-                self._router.rests(sent.replica, now, min(max(seconds, _REST[0]), _REST[1]))
-        if seconds is None:
-            self._watch()
+                self._router.rests(sent.replica, now, seconds)
 
     def refused(self, sent: Sent) -> None:
         """Its replica does not take it, for whatever reason."""

@@ -98,10 +98,20 @@ class Replicated:
         check_alike((before.urls[0], *servers.urls), f"urls of {model!r} ")
         each.changes(servers)
 
-    def count(self, server: str) -> int:
-        """How many servers share the calls that are made for one: its replicas, or it alone."""
-        there = (each.declared.urls for each in self.all if server in each.servers)
-        return max(map(len, there), default=1)
+    def together(self, server: str) -> tuple[str, int]:
+        """The servers to which what is made for one may go: the first, and how many there are.
+
+        They are its replicas, and the replicas of another model that stand beside one of them.
+        """
+        found, before = {server}, set[str]()
+        while found != before:
+            before = set(found)
+            for each in self.all:
+                if not found.isdisjoint(each.servers):
+                    found.update(each.servers)
+        first = next((name for each in self.all for name in each.servers if name in found), server)
+        there = {name for each in self.all for name in each.servers if each.has(name)}
+        return first, max(1, len(found & there))
 
     def after_fork(self) -> None:
         """Begin anew: at first, and in a forked child."""

@@ -124,6 +124,12 @@ def caller_of(headers: Headers) -> Hashable:
     return hash(tuple(sorted((n.lower(), v) for n, v in headers if _names_caller(n))))
 
 
+def caller_of_call(call: Call) -> Hashable:
+    """For whom a call is made; ``None`` where it does not say."""
+    request = call.payload
+    return caller_of(request.headers) if isinstance(request, LLMRequest) else None
+
+
 @lru_cache(maxsize=1024)
 def _names_caller(name: bytes) -> bool:
     return _CALLER.search(name) is not None and b"idempotency" not in name.lower()

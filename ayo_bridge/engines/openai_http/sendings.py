@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
-from ayo_bridge.engines.openai_http.errors import BUSY
+from ayo_bridge.engines.openai_http.errors import BUSY, TOO_OFTEN
 from ayo_bridge.engines.openai_http.hints import hinted
 from ayo_bridge.engines.openai_http.request import Headers
 from ayo_bridge.schedule.routing import Prompt, Sent
@@ -34,8 +34,11 @@ class Chooses(Protocol):
     def broken(self, sent: Sent) -> None:
         """Its answer broke off."""
 
-    def failed(self, sent: Sent, seconds: float | None) -> None:
-        """Its replica was not reached, or takes nothing for so many seconds."""
+    def failed(self, sent: Sent) -> None:
+        """Its replica was not reached."""
+
+    def rests(self, sent: Sent, seconds: float, *, caller: bool) -> None:
+        """Its replica takes nothing for so many seconds; ``caller``: of who made it."""
 
     def refused(self, sent: Sent) -> None:
         """Its replica does not take it, for whatever reason."""
@@ -83,6 +86,8 @@ class AtReplica(Sending):
         """Where it went and was refused, as by one that is set up otherwise, and how."""
         self._refused = 0
         """The status by which it was refused so where it is."""
+        self._too_often = False
+        """Whether that is for who has made it."""
         sent = replicas.chosen(prompt, self._tried, own)
         assert sent is not None  # Nothing was tried.
         self._sent: Sent = sent
@@ -123,6 +128,7 @@ class AtReplica(Sending):
         a replica says it that is set up otherwise than the application's own address. Whether it is
         shows where the request is taken: a wrong key is refused by all.
         """
+        self._too_often = status == TOO_OFTEN
         if status in BUSY:
             return True
         otherwise = not self.own and (300 <= status < 400 or status in _CONFIGURED)
@@ -164,8 +170,10 @@ class AtReplica(Sending):
             self._replicas.refused(self._sent)
             self._refusers.append((self._sent, self._refused))
             self._refused = 0
+        elif seconds is None:
+            self._replicas.failed(self._sent)
         else:
-            self._replicas.failed(self._sent, seconds)
+            self._replicas.rests(self._sent, seconds, caller=self._too_often)
         self._tried[self._sent.replica] = None
         sent = self._replicas.chosen(self._prompt, self._tried, self._own)
         if sent is None:
