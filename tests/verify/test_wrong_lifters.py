@@ -108,7 +108,7 @@ def test_a_query_engine_whose_requests_are_wrong(
 def test_a_fusion_whose_searches_find_less(
     entry: str,
     stub: StubOpenAI,
-    runtime: Runtime,
+    eager: Runtime,
     loop: asyncio.Runner,
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
@@ -127,7 +127,7 @@ def test_a_fusion_whose_searches_find_less(
         env = Env(stub, request.getfixturevalue)
         source = parts.retriever(env, top_k=3)
         plain = parts.fusion(env, "simple", retrievers=[source], queries=4)
-        fast = accelerate(plain, runtime=runtime)
+        fast = accelerate(plain, runtime=eager)
         loop.run(call(0))  # Makes the client.
         verified()
         monkeypatch.setattr(LlamaIndexSearch, "run", wrong)
