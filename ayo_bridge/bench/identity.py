@@ -14,7 +14,7 @@ from ayo_bridge.observe.wording import counted
 from ayo_bridge.runahead.again import Answer
 from ayo_bridge.runahead.kept import LONGEST
 from ayo_bridge.runahead.replayed import differing
-from ayo_bridge.verify.comparing import alike
+from ayo_bridge.verify.alike import alike
 from ayo_bridge.verify.report import Compared, Outcome
 from ayo_bridge.verify.report import Report as Verified
 
@@ -102,8 +102,9 @@ class Identity:
 
 
 def _sampled(checked: Sequence[Checked]) -> bool:
-    """Whether an engine has answered equal requests differently."""
-    return any(each.compared.outcome is Outcome.BY_REQUEST for each in checked)
+    """Whether an engine has answered equal requests differently, or the original draws anew."""
+    drawn = (Outcome.BY_REQUEST, Outcome.DRAWN)
+    return any(each.compared.outcome in drawn for each in checked)
 
 
 class _Timed:

@@ -22,7 +22,7 @@ from ayo_bridge.lift.subclass import state_of
 from ayo_bridge.observe.wording import counted
 from ayo_bridge.runahead import AcceleratedState
 from ayo_bridge.runtime import Runtime
-from ayo_bridge.verify.comparing import alike
+from ayo_bridge.verify.alike import alike
 
 Rows = Mapping[str, Sequence[Row]]
 _NOTHING: Final = "it returns nothing that shows what it stored, so only requests are compared"

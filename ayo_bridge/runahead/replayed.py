@@ -27,6 +27,8 @@ class Replay(NamedTuple):
     asked: tuple[Hashable, ...]
     """By what two runs are compared."""
     ambiguous: bool
+    answer: Answer | None = None
+    """What it said, if it has asked the same."""
 
 
 class UnsureError(Exception):
@@ -77,7 +79,7 @@ def _otherwise(before: Answer, answer: Answer | None, *, ambiguous: bool) -> Rep
     if answer is None or answer == before or answer[0] is Unsaid.GOES_ON:
         return None
     found = Difference("its answers differ", *map(_short, differing(before, answer)))
-    return Replay(found, (repr(answer),), ambiguous)
+    return Replay(found, (repr(answer),), ambiguous, answer)
 
 
 def differing(left: object, right: object) -> tuple[object, object]:

@@ -2,7 +2,8 @@
 
 Both ask the same engines. Where an engine samples, equal requests are answered differently, and so
 are the questions: then the original is run once more on the answers that the accelerated call got,
-and has to ask and to say the same.
+and has to ask and to say the same. What it draws anew in each run, such as ids, shows when it is
+run once more on the same answers.
 """
 
 from __future__ import annotations
@@ -24,16 +25,18 @@ from ayo_bridge.runahead.handed import handed_wrong
 from ayo_bridge.runahead.kept import LONGEST
 from ayo_bridge.runahead.replayed import (
     Difference,
+    Replay,
     UnsureError,
     WroteError,
     differing,
     replayed,
 )
 from ayo_bridge.runtime import Runtime
+from ayo_bridge.verify.alike import alike, alike_but_for_drawn
 from ayo_bridge.verify.arms import Arm, Arms, said_by
 from ayo_bridge.verify.questions import Question
 from ayo_bridge.verify.report import Compared, Outcome, Report
-from ayo_bridge.verify.requests import CLOSE, unlike
+from ayo_bridge.verify.requests import unlike
 from ayo_bridge.verify.target import Loaded, begin_anew, known
 
 PATIENCE: Final = 10.0
@@ -170,18 +173,37 @@ class Comparison:
                     same, Difference(f"{what}: {asked}", *(_short(part) for part in parts[::-1]))
                 )
         if not sampled:
+            if not any(self._unlike(original, fast)) and self._draws(question, original, fast):
+                return replace(same, outcome=Outcome.DRAWN)
             return _differs(same, self._difference(original, fast))
-        call, kind = self._loaded.call(self.original)
-        run = Run(self._shows, call, kind, self._loaded.given(question))
-        assert fast.answer is not None, "it has not raised"
         try:
-            found = replayed(self._runtime, fast.kept, run, fast.answer)
+            found = self._run_again(question, fast)
         except (UnsureError, WroteError) as unsure:
             why = f"the engine samples, and {unsure}"
             return replace(same, outcome=Outcome.NOT_VERIFIED, what=why)
-        if found is None:
+        if found is None or self._draws(question, replace(fast, answer=found.answer), fast):
             return replace(same, outcome=Outcome.BY_REQUEST)
         return _differs(same, found.difference)
+
+    def _run_again(self, question: Question, on: Arm) -> Replay | None:
+        """How the original, run once more on the replies of a call, differs from that."""
+        assert on.answer is not None, "it has not raised"
+        begin_anew(self.original)
+        call, kind = self._loaded.call(self.original)
+        run = Run(self._shows, call, kind, self._loaded.given(question))
+        return replayed(self._runtime, on.kept, run, on.answer)
+
+    def _draws(self, question: Question, original: Arm, fast: Arm) -> bool:
+        """Whether answers differ in nothing but what the original draws anew in each run: run once
+        more on the same replies, it says that otherwise, too."""
+        if original.answer is None:
+            return False
+        try:
+            found = self._run_again(question, original)
+        except (UnsureError, WroteError):
+            return False
+        again = found.answer if found is not None else None
+        return again is not None and alike_but_for_drawn(original.answer, again, fast.answer)
 
     def _unlike(self, original: Arm, fast: Arm) -> tuple[list[Hashable], list[Hashable]]:
         before, now = (
@@ -230,20 +252,9 @@ def _differs(same: Compared, found: Difference) -> Compared:
     )
 
 
-def alike(left: object, right: object) -> bool:
-    """Whether two values are equal, but for the last digits of numbers."""
-    if isinstance(left, float) and isinstance(right, float):
-        return abs(left - right) <= CLOSE
-    if isinstance(left, list | tuple) and isinstance(right, list | tuple):
-        return len(left) == len(right) and all(map(alike, left, right))
-    if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(alike(left[k], right[k]) for k in left)
-    return left == right
-
-
 def _short(value: object, *, quoted: bool = True) -> str:
     text = repr(value) if quoted or not isinstance(value, str) else value
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
 
 
-__all__ = ["Both", "Comparison", "Progress", "alike", "verify", "wait_until_learned"]
+__all__ = ["Both", "Comparison", "Progress", "verify", "wait_until_learned"]

@@ -19,6 +19,9 @@ class Outcome(enum.StrEnum):
     SAME = "same"
     BY_REQUEST = "same by request"
     """The engine answered equal requests differently; on the same answers both did the same."""
+    DRAWN = "same but for what is drawn"
+    """On the same answers the original says something else in each run, such as ids: the rest is
+    the same."""
     DIFFERS = "differs"
     NOT_VERIFIED = "not verified"
 
@@ -59,11 +62,13 @@ class Report:
     @property
     def verdict(self) -> str:
         """One line: ``37 of 37 calls the same; 2 not verified: it raised ValueError``."""
-        same = self.count(Outcome.SAME, Outcome.BY_REQUEST)
+        same = self.count(Outcome.SAME, Outcome.BY_REQUEST, Outcome.DRAWN)
         verified = same + len(self.differences)
         said = [f"{same} of {verified} call{'' if verified == 1 else 's'} the same"]
         if by_request := self.count(Outcome.BY_REQUEST):
             said.append(f"{by_request} of them by request, as the engine samples")
+        if drawn := self.count(Outcome.DRAWN):
+            said.append(f"{drawn} of them but for what the original draws anew in each run")
         why = Counter(each.what for each in self.compared if each.outcome is Outcome.NOT_VERIFIED)
         if why:
             reasons = ", ".join(dict(why.most_common(3)))

@@ -20,6 +20,7 @@ from langchain_core.runnables import (
 
 from ayo_bridge import Runtime, accelerate, explain, stats
 from ayo_bridge.learn.live.call import LiveCall
+from ayo_bridge.learn.live.worker import worker
 from ayo_bridge.learn.tracing.places import current_place
 from ayo_bridge.seam import Outcome, current_scope
 from tests.adapters.python.programs import (
@@ -30,6 +31,7 @@ from tests.adapters.python.programs import (
     question,
     side_by_side,
 )
+from tests.deadline import eventually
 from tests.differential.langchain_parts import chat
 from tests.stub_openai import StubOpenAI
 
@@ -110,6 +112,27 @@ def test_each_entry_learns_by_itself_and_explain_names_those_that_were_used(
         *("invoke:", "  learning (1 of 4 calls)"),
         *("batch:", "  learning (1 of 4 calls)"),
     )
+
+
+def test_explain_says_how_many_calls_are_watched_where_four_show_too_little(
+    stub: StubOpenAI, runtime: Runtime
+) -> None:
+    model = chat(stub.base_url)
+
+    def last_of_two(text: str) -> str:
+        return str(model.invoke(str(model.invoke(text).content)).content)
+
+    original: Any = RunnableLambda(last_of_two)
+    fast = accelerate(original, runtime=runtime)
+    for number in range(4):
+        assert fast.invoke(question(number)) == original.invoke(question(number))
+    assert explain(fast).learning == ("learning (4 of 6 calls)",)
+    eventually(worker.is_idle, "the end of learning", 10)
+    assert explain(fast).learning == ("learning (4 of 6 calls)",)
+    for number in (4, 5):
+        fast.invoke(question(number))
+    learned(fast)
+    assert explain(fast).learning[0].startswith("learned from 6 calls; running ahead would win")
 
 
 def test_an_entry_inside_of_a_followed_call_of_its_object_is_not_followed_again(

@@ -220,10 +220,19 @@ class Learned:
             self._submit(self._learn)
 
     @property
-    def _is_full(self) -> bool:
-        """Whether no more is learned from: of large calls only as many as are needed."""
+    def _most(self) -> int:
+        """How many calls are learned from: of large ones only as many as are needed."""
         large = sum(map(trace_size, self.traces)) > MOST_SIZE
-        return len(self.traces) >= (ENOUGH if large else MOST_TRACES)
+        return ENOUGH if large else MOST_TRACES
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self.traces) >= self._most
+
+    @property
+    def needed(self) -> int:
+        """How many calls it takes: more than those few, where they were not enough."""
+        return ENOUGH if len(self.traces) < ENOUGH else self._most
 
     def _submit(self, job: Job) -> None:
         if self._learning != os.getpid():

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ayo_bridge.learn.describe import describe_site
 from ayo_bridge.learn.live.learned import Learned
-from ayo_bridge.learn.live.lesson import ENOUGH, Lesson
+from ayo_bridge.learn.live.lesson import Lesson
 from ayo_bridge.learn.live.owners import Owners
 from ayo_bridge.runahead import Learning
 
@@ -24,7 +24,7 @@ def learning(learned: Learned) -> Learning:
     if lesson is None:
         if learned.reason and not traces:
             return Learning(tuple(lines))
-        needed = max(ENOUGH, traces)
+        needed = learned.needed
         return Learning((*lines, f"learning ({traces} of {needed} calls)"), traces, needed)
     before, after = lesson.before * 1000, lesson.after * 1000
     whose = " of an earlier process" if lesson.earlier else ""
