@@ -22,6 +22,7 @@ LAYERS = (
         "serving",
     ),
     *("workflow", "adapter", "autorun", "api", "doctor", "verify", "pages", "bench", "top", "cli"),
+    "__main__",
 )
 """From the bottom to the top: a module may import its own layer and those before it."""
 

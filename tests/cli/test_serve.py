@@ -26,6 +26,12 @@ def test_the_version_is_shown() -> None:
     assert re.fullmatch(r"ayo-bridge \d+\.\d+\.\d+\S*\n", result.output)
 
 
+def test_it_runs_as_a_module() -> None:
+    command = [sys.executable, "-m", "ayo_bridge", "--version"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert shown.startswith("ayo-bridge ")
+
+
 def test_help_loads_no_engine_library() -> None:
     listing = "import sys, ayo_bridge.cli; print(*sys.modules)"
     loaded = subprocess.run(

@@ -20,11 +20,10 @@ from ayo_bridge.learn.live.drawn import module_template
 from ayo_bridge.learn.live.judging import Judging
 from ayo_bridge.learn.live.kept import Earlier, Kept, fitting, warn_of
 from ayo_bridge.learn.live.later import MOST_SIZE, Again, Later, learn_again
-from ayo_bridge.learn.live.lesson import ENOUGH, Lesson, learn
+from ayo_bridge.learn.live.lesson import ENOUGH, Lesson
+from ayo_bridge.learn.live.lessons import lesson_of
 from ayo_bridge.learn.live.owners import Owners
-from ayo_bridge.learn.live.pipelining import stages_of
 from ayo_bridge.learn.live.reach import reach
-from ayo_bridge.learn.live.warmth import by_prefills
 from ayo_bridge.learn.live.worker import Job, worker
 from ayo_bridge.learn.trace import Trace, trace_size
 from ayo_bridge.learn.tracing.branches import follow
@@ -251,17 +250,11 @@ class Learned:
 
     # Without the lock.
 
-    def _learned_from(self, traces: Sequence[Trace]) -> Lesson:
-        runtime = self._state.runtime
-        seconds = runtime.client.call_seconds
-        grows = self.owners.grows(stages_of(runtime))
-        warms = partial(by_prefills, runtime, self.owners, traces)
-        return learn(traces, seconds, grows=grows, warms=warms)
-
     def _learn_again(self, again: Again, before: Lesson) -> None:
         """In the background: learn anew beside what is in use, and use it if it is worth it."""
         try:
-            lesson, traces = learn_again(again, before.template, self._learned_from)
+            learns = partial(lesson_of, runtime=self._state.runtime, owners=self.owners)
+            lesson, traces = learn_again(again, before.template, learns)
             with self._lock:
                 if self.lesson is not before:
                     return
@@ -287,7 +280,7 @@ class Learned:
             lesson: Lesson | None = None
             why = "nothing could be learned"
             try:
-                lesson = self._learned_from(traces)
+                lesson = lesson_of(traces, self._state.runtime, self.owners)
             except Exception as error:
                 why = f"nothing could be learned: {error!r}"
             with self._lock:
