@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from ayo_bridge.lift.recognise import class_of, derives, loaded
-from ayo_bridge.lift.taps import guide_of
+from ayo_bridge.lift.taps import guide_of, quietly
 from ayo_bridge.lift.witness import saw
 from ayo_bridge.runahead import Scope, within
 from ayo_bridge.seam import Follower
@@ -83,7 +83,7 @@ def transformed_for_index(
     if guide is None or len(args) < 2:
         return transformed(wrapped, instance, args, kwargs)
     nodes = wrapped(*args, **kwargs)
-    guide.transformed(args[1], nodes)
+    quietly(lambda: guide.transformed(args[1], nodes))
     return nodes
 
 
@@ -109,6 +109,7 @@ def _open(
     embeds = "llama_index.core.base.embeddings.base", "BaseEmbedding"
     if (
         differs is not None
+        or not (isinstance(part, int) and part > 0)
         or not isinstance(transformations, list | tuple)
         or not derives(class_of(model), *embeds)
         or any(derives(class_of(each), *embeds) for each in transformations)

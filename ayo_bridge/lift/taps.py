@@ -44,7 +44,7 @@ def before(kind: type[Any], tell: Told) -> Wrapper:
     ) -> Any:
         guide = guide_of(kind)
         if guide is not None:
-            _quietly(lambda: tell(guide, instance, _arguments(wrapped, args, kwargs)))
+            quietly(lambda: tell(guide, instance, _arguments(wrapped, args, kwargs)))
         return wrapped(*args, **kwargs)
 
     return wrapper
@@ -87,10 +87,11 @@ def _tell_of(
 ) -> None:
     guide = guide_of(kind)
     if guide is not None:
-        _quietly(lambda: tell(guide, instance, _arguments(wrapped, args, kwargs), result))
+        quietly(lambda: tell(guide, instance, _arguments(wrapped, args, kwargs), result))
 
 
-def _quietly(step: Callable[[], object]) -> None:
+def quietly(step: Callable[[], object]) -> None:
+    """Follow a step of the original; what goes wrong in that is noted, and breaks nothing."""
     try:
         step()
     except Exception as error:
@@ -210,7 +211,7 @@ class Helper:
         )
 
     def _tell(self, follower: Follower, result: Any) -> None:
-        _quietly(lambda: follower.helper(self.function, lambda: self.value(result)))
+        quietly(lambda: follower.helper(self.function, lambda: self.value(result)))
 
 
 def _follower() -> Follower | None:

@@ -331,6 +331,14 @@ FUNCTIONS = [
     _of_books("index", _indexing),
     _of_books("index-served", partial(_indexing, model=served), frugal=True),
     _of_books("index-by-parts", partial(_indexing, model=served, insert_batch_size=4), frugal=True),
+    *(
+        _of_books(
+            f"index-by-parts-of-{size!r}",
+            partial(_indexing, model=served, insert_batch_size=size),
+            frugal=True,
+        )
+        for size in (0, "4")
+    ),
     _of_books("index-here", partial(_indexing, model=local), frugal=True),
     _of_books(
         "index-of-copies",

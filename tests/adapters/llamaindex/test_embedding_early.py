@@ -18,6 +18,7 @@ from llama_index.llms.openai_like import OpenAILike
 
 from ayo_bridge import Runtime, accelerate, stats
 from ayo_llamaindex import extraction
+from ayo_llamaindex.indexing import IndexGuide
 from tests.stub_openai import StubOpenAI, StubRequest
 
 TEXTS = [f"Part {number}: the reed by the river." for number in range(12)]
@@ -113,3 +114,18 @@ def test_a_server_that_does_not_embed_is_no_reason_to_ask_extractors_later(
         fast = accelerate(function, runtime=runtime)
         assert _vectors(fast(documents)) == expected
     assert stats(fast).hits >= 70
+
+
+def test_what_cannot_be_followed_is_the_originals_own(
+    parts: tuple[Any, Any], runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function = _index(*parts)
+    documents = [Document(id_=f"{at}", text=text) for at, text in enumerate(TEXTS)]
+    expected = _vectors(function(documents))
+
+    def fails(guide: IndexGuide, transformations: object, nodes: object) -> None:
+        raise LookupError("nothing is known of it")
+
+    monkeypatch.setattr(IndexGuide, "transformed", fails)
+    fast = accelerate(function, runtime=runtime)
+    assert _vectors(fast(documents)) == expected
