@@ -6,16 +6,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import openai
 
-from ayo_bridge import explain
+from ayo_bridge import Runtime, accelerate, explain
 from ayo_bridge.seam import EngineKind, Outcome
 from tests.deadline import eventually
 from tests.stub_openai import StubOpenAI
 
 Ask = Callable[[str], str]
+F = TypeVar("F", bound=Callable[..., Any])
 TOPICS = ("rivers", "tides", "glaciers", "deserts", "volcanoes", "forests", "coral reefs", "clouds")
 
 
@@ -54,6 +55,15 @@ def asking(stub: StubOpenAI) -> Ask:
 def learned(fast: Any) -> None:
     """Wait until something has been learned."""
     eventually(lambda: "learned from" in explain(fast).full(), "the end of learning", 10)
+
+
+def taught(function: F, runtime: Runtime) -> F:
+    """A function accelerated, that has been asked four questions and has learned from them."""
+    fast = accelerate(function, runtime=runtime)
+    for number in range(4):
+        fast(question(number))
+    learned(fast)
+    return fast
 
 
 def outcomes(fast: Any) -> Counter[Outcome]:

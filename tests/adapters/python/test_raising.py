@@ -18,6 +18,7 @@ from tests.adapters.python.programs import (
     outcomes,
     prompts,
     question,
+    taught,
 )
 from tests.stub_openai import StubOpenAI
 
@@ -40,10 +41,7 @@ def test_what_the_original_raises_is_raised_and_what_was_sent_is_cancelled(
             raise LookupError(query)
         return causes + ask(f"List the effects: {query}")
 
-    fast = accelerate(answer, runtime=runtime)
-    for number in range(4):
-        fast(question(number))
-    learned(fast)
+    fast = taught(answer, runtime)
     fails = True
     with pytest.raises(LookupError, match="1970"):
         fast(question(10))
@@ -96,10 +94,7 @@ def test_something_that_is_down_for_a_while_costs_one_call_in_vain_and_nothing_t
             raise ConnectionError(query)
         return causes + ask(f"List the effects: {query}")
 
-    fast = accelerate(answer, runtime=runtime)
-    for number in range(4):
-        fast(question(number))
-    learned(fast)
+    fast = taught(answer, runtime)
     stub.reset()
     down = True
     for number in range(10, 40):
@@ -121,10 +116,7 @@ def test_what_is_raised_as_an_engine_fails_says_nothing_of_the_program(
         causes = ask(f"List the causes: {query}")
         return causes + ask(f"List the effects: {query}") + ask(f"List the cures: {query}")
 
-    fast = accelerate(answer, runtime=runtime)
-    for number in range(4):
-        fast(question(number))
-    learned(fast)
+    fast = taught(answer, runtime)
     stub.reply_when("the causes", status=400, times=3)
     for number in range(10, 13):
         with pytest.raises(openai.BadRequestError):

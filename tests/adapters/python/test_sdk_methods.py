@@ -10,7 +10,7 @@ import pytest
 
 from ayo_bridge import Runtime, accelerate, explain
 from ayo_bridge.seam import Outcome
-from tests.adapters.python.programs import asked, client_of, learned, outcomes, question
+from tests.adapters.python.programs import asked, client_of, learned, outcomes, question, taught
 from tests.stub_openai import StubOpenAI
 
 pytestmark = [
@@ -50,10 +50,7 @@ def test_what_is_parsed_beside_what_is_created_leaves_both_ahead(
         told = [asked(client, f"Tell of {name}: {query}") for name in names]
         return [*told, *(parsed("\n".join(told)) if parsed_last else ())]
 
-    fast = accelerate(answer, runtime=runtime)
-    for number in range(4):
-        fast(question(number))
-    learned(fast)
+    fast = taught(answer, runtime)
     for number in range(10, 14):
         assert fast(question(number)) == answer(question(number))
         assert outcomes(fast) == {Outcome.DIRECT: 1 + parsed_last, Outcome.HIT: 3}
@@ -73,10 +70,7 @@ def test_headers_that_one_place_names_leave_another_ahead(
         effects = asked(client, f"List the effects: {query}")
         return f"{causes.choices[0].message.content} {effects}"
 
-    fast = accelerate(answer, runtime=runtime)
-    for number in range(4):
-        fast(question(number))
-    learned(fast)
+    fast = taught(answer, runtime)
     for number in range(10, 14):
         assert fast(question(number)) == answer(question(number))
         assert outcomes(fast) == {Outcome.DIRECT: 1, Outcome.HIT: 1}
@@ -94,10 +88,7 @@ def test_what_a_streaming_method_tells_of_itself_does_not_keep_it_from_running_a
             stream.until_done()
             return f"{causes} {stream.get_final_completion().choices[0].message.content}"
 
-    fast = accelerate(answer, runtime=runtime)
-    for number in range(4):
-        fast(question(number))
-    learned(fast)
+    fast = taught(answer, runtime)
     for number in range(10, 14):
         assert fast(question(number)) == answer(question(number))
         assert outcomes(fast) == {Outcome.DIRECT: 1, Outcome.HIT: 1}
